@@ -1,0 +1,215 @@
+// FileSystem on POSIX calls. Data goes through pwrite, fdatasync, fsync and rename and nothing else: tests outside the
+// process put faults under exactly these.
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <system_error>
+
+#include <karma/file_system.h>
+
+#include "io/path.h"
+
+namespace karma {
+namespace {
+
+Error failure(std::string_view tried, std::string_view path, int code) {
+  std::string message = "Cannot ";
+  message += tried;
+  message += ' ';
+  message += base_name(path);
+  message += ": ";
+  message += std::generic_category().message(code);
+  return internal_error(std::move(message));
+}
+
+// Owns a file descriptor.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  int number() const { return number_; }
+  bool ok() const { return number_ >= 0; }
+
+ private:
+  int number_;
+};
+
+Descriptor open_descriptor(const std::string& path, int flags, mode_t mode = 0) {
+  int number;
+  do {
+    number = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  } while (number < 0 && errno == EINTR);
+  return Descriptor(number);
+}
+
+class PosixFile final : public File {
+ public:
+  PosixFile(Descriptor descriptor, std::string name) : descriptor_(std::move(descriptor)), name_(std::move(name)) {}
+
+  Status write_at(std::uint64_t offset, std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t written = ::pwrite(descriptor_.number(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (written < 0) {
+        if (errno == EINTR) continue;
+        return failure("write", name_, errno);
+      }
+      if (written == 0) return failure("write", name_, ENOSPC);
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+      offset += static_cast<std::uint64_t>(written);
+    }
+    return {};
+  }
+
+  Result<std::size_t> read_at(std::uint64_t offset, char* into, std::size_t length) const override {
+    std::size_t done = 0;
+    while (done < length) {
+      const ssize_t got = ::pread(descriptor_.number(), into + done, length - done, static_cast<off_t>(offset + done));
+      if (got < 0) {
+        if (errno == EINTR) continue;
+        return failure("read", name_, errno);
+      }
+      if (got == 0) break;
+      done += static_cast<std::size_t>(got);
+    }
+    return done;
+  }
+
+  // Never tried again: after a failure the kernel may have dropped the pages, and a second call would report success.
+  Status sync() override {
+    if (::fdatasync(descriptor_.number()) != 0) return failure("sync", name_, errno);
+    return {};
+  }
+
+  Status truncate(std::uint64_t size) override {
+    int result;
+    do {
+      result = ::ftruncate(descriptor_.number(), static_cast<off_t>(size));
+    } while (result != 0 && errno == EINTR);
+    if (result != 0) return failure("truncate", name_, errno);
+    return {};
+  }
+
+  Result<std::uint64_t> size() const override {
+    struct stat info;
+    if (::fstat(descriptor_.number(), &info) != 0) return failure("examine", name_, errno);
+    return static_cast<std::uint64_t>(info.st_size);
+  }
+
+ private:
+  const Descriptor descriptor_;
+  const std::string name_;
+};
+
+// The lock belongs to the open descriptor, so that it ends with the process, however that ends.
+class PosixLock final : public FileSystem::Lock {
+ public:
+  explicit PosixLock(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
+
+ private:
+  const Descriptor descriptor_;
+};
+
+bool is_regular(int directory, const dirent& entry) {
+  if (entry.d_type == DT_REG) return true;
+  if (entry.d_type != DT_UNKNOWN && entry.d_type != DT_LNK) return false;
+  struct stat info;
+  return ::fstatat(directory, entry.d_name, &info, 0) == 0 && S_ISREG(info.st_mode);
+}
+
+class PosixFileSystem final : public FileSystem {
+ public:
+  Result<std::unique_ptr<File>> open(const std::string& path, Open how) override {
+    const int flags = how == Open::read ? O_RDONLY : how == Open::write ? O_RDWR | O_CREAT : O_RDWR | O_CREAT | O_EXCL;
+    Descriptor descriptor = open_descriptor(path, flags, how == Open::create_new ? 0600 : 0666);
+    if (!descriptor.ok()) return failure(how == Open::create_new ? "create" : "open", path, errno);
+    return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(descriptor), base_name(path)));
+  }
+
+  bool exists(const std::string& path) override {
+    struct stat info;
+    return ::stat(path.c_str(), &info) == 0;
+  }
+
+  Result<std::vector<std::string>> list(const std::string& directory) override {
+    std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), ::closedir);
+    if (!stream) return failure("list", directory, errno);
+    std::vector<std::string> names;
+    for (;;) {
+      errno = 0;
+      const dirent* entry = ::readdir(stream.get());
+      if (!entry) {
+        if (errno != 0) return failure("list", directory, errno);
+        return names;
+      }
+      if (is_regular(::dirfd(stream.get()), *entry)) names.emplace_back(entry->d_name);
+    }
+  }
+
+  Status rename(const std::string& from, const std::string& to) override {
+    if (::rename(from.c_str(), to.c_str()) != 0) {
+      return failure("rename " + base_name(from) + " to", to, errno);
+    }
+    return {};
+  }
+
+  Status remove(const std::string& path) override {
+    if (::unlink(path.c_str()) != 0) return failure("remove", path, errno);
+    return {};
+  }
+
+  Status sync_directory(const std::string& directory) override {
+    const Descriptor descriptor = open_descriptor(directory, O_RDONLY | O_DIRECTORY);
+    if (!descriptor.ok()) return failure("open the directory", directory, errno);
+    // EINVAL: this file system has no such thing as syncing a directory.
+    if (::fsync(descriptor.number()) != 0 && errno != EINVAL) return failure("sync the directory", directory, errno);
+    return {};
+  }
+
+  // The new directories themselves reach the disk too: a file synced in a directory that is gone would be gone.
+  Status create_directories(const std::string& path) override {
+    struct stat info;
+    if (::stat(path.c_str(), &info) == 0) {
+      if (S_ISDIR(info.st_mode)) return {};
+      return failure("create the directory", path, ENOTDIR);
+    }
+    const std::string parent = parent_path(path);
+    if (parent != path) {
+      if (Status made = create_directories(parent); !made) return made;
+    }
+    if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) return failure("create the directory", path, errno);
+    return sync_directory(parent);
+  }
+
+  Result<std::unique_ptr<Lock>> lock(const std::string& path) override {
+    Descriptor descriptor = open_descriptor(path, O_RDWR | O_CREAT, 0666);
+    if (!descriptor.ok()) return failure("open", path, errno);
+    int result;
+    do {
+      result = ::flock(descriptor.number(), LOCK_EX | LOCK_NB);
+    } while (result != 0 && errno == EINTR);
+    if (result != 0) {
+      if (errno != EWOULDBLOCK) return failure("lock", path, errno);
+      return internal_error("The data directory is in use: another process holds " + base_name(path));
+    }
+    return std::unique_ptr<Lock>(std::make_unique<PosixLock>(std::move(descriptor)));
+  }
+};
+
+}  // namespace
+
+FileSystem& posix_file_system() {
+  static PosixFileSystem files;
+  return files;
+}
+
+}  // namespace karma
