@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""The house rules of scripts/check_source and the matching of scripts/readme_test, tried on texts that break them."""
+
+import importlib.machinery
+import importlib.util
+import pathlib
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+SCRIPTS = pathlib.Path(__file__).resolve().parent.parent.parent / "scripts"
+
+
+def load(name):
+    loader = importlib.machinery.SourceFileLoader(name, str(SCRIPTS / name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
+
+
+source = load("check_source")
+readme = load("readme_test")
+conformance = load("conformance")
+
+
+class CheckSource(unittest.TestCase):
+    def complaints(self, path, text):
+        return list(source.check_text(pathlib.PurePath(path), text))
+
+    def test_a_folder_includes_itself_and_what_is_listed_before_it(self):
+        self.assertEqual(self.complaints("src/wal/a.cpp", '#include "wal/b.h"\n#include "core/c.h"\n'), [])
+
+    def test_an_include_of_a_later_folder_is_named_by_line(self):
+        found = self.complaints("src/store/a.cpp", '#include "core/c.h"\n  # include "server/session.h"\n')
+        self.assertEqual([number for number, _ in found], [2])
+
+    def test_an_include_without_a_known_folder_is_refused(self):
+        self.assertTrue(self.complaints("src/store/a.cpp", '#include "series.h"\n'))
+        self.assertTrue(self.complaints("src/newcomer/a.cpp", '#include "core/c.h"\n'))
+
+    def test_programs_and_public_headers_use_public_headers_only(self):
+        inner = '#pragma once\n#include "core/c.h"\n'
+        for path in ("src/main.cpp", "bench/karma_load.cpp", "tests/integration/x_test.cpp", "include/karma/x.h"):
+            self.assertTrue(self.complaints(path, inner), path)
+            self.assertEqual(self.complaints(path, inner.replace('"core/c.h"', "<karma/types.h>")), [], path)
+        self.assertEqual(self.complaints("bench/store_bench.cpp", inner), [])
+
+    def test_main_is_short(self):
+        self.assertEqual(self.complaints("src/main.cpp", "\n" * 79), [])
+        self.assertTrue(self.complaints("src/main.cpp", "\n" * 80))
+
+    def test_lines_end_at_column_120(self):
+        self.assertEqual(self.complaints("src/core/a.cpp", "x" * 120), [])
+        self.assertTrue(self.complaints("src/core/a.cpp", "x" * 121))
+
+    def test_nothing_is_left_for_later_and_no_machine_is_named(self):
+        self.assertTrue(self.complaints("docs/a.md", "TO" + "DO: more"))
+        self.assertTrue(self.complaints("docs/a.md", "see /ho" + "me/me/notes"))
+        self.assertEqual(self.complaints("docs/a.md", "the method; https://example.org/home/x; src/work/x"), [])
+
+    def test_headers_are_read_once_and_tests_are_run(self):
+        self.assertTrue(self.complaints("src/core/a.h", "int a();\n"))
+        self.assertTrue(self.complaints("tests/core/a_test.cpp", "TEST(A, DISABLED" + "_B) {\n"))
+
+
+class ReadmeTest(unittest.TestCase):
+    def test_only_marked_blocks_are_examples(self):
+        text = "```sh\n$ no\n```\n<!-- test -->\n\n```sh\n$ a \\\n  b\nout\n$ c\n```\n```sh\n$ no\n```\n"
+        self.assertEqual(list(readme.examples_of(text)), [(7, "a \\\n  b", ["out"]), (10, "c", [])])
+
+    def test_a_mark_without_a_block_is_an_error(self):
+        with self.assertRaises(ValueError):
+            list(readme.examples_of("<!-- test -->\ntext\n"))
+
+    def test_output_must_fit_in_full(self):
+        self.assertTrue(readme.fits(["a", "b"], ["a", "b"]))
+        self.assertFalse(readme.fits(["a"], ["a", "b"]))
+        self.assertFalse(readme.fits(["a", "b"], ["a"]))
+        self.assertFalse(readme.fits([], ["a"]))
+
+    def test_wildcards_stand_for_text_or_lines(self):
+        self.assertTrue(readme.fits(['{"pid":<any>}'], ['{"pid":42}']))
+        self.assertFalse(readme.fits(['{"pid":<any>}'], ['{"pid":42']))
+        self.assertTrue(readme.fits(["a", "…", "z"], ["a", "b", "c", "z"]))
+        self.assertTrue(readme.fits(["a", "..."], ["a"]))
+
+
+class Conformance(unittest.TestCase):
+    LINE = {"v": 2, "lsn": 1, "entry": {"$any": True}}
+
+    def test_whole_envelopes_demand_a_checksum(self):
+        expected = [dict(self.LINE), {"$or": [dict(self.LINE), 1]}]
+        self.assertEqual(conformance.demand_checksums(expected), 2)
+        self.assertEqual(expected[0], {**self.LINE, "crc32c": {"$type": "uint"}})
+
+    def test_parts_of_envelopes_and_counts_stay_as_they_are(self):
+        self.assertEqual(conformance.demand_checksums([{"$subset": {"lsn": 3}}]), 0)
+        self.assertEqual(conformance.demand_checksums({"$len": 4}), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
