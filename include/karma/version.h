@@ -5,7 +5,8 @@
 
 namespace karma {
 
-// "major.minor.patch", as in --version, system.info and the package. Thread-safe; the text lives as long as the program.
+// "major.minor.patch", as in --version, system.info and the package. Thread-safe; the text lives as long as the
+// program.
 std::string_view version();
 
 }  // namespace karma
