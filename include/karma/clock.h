@@ -1,0 +1,26 @@
+// Time as Karma sees it. It is read once per request and travels inside the log entry; replay never reads it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include <karma/types.h>
+
+namespace karma {
+
+// Thread-safe.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  // Seconds since 1970-01-01 UTC; may step backwards.
+  virtual std::int64_t unix_seconds() const = 0;
+  // For durations and deadlines; never steps.
+  virtual std::chrono::steady_clock::time_point steady() const = 0;
+
+  // Today's bucket in UTC.
+  Bucket today() const;
+};
+
+Clock& system_clock();
+
+}  // namespace karma

@@ -1,0 +1,85 @@
+// Every setting of a node. A setting has the name of its flag: --max-request-bytes is max_request_bytes.
+// Defaults are those of Karma 1.0 where it had the setting.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <karma/error.h>
+
+namespace karma {
+
+enum class Role { master, slave };
+
+struct Config {
+  // network
+  std::string bind = "0.0.0.0";
+  int port = 8080;
+  bool nodelay = true;
+  int io_threads = 0;  // 0: one per core
+  int max_connections = 10000;
+  bool protected_mode = false;       // refuse to listen beyond loopback without a token
+  int read_timeout = 5;              // seconds without a byte from the client; 0: never
+  int write_timeout = 5;             // seconds without progress while a reply waits to be taken; 0: never
+  int shutdown_timeout = 5;          // seconds for clients to be answered after SIGINT or SIGTERM
+  int max_request_bytes = 4096;      // a line without its end
+  int max_response_bytes = 1 << 20;  // a reply without its end; 0: no limit
+  int query_timeout_ms = 1000;       // for tree.* reads; 0: none
+
+  // who may do what
+  Role role = Role::master;
+  std::optional<std::string> auth_token;
+  std::optional<std::string> read_auth_token;
+
+  // data
+  std::string directory = ".";
+  bool restore = true;
+  bool wal = true;
+  bool wal_fsync = true;
+  int wal_segment_bytes = 64 << 20;  // 0: never rotate
+  int wal_batch_size = 1024;         // entries per sync
+  int wal_batch_wait_us = 0;
+  int dump_retention_per_tree = 5;   // 0: keep all
+  std::vector<std::string> recover;  // damaged files the operator gives up, by name
+
+  // idempotency and ingest
+  int idempotency_max_records = 1000000;
+  int idempotency_max_age_seconds = 604800;  // 0: no limit
+  int ingest_max_streams = 1000;             // active at a time
+  int ingest_max_staged_points = 50000000;   // of all active replace_series streams together
+
+  // replication
+  std::optional<std::string> replication_source_host;
+  int replication_source_port = 8080;
+  std::optional<std::string> replication_token;
+  int replication_poll_interval_ms = 1000;
+  int replication_batch_size = 1000;
+
+  bool log = true;
+};
+
+// What the command line asks for.
+struct CommandLine {
+  enum class Action { serve, help, version, check, dump };
+  Action action = Action::serve;
+  Config config;
+  std::string argument;  // the directory of `check` and `dump`
+};
+
+// Environment first, then flags from left to right, then validation. The message of an error is for stderr, without
+// the leading "ERROR: ". `environment` looks a variable up: nullptr if it is not set.
+Result<CommandLine> parse_command_line(int argc, const char* const* argv, const char* (*environment)(const char* name));
+
+// What every flag is checked for after parsing; for programs that fill a Config themselves.
+Status validate(const Config& config);
+
+// The text of --help; `defaults` are shown as such (main passes what the environment says), tokens never.
+std::string help_text();
+std::string help_text(const Config& defaults);
+
+// The settings as a Markdown table: flag, variable, default, meaning. The README holds it; a test compares.
+std::string settings_table();
+
+}  // namespace karma

@@ -1,0 +1,37 @@
+// A node: the engine behind a TCP port.
+#pragma once
+
+#include <memory>
+
+#include <karma/clock.h>
+#include <karma/config.h>
+#include <karma/error.h>
+#include <karma/file_system.h>
+
+namespace karma {
+
+class Server {
+ public:
+  // Binds the port (0 takes a free one), opens the data directory, restores it and starts to serve. While it restores,
+  // connections are answered with a polite error and closed. `config` must have been validated.
+  static Result<std::unique_ptr<Server>> start(const Config& config, FileSystem& files = posix_file_system(),
+                                               Clock& clock = system_clock());
+  ~Server();
+
+  int port() const;
+
+  // Handles SIGINT, SIGTERM (drain, snapshot, return), a second one (leave at once), SIGUSR1 (snapshot) until it is told
+  // to stop. Returns the exit code. Blocks these signals in all threads, so call start() from the main thread.
+  int run_until_signalled();
+
+  // Stops accepting, answers complete requests, flushes, snapshots; at most shutdown_timeout for the clients.
+  // An error means that the snapshot failed; what the log has is safe.
+  Status stop();
+
+ private:
+  class Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace karma

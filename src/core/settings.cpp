@@ -1,0 +1,289 @@
+#include "core/settings.h"
+
+#include <array>
+#include <charconv>
+
+namespace karma {
+namespace {
+
+using Group = SettingGroup;
+
+constexpr int kNoLimit = INT_MAX;
+
+constexpr Setting kSettings[] = {
+    Setting{Group::network, "bind", "KARMA_HOST", &Config::bind, "HOST",
+            "Address or host name to listen on; :: is every IPv4 and IPv6 address."}
+        .short_form('b')
+        .named("host"),
+    Setting{Group::network, "port", "KARMA_PORT", &Config::port, "PORT", "TCP port to listen on."}
+        .short_form('p')
+        .at_least(1)
+        .at_most(65535),
+    Setting{Group::data, "directory", "KARMA_DUMP_DIR", &Config::directory, "DIR",
+            "Where the log and the snapshots live. Created if missing; one process at a time."}
+        .short_form('d')
+        .named("dump_dir"),
+    Setting{Group::replication, "role", "KARMA_ROLE", &Config::role, "ROLE",
+            "master takes writes; slave refuses them and follows a source if one is set."},
+    Setting{Group::data, "restore", "KARMA_RESTORE", &Config::restore, "BOOL",
+            "Load snapshots and log at start. Without it the node starts empty."}
+        .short_form('r'),
+    Setting{Group::data, "recover", "KARMA_RECOVER", &Config::recover, "FILE",
+            "Give up what is damaged in this file of the data directory and start without it. Repeatable; separated by "
+            "commas in the environment."},
+    Setting{Group::network, "nodelay", "KARMA_TCP_NODELAY", &Config::nodelay, "BOOL",
+            "Send replies at once instead of gathering small packets (TCP_NODELAY)."}
+        .short_form('n'),
+    Setting{Group::network, "io-threads", "KARMA_IO_THREADS", &Config::io_threads, "N",
+            "Threads that serve connections; 0: one per core the process may use."}
+        .at_least(0)
+        .at_most(128),
+    Setting{Group::limits, "max-connections", "KARMA_MAX_CONNECTIONS", &Config::max_connections, "N",
+            "Clients at a time; one more gets an error and is closed."}
+        .at_least(1),
+    Setting{Group::access, "protected-mode", "KARMA_PROTECTED_MODE", &Config::protected_mode, "BOOL",
+            "Refuse to start when the address is reachable from other machines and no token is set."},
+    Setting{Group::data, "wal", "KARMA_WAL", &Config::wal, "BOOL",
+            "Keep a write-ahead log. Without it a crash loses everything since the last snapshot."}
+        .short_form('w'),
+    Setting{Group::data, "wal-fsync", "KARMA_WAL_FSYNC", &Config::wal_fsync, "BOOL",
+            "Acknowledge a write only when it is on disk. Without it a power failure may lose acknowledged writes."},
+    Setting{Group::data, "wal-segment-bytes", "KARMA_WAL_SEGMENT_BYTES", &Config::wal_segment_bytes, "BYTES",
+            "Begin a new log file when the current one is this large; 0: never."}
+        .at_least(0),
+    Setting{Group::data, "wal-batch-size", "KARMA_WAL_BATCH_SIZE", &Config::wal_batch_size, "ENTRIES",
+            "Writes that may share one sync."}
+        .at_least(1),
+    Setting{Group::data, "wal-batch-wait-us", "KARMA_WAL_BATCH_WAIT_MICROSECONDS", &Config::wal_batch_wait_us,
+            "MICROSECONDS", "How long a sync waits for more writes to share it."}
+        .named("wal_batch_wait_microseconds")
+        .at_least(0),
+    Setting{Group::limits, "max-request-bytes", "KARMA_MAX_REQUEST_BYTES", &Config::max_request_bytes, "BYTES",
+            "Longest request, without its line end. A batch of 10000 items needs about 300000."}
+        .at_least(1),
+    Setting{Group::limits, "max-response-bytes", "KARMA_MAX_RESPONSE_BYTES", &Config::max_response_bytes, "BYTES",
+            "Longest reply; 0: no limit."}
+        .at_least(0),
+    Setting{
+        Group::limits, "read-timeout", "KARMA_READ_TIMEOUT_SECONDS", &Config::read_timeout, "SECONDS",
+        "Close a connection that sends nothing for so long, or takes twelve times as long for one request; 0: never."}
+        .named("read_timeout_seconds")
+        .at_least(0),
+    Setting{Group::limits, "write-timeout", "KARMA_WRITE_TIMEOUT_SECONDS", &Config::write_timeout, "SECONDS",
+            "Close a connection that takes nothing of a waiting reply for so long; 0: never."}
+        .named("write_timeout_seconds")
+        .at_least(0),
+    Setting{Group::limits, "query-timeout-ms", "KARMA_QUERY_TIMEOUT_MS", &Config::query_timeout_ms, "MILLISECONDS",
+            "Longest time for a tree.* read; 0: no limit."}
+        .at_least(0),
+    Setting{Group::limits, "shutdown-timeout", "KARMA_SHUTDOWN_TIMEOUT_SECONDS", &Config::shutdown_timeout, "SECONDS",
+            "How long clients may take to receive their replies after SIGINT or SIGTERM."}
+        .named("shutdown_timeout_seconds")
+        .at_least(0),
+    Setting{Group::data, "dump-retention-per-tree", "KARMA_DUMP_RETENTION_PER_TREE", &Config::dump_retention_per_tree,
+            "N", "Snapshots kept of each series; 0: all."}
+        .at_least(0),
+    Setting{Group::idempotency, "idempotency-max-records", "KARMA_IDEMPOTENCY_MAX_RECORDS",
+            &Config::idempotency_max_records, "N", "Idempotency keys remembered; the oldest go first."}
+        .at_least(1),
+    Setting{Group::idempotency, "idempotency-max-age-seconds", "KARMA_IDEMPOTENCY_MAX_AGE_SECONDS",
+            &Config::idempotency_max_age_seconds, "SECONDS", "How long an idempotency key is remembered; 0: no limit."}
+        .at_least(0),
+    Setting{Group::idempotency, "ingest-max-streams", "KARMA_INGEST_MAX_STREAMS", &Config::ingest_max_streams, "N",
+            "Ingest streams open at a time."}
+        .at_least(1),
+    Setting{Group::idempotency, "ingest-max-staged-points", "KARMA_INGEST_MAX_STAGED_POINTS",
+            &Config::ingest_max_staged_points, "N", "Points that all open replace_series streams may hold together."}
+        .at_least(1),
+    Setting{Group::replication, "replication-source-host", "KARMA_REPLICATION_SOURCE_HOST",
+            &Config::replication_source_host, "HOST", "The node that a slave follows."},
+    Setting{Group::replication, "replication-source-port", "KARMA_REPLICATION_SOURCE_PORT",
+            &Config::replication_source_port, "PORT", "Its port."}
+        .at_least(1)
+        .at_most(65535)
+        .of_source(),
+    Setting{Group::replication, "replication-poll-interval-ms", "KARMA_REPLICATION_POLL_INTERVAL_MS",
+            &Config::replication_poll_interval_ms, "MILLISECONDS",
+            "Pause between two questions to the source when there is nothing new."}
+        .at_least(1)
+        .of_source(),
+    Setting{Group::replication, "replication-batch-size", "KARMA_REPLICATION_BATCH_SIZE",
+            &Config::replication_batch_size, "ENTRIES", "Log entries asked for at a time."}
+        .at_least(1)
+        .at_most(10000)
+        .of_source(),
+    Setting{Group::replication, "replication-token", "KARMA_REPLICATION_TOKEN", &Config::replication_token, "TOKEN",
+            "Token for the source; its read token suffices. Visible in the process list: prefer the file."}
+        .kept_secret(),
+    Setting{Group::replication, "replication-token-file", "KARMA_REPLICATION_TOKEN_FILE",
+            TokenFile{&Config::replication_token}, "FILE", "Read that token from a file, without its line end."},
+    Setting{Group::access, "auth-token", "KARMA_AUTH_TOKEN", &Config::auth_token, "TOKEN",
+            "Token that every request must carry. Visible in the process list: prefer the file."}
+        .kept_secret(),
+    Setting{Group::access, "auth-token-file", "KARMA_AUTH_TOKEN_FILE", TokenFile{&Config::auth_token}, "FILE",
+            "Read that token from a file, without its line end."},
+    Setting{Group::access, "read-auth-token", "KARMA_READ_AUTH_TOKEN", &Config::read_auth_token, "TOKEN",
+            "A second token that can read and changes nothing."}
+        .kept_secret(),
+    Setting{Group::access, "read-auth-token-file", "KARMA_READ_AUTH_TOKEN_FILE", TokenFile{&Config::read_auth_token},
+            "FILE", "Read that token from a file, without its line end."},
+    Setting{Group::logging, "log", "KARMA_LOG", &Config::log, "BOOL",
+            "Log what happens, one JSON object a line: info to stdout, warn and error to stderr."},
+};
+
+constexpr std::array kGroups = {Group::network,     Group::access,      Group::limits, Group::data,
+                                Group::idempotency, Group::replication, Group::logging};
+
+template <class... Functions>
+struct Overloaded : Functions... {
+  using Functions::operator()...;
+};
+
+// Decimal, optional sign, blanks around it: what Karma 1.0 accepted.
+std::optional<int> parse_int(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\n\v\f\r";
+  std::size_t begin = text.find_first_not_of(kBlanks);
+  if (begin == std::string_view::npos) return std::nullopt;
+  text = text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
+  if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
+  int value = 0;
+  auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (fault != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::vector<std::string> split_at_commas(std::string_view text) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    std::size_t comma = text.find(',');
+    if (comma != 0) parts.emplace_back(text.substr(0, comma));
+    text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
+  }
+  return parts;
+}
+
+std::string name_of(const Setting& setting) {
+  if (!setting.name.empty()) return std::string(setting.name);
+  std::string name(setting.flag);
+  for (char& c : name) {
+    if (c == '-') c = '_';
+  }
+  return name;
+}
+
+std::string range_fault(const Setting& setting) {
+  if (setting.max == kNoLimit) {
+    return setting.min == 1 ? "must be greater than 0"
+                            : "must be greater than or equal to " + std::to_string(setting.min);
+  }
+  return "must be between " + std::to_string(setting.min) + " and " + std::to_string(setting.max);
+}
+
+// What is wrong with the value, or an empty text.
+std::string fault_of(const Setting& setting, const Config& config) {
+  return std::visit(
+      Overloaded{
+          [&](int Config::*member) {
+            int value = config.*member;
+            return value < setting.min || value > setting.max ? range_fault(setting) : std::string();
+          },
+          [&](std::string Config::*member) { return std::string((config.*member).empty() ? "must not be empty" : ""); },
+          [&](std::optional<std::string> Config::*member) {
+            bool empty = config.*member && (config.*member)->empty() && !setting.secret;
+            return std::string(empty ? "must not be empty" : "");
+          },
+          [](auto&&) { return std::string(); },
+      },
+      setting.target);
+}
+
+}  // namespace
+
+std::span<const Setting> settings() { return kSettings; }
+std::span<const SettingGroup> setting_groups() { return kGroups; }
+
+std::string_view title(SettingGroup group) {
+  switch (group) {
+    case Group::network:
+      return "Network";
+    case Group::access:
+      return "Access";
+    case Group::limits:
+      return "Limits";
+    case Group::data:
+      return "Data";
+    case Group::idempotency:
+      return "Idempotency and ingest";
+    case Group::replication:
+      return "Replication";
+    case Group::logging:
+      return "Logging";
+  }
+  return "";
+}
+
+std::string value_text(const Setting& setting, const Config& config) {
+  return std::visit(
+      Overloaded{
+          [&](int Config::*member) { return std::to_string(config.*member); },
+          [&](bool Config::*member) { return std::string(config.*member ? "true" : "false"); },
+          [&](std::string Config::*member) { return config.*member; },
+          [&](Role Config::*member) { return std::string(config.*member == Role::master ? "master" : "slave"); },
+          [&](std::optional<std::string> Config::*member) {
+            if (!(config.*member)) return std::string("none");
+            return setting.secret ? std::string("(set)") : *(config.*member);
+          },
+          [&](std::vector<std::string> Config::*member) {
+            std::string text;
+            for (const std::string& part : config.*member) text += (text.empty() ? "" : ",") + part;
+            return text.empty() ? std::string("none") : text;
+          },
+          [](TokenFile) { return std::string("none"); },
+      },
+      setting.target);
+}
+
+Status assign(const Setting& setting, std::string_view text, Config& config) {
+  return std::visit(Overloaded{
+                        [&](int Config::*member) -> Status {
+                          std::optional<int> value = parse_int(text);
+                          if (!value) return validation_error("must be an integer");
+                          config.*member = *value;
+                          return {};
+                        },
+                        [&](bool Config::*member) -> Status {
+                          if (text != "true" && text != "false") return validation_error("must be true or false");
+                          config.*member = text == "true";
+                          return {};
+                        },
+                        [&](Role Config::*member) -> Status {
+                          if (text != "master" && text != "slave") return validation_error("must be master or slave");
+                          config.*member = text == "master" ? Role::master : Role::slave;
+                          return {};
+                        },
+                        [&](std::vector<std::string> Config::*member) -> Status {
+                          for (std::string& part : split_at_commas(text)) (config.*member).push_back(std::move(part));
+                          return {};
+                        },
+                        [](TokenFile) -> Status { return {}; },
+                        [&](auto member) -> Status {
+                          config.*member = std::string(text);
+                          return {};
+                        },
+                    },
+                    setting.target);
+}
+
+Status validate(const Config& config) {
+  auto refuse = [](std::string message) { return validation_error("Invalid configuration: " + message); };
+  for (const Setting& setting : settings()) {
+    if (setting.only_with_source && !config.replication_source_host) continue;
+    if (std::string fault = fault_of(setting, config); !fault.empty()) return refuse(name_of(setting) + " " + fault);
+  }
+  if (config.replication_source_host && config.role != Role::slave) {
+    return refuse("replication source requires slave role");
+  }
+  return {};
+}
+
+}  // namespace karma

@@ -1,0 +1,84 @@
+// The table of settings. Environment parsing, command line, validation, --help and the table of the README all walk it,
+// so a new setting is a member of Config and one row here.
+#pragma once
+
+#include <climits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <karma/config.h>
+
+namespace karma {
+
+enum class SettingGroup { network, access, limits, data, idempotency, replication, logging };
+
+// The value is the first line of a file; it ends up in `token`.
+struct TokenFile {
+  std::optional<std::string> Config::*token;
+};
+
+// Where a value goes decides how it is read. An empty variable leaves optional texts, lists and files unset.
+using SettingTarget =
+    std::variant<int Config::*, bool Config::*, std::string Config::*, std::optional<std::string> Config::*,
+                 Role Config::*, std::vector<std::string> Config::*, TokenFile>;
+
+struct Setting {
+  SettingGroup group;
+  std::string_view flag;      // without the leading "--"
+  std::string_view variable;  // in the environment
+  SettingTarget target;
+  std::string_view value;      // what stands for the value in --help: PORT, BYTES, SECONDS
+  std::string_view meaning;    // one sentence or two, without a line end
+  std::string_view name = {};  // in validation messages; empty: the flag with underscores
+  char letter = '\0';          // short option, or none
+  int min = INT_MIN;           // of integers
+  int max = INT_MAX;
+  bool secret = false;            // never shown
+  bool only_with_source = false;  // checked only where a replication source is set
+
+  // For the rows of the table.
+  constexpr Setting short_form(char c) const {
+    return changed([&](Setting& s) { s.letter = c; });
+  }
+  constexpr Setting named(std::string_view n) const {
+    return changed([&](Setting& s) { s.name = n; });
+  }
+  constexpr Setting at_least(int low) const {
+    return changed([&](Setting& s) { s.min = low; });
+  }
+  constexpr Setting at_most(int high) const {
+    return changed([&](Setting& s) { s.max = high; });
+  }
+  constexpr Setting kept_secret() const {
+    return changed([&](Setting& s) { s.secret = true; });
+  }
+  constexpr Setting of_source() const {
+    return changed([&](Setting& s) { s.only_with_source = true; });
+  }
+
+ private:
+  constexpr Setting changed(auto change) const {
+    Setting copy = *this;
+    change(copy);
+    return copy;
+  }
+};
+
+// In the order in which they are validated.
+std::span<const Setting> settings();
+
+// Title of a group of --help, and the order of the groups.
+std::string_view title(SettingGroup group);
+std::span<const SettingGroup> setting_groups();
+
+// The value as a user would type it; "none" for what is unset, "(set)" for a secret.
+std::string value_text(const Setting& setting, const Config& config);
+
+// Sets the value from text. The message of an error lacks its subject: "must be an integer".
+Status assign(const Setting& setting, std::string_view text, Config& config);
+
+}  // namespace karma

@@ -1,0 +1,281 @@
+#include "core/settings.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+
+namespace karma {
+namespace {
+
+std::map<std::string, std::string>& variables() {
+  static std::map<std::string, std::string> map;
+  return map;
+}
+
+const char* environment(const char* name) {
+  auto found = variables().find(name);
+  return found == variables().end() ? nullptr : found->second.c_str();
+}
+
+class CommandLineTest : public ::testing::Test {
+ protected:
+  void SetUp() override { variables().clear(); }
+  void TearDown() override {
+    for (const std::string& path : files_) std::remove(path.c_str());
+  }
+
+  static Result<CommandLine> parse(std::vector<const char*> arguments) {
+    arguments.insert(arguments.begin(), "karma");
+    return parse_command_line(static_cast<int>(arguments.size()), arguments.data(), environment);
+  }
+
+  static std::string fault(std::vector<const char*> arguments) {
+    Result<CommandLine> line = parse(std::move(arguments));
+    return line.ok() ? "accepted" : line.error().message;
+  }
+
+  std::string file(const std::string& content) {
+    std::string path = ::testing::TempDir() + "karma_settings_" + std::to_string(files_.size());
+    std::FILE* out = std::fopen(path.c_str(), "w");
+    std::fwrite(content.data(), 1, content.size(), out);
+    std::fclose(out);
+    files_.push_back(path);
+    return path;
+  }
+
+ private:
+  std::vector<std::string> files_;
+};
+
+TEST_F(CommandLineTest, NothingGivenMeansTheDefaults) {
+  Result<CommandLine> line = parse({});
+  ASSERT_TRUE(line.ok());
+  EXPECT_EQ(line->action, CommandLine::Action::serve);
+  EXPECT_EQ(line->config.bind, "0.0.0.0");
+  EXPECT_EQ(line->config.port, 8080);
+  EXPECT_EQ(line->config.max_request_bytes, 4096);
+  EXPECT_TRUE(line->config.wal_fsync);
+  EXPECT_FALSE(line->config.auth_token);
+}
+
+TEST_F(CommandLineTest, EverySettingIsReadFromItsFlagAndItsVariable) {
+  for (const Setting& setting : settings()) {
+    if (std::holds_alternative<TokenFile>(setting.target)) continue;
+    std::string value = std::holds_alternative<int Config::*>(setting.target)    ? "7"
+                        : std::holds_alternative<bool Config::*>(setting.target) ? ""
+                        : std::holds_alternative<Role Config::*>(setting.target) ? "slave"
+                                                                                 : "text";
+    if (value.empty()) value = value_text(setting, Config()) == "true" ? "false" : "true";
+    std::string shown = setting.secret ? "(set)" : value;
+    std::string flag = "--" + std::string(setting.flag);
+    const char* role = "--role=slave";  // without it a replication source is refused
+    for (bool joined : {true, false}) {
+      std::string first = joined ? flag + "=" + value : flag;
+      Result<CommandLine> line = joined ? parse({role, first.c_str()}) : parse({role, first.c_str(), value.c_str()});
+      ASSERT_TRUE(line.ok()) << line.error().message;
+      EXPECT_EQ(value_text(setting, line->config), shown) << flag;
+    }
+    variables() = {{"KARMA_ROLE", "slave"}, {std::string(setting.variable), value}};
+    Result<CommandLine> line = parse({});
+    ASSERT_TRUE(line.ok()) << line.error().message;
+    EXPECT_EQ(value_text(setting, line->config), shown) << setting.variable;
+    variables().clear();
+  }
+}
+
+TEST_F(CommandLineTest, NamesAreUnique) {
+  std::set<std::string_view> flags, variable_names;
+  std::set<char> letters = {'h', 'v'};
+  for (const Setting& setting : settings()) {
+    EXPECT_TRUE(flags.insert(setting.flag).second) << setting.flag;
+    EXPECT_TRUE(variable_names.insert(setting.variable).second) << setting.variable;
+    if (setting.letter) {
+      EXPECT_TRUE(letters.insert(setting.letter).second) << setting.letter;
+    }
+  }
+}
+
+TEST_F(CommandLineTest, EveryIntegerIsCheckedAtBothEndsOfItsRange) {
+  for (const Setting& setting : settings()) {
+    if (!std::holds_alternative<int Config::*>(setting.target)) continue;
+    ASSERT_GE(setting.min, 0) << setting.flag;
+    auto with = [&](long long value) {
+      std::string flag = "--" + std::string(setting.flag) + "=" + std::to_string(value);
+      return fault({"--role=slave", "--replication-source-host=h", flag.c_str()});
+    };
+    EXPECT_EQ(with(setting.min), "accepted") << setting.flag;
+    EXPECT_EQ(with(setting.max), "accepted") << setting.flag;
+    EXPECT_TRUE(with(setting.min - 1LL).starts_with("Invalid configuration: ")) << with(setting.min - 1LL);
+    EXPECT_NE(with(setting.max + 1LL), "accepted") << setting.flag;
+  }
+}
+
+TEST_F(CommandLineTest, ShortFormsTakeTheirValueInEveryWay) {
+  for (std::vector<const char*> arguments :
+       {std::vector<const char*>{"-p", "90"}, std::vector<const char*>{"-p90"}, std::vector<const char*>{"-p=90"}}) {
+    Result<CommandLine> line = parse(arguments);
+    ASSERT_TRUE(line.ok()) << line.error().message;
+    EXPECT_EQ(line->config.port, 90);
+  }
+}
+
+TEST_F(CommandLineTest, FlagsWinOverTheEnvironmentAndLaterFlagsOverEarlier) {
+  variables() = {{"KARMA_PORT", "1"}, {"KARMA_AUTH_TOKEN", "env"}};
+  Result<CommandLine> line = parse({"--port=2", "--auth-token=flag", "--port=3"});
+  ASSERT_TRUE(line.ok());
+  EXPECT_EQ(line->config.port, 3);
+  EXPECT_EQ(line->config.auth_token, "flag");
+}
+
+TEST_F(CommandLineTest, IntegersAreDecimalWithBlanksAround) {
+  EXPECT_EQ(fault({"--port", " +80\t"}), "accepted");
+  for (const char* bad : {"", " ", "0x10", "1e3", "1.0", "1_000", "80 80", "99999999999", "+-1", "++1", "1k"}) {
+    EXPECT_EQ(fault({"--port", bad}), "--port must be an integer") << bad;
+  }
+}
+
+TEST_F(CommandLineTest, BadVariablesAreRefusedEvenIfAFlagOverridesThem) {
+  variables() = {{"KARMA_PORT", "many"}};
+  EXPECT_EQ(fault({"--port=1"}), "Environment variable KARMA_PORT must be an integer");
+  EXPECT_EQ(fault({"--help"}), "Environment variable KARMA_PORT must be an integer");
+  variables() = {{"KARMA_WAL", "yes"}};
+  EXPECT_EQ(fault({}), "Environment variable KARMA_WAL must be true or false");
+  variables() = {{"KARMA_LOG", ""}};
+  EXPECT_EQ(fault({}), "Environment variable KARMA_LOG must be true or false");
+}
+
+TEST_F(CommandLineTest, MessagesOfValidationAreThoseOfTheFirstGeneration) {
+  EXPECT_EQ(fault({"--port=0"}), "Invalid configuration: port must be between 1 and 65535");
+  EXPECT_EQ(fault({"--bind="}), "Invalid configuration: host must not be empty");
+  EXPECT_EQ(fault({"--directory", ""}), "Invalid configuration: dump_dir must not be empty");
+  EXPECT_EQ(fault({"--wal-batch-size=0"}), "Invalid configuration: wal_batch_size must be greater than 0");
+  EXPECT_EQ(fault({"--read-timeout=-1"}),
+            "Invalid configuration: read_timeout_seconds must be greater than or equal to 0");
+  EXPECT_EQ(fault({"--wal-batch-wait-us=-1"}),
+            "Invalid configuration: wal_batch_wait_microseconds must be greater than or equal to 0");
+  EXPECT_EQ(fault({"--replication-source-host=h"}), "Invalid configuration: replication source requires slave role");
+  EXPECT_EQ(fault({"--role=slave", "--replication-source-host="}),
+            "Invalid configuration: replication_source_host must not be empty");
+  EXPECT_EQ(fault({"--role=leader"}), "--role must be master or slave");
+}
+
+TEST_F(CommandLineTest, ReplicationIsCheckedOnlyWhereThereIsASource) {
+  EXPECT_EQ(fault({"--replication-batch-size=0"}), "accepted");
+  EXPECT_EQ(fault({"--role=slave", "--replication-source-host=h", "--replication-batch-size=0"}),
+            "Invalid configuration: replication_batch_size must be between 1 and 10000");
+}
+
+TEST_F(CommandLineTest, UnknownFlagsAreNamedWithoutTheirValue) {
+  std::string message = fault({"--auth-tokn=secret"});
+  EXPECT_TRUE(message.starts_with("--auth-tokn is not a valid option.")) << message;
+  EXPECT_NE(message.find("Did you mean --auth-token?"), std::string::npos) << message;
+  EXPECT_NE(message.find("--help"), std::string::npos);
+  EXPECT_EQ(message.find("secret"), std::string::npos);
+  EXPECT_TRUE(fault({"-x"}).starts_with("-x is not a valid option."));
+  EXPECT_TRUE(fault({"--"}).starts_with("-- is not a valid option."));
+  EXPECT_EQ(fault({"--port"}), "--port needs a value");
+}
+
+TEST_F(CommandLineTest, EmptyTokensAreUnsetInTheEnvironmentAndTokensOnTheCommandLine) {
+  variables() = {{"KARMA_AUTH_TOKEN", ""}, {"KARMA_REPLICATION_SOURCE_HOST", ""}};
+  Result<CommandLine> line = parse({});
+  ASSERT_TRUE(line.ok());
+  EXPECT_FALSE(line->config.auth_token);
+  EXPECT_FALSE(line->config.replication_source_host);
+  line = parse({"--auth-token="});
+  ASSERT_TRUE(line.ok());
+  EXPECT_EQ(line->config.auth_token, "");
+}
+
+TEST_F(CommandLineTest, TokensAreReadFromFilesWithoutTheirLineEnd) {
+  for (const char* content : {"s3cret", "s3cret\n", "s3cret\r\n"}) {
+    std::string path = file(content);
+    for (const char* flag : {"--auth-token-file", "--read-auth-token-file", "--replication-token-file"}) {
+      Result<CommandLine> line = parse({flag, path.c_str()});
+      ASSERT_TRUE(line.ok()) << line.error().message;
+      const Config& config = line->config;
+      EXPECT_EQ(
+          config.auth_token.value_or("") + config.read_auth_token.value_or("") + config.replication_token.value_or(""),
+          "s3cret");
+    }
+  }
+}
+
+TEST_F(CommandLineTest, TokenFilesThatCannotBeUsedAreRefused) {
+  EXPECT_NE(fault({"--auth-token-file=/does/not/exist"}).find("No such file"), std::string::npos);
+  EXPECT_NE(fault({"--auth-token-file=/"}).find("Is a directory"), std::string::npos);
+  EXPECT_NE(fault({"--auth-token-file", file("\n").c_str()}).find("is empty"), std::string::npos);
+  EXPECT_NE(fault({"--auth-token-file", file(std::string(4097, 'x')).c_str()}).find("longer"), std::string::npos);
+  EXPECT_EQ(fault({"--auth-token-file="}), "--auth-token-file must not be empty");
+}
+
+TEST_F(CommandLineTest, ATokenAndItsFileTogetherAreRefused) {
+  std::string path = file("other");
+  std::string message = fault({"--auth-token=t", "--auth-token-file", path.c_str()});
+  EXPECT_EQ(message, "--auth-token and --auth-token-file are both given; one of them must go");
+  variables() = {{"KARMA_AUTH_TOKEN", "t"}};
+  EXPECT_EQ(fault({"--auth-token-file", path.c_str()}), message);
+}
+
+TEST_F(CommandLineTest, RecoverNamesSeveralFiles) {
+  variables() = {{"KARMA_RECOVER", "a,b,,"}};
+  Result<CommandLine> line = parse({"--recover=c", "--recover", "d"});
+  ASSERT_TRUE(line.ok());
+  EXPECT_EQ(line->config.recover, (std::vector<std::string>{"a", "b", "c", "d"}));
+}
+
+TEST_F(CommandLineTest, CommandsTakeADirectory) {
+  Result<CommandLine> line = parse({"--log=false", "check", "some/where"});
+  ASSERT_TRUE(line.ok());
+  EXPECT_EQ(line->action, CommandLine::Action::check);
+  EXPECT_EQ(line->argument, "some/where");
+  EXPECT_FALSE(line->config.log);
+  EXPECT_EQ(parse({"dump", "d"})->action, CommandLine::Action::dump);
+  EXPECT_NE(fault({"check"}), "accepted");
+  EXPECT_NE(fault({"dump", "a", "b"}), "accepted");
+  EXPECT_TRUE(fault({"serve"}).starts_with("serve is not a command"));
+}
+
+TEST_F(CommandLineTest, HelpAndVersionEndTheReadingOfFlags) {
+  EXPECT_EQ(parse({"--help", "--nonsense"})->action, CommandLine::Action::help);
+  EXPECT_EQ(parse({"-h"})->action, CommandLine::Action::help);
+  EXPECT_EQ(parse({"--version"})->action, CommandLine::Action::version);
+  EXPECT_EQ(parse({"-v"})->action, CommandLine::Action::version);
+}
+
+TEST_F(CommandLineTest, HelpShowsEverySettingWithTheEnvironmentAsDefault) {
+  variables() = {{"KARMA_PORT", "4711"}, {"KARMA_AUTH_TOKEN", "s3cret"}};
+  Result<CommandLine> line = parse({"--port=5", "--help"});
+  ASSERT_TRUE(line.ok());
+  std::string help = help_text(line->config);
+  EXPECT_TRUE(help.starts_with("Usage: karma [arguments]\n"));
+  for (const Setting& setting : settings()) {
+    EXPECT_NE(help.find("--" + std::string(setting.flag) + "="), std::string::npos) << setting.flag;
+    EXPECT_NE(help.find(std::string(setting.variable) + "\n"), std::string::npos) << setting.variable;
+  }
+  EXPECT_NE(help.find("[4711]"), std::string::npos);
+  EXPECT_NE(help.find("(set)"), std::string::npos);
+  EXPECT_EQ(help.find("s3cret"), std::string::npos);
+}
+
+TEST_F(CommandLineTest, HelpFitsATerminal) {
+  std::string help = help_text();
+  for (std::size_t begin = 0; begin < help.size();) {
+    std::size_t end = help.find('\n', begin);
+    ASSERT_NE(end, std::string::npos) << "the last line ends with a line end";
+    EXPECT_LE(end - begin, 100u) << help.substr(begin, end - begin);
+    begin = end + 1;
+  }
+}
+
+TEST_F(CommandLineTest, TheTableHasOneRowPerSetting) {
+  std::string table = settings_table();
+  EXPECT_EQ(static_cast<std::size_t>(std::count(table.begin(), table.end(), '\n')), settings().size() + 2);
+  EXPECT_NE(table.find("| `--max-request-bytes` | `KARMA_MAX_REQUEST_BYTES` | `4096` bytes | "), std::string::npos);
+}
+
+}  // namespace
+}  // namespace karma
