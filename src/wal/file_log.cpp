@@ -1,0 +1,281 @@
+#include "wal/file_log.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "io/path.h"
+#include "io/replace_file.h"
+#include "wal/format.h"
+#include "wal/line_reader.h"
+#include "wal/segment_index.h"
+
+namespace karma::wal {
+namespace {
+
+constexpr std::uint64_t kMarkBytes = std::uint64_t{64} << 10;
+constexpr std::size_t kKeptBufferBytes = std::size_t{32} << 20;
+
+}  // namespace
+
+FileLog::FileLog(FileSystem& files, std::string directory, const Scan& scan, Lsn last, LogOptions options)
+    : files_(files),
+      directory_(std::move(directory)),
+      options_(std::move(options)),
+      lsn_file_(scan.lsn_file),
+      last_(last.value) {
+  active_.name = kActiveName;
+}
+
+void FileLog::event(const char* name, const std::string& message) const {
+  if (options_.on_event) options_.on_event(name, message);
+}
+
+std::string FileLog::path(std::string_view name) const { return join_path(directory_, name); }
+
+// --- opening ---------------------------------------------------------------------------------------------------------
+
+Status FileLog::open(const Scan& scan) {
+  std::uint64_t bytes = 0;
+  for (const FileInfo& file : scan.files) {
+    bytes += file.bytes;
+    if (file.name != kActiveName) {
+      segments_.push_back(file);
+      continue;
+    }
+    active_ = file;
+    end_ = file.bytes;
+    if (Status opened = open_active(); !opened) return opened;
+    const Result<std::uint64_t> size = active_file_->size();
+    if (!size) return size.error();
+    const bool cut = *size > end_;
+    if (cut) {
+      if (Status truncated = active_file_->truncate(end_); !truncated) return truncated;
+    }
+    if (scan.unfinished_line) {
+      if (Status wrote = active_file_->write_at(end_, "\n"); !wrote) return wrote;
+      active_.bytes = ++end_;
+      ++bytes;
+    }
+    if (cut || scan.unfinished_line) {
+      if (Status synced = active_file_->sync(); !synced) return synced;
+    }
+    if (scan.torn_bytes > 0) {
+      event("wal.tail_cut", "file=" + file.name + " offset=" + std::to_string(file.bytes) + " bytes=" +
+                                std::to_string(scan.torn_bytes) + " last_lsn=" + std::to_string(scan.last.value));
+    }
+  }
+  bytes_ = bytes;
+  if (scan.entry_count > 0 && last() > scan.last) return discard_all();
+  return mark_active();
+}
+
+// The entries are all in a snapshot, and the next one cannot stand behind them.
+Status FileLog::discard_all() {
+  if (Status rotated = rotate(); !rotated) return rotated;
+  return trim(last());
+}
+
+Status FileLog::mark_active() {
+  if (!active_file_) return {};
+  LineReader reader(*active_file_, 0, end_);
+  for (RawLine line;;) {
+    const Result<bool> more = reader.next(line);
+    if (!more) return more.error();
+    if (!*more) return {};
+    if (!marks_.empty() && line.offset < marks_.back().offset + kMarkBytes) continue;
+    const ParsedLine parsed = parse_line(line.text);
+    if (parsed.kind == LineKind::good) mark(parsed.line.lsn, line.offset);
+  }
+}
+
+void FileLog::mark(Lsn lsn, std::uint64_t offset) {
+  if (marks_.empty() || offset >= marks_.back().offset + kMarkBytes) marks_.push_back({lsn, offset});
+}
+
+// --- writing ---------------------------------------------------------------------------------------------------------
+
+Status FileLog::append(std::span<const std::string_view> entries) {
+  if (stopped()) return internal_error(stop_message_);
+  if (entries.empty()) return {};
+  if (Status ready = make_room(); !ready) return ready;
+  return write_batch(entries);
+}
+
+// Puts right what an earlier failure left, and sees to it that there is an active file with room.
+Status FileLog::make_room() {
+  if (end_is_unsure_) {
+    if (Status restored = restore_end(); !restored) return restored;
+  }
+  if (options_.segment_bytes > 0 && end_ >= options_.segment_bytes) {
+    if (Status rotated = rotate(); !rotated) return rotated;
+  }
+  return active_file_ ? Status() : open_active();
+}
+
+Status FileLog::open_active() {
+  const bool is_new = !files_.exists(path(kActiveName));
+  if (is_new) {
+    if (Status made = files_.create_directories(directory_); !made) return made;
+  }
+  Result<std::unique_ptr<File>> file = files_.open(path(kActiveName), FileSystem::Open::write);
+  if (!file) return file.error();
+  if (is_new) {
+    // Before anything in the file is acknowledged, or it would vanish with its name.
+    if (Status synced = files_.sync_directory(directory_); !synced) return stop(synced.error());
+  }
+  active_file_ = std::move(*file);
+  return {};
+}
+
+Status FileLog::write_batch(std::span<const std::string_view> entries) {
+  buffer_.clear();
+  Lsn lsn = last();
+  for (const std::string_view entry : entries) {
+    lsn = lsn.next();
+    append_line(buffer_, lsn, entry);
+  }
+  if (Status wrote = active_file_->write_at(end_, buffer_); !wrote) {
+    end_is_unsure_ = true;
+    // Best effort now, so that a crash finds nothing of the batch; make_room() insists.
+    (void)restore_end();
+    return stopped() ? internal_error(stop_message_) : wrote;
+  }
+  if (options_.fsync) {
+    if (Status synced = active_file_->sync(); !synced) return stop(synced.error());
+    sync_count_.fetch_add(1, std::memory_order_relaxed);
+  }
+  write_count_.fetch_add(1, std::memory_order_relaxed);
+  publish(lsn);
+  return {};
+}
+
+void FileLog::publish(Lsn last) {
+  {
+    const std::lock_guard lock(files_mutex_);
+    const Lsn first = this->last().next();
+    if (active_.first == Lsn{}) active_.first = first;
+    mark(first, end_);
+    end_ += buffer_.size();
+    active_.last = last;
+    active_.bytes = end_;
+  }
+  bytes_.fetch_add(buffer_.size(), std::memory_order_relaxed);
+  last_.store(last.value, std::memory_order_release);
+  if (buffer_.capacity() > kKeptBufferBytes) buffer_ = std::string();
+}
+
+// The refused lines must not come back after a crash either, so the cut is synced before anyone is answered.
+Status FileLog::restore_end() {
+  if (Status truncated = active_file_->truncate(end_); !truncated) return truncated;
+  if (options_.fsync) {
+    if (Status synced = active_file_->sync(); !synced) return stop(synced.error());
+  }
+  end_is_unsure_ = false;
+  return {};
+}
+
+Status FileLog::stop(const Error& cause) {
+  stop_message_ = "Writing has stopped: " + cause.message +
+                  ". Nothing after the last acknowledged write is promised; check the disk, then restart the node";
+  stopped_.store(true, std::memory_order_release);
+  event("wal.stopped", stop_message_);
+  return internal_error(stop_message_);
+}
+
+// --- rotation and trimming -------------------------------------------------------------------------------------------
+
+Status FileLog::rotate() {
+  if (stopped()) return internal_error(stop_message_);
+  if (end_is_unsure_) {
+    if (Status restored = restore_end(); !restored) return restored;
+  }
+  if (active_.first == Lsn{}) return {};
+  if (Status closed = close_active(); !closed) return closed;
+  return open_active();
+}
+
+// A segment is never torn: all of it is on the disk before it gets its name.
+Status FileLog::close_active() {
+  const std::string name = segment_name(active_.first);
+  if (files_.exists(path(name))) return internal_error("WAL segment already exists: " + name);
+  if (Status synced = active_file_->sync(); !synced) return stop(synced.error());
+  if (Status renamed = files_.rename(path(kActiveName), path(name)); !renamed) return renamed;
+  active_file_.reset();
+  end_ = 0;
+  {
+    const std::lock_guard lock(files_mutex_);
+    segments_.push_back(std::move(active_));
+    segments_.back().name = name;
+    active_ = FileInfo{std::string(kActiveName), {}, {}, 0};
+    marks_.clear();
+  }
+  if (Status synced = files_.sync_directory(directory_); !synced) return stop(synced.error());
+  event("wal.segment", "path=" + name);
+  if (Status indexed = write_segment_index(files_, directory_, name); !indexed) {
+    event("wal.segment_index_failed", indexed.error().message);
+  }
+  return {};
+}
+
+Status FileLog::trim(Lsn lsn) {
+  const std::lock_guard one_at_a_time(trim_mutex_);
+  lsn = std::min(lsn, last());
+  if (lsn > lsn_file_) {
+    const std::string content = std::to_string(lsn.value) + "\n";
+    if (Status noted = replace_file(files_, directory_, std::string(kLsnName), content); !noted) return noted;
+    lsn_file_ = lsn;
+  }
+  std::size_t count = 0;
+  while (std::optional<FileInfo> segment = take_oldest(lsn)) {
+    if (Status removed = remove_segment(*segment); !removed) {
+      const std::lock_guard lock(files_mutex_);
+      segments_.insert(segments_.begin(), *segment);
+      return removed;
+    }
+    bytes_.fetch_sub(segment->bytes, std::memory_order_relaxed);
+    ++count;
+  }
+  if (count == 0) return {};
+  event("wal.truncate", "lsn=" + std::to_string(lsn.value) + " segments=" + std::to_string(count));
+  return files_.sync_directory(directory_);
+}
+
+// Takes the oldest segment off the list, if it holds nothing above `lsn`. Oldest first, so that what a crash leaves has
+// no hole; off the list before the file goes, so that a reader who misses the file looks it up again.
+std::optional<FileInfo> FileLog::take_oldest(Lsn lsn) {
+  const std::lock_guard lock(files_mutex_);
+  if (segments_.empty() || segments_.front().last > lsn) return std::nullopt;
+  FileInfo segment = std::move(segments_.front());
+  segments_.erase(segments_.begin());
+  return segment;
+}
+
+Status FileLog::remove_segment(const FileInfo& segment) {
+  const std::string index = path(index_name(segment.name));
+  if (files_.exists(index)) {
+    if (Status removed = files_.remove(index); !removed) return removed;
+  }
+  return files_.remove(path(segment.name));
+}
+
+// --- making one ------------------------------------------------------------------------------------------------------
+
+Result<std::unique_ptr<Log>> open_log(FileSystem& files, const std::string& directory, const Scan& scan, Lsn last,
+                                      LogOptions options) {
+  if (!scan.damage.empty() && !options.accept_damage) {
+    return internal_error("The log is damaged: " + scan.damage.front().to_string());
+  }
+  if (last < scan.last) {
+    return internal_error("The log ends at LSN " + std::to_string(scan.last.value) + ", behind the LSN " +
+                          std::to_string(last.value) + " to continue from");
+  }
+  if (last > scan.last && scan.entry_count > 0 && !options.discard_entries) {
+    return internal_error("The log ends at LSN " + std::to_string(scan.last.value) + " and cannot be continued from " +
+                          std::to_string(last.value) + " without a gap");
+  }
+  auto log = std::make_unique<FileLog>(files, directory, scan, last, std::move(options));
+  if (Status opened = log->open(scan); !opened) return opened.error();
+  return std::unique_ptr<Log>(std::move(log));
+}
+
+}  // namespace karma::wal

@@ -1,0 +1,101 @@
+// The log in files: writing, rotating and trimming (file_log.cpp), and reading beside that (log_read.cpp).
+//
+// Threads: append and rotate run on the writer's thread and own the members without lock; trim and read may run on
+// others. `files_mutex_` guards the list of files and is held for moments, never across a call that may wait for a
+// disk.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wal/log.h"
+
+namespace karma::wal {
+
+class FileLog final : public Log {
+ public:
+  FileLog(FileSystem& files, std::string directory, const Scan& scan, Lsn last, LogOptions options);
+
+  // What a crash left is put right; called once, before anything else.
+  Status open(const Scan& scan);
+
+  bool keeps_entries() const override { return true; }
+  Status append(std::span<const std::string_view> entries) override;
+  bool stopped() const override { return stopped_.load(std::memory_order_acquire); }
+  Status rotate() override;
+  Status trim(Lsn lsn) override;
+  Lsn last() const override { return Lsn{last_.load(std::memory_order_acquire)}; }
+  std::uint64_t bytes() const override { return bytes_.load(std::memory_order_relaxed); }
+  std::uint64_t sync_count() const override { return sync_count_.load(std::memory_order_relaxed); }
+  std::uint64_t write_count() const override { return write_count_.load(std::memory_order_relaxed); }
+  Status read(Lsn after, const std::function<bool(Lsn, std::string_view entry)>& visit) override;
+
+ private:
+  // A line of the active file, so that readers need not begin at its start.
+  struct Mark {
+    Lsn lsn;
+    std::uint64_t offset = 0;
+  };
+  // Where a reader finds an entry.
+  struct Position {
+    FileInfo file;
+    std::uint64_t offset = 0;  // of a line at or before the entry; 0 if unknown
+    bool active = false;
+  };
+
+  Status open_active();
+  Status close_active();
+  Status make_room();
+  Status restore_end();
+  Status write_batch(std::span<const std::string_view> entries);
+  void publish(Lsn last);
+  Status stop(const Error& cause);
+  void mark(Lsn lsn, std::uint64_t offset);
+  Status mark_active();
+  Status discard_all();
+  std::optional<FileInfo> take_oldest(Lsn lsn);
+  Status remove_segment(const FileInfo& segment);
+
+  Status locate(Lsn lsn, Position& position) const;
+  bool still_there(const Position& position) const;
+  Result<Lsn> read_file_from(const Position& position, Lsn next, Lsn to,
+                             const std::function<bool(Lsn, std::string_view)>& visit, bool& wanted);
+
+  void event(const char* name, const std::string& message) const;
+  std::string path(std::string_view name) const;
+
+  FileSystem& files_;
+  const std::string directory_;
+  const LogOptions options_;
+
+  // The writer's.
+  std::unique_ptr<File> active_file_;  // null until the active file exists
+  std::uint64_t end_ = 0;              // of the last good line in the active file
+  bool end_is_unsure_ = false;         // a failed write could not be taken back: bytes may stand behind end_
+  std::string buffer_;
+  std::string stop_message_;
+
+  mutable std::mutex files_mutex_;
+  std::vector<FileInfo> segments_;  // oldest first
+  FileInfo active_;                 // up to the last durable entry
+  std::vector<Mark> marks_;         // of the active file, ascending
+
+  std::mutex trim_mutex_;  // one trim at a time
+  Lsn lsn_file_;
+
+  std::atomic<std::uint64_t> last_;
+  std::atomic<std::uint64_t> bytes_{0};
+  std::atomic<std::uint64_t> sync_count_{0};
+  std::atomic<std::uint64_t> write_count_{0};
+  std::atomic<bool> stopped_{false};
+};
+
+}  // namespace karma::wal

@@ -1,0 +1,197 @@
+#include "wal/format.h"
+
+#include <algorithm>
+#include <cassert>
+#include <charconv>
+#include <cstdio>
+#include <limits>
+
+#include "core/crc32c.h"
+#include "wal/envelope.h"
+#include "wal/log.h"
+
+namespace karma::wal {
+namespace {
+
+constexpr std::string_view kStart = R"({"v":2,"lsn":)";
+constexpr std::string_view kEntry = R"(,"entry":)";
+constexpr std::string_view kChecksum = R"(,"crc32c":)";
+constexpr std::string_view kSegmentSuffix = ".segment";
+constexpr std::size_t kChecksumDigits = 10;  // of 2^32 - 1
+
+// A number written as we write it: digits only, no leading zero.
+template <class Number>
+std::optional<Number> canonical_number(std::string_view digits) {
+  if (digits.empty() || (digits.size() > 1 && digits.front() == '0')) return std::nullopt;
+  Number number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return number;
+}
+
+std::string_view trim(std::string_view text, std::string_view white_space) {
+  const std::size_t begin = text.find_first_not_of(white_space);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(white_space) - begin + 1);
+}
+
+struct Checksum {
+  std::string_view body;  // what it covers
+  std::uint32_t value = 0;
+};
+
+// The checksum that ends the line, if it has one.
+std::optional<Checksum> split_checksum(std::string_view text) {
+  if (!text.ends_with('}')) return std::nullopt;
+  text.remove_suffix(1);
+  std::size_t digits = 0;
+  while (digits < text.size() && digits <= kChecksumDigits) {
+    const char c = text[text.size() - 1 - digits];
+    if (c < '0' || c > '9') break;
+    ++digits;
+  }
+  const std::optional<std::uint32_t> value = canonical_number<std::uint32_t>(text.substr(text.size() - digits));
+  if (!value) return std::nullopt;
+  text.remove_suffix(digits);
+  if (!text.ends_with(kChecksum)) return std::nullopt;
+  text.remove_suffix(kChecksum.size());
+  return Checksum{text, *value};
+}
+
+// The parts of a line whose checksum was right and which therefore stands as append_line made it; nothing if it was
+// made by something else.
+std::optional<Line> split_canonical(std::string_view body) {
+  if (!body.starts_with(kStart)) return std::nullopt;
+  const std::size_t comma = body.find(',', kStart.size());
+  if (comma == std::string_view::npos) return std::nullopt;
+  const auto lsn = canonical_number<std::uint64_t>(body.substr(kStart.size(), comma - kStart.size()));
+  if (!lsn || *lsn == 0 || body.compare(comma, kEntry.size(), kEntry) != 0) return std::nullopt;
+  const std::string_view entry = body.substr(comma + kEntry.size());
+  if (!entry.starts_with('{') || !entry.ends_with('}')) return std::nullopt;
+  return Line{Lsn{*lsn}, entry, true};
+}
+
+ParsedLine understand(const Envelope& envelope, bool checksummed) {
+  ParsedLine parsed;
+  if (!envelope.is_object) {
+    parsed.fault = "not a JSON object";
+    return parsed;
+  }
+  if (envelope.lsn_count == 0 && envelope.entry_count == 0) {
+    parsed.fault = "neither lsn nor entry";
+    return parsed;
+  }
+  parsed.kind = LineKind::wrong;
+  parsed.line.checksummed = checksummed;
+  const std::optional<std::uint64_t> lsn = canonical_number<std::uint64_t>(envelope.lsn);
+  if (lsn) parsed.line.lsn = Lsn{*lsn};
+  if (envelope.lsn_count != 1 || !lsn || *lsn == 0) {
+    parsed.fault = "lsn is not a positive number";
+  } else if (envelope.entry_count != 1 || !envelope.entry.starts_with('{')) {
+    parsed.fault = "entry is not an object";
+  } else if (envelope.has_checksum && !checksummed) {
+    parsed.fault = "the checksum is not at the end of the line";
+  } else {
+    parsed.kind = LineKind::good;
+    parsed.line.entry = envelope.entry;
+  }
+  return parsed;
+}
+
+}  // namespace
+
+std::string segment_name(Lsn first) {
+  char digits[24];
+  std::snprintf(digits, sizeof digits, "%020llu", static_cast<unsigned long long>(first.value));
+  return std::string(kActiveName) + "." + digits + std::string(kSegmentSuffix);
+}
+
+std::optional<Lsn> segment_lsn(std::string_view name) {
+  if (!name.starts_with(kActiveName) || !name.ends_with(kSegmentSuffix)) return std::nullopt;
+  if (name.size() <= kActiveName.size() + 1 + kSegmentSuffix.size() || name[kActiveName.size()] != '.') {
+    return std::nullopt;
+  }
+  name.remove_prefix(kActiveName.size() + 1);
+  name.remove_suffix(kSegmentSuffix.size());
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return Lsn{number};
+}
+
+std::string index_name(std::string_view segment) { return std::string(segment) + ".idx"; }
+
+std::optional<Lsn> parse_lsn_file(std::string_view content) {
+  content = trim(content, " \t\r\n\v\f");
+  if (content.empty()) return Lsn{};
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(content.data(), content.data() + content.size(), number);
+  if (error != std::errc() || end != content.data() + content.size()) return std::nullopt;
+  return Lsn{number};
+}
+
+void append_line(std::string& out, Lsn lsn, std::string_view entry) {
+  assert(entry.starts_with('{') && entry.ends_with('}') && entry.find('\n') == std::string_view::npos);
+  const std::size_t begin = out.size();
+  char digits[24];
+  out += kStart;
+  out.append(digits, std::to_chars(digits, digits + sizeof digits, lsn.value).ptr);
+  out += kEntry;
+  out += entry;
+  const std::uint32_t checksum = crc32c(std::string_view(out).substr(begin));
+  out += kChecksum;
+  out.append(digits, std::to_chars(digits, digits + sizeof digits, checksum).ptr);
+  out += "}\n";
+}
+
+ParsedLine parse_line(std::string_view text) {
+  text = trim(text, " \t\r");
+  if (text.empty()) return {LineKind::blank, {}, ""};
+  const std::optional<Checksum> checksum = split_checksum(text);
+  if (checksum) {
+    if (crc32c(checksum->body) != checksum->value) return {LineKind::wrong, {{}, {}, true}, "the checksum is wrong"};
+    if (const std::optional<Line> line = split_canonical(checksum->body)) return {LineKind::good, *line, ""};
+  }
+  return understand(read_envelope(text), checksum.has_value());
+}
+
+std::optional<std::size_t> checksummed_prefix(std::string_view text) {
+  std::uint32_t crc = 0;
+  std::size_t covered = 0;
+  for (std::size_t at = text.find(kChecksum); at != std::string_view::npos; at = text.find(kChecksum, at + 1)) {
+    crc = crc32c(text.substr(covered, at - covered), crc);
+    covered = at;
+    const std::string_view rest = text.substr(at + kChecksum.size(), kChecksumDigits + 1);
+    const std::size_t brace = rest.find('}');
+    if (brace == std::string_view::npos) continue;
+    const std::optional<std::uint32_t> value = canonical_number<std::uint32_t>(rest.substr(0, brace));
+    if (value && *value == crc) return at + kChecksum.size() + brace + 1;
+  }
+  return std::nullopt;
+}
+
+std::optional<Line> checksummed_suffix(std::string_view text) {
+  text = trim(text, " \t\r");
+  const std::optional<Checksum> checksum = split_checksum(text);
+  if (!checksum) return std::nullopt;
+  const std::string_view body = checksum->body;
+  for (std::size_t at = body.find(kStart); at != std::string_view::npos; at = body.find(kStart, at + 1)) {
+    if (crc32c(body.substr(at)) != checksum->value) continue;
+    if (const std::optional<Line> line = split_canonical(body.substr(at))) return line;
+  }
+  return std::nullopt;
+}
+
+bool ends_like_a_line(std::string_view text) {
+  constexpr std::size_t kTolerated = 2;
+  const std::size_t reach = kChecksum.size() + kChecksumDigits + 2;
+  if (text.size() > reach) text.remove_prefix(text.size() - reach);
+  for (std::size_t at = 0; at + kChecksum.size() <= text.size(); ++at) {
+    std::size_t different = 0;
+    for (std::size_t i = 0; i < kChecksum.size(); ++i) different += text[at + i] != kChecksum[i];
+    if (different <= kTolerated) return true;
+  }
+  return false;
+}
+
+}  // namespace karma::wal

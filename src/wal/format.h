@@ -1,0 +1,55 @@
+// Names of the log's files and the form of its lines (see log.h). Writer and reader share nothing else.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <karma/types.h>
+
+namespace karma::wal {
+
+std::string segment_name(Lsn first);
+// The number in `karma.wal.<number>.segment`; nothing for any other name.
+std::optional<Lsn> segment_lsn(std::string_view name);
+std::string index_name(std::string_view segment);
+
+// Content of karma.wal.lsn: a number with white space around it; empty is 0. Nothing if it is anything else.
+std::optional<Lsn> parse_lsn_file(std::string_view content);
+
+// Appends the line and its line feed. `entry` is one JSON object without line feeds.
+void append_line(std::string& out, Lsn lsn, std::string_view entry);
+
+struct Line {
+  Lsn lsn;
+  std::string_view entry;  // inside the text that was parsed
+  bool checksummed = false;
+};
+
+enum class LineKind {
+  good,
+  blank,       // white space only
+  wrong,       // readable to its end, but not a line of the log: checksum, LSN or entry is not right
+  unreadable,  // not one whole JSON object, or one that has nothing to do with a log
+};
+
+struct ParsedLine {
+  LineKind kind = LineKind::unreadable;
+  Line line;               // if good; otherwise whatever was understood
+  const char* fault = "";  // unless good or blank
+};
+
+// `text` is a line without its line feed; JSON white space around it (a carriage return) is allowed.
+ParsedLine parse_line(std::string_view text);
+
+// A line that is good by its checksum and begins at the start of `text`, whatever follows it: its length, or nothing.
+std::optional<std::size_t> checksummed_prefix(std::string_view text);
+
+// Whether a line that is good by its checksum begins somewhere in `text` and reaches to its end.
+std::optional<Line> checksummed_suffix(std::string_view text);
+
+// Whether `text` ends as lines of ours do, give or take a damaged byte or two: a line that was once whole.
+bool ends_like_a_line(std::string_view text);
+
+}  // namespace karma::wal

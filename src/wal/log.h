@@ -1,0 +1,133 @@
+// The write-ahead log on disk: the files of Karma 1.0, one JSON line an entry.
+//
+//   karma.wal                            the active file, appended to
+//   karma.wal.<first LSN, 20 digits>.segment      closed parts, oldest first by number
+//   karma.wal.<...>.segment.idx          text index of a segment: a hint, never trusted (segment_index.h)
+//   karma.wal.lsn                        an LSN that was reached when the log was last trimmed
+//
+// A line is {"v":2,"lsn":N,"entry":{...},"crc32c":C} and a line feed; C is the CRC-32C of all bytes of the line before
+// `,"crc32c"`. Lines of Karma 1.0 have no crc32c; they are accepted until the first line that has one.
+//
+// What a crash leaves: a torn tail of the active file (an unfinished line, or anything that follows the last good line
+// and is not followed by a good one: NULs, garbage), cut by open(). A segment without index: harmless. Everything else
+// (a bad line before a good one, a gap, a repeat, a swap, damage in a segment) is not the work of a crash: scan() says
+// where it is, and nobody guesses.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <karma/error.h>
+#include <karma/file_system.h>
+#include <karma/types.h>
+
+namespace karma::wal {
+
+inline constexpr std::string_view kActiveName = "karma.wal";
+inline constexpr std::string_view kLsnName = "karma.wal.lsn";
+
+// A place in the log that is not as it should be.
+struct Damage {
+  std::string file;          // name inside the directory
+  std::uint64_t offset = 0;  // of the first byte of the line
+  Lsn lsn;                   // the one expected there (0 if unknown)
+  std::string what;
+  std::string to_string() const;  // one line for people
+};
+
+// One closed or active file as the scan found it.
+struct FileInfo {
+  std::string name;
+  Lsn first;  // 0 if it holds no entry
+  Lsn last;
+  std::uint64_t bytes = 0;  // up to the end of the last good line
+};
+
+struct Scan {
+  std::vector<FileInfo> files;  // in log order, the active one last if it exists
+  std::uint64_t entry_count = 0;
+  Lsn first;  // of all files; 0 if there are no entries
+  Lsn last;
+  Lsn lsn_file;                  // content of karma.wal.lsn; 0 if missing, empty or not a number
+  bool lsn_file_bad = false;     // it exists and is neither empty nor a number
+  bool checksummed = false;      // a line with a checksum was seen
+  std::uint64_t torn_bytes = 0;  // behind the last good line of the active file, to be cut
+  bool unfinished_line = false;  // the last good line lacks its line feed
+  std::vector<Damage> damage;    // what a crash cannot have done
+};
+
+// Called for each good entry in order; the text is the `entry` object as it stands in the line.
+using Visit = std::function<Status(Lsn, std::string_view entry)>;
+
+struct ScanOptions {
+  // Go on behind damage, skipping lines that cannot be read (`karma check`, --recover). Without it the scan stops
+  // there.
+  bool beyond_damage = false;
+  // Bytes done and bytes in all, called now and then.
+  std::function<void(std::uint64_t, std::uint64_t)> progress;
+};
+
+// Reads the whole log and changes nothing. An Error means that a file could not be read, or comes from `visit`.
+Result<Scan> scan(FileSystem& files, const std::string& directory, const Visit& visit, const ScanOptions& options = {});
+
+// One batch of the log, as the writer appends it. Used by one thread (the writer's), but for the functions said to be
+// thread-safe.
+class Log {
+ public:
+  virtual ~Log() = default;
+
+  // Whether entries are worth encoding at all. Constant.
+  virtual bool keeps_entries() const = 0;
+
+  // Writes the entries (the text of their `entry` objects) as one write, numbered from last().next(), then syncs.
+  // After an Error nothing of the batch is in the log and the next append may be tried; unless stopped().
+  virtual Status append(std::span<const std::string_view> entries) = 0;
+
+  // True after a failed sync, for good: what is on disk is unknown, so nothing may be acknowledged any more.
+  virtual bool stopped() const = 0;  // thread-safe
+
+  // Closes the active file, so that all entries so far are in segments, and starts an empty one. No-op if it is empty.
+  virtual Status rotate() = 0;
+
+  // Removes whole segments (index first) that hold nothing above `lsn`, after noting `lsn` (at most last()) in
+  // karma.wal.lsn. Thread-safe.
+  virtual Status trim(Lsn lsn) = 0;
+
+  virtual Lsn last() const = 0;                   // thread-safe
+  virtual std::uint64_t bytes() const = 0;        // all files; thread-safe
+  virtual std::uint64_t sync_count() const = 0;   // thread-safe
+  virtual std::uint64_t write_count() const = 0;  // batches; thread-safe
+
+  // Entries above `after`, in order, from the files on disk, until `visit` returns false or the durable end is reached.
+  // Thread-safe; never blocks append. replication_gap if the files do not reach back to `after`.
+  virtual Status read(Lsn after, const std::function<bool(Lsn, std::string_view entry)>& visit) = 0;
+};
+
+struct LogOptions {
+  bool fsync = true;
+  std::uint64_t segment_bytes = 64u << 20;  // rotate before a batch when the active file is at least so large; 0: never
+  // wal.tail_cut, wal.segment, wal.segment_index_failed, wal.truncate, wal.stopped. Called on the thread that acts.
+  std::function<void(const std::string& event, const std::string& message)> on_event;
+  // The scan went beyond damage and the operator said so: append behind it.
+  bool accept_damage = false;
+  // `last` is above scan.last and a complete snapshot covers all entries of the files: remove them, as the log cannot
+  // go on behind them without a gap.
+  bool discard_entries = false;
+};
+
+// Opens the log for appending after a scan without damage: cuts the torn tail, finishes the last line. The next entry
+// is numbered from `last`, which must not be below scan.last; it may be above only if the files hold no entries or with
+// discard_entries. A directory without log stays as it is until the first append.
+Result<std::unique_ptr<Log>> open_log(FileSystem& files, const std::string& directory, const Scan& scan, Lsn last,
+                                      LogOptions options);
+
+// A log that keeps nothing (--wal=false): appends succeed, LSNs stay where they are.
+std::unique_ptr<Log> null_log(Lsn last);
+
+}  // namespace karma::wal

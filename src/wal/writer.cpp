@@ -1,0 +1,261 @@
+#include "wal/writer.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cassert>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace karma::wal {
+namespace {
+
+// A batch is one write from one buffer; few large entries fill it sooner than many small ones.
+constexpr std::size_t kBatchBytes = std::size_t{16} << 20;
+constexpr std::size_t kReservedEntries = 4096;
+
+// Writes linked by `next`, in order.
+struct Chain {
+  Write* first = nullptr;
+  Write* last = nullptr;
+
+  bool empty() const { return first == nullptr; }
+  void append(Chain other) {
+    if (other.empty()) return;
+    (empty() ? first : last->next) = other.first;
+    last = other.last;
+  }
+  void pop() {
+    first = first->next;
+    if (!first) last = nullptr;
+  }
+};
+
+}  // namespace
+
+// `mutex_` guards what the submitting threads and the writer share; everything else belongs to the writer's thread.
+class Writer::Impl {
+ public:
+  Impl(Log& log, Machine& machine, WriterOptions options) : log_(log), machine_(machine), options_(options) {
+    options_.batch_size = std::max<std::size_t>(options_.batch_size, 1);
+    batch_.reserve(std::min(options_.batch_size, kReservedEntries));
+    entries_.reserve(std::min(options_.batch_size, kReservedEntries));
+    thread_ = std::thread([this] { loop(); });
+  }
+
+  void submit(Write* first, Write* last) {
+    if (!first) return;
+    last->next = nullptr;
+    bool wake = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!ended_) {
+        submitted_.append({first, last});
+        wake = std::exchange(asleep_, false);
+        first = nullptr;
+      }
+    }
+    if (wake) wake_.notify_one();
+    if (first) refuse_late(first);
+  }
+
+  bool run(const std::function<void()>& task) {
+    Task waiting{{}, &task, false};
+    std::unique_lock lock(mutex_);
+    if (ended_) return false;
+    submitted_.append({&waiting.place, &waiting.place});
+    tasks_.push_back(&waiting);
+    if (std::exchange(asleep_, false)) wake_.notify_one();
+    task_done_.wait(lock, [&] { return waiting.done; });
+    return true;
+  }
+
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+      asleep_ = false;
+    }
+    wake_.notify_one();
+    const std::lock_guard lock(join_mutex_);
+    if (thread_.joinable()) thread_.join();
+  }
+
+  Stats stats() const {
+    return {batches_.load(std::memory_order_relaxed), written_.load(std::memory_order_relaxed),
+            failures_.load(std::memory_order_relaxed)};
+  }
+
+ private:
+  // Stands among the writes at its place in the order of submission.
+  struct Task {
+    Write place;
+    const std::function<void()>* run = nullptr;
+    bool done = false;
+  };
+
+  void loop() {
+    while (take_waiting()) {
+      if (Task* task = task_at_front()) {
+        run_task(*task);
+      } else {
+        cycle();
+      }
+    }
+  }
+
+  // Sleeps until there is something to do. False: stopped, and everything is done.
+  bool take_waiting() {
+    std::unique_lock lock(mutex_);
+    while (waiting_.empty() && submitted_.empty()) {
+      if (stopping_) {
+        ended_ = true;
+        return false;
+      }
+      asleep_ = true;
+      wake_.wait(lock, [this] { return !asleep_; });
+    }
+    take_submitted();
+    return true;
+  }
+
+  // Requires mutex_.
+  void take_submitted() {
+    waiting_.append(std::exchange(submitted_, {}));
+    first_task_ = tasks_.empty() ? nullptr : tasks_.front();
+  }
+
+  Task* task_at_front() const { return first_task_ && waiting_.first == &first_task_->place ? first_task_ : nullptr; }
+
+  void run_task(Task& task) {
+    waiting_.pop();
+    (*task.run)();
+    machine_.cycle_done();
+    {
+      const std::lock_guard lock(mutex_);
+      tasks_.erase(tasks_.begin());
+      first_task_ = tasks_.empty() ? nullptr : tasks_.front();
+      task.done = true;
+      // With the lock held: the task is gone as soon as its thread sees that it is done.
+      task_done_.notify_all();
+    }
+  }
+
+  // One batch, from admission to the answers.
+  void cycle() {
+    batch_.clear();
+    batch_bytes_ = 0;
+    if (admit_waiting()) admit_company();
+    if (!batch_.empty()) write_batch();
+    previous_batch_ = batch_.size();
+    machine_.cycle_done();
+  }
+
+  // True if the batch could take more than was waiting.
+  bool admit_waiting() {
+    while (!waiting_.empty()) {
+      if (batch_.size() >= options_.batch_size || batch_bytes_ >= kBatchBytes) return false;
+      if (task_at_front()) return false;
+      // A write that the machine has answered may be gone: its link is read before.
+      Write* write = waiting_.first;
+      Write* next = write->next;
+      const Admission admission = machine_.admit(*write, batch_.empty());
+      if (admission == Admission::flush_first) {
+        assert(!batch_.empty());
+        return false;
+      }
+      waiting_.first = next;
+      if (!next) waiting_.last = nullptr;
+      if (admission == Admission::log) {
+        batch_.push_back(write);
+        batch_bytes_ += write->entry.size();
+      }
+    }
+    return batch_.size() < options_.batch_size && batch_bytes_ < kBatchBytes;
+  }
+
+  // Gives others batch_wait to join the batch, once. A lone writer is not kept waiting: nobody joined the batch before,
+  // so nobody is expected now.
+  void admit_company() {
+    const bool in_company = batch_.size() > 1 || previous_batch_ > 1;
+    if (options_.batch_wait.count() <= 0 || batch_.empty() || !in_company) return;
+    const auto deadline = std::chrono::steady_clock::now() + options_.batch_wait;
+    do {
+      std::unique_lock lock(mutex_);
+      if (submitted_.empty() && !stopping_) {
+        asleep_ = true;
+        wake_.wait_until(lock, deadline, [this] { return !asleep_; });
+        asleep_ = false;
+      }
+      if (submitted_.empty()) return;
+      take_submitted();
+    } while (admit_waiting());
+  }
+
+  void write_batch() {
+    Lsn lsn = log_.last();
+    entries_.clear();
+    for (const Write* write : batch_) entries_.push_back(write->entry);
+    if (Status appended = log_.append(entries_); !appended) {
+      failures_.fetch_add(1, std::memory_order_relaxed);
+      machine_.refuse(batch_, appended.error());
+      return;
+    }
+    for (Write* write : batch_) {
+      if (log_.keeps_entries()) lsn = lsn.next();
+      write->lsn = lsn;
+    }
+    batches_.fetch_add(1, std::memory_order_relaxed);
+    written_.fetch_add(batch_.size(), std::memory_order_relaxed);
+    machine_.apply(batch_);
+  }
+
+  // The writer's thread has ended, so that its place may be taken, by one thread at a time.
+  void refuse_late(Write* first) {
+    const std::lock_guard lock(late_mutex_);
+    std::vector<Write*> chain;
+    for (Write* write = first; write; write = write->next) chain.push_back(write);
+    machine_.refuse(chain, internal_error("The node is shutting down"));
+    machine_.cycle_done();
+  }
+
+  Log& log_;
+  Machine& machine_;
+  WriterOptions options_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable task_done_;
+  Chain submitted_;
+  std::vector<Task*> tasks_;  // those whose places are among submitted_ and waiting_, in order
+  bool asleep_ = false;       // whoever clears it wakes the writer
+  bool stopping_ = false;
+  bool ended_ = false;
+
+  Chain waiting_;  // taken, not yet admitted
+  Task* first_task_ = nullptr;
+  std::vector<Write*> batch_;
+  std::vector<std::string_view> entries_;
+  std::size_t batch_bytes_ = 0;
+  std::size_t previous_batch_ = 0;
+
+  std::atomic<std::uint64_t> batches_{0};
+  std::atomic<std::uint64_t> written_{0};
+  std::atomic<std::uint64_t> failures_{0};
+
+  std::mutex late_mutex_;
+  std::mutex join_mutex_;
+  std::thread thread_;
+};
+
+Writer::Writer(Log& log, Machine& machine, WriterOptions options)
+    : impl_(std::make_unique<Impl>(log, machine, options)) {}
+Writer::~Writer() { stop(); }
+void Writer::submit(Write* first, Write* last) { impl_->submit(first, last); }
+bool Writer::run(const std::function<void()>& task) { return impl_->run(task); }
+void Writer::stop() { impl_->stop(); }
+Writer::Stats Writer::stats() const { return impl_->stats(); }
+
+}  // namespace karma::wal

@@ -1,0 +1,88 @@
+// The one thread that changes the state: takes what waits, logs it with one write and one sync, applies it, and says so.
+//
+//   loop:  take all that waits, at most batch_size (waiting at most batch_wait for more)
+//          for each, in order:  admit  ->  log it | flush what is admitted first, then ask again | it is answered
+//          append to the log (one write, one sync)   -> on failure: refuse exactly this batch
+//          apply in order
+//          cycle_done: sessions are woken, once per thread
+//
+// The writer knows neither commands nor the store: a Machine does.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include <karma/error.h>
+#include <karma/types.h>
+
+#include "wal/log.h"
+
+namespace karma::wal {
+
+// One mutation on its way. Owned by whoever submitted it, who must keep it alive until the machine has answered it.
+struct Write {
+  Write* next = nullptr;
+  std::string_view entry;  // text of the log entry; empty when the log keeps nothing
+  Lsn lsn;                 // set before apply
+};
+
+enum class Admission {
+  log,          // goes into this batch
+  flush_first,  // its verdict depends on writes of this batch: finish the batch, then ask again
+  answered,     // refused or known already: nothing to log, the machine has answered it
+};
+
+// All functions are called on the writer's thread.
+class Machine {
+ public:
+  virtual ~Machine() = default;
+  // `batch_empty`: nothing is admitted and unapplied, so flush_first must not be returned.
+  virtual Admission admit(Write& write, bool batch_empty) = 0;
+  // Durable now; apply in this order and answer each.
+  virtual void apply(std::span<Write* const> batch) = 0;
+  // Not logged, will never be: answer each with the error.
+  virtual void refuse(std::span<Write* const> batch, const Error& error) = 0;
+  // Nothing more will happen for now: hand over the answers.
+  virtual void cycle_done() = 0;
+};
+
+struct WriterOptions {
+  std::size_t batch_size = 1024;             // entries per sync
+  std::chrono::microseconds batch_wait{0};   // how long a batch waits for company
+};
+
+class Writer {
+ public:
+  struct Stats {
+    std::uint64_t batches = 0;   // appends that succeeded
+    std::uint64_t entries = 0;
+    std::uint64_t failures = 0;  // appends that failed
+  };
+
+  // Starts the thread. `log` and `machine` must outlive the writer.
+  Writer(Log& log, Machine& machine, WriterOptions options);
+  ~Writer();  // stop()
+
+  // Hands over a chain linked by `next`, in order. Thread-safe; after stop() the chain is refused on the caller's thread.
+  void submit(Write* first, Write* last);
+
+  // Runs `task` on the writer's thread between two batches, with all earlier writes applied, and waits for it.
+  // Thread-safe; not to be called from the writer's thread. False, and not run, after stop().
+  bool run(const std::function<void()>& task);
+
+  // Finishes everything submitted, then ends the thread.
+  void stop();
+
+  Stats stats() const;  // thread-safe
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace karma::wal
