@@ -1,0 +1,368 @@
+#include "crashable_file_system.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "io/path.h"
+
+namespace karma::test {
+
+// A write or a truncation that no sync has followed yet.
+struct CrashableFileSystem::Change {
+  bool truncates = false;
+  std::uint64_t offset = 0;  // or the new size
+  std::string bytes;
+};
+
+struct CrashableFileSystem::Node {
+  std::string content;
+  std::string durable;
+  std::vector<Change> changes;  // what makes content of durable
+};
+
+// `node` gets the name `path`; with `from`, it had that one before; without node, the name goes.
+struct CrashableFileSystem::NameChange {
+  std::string path;
+  NodePointer node;
+  std::string from;
+
+  bool touches(const std::string& directory) const {
+    return parent_path(path) == directory || (!from.empty() && parent_path(from) == directory);
+  }
+  void apply(Names& names) const {
+    if (!from.empty()) names.erase(from);
+    if (node) {
+      names[path] = node;
+    } else {
+      names.erase(path);
+    }
+  }
+};
+
+namespace {
+
+using Fs = CrashableFileSystem;
+
+bool is_change(Fs::Operation operation) { return operation != Fs::Operation::open && operation != Fs::Operation::read; }
+
+const char* verb(Fs::Operation operation) {
+  constexpr const char* kVerbs[Fs::kOperationCount] = {
+      "create", "open", "read", "write", "sync", "truncate", "rename", "remove", "sync the directory"};
+  return kVerbs[static_cast<std::size_t>(operation)];
+}
+
+Error failure(Fs::Operation operation, const std::string& path, const std::string& text) {
+  return internal_error(std::string("Cannot ") + verb(operation) + " " + base_name(path) + ": " + text);
+}
+
+void write_into(std::string& content, std::uint64_t offset, std::string_view bytes) {
+  if (content.size() < offset + bytes.size()) content.resize(offset + bytes.size(), '\0');
+  content.replace(offset, bytes.size(), bytes);
+}
+
+}  // namespace
+
+CrashableFileSystem::CrashableFileSystem() = default;
+CrashableFileSystem::~CrashableFileSystem() = default;
+
+// --- open files ------------------------------------------------------------------------------------------------------
+
+class CrashableFileSystem::OpenFile final : public File {
+ public:
+  OpenFile(CrashableFileSystem& files, NodePointer node, std::string path)
+      : files_(files), node_(std::move(node)), path_(std::move(path)) {}
+
+  Status write_at(std::uint64_t offset, std::string_view bytes) override {
+    const std::lock_guard lock(files_.mutex_);
+    const Verdict verdict = files_.begin(Operation::write, path_, bytes.size());
+    if (verdict.error) bytes = bytes.substr(0, verdict.written);
+    if (!bytes.empty()) {
+      write_into(node_->content, offset, bytes);
+      node_->changes.push_back({false, offset, std::string(bytes)});
+    }
+    if (verdict.error) return *verdict.error;
+    return {};
+  }
+
+  Result<std::size_t> read_at(std::uint64_t offset, char* into, std::size_t length) const override {
+    const std::lock_guard lock(files_.mutex_);
+    if (Verdict verdict = files_.begin(Operation::read, path_); verdict.error) return *verdict.error;
+    if (offset >= node_->content.size()) return std::size_t{0};
+    return node_->content.copy(into, length, offset);
+  }
+
+  Status sync() override {
+    std::function<void()> hook;
+    {
+      const std::lock_guard lock(files_.mutex_);
+      hook = files_.before_sync_;
+    }
+    if (hook) hook();
+    const std::lock_guard lock(files_.mutex_);
+    const Verdict verdict = files_.begin(Operation::sync, path_);
+    if (!verdict.error || verdict.partly) {
+      node_->durable = node_->content;
+      node_->changes.clear();
+    }
+    if (verdict.error) return *verdict.error;
+    return {};
+  }
+
+  Status truncate(std::uint64_t size) override {
+    const std::lock_guard lock(files_.mutex_);
+    const Verdict verdict = files_.begin(Operation::truncate, path_);
+    if (!verdict.error || verdict.partly) {
+      node_->content.resize(size, '\0');
+      node_->changes.push_back({true, size, {}});
+    }
+    if (verdict.error) return *verdict.error;
+    return {};
+  }
+
+  Result<std::uint64_t> size() const override {
+    const std::lock_guard lock(files_.mutex_);
+    if (files_.power_is_off_) return failure(Operation::read, path_, "the power is off");
+    return std::uint64_t{node_->content.size()};
+  }
+
+ private:
+  CrashableFileSystem& files_;
+  const NodePointer node_;
+  const std::string path_;
+};
+
+class CrashableFileSystem::HeldLock final : public Lock {
+ public:
+  HeldLock(CrashableFileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+  ~HeldLock() override {
+    const std::lock_guard lock(files_.mutex_);
+    files_.locked_.erase(path_);
+  }
+
+ private:
+  CrashableFileSystem& files_;
+  const std::string path_;
+};
+
+// --- crashes and faults ----------------------------------------------------------------------------------------------
+
+std::unique_ptr<CrashableFileSystem> CrashableFileSystem::after_crash(Unsynced unsynced, std::uint64_t seed) const {
+  const std::lock_guard lock(mutex_);
+  std::mt19937_64 random(seed);
+  const auto up_to = [&](std::size_t most) { return std::uniform_int_distribution<std::size_t>(0, most)(random); };
+  const auto kept = [&](std::size_t of) {
+    return unsynced == Unsynced::lost ? 0 : unsynced == Unsynced::kept ? of : up_to(of);
+  };
+
+  Names names = durable_names_;
+  const std::size_t kept_names = kept(pending_.size());
+  for (std::size_t i = 0; i < kept_names; ++i) pending_[i].apply(names);
+
+  auto disk = std::make_unique<CrashableFileSystem>();
+  disk->directories_ = directories_;
+  std::map<const Node*, NodePointer> copies;
+  for (const auto& [path, node] : names) {
+    NodePointer& copy = copies[node.get()];
+    if (!copy) {
+      copy = std::make_shared<Node>();
+      copy->content = node->durable;
+      const std::size_t whole = kept(node->changes.size());
+      for (std::size_t i = 0; i < whole; ++i) {
+        const Change& change = node->changes[i];
+        if (change.truncates) {
+          copy->content.resize(change.offset, '\0');
+        } else {
+          write_into(copy->content, change.offset, change.bytes);
+        }
+      }
+      if (unsynced == Unsynced::some && whole < node->changes.size() && !node->changes[whole].truncates) {
+        const Change& torn = node->changes[whole];
+        std::string bytes = torn.bytes.substr(0, up_to(torn.bytes.size()));
+        if (up_to(1)) bytes.resize(bytes.size() + up_to(torn.bytes.size() - bytes.size()), '\0');
+        write_into(copy->content, torn.offset, bytes);
+      }
+      copy->durable = copy->content;
+    }
+    disk->names_[path] = copy;
+  }
+  disk->durable_names_ = disk->names_;
+  return disk;
+}
+
+void CrashableFileSystem::power_off_at(std::uint64_t nth, std::uint64_t seed) {
+  const std::lock_guard lock(mutex_);
+  power_off_in_ = nth;
+  random_.seed(seed);
+}
+
+bool CrashableFileSystem::power_is_off() const {
+  const std::lock_guard lock(mutex_);
+  return power_is_off_;
+}
+
+void CrashableFileSystem::fail(Fault fault) {
+  const std::lock_guard lock(mutex_);
+  faults_.push_back(std::move(fault));
+}
+
+void CrashableFileSystem::heal() {
+  const std::lock_guard lock(mutex_);
+  faults_.clear();
+}
+
+CrashableFileSystem::Verdict CrashableFileSystem::begin(Operation operation, const std::string& path,
+                                                        std::size_t length) {
+  ++counts_[static_cast<std::size_t>(operation)];
+  if (power_is_off_) return {failure(operation, path, "the power is off"), 0, false};
+  if (power_off_in_ && is_change(operation) && --*power_off_in_ == 0) {
+    power_is_off_ = true;
+    const std::size_t written = std::uniform_int_distribution<std::size_t>(0, length)(random_);
+    return {failure(operation, path, "the power goes off"), written, (random_() & 1) != 0};
+  }
+  for (Fault& fault : faults_) {
+    if (fault.operation != operation || fault.count == 0) continue;
+    if (!fault.name.empty() && fault.name != base_name(path)) continue;
+    if (fault.nth > 1) {
+      --fault.nth;
+      continue;
+    }
+    if (fault.count != kForEver) --fault.count;
+    return {failure(operation, path, fault.text), std::min(fault.written, length), false};
+  }
+  return {};
+}
+
+void CrashableFileSystem::change_name(NameChange change) {
+  change.apply(names_);
+  pending_.push_back(std::move(change));
+}
+
+// --- from outside ----------------------------------------------------------------------------------------------------
+
+std::uint64_t CrashableFileSystem::count(Operation operation) const {
+  const std::lock_guard lock(mutex_);
+  return counts_[static_cast<std::size_t>(operation)];
+}
+
+std::uint64_t CrashableFileSystem::changes() const {
+  const std::lock_guard lock(mutex_);
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < kOperationCount; ++i) {
+    if (is_change(static_cast<Operation>(i))) sum += counts_[i];
+  }
+  return sum;
+}
+
+std::optional<std::string> CrashableFileSystem::content(const std::string& path) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = names_.find(path);
+  if (found == names_.end()) return std::nullopt;
+  return found->second->content;
+}
+
+void CrashableFileSystem::edit(const std::string& path, std::string content) {
+  const std::lock_guard lock(mutex_);
+  NodePointer& node = names_[path];
+  if (!node) node = std::make_shared<Node>();
+  node->content = node->durable = std::move(content);
+  node->changes.clear();
+  durable_names_[path] = node;
+  directories_.insert(parent_path(path));
+}
+
+void CrashableFileSystem::erase(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  names_.erase(path);
+  durable_names_.erase(path);
+}
+
+void CrashableFileSystem::before_sync(std::function<void()> hook) {
+  const std::lock_guard lock(mutex_);
+  before_sync_ = std::move(hook);
+}
+
+// --- FileSystem ------------------------------------------------------------------------------------------------------
+
+Result<std::unique_ptr<File>> CrashableFileSystem::open(const std::string& path, Open how) {
+  const std::lock_guard lock(mutex_);
+  const auto found = names_.find(path);
+  const bool missing = found == names_.end();
+  const Operation operation = missing && how != Open::read ? Operation::create : Operation::open;
+  const Verdict verdict = begin(operation, path);
+  if (verdict.error && !(operation == Operation::create && verdict.partly)) return *verdict.error;
+  if (missing && how == Open::read) return failure(operation, path, "No such file or directory");
+  if (!missing && how == Open::create_new) return failure(operation, path, "File exists");
+  NodePointer node = missing ? std::make_shared<Node>() : found->second;
+  if (missing) change_name({path, node, {}});
+  if (verdict.error) return *verdict.error;
+  return std::unique_ptr<File>(std::make_unique<OpenFile>(*this, std::move(node), path));
+}
+
+bool CrashableFileSystem::exists(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  return names_.contains(path) || directories_.contains(path);
+}
+
+Result<std::vector<std::string>> CrashableFileSystem::list(const std::string& directory) {
+  const std::lock_guard lock(mutex_);
+  if (power_is_off_) return failure(Operation::open, directory, "the power is off");
+  std::vector<std::string> names;
+  for (const auto& [path, node] : names_) {
+    if (parent_path(path) == directory) names.push_back(base_name(path));
+  }
+  return names;
+}
+
+Status CrashableFileSystem::rename(const std::string& from, const std::string& to) {
+  const std::lock_guard lock(mutex_);
+  const Verdict verdict = begin(Operation::rename, to);
+  if (verdict.error && !verdict.partly) return *verdict.error;
+  const auto found = names_.find(from);
+  if (found == names_.end()) return failure(Operation::rename, from, "No such file or directory");
+  change_name({to, found->second, from});
+  if (verdict.error) return *verdict.error;
+  return {};
+}
+
+Status CrashableFileSystem::remove(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const Verdict verdict = begin(Operation::remove, path);
+  if (verdict.error && !verdict.partly) return *verdict.error;
+  if (!names_.contains(path)) return failure(Operation::remove, path, "No such file or directory");
+  change_name({path, nullptr, {}});
+  if (verdict.error) return *verdict.error;
+  return {};
+}
+
+Status CrashableFileSystem::sync_directory(const std::string& directory) {
+  const std::lock_guard lock(mutex_);
+  const Verdict verdict = begin(Operation::sync_directory, directory);
+  if (!verdict.error || verdict.partly) {
+    std::vector<NameChange> others;
+    for (NameChange& change : pending_) {
+      if (change.touches(directory)) {
+        change.apply(durable_names_);
+      } else {
+        others.push_back(std::move(change));
+      }
+    }
+    pending_ = std::move(others);
+  }
+  if (verdict.error) return *verdict.error;
+  return {};
+}
+
+Status CrashableFileSystem::create_directories(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  if (power_is_off_) return failure(Operation::create, path, "the power is off");
+  directories_.insert(path);
+  return {};
+}
+
+Result<std::unique_ptr<FileSystem::Lock>> CrashableFileSystem::lock(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  if (!locked_.insert(path).second) return failure(Operation::open, path, "it is locked");
+  return std::unique_ptr<Lock>(std::make_unique<HeldLock>(*this, path));
+}
+
+}  // namespace karma::test

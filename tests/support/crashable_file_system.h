@@ -1,0 +1,120 @@
+// A file system in memory that knows what has reached the disk and what has not, for tests of crashes and of disks that
+// fail. Paths are plain strings; a directory is the text before the last slash.
+//
+// Faults it makes:
+//   - a crash (after_crash): content written or truncated since the file's last sync, and names changed since the
+//     directory's last sync, are lost, kept or kept in part;
+//   - one operation, or every one from then on, fails (fail, power_off_at); a failing write may have written a part;
+//   - a sync that fails leaves what it should have synced as unsynced as before.
+// What "in part" means (Unsynced::some): of the changes of one file a random prefix in order, of the last write among
+// them a random prefix of bytes, after which the rest of that write may be NULs. Of the changes of names, all
+// directories together, a random prefix in order.
+// Faults it does not make: bits that flip (tests do that with edit()), later pages of a write without the earlier ones,
+// names that change out of order, a sync that lies, reads that fail unless asked for.
+//
+// Thread-safe.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <karma/file_system.h>
+
+namespace karma::test {
+
+class CrashableFileSystem final : public FileSystem {
+ public:
+  enum class Operation { create, open, read, write, sync, truncate, rename, remove, sync_directory };
+  static constexpr std::size_t kOperationCount = 9;
+  enum class Unsynced { lost, kept, some };
+
+  CrashableFileSystem();
+  ~CrashableFileSystem() override;
+
+  // --- crashes
+
+  // The disk as a crash at this moment could leave it, with all of it synced and without faults or locks.
+  std::unique_ptr<CrashableFileSystem> after_crash(Unsynced unsynced, std::uint64_t seed = 0) const;
+
+  // The `nth` changing operation from now on (1 is the next one) and everything after it fails, reads too. The `nth`
+  // itself may be done in part, as `seed` decides.
+  void power_off_at(std::uint64_t nth, std::uint64_t seed = 0);
+  bool power_is_off() const;
+
+  // --- failing operations
+
+  struct Fault {
+    Operation operation = Operation::write;
+    std::uint64_t nth = 1;    // of this kind, from now on
+    std::uint64_t count = 1;  // how many fail in a row
+    std::size_t written = 0;  // bytes that a failing write leaves in the file
+    std::string name;         // only files or directories with this base name; empty: all
+    std::string text = "No space left on device";
+  };
+  static constexpr std::uint64_t kForEver = ~std::uint64_t{0};
+  void fail(Fault fault);
+  void heal();  // forgets all faults; power stays off
+
+  // --- looking and changing from outside; all of it counts as synced and as no operation
+
+  std::uint64_t count(Operation operation) const;  // calls so far, failed ones too
+  std::uint64_t changes() const;                   // calls that change something: all kinds but open and read
+  std::optional<std::string> content(const std::string& path) const;
+  void edit(const std::string& path, std::string content);  // created if missing
+  void erase(const std::string& path);
+  // Called at the begin of every File::sync, without any lock held: it may block.
+  void before_sync(std::function<void()> hook);
+
+  // --- FileSystem
+
+  Result<std::unique_ptr<File>> open(const std::string& path, Open how) override;
+  bool exists(const std::string& path) override;
+  Result<std::vector<std::string>> list(const std::string& directory) override;
+  Status rename(const std::string& from, const std::string& to) override;
+  Status remove(const std::string& path) override;
+  Status sync_directory(const std::string& directory) override;
+  Status create_directories(const std::string& path) override;
+  Result<std::unique_ptr<Lock>> lock(const std::string& path) override;
+
+ private:
+  struct Change;
+  struct Node;
+  struct NameChange;
+  class OpenFile;
+  class HeldLock;
+  using NodePointer = std::shared_ptr<Node>;
+  using Names = std::map<std::string, NodePointer>;
+
+  struct Verdict {
+    std::optional<Error> error;
+    std::size_t written = 0;  // of a failing write
+    bool partly = false;      // power goes off inside this operation: it may be done
+  };
+  Verdict begin(Operation operation, const std::string& path, std::size_t length = 0);
+  void change_name(NameChange change);
+
+  mutable std::mutex mutex_;
+  Names names_;                      // as processes see them
+  Names durable_names_;              // as the disk has them
+  std::vector<NameChange> pending_;  // changes of names that are not durable, in order
+  std::set<std::string> directories_;
+  std::set<std::string> locked_;
+  std::vector<Fault> faults_;
+  std::array<std::uint64_t, kOperationCount> counts_{};
+  std::optional<std::uint64_t> power_off_in_;
+  bool power_is_off_ = false;
+  std::mt19937_64 random_;
+  std::function<void()> before_sync_;
+};
+
+}  // namespace karma::test
