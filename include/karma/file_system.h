@@ -1,0 +1,62 @@
+// Everything Karma does to files, so that tests can put a file system behind it that forgets what was not synced.
+//
+// Thread safety: a FileSystem may be used from several threads; a File from one at a time, except that read_at may run
+// beside one writer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <karma/error.h>
+
+namespace karma {
+
+class File {
+ public:
+  virtual ~File() = default;
+
+  // Writes all of `bytes` at `offset`. After an error any part of them may be in the file.
+  virtual Status write_at(std::uint64_t offset, std::string_view bytes) = 0;
+  // Reads up to `length` bytes; fewer only at the end of the file.
+  virtual Result<std::size_t> read_at(std::uint64_t offset, char* into, std::size_t length) const = 0;
+  // Content and size reach the disk. After an error nothing may be assumed of what was written since the last success.
+  virtual Status sync() = 0;
+  virtual Status truncate(std::uint64_t size) = 0;
+  virtual Result<std::uint64_t> size() const = 0;
+};
+
+class FileSystem {
+ public:
+  enum class Open {
+    read,        // must exist
+    write,       // created if missing, content kept
+    create_new,  // must not exist; mode 0600
+  };
+  // Keeps other processes out of a directory until it is destroyed.
+  class Lock {
+   public:
+    virtual ~Lock() = default;
+  };
+
+  virtual ~FileSystem() = default;
+
+  virtual Result<std::unique_ptr<File>> open(const std::string& path, Open how) = 0;
+  virtual bool exists(const std::string& path) = 0;
+  // Regular files only, names without the directory, in no order.
+  virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
+  virtual Status rename(const std::string& from, const std::string& to) = 0;
+  virtual Status remove(const std::string& path) = 0;
+  // Renames, creations and removals in the directory reach the disk.
+  virtual Status sync_directory(const std::string& directory) = 0;
+  virtual Status create_directories(const std::string& path) = 0;
+  // Fails at once if another process holds it. A lock file left by a dead process does not count.
+  virtual Result<std::unique_ptr<Lock>> lock(const std::string& path) = 0;
+};
+
+FileSystem& posix_file_system();
+
+}  // namespace karma

@@ -1,0 +1,121 @@
+#include "commands/catalog.h"
+
+#include <array>
+#include <string>
+#include <unordered_map>
+
+#include "commands/counter.h"
+#include "commands/series.h"
+#include "commands/services.h"
+#include "commands/snapshot.h"
+#include "commands/system.h"
+#include "commands/tree.h"
+
+namespace karma::commands {
+namespace {
+
+constexpr Op kCatalog[] = {
+    make_op<CounterIncrement>(),
+    make_op<CounterDecrement>(),
+    make_op<CounterSum>(),
+    make_op<CounterSeries>(),
+    make_op<CounterBatchSum>(),
+    make_op<CounterMultiSum>(),
+    make_op<CounterReset>(),
+    make_op<CounterBatchReset>(),
+    make_op<CounterDeleteRange>(),
+    make_op<CounterBatchDeleteRange>(),
+    make_op<SeriesBatchAdd>(),
+    make_op<SeriesBatchSet>(),
+    make_op<SeriesDeleteBefore>(),
+    make_op<SeriesCompact>(),
+    make_op<TreeCreate>(),
+    make_op<TreeDrop>(),
+    make_op<TreeList>(),
+    make_op<TreeInfo>(),
+    make_op<TreeKeys>(),
+    make_op<TreeTop>(),
+    make_op<TreeSummary>(),
+    make_op<TreeSeries>(),
+    make_op<TreeReset>(),
+    make_op<TreeDeleteRange>(),
+    make_op<SnapshotCreate>(),
+    make_op<SnapshotCreateAll>(),
+    make_op<SnapshotList>(),
+    make_op<SnapshotInfo>(),
+    make_op<SnapshotLoad>(),
+    make_op<SnapshotFetch>(),
+    make_op<SnapshotFetchChunk>(),
+    make_op<SnapshotVerify>(),
+    make_op<SystemPing>(),
+    make_op<SystemHealth>(),
+    make_op<SystemStats>(),
+    make_op<SystemMetrics>(),
+    make_op<SystemCompact>(),
+};
+
+constexpr bool names_are_unique() {
+  for (const Op& op : kCatalog)
+    for (const Op& other : kCatalog) {
+      if (&op != &other && op.name == other.name) return false;
+      for (const std::string_view alias : other.aliases)
+        if (op.name == alias) return false;
+    }
+  return true;
+}
+static_assert(names_are_unique());
+
+constexpr bool only_mutations_are_idempotent() {
+  for (const Op& op : kCatalog)
+    if (op.idempotent && op.kind != Kind::mutation) return false;
+  return true;
+}
+static_assert(only_mutations_are_idempotent());
+
+// Name and aliases to op, by a table that is built once: at most one probe more than there are collisions.
+class Index {
+ public:
+  Index() {
+    for (const Op& op : kCatalog) {
+      insert(op.name, op);
+      for (const std::string_view alias : op.aliases) insert(alias, op);
+    }
+  }
+  const Op* find(std::string_view name) const {
+    for (std::size_t slot = hash(name);; slot = (slot + 1) % kSlots) {
+      if (slots_[slot].op == nullptr || slots_[slot].name == name) return slots_[slot].op;
+    }
+  }
+
+ private:
+  static constexpr std::size_t kSlots = 512;
+  static_assert(std::size(kCatalog) * 4 < kSlots, "the table must stay sparse");
+  struct Slot {
+    std::string_view name;
+    const Op* op = nullptr;
+  };
+
+  static std::size_t hash(std::string_view name) {
+    std::size_t value = name.size();
+    for (const char byte : name) value = value * 31 + static_cast<unsigned char>(byte);
+    return value % kSlots;
+  }
+  void insert(std::string_view name, const Op& op) {
+    std::size_t slot = hash(name);
+    while (slots_[slot].op != nullptr) slot = (slot + 1) % kSlots;
+    slots_[slot] = {name, &op};
+  }
+
+  std::array<Slot, kSlots> slots_;
+};
+
+}  // namespace
+
+std::span<const Op> catalog() { return kCatalog; }
+
+const Op* find_op(std::string_view name) {
+  static const Index index;
+  return index.find(name);
+}
+
+}  // namespace karma::commands

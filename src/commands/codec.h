@@ -1,0 +1,142 @@
+// Between fields and members: the visitors that an op's describe() is shown.
+//
+//   Decoder       request or log entry -> members, checking types, ranges and limits
+//   Encoder       members -> log entry
+//   FieldLister   the field names, for documentation
+//
+// Each kind of field has one function here, the same in every visitor, and so the same meaning in every op.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <karma/error.h>
+#include <karma/types.h>
+
+#include "commands/fields.h"
+#include "commands/limits.h"
+#include "core/arena.h"
+#include "core/buffer.h"
+
+namespace karma::commands {
+
+struct SeriesName {
+  std::string_view text;
+};
+
+struct SeriesKey {
+  std::string_view series;
+  Key key;
+};
+
+struct DecodeContext {
+  enum class Source {
+    request,  // held to the rules for new data
+    log,      // taken as it is: it was accepted once, perhaps by Karma 1.0
+  };
+  Arena& arena;
+  Bucket today;
+  Source source = Source::request;
+  // Whether a series of that name exists. Names that break the rules are accepted where it does (old data).
+  bool (*series_exists)(void* state, std::string_view name) = nullptr;
+  void* state = nullptr;
+};
+
+class Decoder {
+ public:
+  Decoder(const Fields& fields, DecodeContext& context) : fields_(fields), context_(context) {}
+
+  bool failed() const { return failed_; }
+  const Error& error() const { return error_; }
+
+  void series(SeriesName& name);
+  void key(Key& key);
+  void no_key();     // refused where the caller must have meant something else
+  void no_series();  // likewise
+  void keys(std::span<const Key>& keys);
+  // [[key, bucket, value], …] with values of at least `least`.
+  void items(std::span<const Item>& items, std::uint64_t least);
+  // [{"series":…,"key":…}, …]
+  void series_keys(std::span<const SeriesKey>& items);
+  void bucket(Bucket& bucket);                 // `date` or `bucket`, default today
+  void amount(std::uint64_t& value);           // default 1, at least 1
+  void range(BucketRange& range);
+  void range(std::optional<BucketRange>& range);
+  void before(Bucket& bucket);                 // `before` or `date`
+  void granularity_day() {}                    // in the log only
+  void limit(std::uint64_t& limit, std::uint64_t fallback, std::uint64_t most);
+  void cursor(std::optional<Key>& key);
+  void file(std::string_view& file);
+  void offset(std::uint64_t& offset);          // default 0
+
+ private:
+  void fail(std::string message);
+  bool strict() const { return context_.source == DecodeContext::Source::request; }
+  // The unsigned integer of a field that is there; fails otherwise.
+  bool unsigned_of(const json::Value& value, std::string_view name, std::uint64_t& number);
+  bool required(Field field, const json::Value*& value);
+  bool day_of(std::uint64_t number, Bucket& bucket);
+  bool bucket_text(const json::Value& value, std::uint64_t& number);
+  bool decode_range(const json::Value& value, BucketRange& range);
+  bool accept_name(std::string_view name);
+
+  const Fields& fields_;
+  DecodeContext& context_;
+  bool failed_ = false;
+  Error error_;
+};
+
+class Encoder {
+ public:
+  explicit Encoder(Buffer& out) : out_(out) {}
+
+  void series(const SeriesName& name);
+  void key(Key key);
+  void no_key() {}
+  void no_series() {}
+  void keys(std::span<const Key> keys);
+  void items(std::span<const Item> items, std::uint64_t least);
+  void bucket(Bucket bucket);
+  void amount(std::uint64_t value);
+  void range(BucketRange range);
+  void before(Bucket bucket);
+  void granularity_day();
+
+ private:
+  Buffer& out_;
+};
+
+class FieldLister {
+ public:
+  const std::string& text() const { return text_; }
+
+  void series(SeriesName&) { add("series"); }
+  void key(Key&) { add("key"); }
+  void no_key() {}
+  void no_series() {}
+  void keys(std::span<const Key>&) { add("keys"); }
+  void items(std::span<const Item>&, std::uint64_t) { add("items"); }
+  void series_keys(std::span<const SeriesKey>&) { add("items"); }
+  void bucket(Bucket&) { add("[bucket]"); }
+  void amount(std::uint64_t&) { add("[value]"); }
+  void range(BucketRange&) { add("range"); }
+  void range(std::optional<BucketRange>&) { add("[range]"); }
+  void before(Bucket&) { add("before"); }
+  void granularity_day() {}
+  void limit(std::uint64_t&, std::uint64_t, std::uint64_t) { add("[limit]"); }
+  void cursor(std::optional<Key>&) { add("[cursor]"); }
+  void file(std::string_view&) { add("file"); }
+  void offset(std::uint64_t&) { add("[offset]"); }
+
+ private:
+  void add(std::string_view name) {
+    if (!text_.empty()) text_ += ", ";
+    text_ += name;
+  }
+  std::string text_;
+};
+
+}  // namespace karma::commands

@@ -1,0 +1,75 @@
+// The fields of a request or of a log entry, found by name: a table with one place for each name that any op knows.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include <karma/error.h>
+
+#include "core/arena.h"
+#include "core/json_reader.h"
+
+namespace karma::commands {
+
+enum class Field : std::uint8_t {
+  v,
+  op,
+  token,
+  series,
+  tree,
+  key,
+  keys,
+  items,
+  bucket,
+  date,
+  value,
+  range,
+  limit,
+  cursor,
+  before,
+  file,
+  offset,
+  source_offset,
+  event_id,
+  source,
+  stream_id,
+  mode,
+  granularity,
+  chunk_seq,
+  idempotency_key,
+  fingerprint,
+  idempotency_created_at_unix,
+  checked_points,
+  mismatch_count,
+  absolute_drift,
+  max_abs_delta,
+  after_lsn,
+  count_,
+};
+
+inline constexpr std::size_t kFieldCount = static_cast<std::size_t>(Field::count_);
+
+std::string_view name_of(Field field);
+
+class Fields {
+ public:
+  // Reads a whole line. invalid_json, or validation_error if it is JSON but no object. A name that comes twice counts
+  // the second time; unknown names are ignored (but must be JSON). Views into `line`, which must outlive the fields.
+  Status parse(std::string_view line);
+
+  // nullptr if the field is missing; an explicit null counts as missing.
+  const json::Value* find(Field field) const {
+    if ((present_ >> static_cast<unsigned>(field) & 1) == 0) return nullptr;
+    const json::Value& value = values_[static_cast<std::size_t>(field)];
+    return value.type == json::Type::null ? nullptr : &value;
+  }
+  // Whether the name is there at all, even with null.
+  bool has(Field field) const { return (present_ >> static_cast<unsigned>(field) & 1) != 0; }
+
+ private:
+  std::array<json::Value, kFieldCount> values_;
+  std::uint64_t present_ = 0;
+};
+
+}  // namespace karma::commands

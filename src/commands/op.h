@@ -1,0 +1,204 @@
+// What an op is: one struct with its fields and what it does, made into one row of the catalog.
+//
+// A struct tells its kind by its function:
+//   apply(Store&, Outcome&)   a mutation: logged, then applied by the writer. Never fails, it answers; from the entry and
+//                             the state alone, so that replay gives the same answer.
+//                             admit(const Store&, Pending&, Outcome&) says before the log whether it may be logged;
+//                             reply(const Outcome&, Buffer&) writes the response.
+//   answer(Reads&, Buffer&)   a read.
+//   run(Services&, Buffer&)   an act that waits for the disk: on a worker thread.
+// and its fields in describe(self, fields), which drives decoder, log encoder, fingerprint and documentation.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include <karma/error.h>
+#include <karma/types.h>
+
+#include "commands/codec.h"
+#include "commands/reads.h"
+#include "core/arena.h"
+#include "core/buffer.h"
+#include "store/store.h"
+
+namespace karma::commands {
+
+class Services;
+
+enum class Kind : std::uint8_t { query, mutation, task };
+enum class Access : std::uint8_t { read, write };  // write: the write token, and a master
+
+// What applying a mutation came to. Lives in the arena of its request.
+struct Outcome {
+  Arena* arena = nullptr;
+  bool failed = false;
+  ErrorCode code = ErrorCode::internal_error;
+  std::string_view message;   // in the arena
+  std::uint64_t first = 0;    // what the op answers, by op
+  std::uint64_t second = 0;
+
+  void fail(ErrorCode error_code, std::string_view text) {
+    failed = true;
+    code = error_code;
+    message = arena->copy(text);
+  }
+  void fail(const Error& error) { fail(error.code, error.message); }
+};
+
+// What is logged in this batch but not yet applied, as far as it can change a verdict.
+struct Pending {
+  bool any = false;             // something is
+  std::uint64_t added = 0;      // sum of all values to be added, saturating
+  bool creates_series = false;
+  bool removes_series = false;  // drops or replaces one
+
+  void add(std::uint64_t value) { added = added > UINT64_MAX - value ? UINT64_MAX : added + value; }
+};
+
+enum class Verdict : std::uint8_t {
+  log,          // goes into the log
+  flush_first,  // depends on what is pending: apply that, then ask again
+  refuse,       // the outcome holds the error; nothing is logged
+};
+
+struct Op {
+  std::string_view name;
+  std::span<const std::string_view> aliases;
+  std::string_view command;  // the name in `forbidden` texts, fingerprints and idempotency records
+  Kind kind = Kind::query;
+  Access access = Access::read;
+  bool idempotent = false;   // honours idempotency_key
+
+  Result<void*> (*decode)(const Fields&, DecodeContext&) = nullptr;
+  std::string (*fields)() = nullptr;  // for documentation
+  std::size_t (*batch_size)(const void*) = nullptr;  // of an op on many keys or items: how many
+
+  // mutations
+  void (*encode)(const void*, Buffer&) = nullptr;  // the fields of the log entry, each led by a comma
+  Verdict (*admit)(const void*, const store::Store&, Pending&, Outcome&) = nullptr;
+  void (*apply)(const void*, store::Store&, Outcome&) = nullptr;
+  void (*reply)(const void*, const Outcome&, Buffer&) = nullptr;
+  std::string_view (*series)(const void*) = nullptr;  // the one it changes; empty: several or none
+  std::size_t max_reply_bytes = 0;                    // of the response, without the envelope
+
+  // reads
+  Status (*answer)(const void*, Reads&, Buffer&) = nullptr;
+  bool (*is_long)(const void*, Reads&) = nullptr;  // better done on a worker thread
+
+  // tasks
+  Status (*run)(const void*, Services&, Buffer&) = nullptr;
+};
+
+// What the structs say of themselves.
+struct Spec {
+  std::string_view name;
+  std::string_view command;
+  std::span<const std::string_view> aliases{};
+  bool idempotent = false;
+  Access task_access = Access::write;  // of a task; queries read, mutations write
+};
+
+template <class C>
+concept Mutation = requires(const C& c, store::Store& store, Outcome& outcome) { c.apply(store, outcome); };
+template <class C>
+concept Query = requires(const C& c, Reads& reads, Buffer& out) { c.answer(reads, out); };
+template <class C>
+concept Task = requires(const C& c, Services& services, Buffer& out) { c.run(services, out); };
+
+namespace detail {
+
+template <class C>
+Result<void*> decode(const Fields& fields, DecodeContext& context) {
+  C* command = context.arena.make<C>();
+  Decoder decoder(fields, context);
+  C::describe(*command, decoder);
+  if (decoder.failed()) return decoder.error();
+  if constexpr (requires { command->check(); }) {
+    if (Status status = command->check(); !status) return status.error();
+  }
+  return static_cast<void*>(command);
+}
+
+template <class C>
+std::string fields() {
+  FieldLister lister;
+  C command{};
+  C::describe(command, lister);
+  return lister.text();
+}
+
+template <class C>
+std::string_view series(const void* command) {
+  if constexpr (requires(const C& c) { c.series.text; }) {
+    return static_cast<const C*>(command)->series.text;
+  } else {
+    return {};
+  }
+}
+
+template <class C>
+constexpr auto batch_size() -> std::size_t (*)(const void*) {
+  if constexpr (requires(const C& c) { c.items.size(); }) {
+    return [](const void* command) { return static_cast<const C*>(command)->items.size(); };
+  } else if constexpr (requires(const C& c) { c.keys.size(); }) {
+    return [](const void* command) { return static_cast<const C*>(command)->keys.size(); };
+  } else {
+    return nullptr;
+  }
+}
+
+}  // namespace detail
+
+// One row of the catalog.
+template <class C>
+constexpr Op make_op() {
+  static_assert(int(Mutation<C>) + int(Query<C>) + int(Task<C>) == 1, "an op is of exactly one kind");
+  static_assert(std::is_trivially_destructible_v<C>, "commands live in an arena");
+  Op op;
+  op.name = C::kSpec.name;
+  op.command = C::kSpec.command;
+  op.aliases = C::kSpec.aliases;
+  op.idempotent = C::kSpec.idempotent;
+  op.decode = detail::decode<C>;
+  op.fields = detail::fields<C>;
+  op.batch_size = detail::batch_size<C>();
+  if constexpr (Mutation<C>) {
+    op.kind = Kind::mutation;
+    op.access = Access::write;
+    op.encode = [](const void* command, Buffer& out) {
+      Encoder encoder(out);
+      C::describe(*static_cast<const C*>(command), encoder);
+    };
+    op.admit = [](const void* command, const store::Store& store, Pending& pending, Outcome& outcome) {
+      return static_cast<const C*>(command)->admit(store, pending, outcome);
+    };
+    op.apply = [](const void* command, store::Store& store, Outcome& outcome) {
+      static_cast<const C*>(command)->apply(store, outcome);
+    };
+    op.reply = [](const void* command, const Outcome& outcome, Buffer& out) {
+      static_cast<const C*>(command)->reply(outcome, out);
+    };
+    op.series = detail::series<C>;
+    op.max_reply_bytes = C::kMaxReplyBytes;
+  } else if constexpr (Query<C>) {
+    op.answer = [](const void* command, Reads& reads, Buffer& out) {
+      return static_cast<const C*>(command)->answer(reads, out);
+    };
+    if constexpr (requires(const C& c, Reads& reads) { c.is_long(reads); }) {
+      op.is_long = [](const void* command, Reads& reads) { return static_cast<const C*>(command)->is_long(reads); };
+    }
+  } else {
+    op.kind = Kind::task;
+    op.access = C::kSpec.task_access;
+    op.run = [](const void* command, Services& services, Buffer& out) {
+      return static_cast<const C*>(command)->run(services, out);
+    };
+  }
+  return op;
+}
+
+}  // namespace karma::commands

@@ -1,0 +1,60 @@
+// Responses that several ops share. All write the JSON value only; the envelope is protocol/'s.
+#pragma once
+
+#include <span>
+
+#include "core/buffer.h"
+#include "core/json_text.h"
+#include "store/series.h"
+
+namespace karma::commands {
+
+inline void reply_ok(Buffer& out) { out.append(R"("OK")"); }
+
+// {"first":a,"second":b}
+inline void reply_counts(Buffer& out, std::string_view first, std::uint64_t a, std::string_view second,
+                         std::uint64_t b) {
+  out.append(R"({")");
+  out.append(first);
+  out.append(R"(":)");
+  json::append_number(out, a);
+  out.append(R"(,")");
+  out.append(second);
+  out.append(R"(":)");
+  json::append_number(out, b);
+  out.append('}');
+}
+
+// {"20260101":5,…}
+inline void reply_points(Buffer& out, std::span<const store::Point> points) {
+  out.append('{');
+  bool first = true;
+  for (const store::Point& point : points) {
+    if (!first) out.append(',');
+    first = false;
+    out.append('"');
+    json::append_number(out, point.bucket.number());
+    out.append(R"(":)");
+    json::append_number(out, point.value);
+  }
+  out.append('}');
+}
+
+// ,"name":n  of a series' total: saturates at 2^64-1 and says so beside it.
+inline void append_total(Buffer& out, store::Total total) {
+  constexpr store::Total kMost = UINT64_MAX;
+  out.append(R"(,"total":)");
+  json::append_number(out, static_cast<std::uint64_t>(total < kMost ? total : kMost));
+}
+inline void append_saturated(Buffer& out, store::Total total) {
+  if (total > UINT64_MAX) out.append(R"(,"saturated":true)");
+}
+
+inline void append_field(Buffer& out, std::string_view name, std::uint64_t number) {
+  out.append(R"(,")");
+  out.append(name);
+  out.append(R"(":)");
+  json::append_number(out, number);
+}
+
+}  // namespace karma::commands

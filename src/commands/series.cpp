@@ -1,0 +1,121 @@
+#include "commands/series.h"
+
+#include <map>
+#include <utility>
+
+#include "commands/replies.h"
+#include "commands/verdicts.h"
+
+namespace karma::commands {
+namespace {
+
+// The sum of all values fits: the decoder has checked it.
+std::uint64_t sum_of(std::span<const Item> items) {
+  std::uint64_t sum = 0;
+  for (const Item& item : items) sum += item.value;
+  return sum;
+}
+
+// The first item whose addition would take its counter past 2^64-1, or nullptr.
+const Item* add_overflow(const store::SeriesReads& series, std::span<const Item> items) {
+  return store::first_overflow(series, items);
+}
+
+// The same for setting one item after the other.
+const Item* set_overflow(const store::SeriesReads& series, std::span<const Item> items) {
+  if (sum_of(items) <= UINT64_MAX - series.largest_total()) return nullptr;
+  std::map<Key, std::uint64_t> totals;
+  std::map<std::pair<Key, Bucket>, std::uint64_t> values;
+  for (const Item& item : items) {
+    std::uint64_t& total = totals.try_emplace(item.key, series.total(item.key)).first->second;
+    std::uint64_t& value =
+        values.try_emplace({item.key, item.bucket}, series.sum(item.key, {item.bucket, item.bucket})).first->second;
+    if (total - value > UINT64_MAX - item.value) return &item;
+    total = total - value + item.value;
+    value = item.value;
+  }
+  return nullptr;
+}
+
+bool refuse_overflow(const Item* item, Outcome& outcome) {
+  if (item == nullptr) return false;
+  outcome.fail(ErrorCode::validation_error, overflow_text("Counter overflow in batch item", item->key, item->bucket));
+  return true;
+}
+
+template <class FindOverflow>
+Verdict admit_items(const store::Store& store, std::string_view series, std::span<const Item> items, Pending& pending,
+                    Outcome& outcome, FindOverflow&& find_overflow) {
+  return admit_adding(store, series, sum_of(items), pending, outcome,
+                      [&](const store::Series* found, Outcome& refused) {
+                        return found != nullptr && refuse_overflow(find_overflow(*found, items), refused);
+                      });
+}
+
+}  // namespace
+
+Verdict SeriesBatchAdd::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
+  return admit_items(store, series.text, items, pending, outcome, add_overflow);
+}
+
+void SeriesBatchAdd::apply(store::Store& store, Outcome& outcome) const {
+  store::Series& found = store.find_or_create(series.text);
+  if (refuse_overflow(add_overflow(found, items), outcome)) return;
+  found.add(items);
+  outcome.first = items.size();
+  outcome.second = sum_of(items);
+}
+
+void SeriesBatchAdd::reply(const Outcome& outcome, Buffer& out) const {
+  reply_counts(out, "applied", outcome.first, "total", outcome.second);
+}
+
+Verdict SeriesBatchSet::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
+  // An empty set creates nothing.
+  if (items.empty()) return Verdict::log;
+  return admit_items(store, series.text, items, pending, outcome, set_overflow);
+}
+
+void SeriesBatchSet::apply(store::Store& store, Outcome& outcome) const {
+  outcome.first = items.size();
+  if (items.empty()) return;  // creates nothing, as in 1.0
+  store::Series& found = store.find_or_create(series.text);
+  if (refuse_overflow(set_overflow(found, items), outcome)) return;
+  found.set(items);
+}
+
+void SeriesBatchSet::reply(const Outcome& outcome, Buffer& out) const {
+  out.append(R"({"applied":)");
+  json::append_number(out, outcome.first);
+  out.append('}');
+}
+
+Verdict SeriesDeleteBefore::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
+  return admit_existing(store, series.text, pending, outcome);
+}
+
+void SeriesDeleteBefore::apply(store::Store& store, Outcome& outcome) const {
+  store::Series* found = store.find(series.text);
+  if (found == nullptr) return outcome.fail(no_such_series(series.text));
+  found->remove_before(before);
+}
+
+void SeriesDeleteBefore::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
+
+Verdict SeriesCompact::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
+  return admit_existing(store, series.text, pending, outcome);
+}
+
+void SeriesCompact::apply(store::Store& store, Outcome& outcome) const {
+  if (store.find(series.text) == nullptr) outcome.fail(no_such_series(series.text));
+}
+
+void SeriesCompact::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
+
+Verdict SystemCompact::admit(const store::Store&, Pending&, Outcome&) const { return Verdict::log; }
+
+void SystemCompact::apply(store::Store&, Outcome&) const {}
+
+void SystemCompact::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
+
+}  // namespace karma::commands

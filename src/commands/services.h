@@ -1,0 +1,66 @@
+// What ops may ask of the node beyond the store. The engine provides it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <karma/error.h>
+#include <karma/types.h>
+
+#include "ops/stats.h"
+#include "snapshot/manager.h"
+
+namespace karma::commands {
+
+struct Health {
+  double uptime_seconds = 0;
+  std::string_view role;
+  bool wal_enabled = true;
+  std::vector<std::string> problems;  // empty: status is ok
+};
+
+// What snapshot.verify and `karma check` have looked at.
+struct Verified {
+  std::uint64_t dump_count = 0;
+  std::uint64_t trees = 0;
+  std::uint64_t keys = 0;
+  std::uint64_t metadata_checked = 0;
+  std::uint64_t missing_metadata = 0;
+  Lsn snapshot_lsn;
+  std::uint64_t wal_entries = 0;
+  Lsn wal_first;
+  Lsn wal_last;
+  Lsn wal_lsn_file;
+};
+
+struct LogState {
+  bool enabled = true;
+  std::uint64_t bytes = 0;
+  Lsn current;
+};
+
+class Services {
+ public:
+  virtual ~Services() = default;
+
+  // Quick; from any thread.
+  virtual ops::Stats stats() = 0;
+  virtual Health health() = 0;
+  virtual LogState log_state() = 0;
+  virtual std::uint64_t snapshot_retention() const = 0;
+  // Whether a response of that size could not be sent anyway.
+  virtual bool over_response_limit(std::size_t bytes) const = 0;
+
+  // Slow; from the snapshot worker only.
+  virtual Status create_snapshot(const std::string& series) = 0;
+  virtual Status create_all_snapshots() = 0;
+  // Replaces the series by the file's content, through the log. Returns the series' name.
+  virtual Result<std::string> load_snapshot(const std::string& file) = 0;
+  virtual Result<Verified> verify() = 0;
+  virtual snapshot::Manager& snapshots() = 0;
+  virtual std::string snapshot_path(const std::string& file) const = 0;  // absolute
+};
+
+}  // namespace karma::commands

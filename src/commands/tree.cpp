@@ -1,0 +1,175 @@
+#include "commands/tree.h"
+
+#include <vector>
+
+#include "commands/replies.h"
+#include "commands/services.h"
+#include "commands/verdicts.h"
+
+namespace karma::commands {
+namespace {
+
+// 1.0 spreads a series over nine branches, in memory and in its files; the number is part of tree.info.
+constexpr std::uint64_t kBranches = 9;
+
+bool has_many_keys(std::string_view series, Reads& reads) {
+  bool many = false;
+  // A missing series is found out by the answer itself.
+  (void)reads.series(series, [&](const store::Series& found) { many = found.key_count() > kInlineScanKeys; });
+  return many;
+}
+
+void append_tree(Buffer& out, std::string_view series) {
+  out.append(R"({"tree":)");
+  json::append_string(out, series);
+}
+
+void append_key_totals(Buffer& out, std::span<const store::KeyTotal> totals, std::string_view value_name) {
+  out.append('[');
+  bool first = true;
+  for (const store::KeyTotal& entry : totals) {
+    out.append(first ? R"({"key":)" : R"(,{"key":)");
+    first = false;
+    json::append_number(out, entry.key.value);
+    append_field(out, value_name, entry.total);
+    out.append('}');
+  }
+  out.append(']');
+}
+
+}  // namespace
+
+Verdict TreeCreate::admit(const store::Store& store, Pending& pending, Outcome&) const {
+  return admit_creating(store, series.text, pending);
+}
+void TreeCreate::apply(store::Store& store, Outcome&) const { store.find_or_create(series.text); }
+void TreeCreate::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
+
+Verdict TreeDrop::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
+  const Verdict verdict = admit_existing(store, series.text, pending, outcome);
+  if (verdict == Verdict::log) pending.removes_series = true;
+  return verdict;
+}
+void TreeDrop::apply(store::Store& store, Outcome& outcome) const {
+  if (!store.drop(series.text)) outcome.fail(no_such_series(series.text));
+}
+void TreeDrop::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
+
+Verdict TreeReset::admit(const store::Store& store, Pending& pending, Outcome&) const {
+  return admit_creating(store, series.text, pending);
+}
+void TreeReset::apply(store::Store& store, Outcome&) const { store.find_or_create(series.text).clear(); }
+void TreeReset::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
+
+Verdict TreeDeleteRange::admit(const store::Store& store, Pending& pending, Outcome&) const {
+  return admit_creating(store, series.text, pending);
+}
+void TreeDeleteRange::apply(store::Store& store, Outcome&) const {
+  store.find_or_create(series.text).remove_range(range);
+}
+void TreeDeleteRange::reply(const Outcome&, Buffer& out) const { out.append("true"); }
+
+Status TreeList::answer(Reads& reads, Buffer& out) const {
+  std::vector<std::string> names;
+  reads.store([&](const store::Store& store) { names = store.names(); });
+  out.append('[');
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i != 0) out.append(',');
+    json::append_string(out, names[i]);
+  }
+  out.append(']');
+  return {};
+}
+
+Status TreeInfo::answer(Reads& reads, Buffer& out) const {
+  Result<store::SeriesView> view = reads.view(series.text);
+  if (!view) return view.error();
+  append_tree(out, series.text);
+  append_field(out, "key_count", view->key_count());
+  append_field(out, "bucket_count", view->bucket_count());
+  append_total(out, view->total());
+  append_field(out, "branches", kBranches);
+  append_saturated(out, view->total());
+  out.append('}');
+  return {};
+}
+
+Status TreeKeys::answer(Reads& reads, Buffer& out) const {
+  Result<store::SeriesView> view = reads.view(series.text);
+  if (!view) return view.error();
+  std::vector<store::KeyTotal> found;
+  if (!view->keys(cursor ? &*cursor : nullptr, limit + 1, found, reads.interrupt())) return reads.timeout_error();
+  const bool more = found.size() > limit;
+  if (more) found.resize(limit);
+  append_tree(out, series.text);
+  append_field(out, "limit", limit);
+  out.append(R"(,"cursor":)");
+  cursor ? json::append_number(out, cursor->value) : out.append("null");
+  out.append(R"(,"next_cursor":)");
+  more ? json::append_number(out, found.back().key.value) : out.append("null");
+  out.append(R"(,"keys":)");
+  append_key_totals(out, found, "total");
+  out.append('}');
+  return {};
+}
+bool TreeKeys::is_long(Reads& reads) const { return has_many_keys(series.text, reads); }
+
+Status TreeTop::answer(Reads& reads, Buffer& out) const {
+  Result<store::SeriesView> view = reads.view(series.text);
+  if (!view) return view.error();
+  std::vector<store::KeyTotal> found;
+  if (!view->top(range ? &*range : nullptr, limit, found, reads.interrupt())) return reads.timeout_error();
+  append_tree(out, series.text);
+  append_field(out, "limit", limit);
+  out.append(R"(,"items":)");
+  append_key_totals(out, found, "value");
+  out.append('}');
+  return {};
+}
+bool TreeTop::is_long(Reads& reads) const { return has_many_keys(series.text, reads); }
+
+Status TreeSummary::answer(Reads& reads, Buffer& out) const {
+  Result<store::SeriesView> view = reads.view(series.text);
+  if (!view) return view.error();
+  store::RangeSummary summary{view->total(), view->key_count(), view->bucket_count()};
+  if (range && !view->summary(*range, summary, reads.interrupt())) return reads.timeout_error();
+  append_tree(out, series.text);
+  if (range) {
+    append_field(out, "range_from", range->from.number());
+    append_field(out, "range_to", range->to.number());
+  }
+  append_total(out, summary.total);
+  append_field(out, "active_keys", summary.active_keys);
+  append_field(out, "bucket_count", summary.bucket_count);
+  append_saturated(out, summary.total);
+  out.append('}');
+  return {};
+}
+bool TreeSummary::is_long(Reads& reads) const { return range && has_many_keys(series.text, reads); }
+
+Status TreeSeries::answer(Reads& reads, Buffer& out) const {
+  Result<store::SeriesView> view = reads.view(series.text);
+  if (!view) return view.error();
+  std::vector<Key> keys;
+  if (!view->all_keys(keys, reads.interrupt())) return reads.timeout_error();
+  std::vector<store::Point> points;
+  out.append('{');
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (i % 256 == 255) {
+      if (reads.expired()) return reads.timeout_error();
+      // No use in formatting what cannot be sent: the dispatcher refuses what is over the limit.
+      if (reads.services().over_response_limit(out.size())) break;
+    }
+    points.clear();
+    view->points(keys[i], range, points);
+    out.append(i == 0 ? R"(")" : R"(,")");
+    json::append_number(out, keys[i].value);
+    out.append(R"(":)");
+    reply_points(out, points);
+  }
+  out.append('}');
+  return {};
+}
+bool TreeSeries::is_long(Reads& reads) const { return has_many_keys(series.text, reads); }
+
+}  // namespace karma::commands

@@ -1,0 +1,90 @@
+// Memory for many small things that die together. Blocks are kept for the next round, so a busy arena never allocates.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace karma {
+
+// Not thread-safe. What lives in it is never destroyed, so only trivially destructible types fit.
+class Arena {
+ public:
+  static constexpr std::size_t kBlockBytes = 16 * 1024;
+  static constexpr std::size_t kKeptBytes = 256 * 1024;  // reset() gives back what is beyond
+
+  void* allocate(std::size_t bytes, std::size_t alignment) {
+    std::size_t at = (used_ + alignment - 1) & ~(alignment - 1);
+    if (current_ >= blocks_.size() || at + bytes > blocks_[current_].size) {
+      next_block(bytes + alignment);
+      at = 0;
+    }
+    used_ = at + bytes;
+    return blocks_[current_].data.get() + at;
+  }
+
+  template <class T, class... Args>
+  T* make(Args&&... args) {
+    static_assert(std::is_trivially_destructible_v<T>);
+    return new (allocate(sizeof(T), alignof(T))) T{std::forward<Args>(args)...};
+  }
+
+  template <class T>
+  std::span<T> array(std::size_t count) {
+    static_assert(std::is_trivially_destructible_v<T> && std::is_trivially_copyable_v<T>);
+    return {static_cast<T*>(allocate(count * sizeof(T), alignof(T))), count};
+  }
+
+  std::string_view copy(std::string_view text) {
+    if (text.empty()) return {};
+    char* bytes = static_cast<char*>(allocate(text.size(), 1));
+    std::memcpy(bytes, text.data(), text.size());
+    return {bytes, text.size()};
+  }
+
+  // Everything allocated so far is void.
+  void reset() {
+    std::size_t kept = 0;
+    std::size_t count = 0;
+    while (count < blocks_.size() && kept + blocks_[count].size <= kKeptBytes) kept += blocks_[count++].size;
+    blocks_.resize(count);
+    current_ = 0;
+    used_ = 0;
+  }
+
+  // What it holds on to, in bytes.
+  std::size_t footprint() const {
+    std::size_t bytes = 0;
+    for (const Block& block : blocks_) bytes += block.size;
+    return bytes;
+  }
+
+ private:
+  struct Block {
+    std::unique_ptr<char[]> data;
+    std::size_t size = 0;
+  };
+
+  void next_block(std::size_t bytes) {
+    if (!blocks_.empty() && current_ < blocks_.size()) ++current_;
+    while (current_ < blocks_.size() && blocks_[current_].size < bytes) ++current_;
+    if (current_ == blocks_.size()) {
+      const std::size_t size = bytes < kBlockBytes ? kBlockBytes : bytes;
+      blocks_.push_back({std::unique_ptr<char[]>(new char[size]), size});
+    }
+    used_ = 0;
+  }
+
+  std::vector<Block> blocks_;
+  std::size_t current_ = 0;
+  std::size_t used_ = 0;
+};
+
+}  // namespace karma

@@ -1,0 +1,89 @@
+#include "core/json_text.h"
+
+#include "core/utf8.h"
+
+namespace karma::json {
+namespace {
+
+constexpr char kHex[] = "0123456789abcdef";
+
+bool is_plain(unsigned char byte) { return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\'; }
+
+void append_escaped(Buffer& out, unsigned char byte) {
+  switch (byte) {
+    case '"':
+      return out.append("\\\"");
+    case '\\':
+      return out.append("\\\\");
+    case '\b':
+      return out.append("\\b");
+    case '\f':
+      return out.append("\\f");
+    case '\n':
+      return out.append("\\n");
+    case '\r':
+      return out.append("\\r");
+    case '\t':
+      return out.append("\\t");
+    default:
+      const char escape[6] = {'\\', 'u', '0', '0', kHex[byte >> 4], kHex[byte & 15]};
+      out.append(std::string_view(escape, sizeof escape));
+  }
+}
+
+// `keep_all`: bytes from 0x80 on pass as they are.
+void append_characters(Buffer& out, std::string_view text, bool keep_all) {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const unsigned char byte = static_cast<unsigned char>(text[at]);
+    if (is_plain(byte)) {
+      out.append(text[at++]);
+    } else if (byte < 0x80) {
+      append_escaped(out, byte);
+      ++at;
+    } else if (keep_all) {
+      out.append(text[at++]);
+    } else {
+      // Byte by byte: keep each sequence that is a character, replace the rest.
+      std::size_t length = 4;
+      while (length > 1 && (at + length > text.size() || !valid_utf8(text.substr(at, length)))) --length;
+      if (length > 1) {
+        out.append(text.substr(at, length));
+        at += length;
+      } else {
+        out.append("\xEF\xBF\xBD");
+        ++at;
+      }
+    }
+  }
+}
+
+bool is_plain(std::string_view text) {
+  bool plain = true;
+  for (const char byte : text) plain &= is_plain(static_cast<unsigned char>(byte));
+  return plain;
+}
+
+}  // namespace
+
+void append_string(Buffer& out, std::string_view text) {
+  out.append('"');
+  if (is_plain(text)) {
+    out.append(text);
+  } else {
+    append_characters(out, text, valid_utf8(text));
+  }
+  out.append('"');
+}
+
+void append_bytes(Buffer& out, std::string_view text) {
+  out.append('"');
+  if (is_plain(text)) {
+    out.append(text);
+  } else {
+    append_characters(out, text, true);
+  }
+  out.append('"');
+}
+
+}  // namespace karma::json

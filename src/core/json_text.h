@@ -1,0 +1,23 @@
+// Writes JSON straight into a Buffer: compact, without a tree.
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <string_view>
+
+#include "core/buffer.h"
+
+namespace karma::json {
+
+inline void append_number(Buffer& out, std::uint64_t number) {
+  char* const start = out.reserve(20);
+  out.commit(static_cast<std::size_t>(std::to_chars(start, start + 20, number).ptr - start));
+}
+
+// Quotes and escapes. Bytes that are not valid UTF-8 (names in old data) become U+FFFD, so that a reply always is.
+void append_string(Buffer& out, std::string_view text);
+
+// The same, but bytes that are not valid UTF-8 stay what they are: for the log, which must give names back unchanged.
+void append_bytes(Buffer& out, std::string_view text);
+
+}  // namespace karma::json

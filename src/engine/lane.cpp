@@ -1,0 +1,38 @@
+#include "engine/mutation.h"
+
+namespace karma::engine {
+
+Lane::Answers Lane::take() {
+  std::lock_guard lock(mutex_);
+  Answers answers;
+  answers.first = std::exchange(first_, nullptr);
+  last_ = nullptr;
+  answers.jobs.swap(jobs_);
+  return answers;
+}
+
+void Lane::stage(Mutation& mutation) {
+  mutation.next_answered = nullptr;
+  (staged_last_ == nullptr ? staged_first_ : staged_last_->next_answered) = &mutation;
+  staged_last_ = &mutation;
+}
+
+void Lane::publish() {
+  {
+    std::lock_guard lock(mutex_);
+    (last_ == nullptr ? first_ : last_->next_answered) = staged_first_;
+    last_ = staged_last_;
+  }
+  staged_first_ = staged_last_ = nullptr;
+  wake_();
+}
+
+void Lane::publish(std::unique_ptr<Job> job) {
+  {
+    std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  wake_();
+}
+
+}  // namespace karma::engine

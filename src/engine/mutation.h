@@ -1,0 +1,93 @@
+// A mutation on its way: decoded and encoded by an I/O thread, logged and applied by the writer, answered by the I/O
+// thread again. A batch holds what one wake-up of an I/O thread brought; it belongs to the writer from flush to answer.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "commands/op.h"
+#include "core/arena.h"
+#include "core/buffer.h"
+#include "wal/writer.h"
+
+namespace karma::engine {
+
+class Lane;
+struct MutationBatch;
+
+struct Mutation : wal::Write {
+  const commands::Op* op = nullptr;
+  const void* command = nullptr;
+  commands::Outcome outcome;
+  void* connection = nullptr;
+  Lane* lane = nullptr;
+  MutationBatch* batch = nullptr;
+  Mutation* next_answered = nullptr;
+};
+
+struct MutationBatch {
+  Arena arena;             // mutations, commands, entries
+  Buffer scratch;          // an entry while it is encoded
+  wal::Write* first = nullptr;
+  wal::Write* last = nullptr;
+  std::size_t unanswered = 0;
+
+  void append(Mutation& mutation) {
+    mutation.batch = this;
+    (last == nullptr ? first : last->next) = &mutation;
+    last = &mutation;
+    ++unanswered;
+  }
+  void reset() {
+    arena.reset();
+    first = last = nullptr;
+    unanswered = 0;
+  }
+};
+
+// A read or an act that runs on a worker thread.
+struct Job {
+  Arena arena;
+  const commands::Op* op = nullptr;
+  const void* command = nullptr;
+  void* connection = nullptr;
+  Lane* lane = nullptr;
+  Status status;
+  Buffer response;
+};
+
+// Where answers wait for the I/O thread that asked. Each side takes the lock once per hand-over.
+class Lane {
+ public:
+  // `wake` is called, by any thread, when there is something to take.
+  explicit Lane(std::function<void()> wake) : wake_(std::move(wake)) {}
+
+  struct Answers {
+    Mutation* first = nullptr;  // linked by next_answered
+    std::vector<std::unique_ptr<Job>> jobs;
+  };
+  Answers take();
+
+  // Writer's thread: gathers, then hands over.
+  void stage(Mutation& mutation);
+  bool has_staged() const { return staged_first_ != nullptr; }
+  void publish();
+
+  // Any thread.
+  void publish(std::unique_ptr<Job> job);
+
+ private:
+  const std::function<void()> wake_;
+  Mutation* staged_first_ = nullptr;
+  Mutation* staged_last_ = nullptr;
+
+  std::mutex mutex_;
+  Mutation* first_ = nullptr;  // guarded by mutex_, like the rest
+  Mutation* last_ = nullptr;
+  std::vector<std::unique_ptr<Job>> jobs_;
+};
+
+}  // namespace karma::engine

@@ -1,0 +1,101 @@
+// What a node tells of itself: one plain struct, filled by the engine, written as system.stats (JSON) and system.metrics
+// (Prometheus text). Names and order are those of Karma 1.0; a row of the table in stats.cpp is one value.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/buffer.h"
+
+namespace karma::ops {
+
+// Times are Unix seconds (0: never), latencies milliseconds.
+struct Stats {
+  double uptime_seconds = 0;
+  std::uint64_t trees = 0;
+  std::uint64_t keys = 0;
+  std::uint64_t dump_count = 0;
+  std::string role;
+  bool wal_enabled = true;
+  std::uint64_t wal_bytes = 0;
+  std::uint64_t wal_current_lsn = 0;
+
+  std::uint64_t replication_replayed_lsn = 0;
+  std::uint64_t replication_lag_entries = 0;
+  std::uint64_t replication_entries_applied = 0;
+  std::uint64_t replication_last_received_unix = 0;
+  std::uint64_t replication_poll_attempt_count = 0;
+  std::uint64_t replication_poll_success_count = 0;
+  std::uint64_t replication_poll_error_count = 0;
+  std::uint64_t replication_last_poll_attempt_unix = 0;
+  std::uint64_t replication_last_poll_success_unix = 0;
+  std::uint64_t replication_last_poll_error_unix = 0;
+  std::string replication_last_poll_error;  // empty: none
+  std::uint64_t replication_bootstrap_attempt_count = 0;
+  std::uint64_t replication_bootstrap_success_count = 0;
+  std::uint64_t replication_bootstrap_error_count = 0;
+  std::uint64_t replication_last_bootstrap_attempt_unix = 0;
+  std::uint64_t replication_last_bootstrap_success_unix = 0;
+  std::uint64_t replication_last_bootstrap_error_unix = 0;
+  std::string replication_last_bootstrap_error;  // empty: none
+
+  std::uint64_t memory_bytes = 0;  // resident set
+  std::uint64_t command_count = 0;
+  std::uint64_t error_count = 0;
+  std::uint64_t query_timeout_count = 0;
+  std::uint64_t batch_read_count = 0;
+  std::uint64_t batch_read_key_count = 0;
+  std::uint64_t batch_write_count = 0;
+  std::uint64_t batch_write_item_count = 0;
+  std::uint64_t retention_count = 0;
+  std::uint64_t compact_count = 0;
+
+  std::uint64_t reconciliation_run_count = 0;
+  std::uint64_t reconciliation_checked_points = 0;
+  std::uint64_t reconciliation_mismatch_count = 0;
+  std::uint64_t reconciliation_absolute_drift = 0;
+  std::uint64_t reconciliation_last_run_unix = 0;
+  std::uint64_t reconciliation_last_checked_points = 0;
+  std::uint64_t reconciliation_last_mismatch_count = 0;
+  std::uint64_t reconciliation_last_absolute_drift = 0;
+  std::uint64_t reconciliation_last_max_abs_delta = 0;
+  std::uint64_t recovery_checkpoint_count = 0;
+  std::uint64_t recovery_last_checkpoint_unix = 0;
+
+  double latency_ms_avg = 0;
+  double latency_ms_last = 0;
+
+  std::uint64_t ingest_active_streams = 0;
+  std::uint64_t ingest_chunks_applied = 0;
+  std::uint64_t ingest_chunks_skipped = 0;
+  std::uint64_t ingest_chunks_rejected = 0;
+  std::uint64_t ingest_items_applied = 0;
+  double ingest_latency_ms_last = 0;
+  double ingest_latency_ms_avg = 0;
+
+  std::uint64_t idempotency_record_count = 0;
+  std::uint64_t idempotency_hits = 0;
+  std::uint64_t idempotency_conflicts = 0;
+  std::uint64_t idempotency_pruned = 0;
+  std::uint64_t idempotency_write_count = 0;
+  double idempotency_write_latency_ms_last = 0;
+  double idempotency_write_latency_ms_avg = 0;
+  std::uint64_t idempotency_committed_stream_count = 0;
+
+  // Beyond 1.0.
+  std::uint64_t connections = 0;
+  std::uint64_t wal_write_count = 0;
+  std::uint64_t wal_sync_count = 0;
+  std::uint64_t wal_failure_count = 0;       // batches refused because they could not be written
+  std::uint64_t replay_refused_entries = 0;  // entries of the log that had no effect, see docs/upgrading-from-1.0.md
+  bool writes_stopped = false;               // a sync failed
+  bool open_to_network = false;              // listens beyond loopback without a token
+};
+
+// The response of system.stats, a JSON object.
+void write_stats(const Stats& stats, Buffer& out);
+
+// The text of system.metrics: what a Prometheus scrape gets.
+std::string metrics_text(const Stats& stats);
+
+}  // namespace karma::ops
