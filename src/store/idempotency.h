@@ -1,0 +1,159 @@
+// What was answered to requests with an idempotency key.
+//
+// Layout. Records lie one behind the other in a queue of chunks, oldest first, packed (idempotency.cpp shows the
+// bytes); an open-addressing index, cut into 256 tables that grow one at a time, finds them: 8 bytes a slot, half the
+// key's hash and where the record lies. So a record costs about 60 bytes and its key, a lookup two cache misses,
+// forgetting the oldest one a step of the index.
+//
+// Time is an argument, always: it comes from the log entry, so that a replay forgets what was forgotten.
+//
+// Copy-on-write. A view shares the chunks; records are appended behind its end. Only marking a record in the middle as
+// gone clones its chunk if a view holds it.
+//
+// Invariants (check_invariants): each live record is in the index once and its key nowhere else; size() counts the live
+// ones.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "core/ref.h"
+#include "store/fingerprint.h"
+
+namespace karma::store {
+
+inline constexpr std::size_t kMaxIdempotencyKeyBytes = 256;
+
+// The commands that honour a key, by their internal names. The numbers are of this process alone.
+enum class Operation : std::uint8_t {
+  increment = 1,
+  decrement,
+  batch_add,
+  batch_set,
+  reset,
+  batch_reset,
+  delete_range,  // "delete"
+  batch_delete_range,
+};
+std::string_view to_string(Operation operation);
+std::optional<Operation> operation_of(std::string_view command);
+
+// A key and its hash, which the I/O threads compute. Views into the request.
+struct IdempotencyKey {
+  std::string_view text;  // 1 to 256 bytes
+  std::uint64_t hash = 0;
+};
+
+struct IdempotencyRecord {
+  IdempotencyKey key;
+  Operation operation = Operation::increment;
+  Fingerprint fingerprint{};
+  std::uint64_t first = 0;  // the outcome, of which the operation's reply is made
+  std::uint64_t second = 0;
+  std::int64_t created_at = 0;  // Unix seconds
+};
+
+class IdempotencyView;
+
+// Changed by one thread. key() may be called from any.
+class IdempotencyRecords {
+ public:
+  struct Limits {
+    std::uint64_t max_records = 1000000;
+    std::int64_t max_age_seconds = 604800;  // 0: no limit
+  };
+
+  IdempotencyRecords(std::uint64_t hash_seed, Limits limits);
+  ~IdempotencyRecords();
+  IdempotencyRecords(const IdempotencyRecords&) = delete;
+  IdempotencyRecords& operator=(const IdempotencyRecords&) = delete;
+
+  void set_limits(Limits limits) { limits_ = limits; }
+
+  IdempotencyKey key(std::string_view text) const { return {text, hash(text)}; }
+  // Fetches ahead what find() will touch.
+  void prefetch(const IdempotencyKey& key) const;
+
+  // The record of the key, unless it is older than max_age_seconds at `now`. Its key's text is the argument's.
+  std::optional<IdempotencyRecord> find(const IdempotencyKey& key, std::int64_t now) const;
+
+  // Registers, in place of an earlier record of the key if there is one (whoever logged the entry knew that it had
+  // gone), then forgets from the front what exceeds the count, and a few of those that are too old at
+  // record.created_at.
+  void remember(const IdempotencyRecord& record);
+
+  // Forgets records created before `before`, oldest registrations first, at most `limit`. Returns how many.
+  std::uint64_t prune(std::int64_t before, std::uint64_t limit);
+
+  std::uint64_t size() const { return size_; }
+  // A statistic, not part of the state: records forgotten by count, age and prune().
+  std::uint64_t pruned() const { return pruned_; }
+  std::size_t memory_bytes() const;
+
+  IdempotencyView view() const;
+  void check_invariants() const;
+
+ private:
+  friend class IdempotencyView;
+  struct Chunk;
+  // The index, one of kTables. A slot is 0 when empty: else the low half of the hash above the record's position.
+  struct Table {
+    std::vector<std::uint64_t> slots;
+    std::uint32_t used = 0;
+  };
+  static constexpr std::size_t kTables = 256;
+
+  std::uint64_t hash(std::string_view text) const;
+  const char* record_at(std::uint64_t position) const;
+  std::uint64_t* find_slot(const IdempotencyKey& key) const;
+  void insert(std::uint64_t hash, std::uint64_t position);
+  void erase(Table& table, std::size_t slot);
+  std::uint64_t append(const IdempotencyRecord& record);
+  void mark_gone(std::uint64_t position);
+  bool drop_front();
+  void skip_gone();
+  void compact();
+
+  std::uint64_t seed_;
+  Limits limits_;
+  std::deque<Ref<Chunk>> chunks_;
+  std::uint64_t first_chunk_ = 0;  // number of chunks_.front()
+  std::uint64_t front_ = 0;        // position of the oldest record
+  std::uint64_t end_ = 0;          // where the next one goes
+  std::uint64_t size_ = 0;
+  std::uint64_t gone_ = 0;  // records that lie behind the front and are forgotten
+  std::uint64_t pruned_ = 0;
+  mutable std::array<Table, kTables> tables_;
+};
+
+// The records of one moment, oldest registration first. Thread-safe to read.
+class IdempotencyView {
+ public:
+  std::uint64_t size() const { return size_; }
+
+  // Visits all in order until it returns false. The record's key is valid during the call; its hash is not set.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (std::uint64_t position = front_; const char* bytes = next(position);) {
+      if (!visit(decode(bytes))) return;
+    }
+  }
+
+ private:
+  friend class IdempotencyRecords;
+  // The live record at or behind `position`, which moves behind it; nullptr at the end.
+  const char* next(std::uint64_t& position) const;
+  static IdempotencyRecord decode(const char* bytes);
+
+  std::vector<Ref<IdempotencyRecords::Chunk>> chunks_;
+  std::uint64_t front_ = 0;
+  std::uint64_t end_ = 0;
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace karma::store

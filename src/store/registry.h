@@ -1,0 +1,91 @@
+// Everything besides the series that the log rebuilds: what was answered to idempotent requests, and ingest streams.
+//
+// As text it is karma.idempotency.json of Karma 1.0, with active streams in a field that 1.0 passes over:
+//
+//   {"records":[{"key":…,"operation":…,"fingerprint":…,"response":…,"created_at_unix":…},…],
+//    "committed_streams":[{"stream_id":…,"mode":…,"granularity":…,"series_name":…,"last_chunk_seq":…,
+//                          "begin_fingerprint":…,"chunk_fingerprints":{"1":…},"committed_at_unix":…},…],
+//    "active_streams":[{…the same without committed_at_unix…,"staged":[[key,bucket,value],…]},…]}
+//
+// Records are in the order of their registration; granularity, series_name and staged are left out where there are
+// none.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string_view>
+
+#include <karma/error.h>
+
+#include "store/idempotency.h"
+#include "store/ingest.h"
+
+namespace karma::store {
+
+// Statistics, not state: what clients did here since the start. Any thread.
+struct RegistryCounters {
+  std::atomic<std::uint64_t> hits{0};
+  std::atomic<std::uint64_t> conflicts{0};
+  std::atomic<std::uint64_t> writes{0};
+  std::atomic<std::uint64_t> chunks_applied{0};
+  std::atomic<std::uint64_t> chunks_skipped{0};
+  std::atomic<std::uint64_t> chunks_rejected{0};
+  std::atomic<std::uint64_t> items_applied{0};
+};
+
+// The registry of one moment. Copyable; thread-safe to read.
+class RegistryView {
+ public:
+  std::uint64_t record_count() const { return records_.size(); }
+  std::uint64_t committed_stream_count() const { return streams_.committed_count(); }
+
+  // The text above, without a line feed, in pieces of about 64 KiB. An Error of `sink` ends it and is returned.
+  Status write_json(const std::function<Status(std::string_view)>& sink) const;
+
+  const IdempotencyView& records() const { return records_; }
+  const IngestView& streams() const { return streams_; }
+
+ private:
+  friend class Registry;
+  IdempotencyView records_;
+  IngestView streams_;
+};
+
+// Changed by the writer's thread alone, which holds the store's lock while it does, as for the series.
+class Registry {
+ public:
+  struct Limits {
+    IdempotencyRecords::Limits records;
+    IngestStreams::Limits streams;
+  };
+
+  explicit Registry(std::uint64_t hash_seed, Limits limits = {});
+
+  // Before anything is in it.
+  void set_limits(const Limits& limits);
+
+  IdempotencyRecords& records() { return records_; }
+  const IdempotencyRecords& records() const { return records_; }
+  IngestStreams& streams() { return streams_; }
+  const IngestStreams& streams() const { return streams_; }
+  RegistryCounters& counters() const { return counters_; }
+
+  // What it is now, in microseconds, to be written at leisure.
+  RegistryView view() const;
+
+  // Fills an empty registry from the text. Fields that it does not know are passed over. An Error says what is wrong
+  // and where; the registry is then to be thrown away.
+  Status load(std::string_view json);
+
+  // Aborts with a message if an invariant is broken. For tests.
+  void check_invariants() const;
+
+ private:
+  std::uint64_t hash_seed_;
+  IdempotencyRecords records_;
+  IngestStreams streams_;
+  mutable RegistryCounters counters_;
+};
+
+}  // namespace karma::store
