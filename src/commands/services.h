@@ -19,6 +19,7 @@ struct Health {
   std::string_view role;
   bool wal_enabled = true;
   std::vector<std::string> problems;  // empty: status is ok
+  std::vector<std::string> warnings;  // to be looked at, but the node does its work
 };
 
 // What snapshot.verify and `karma check` have looked at.

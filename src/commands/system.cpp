@@ -7,6 +7,23 @@
 
 namespace karma::commands {
 
+namespace {
+
+// ,"name":["…"], or nothing if there are none: 1.0 knew neither list.
+void append_texts(Buffer& out, std::string_view name, const std::vector<std::string>& texts) {
+  if (texts.empty()) return;
+  out.append(R"(,")");
+  out.append(name);
+  out.append(R"(":[)");
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (i != 0) out.append(',');
+    json::append_string(out, texts[i]);
+  }
+  out.append(']');
+}
+
+}  // namespace
+
 Status SystemPing::answer(Reads&, Buffer& out) const {
   out.append(R"("pong")");
   return {};
@@ -21,14 +38,8 @@ Status SystemHealth::answer(Reads& reads, Buffer& out) const {
   out.append(R"(,"role":)");
   json::append_string(out, health.role);
   out.append(health.wal_enabled ? R"(,"wal_enabled":true)" : R"(,"wal_enabled":false)");
-  if (!health.problems.empty()) {
-    out.append(R"(,"problems":[)");
-    for (std::size_t i = 0; i < health.problems.size(); ++i) {
-      if (i != 0) out.append(',');
-      json::append_string(out, health.problems[i]);
-    }
-    out.append(']');
-  }
+  append_texts(out, "problems", health.problems);
+  append_texts(out, "warnings", health.warnings);
   out.append('}');
   return {};
 }

@@ -1,0 +1,202 @@
+#include "engine/engine.h"
+
+#include <random>
+
+#include "core/json_text.h"
+#include "engine/freeze.h"
+#include "io/path.h"
+#include "io/replace_file.h"
+
+namespace karma::engine {
+namespace {
+
+// The writer lets readers in after about so many changed points.
+constexpr std::size_t kPointsPerLock = 4096;
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return static_cast<std::uint64_t>(device()) << 32 | device();
+}
+
+}  // namespace
+
+Engine::Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& log)
+    : config_(config),
+      files_(files),
+      clock_(clock),
+      log_(log),
+      directory_(config.directory),
+      started_(clock.steady()),
+      store_(random_seed()),
+      stats_reader_(store_.lock().add_reader()),
+      snapshot_reader_(store_.lock().add_reader()),
+      query_reader_(store_.lock().add_reader()) {}
+
+Engine::~Engine() { (void)shutdown(false); }
+
+Result<std::unique_ptr<Engine>> Engine::open(const Config& config, FileSystem& files, Clock& clock, EventLog& log) {
+  std::unique_ptr<Engine> engine(new Engine(config, files, clock, log));
+  if (Status status = engine->start(); !status) return status.error();
+  return engine;
+}
+
+std::function<void(const std::string&, const std::string&)> Engine::event_sink() {
+  return [this](const std::string& event, const std::string& message) { log_.info(event, message); };
+}
+
+Status Engine::start() {
+  if (Status status = files_.create_directories(directory_); !status) return status;
+  Result<std::unique_ptr<FileSystem::Lock>> lock = files_.lock(join_path(directory_, kLockName));
+  if (!lock) return lock.error();
+  lock_ = std::move(*lock);
+  if (Status status = remove_temp_files(files_, directory_); !status) return status;
+  snapshots_ = std::make_unique<snapshot::Manager>(
+      files_, directory_, clock_,
+      snapshot::ManagerOptions{.retention = static_cast<std::size_t>(config_.dump_retention_per_tree),
+                               .on_event = event_sink()});
+
+  RecoveryOptions options;
+  options.give_up.insert(config_.recover.begin(), config_.recover.end());
+  options.on_event = event_sink();
+  options.on_warning = [this](const std::string& event, const std::string& message) { log_.warn(event, message); };
+  // With --restore=false the data is still looked at, for the LSNs, but into a store that is thrown away.
+  store::Store unread(random_seed());
+  Result<Recovered> recovered =
+      recover(files_, directory_, *snapshots_, config_.restore ? store_ : unread, options);
+  if (!recovered) return recovered.error();
+  unread_data_ = !config_.restore && (unread.series_count() != 0 || recovered->log.entry_count != 0);
+  if (unread_data_) log_.warn("restore.skipped", "the data in the directory is neither loaded nor touched");
+  replay_refused_ = recovered->refused;
+  if (recovered->applied + recovered->covered + recovered->refused != 0)
+    log_.info("wal.replay", "applied=" + std::to_string(recovered->applied) +
+                                " covered=" + std::to_string(recovered->covered) +
+                                " without_effect=" + std::to_string(recovered->refused));
+
+  if (recovered->needs_snapshot && config_.restore) {
+    log_.warn("restore.snapshot", "the log cannot be continued as it is: writing snapshots of everything instead");
+    if (Status status = snapshots_->create_all(freeze_store(store_, recovered->last)); !status) return status;
+  }
+  if (config_.wal) {
+    wal::LogOptions log_options{.fsync = config_.wal_fsync,
+                                .segment_bytes = static_cast<std::uint64_t>(config_.wal_segment_bytes),
+                                .on_event = event_sink(),
+                                .accept_damage = !recovered->log.damage.empty(),
+                                .discard_entries = recovered->needs_snapshot && config_.restore};
+    Result<std::unique_ptr<wal::Log>> opened =
+        wal::open_log(files_, directory_, recovered->log, recovered->last, std::move(log_options));
+    if (!opened) return opened.error();
+    wal_ = std::move(*opened);
+  } else {
+    wal_ = wal::null_log(recovered->last);
+  }
+  count_snapshots();
+  writer_ = std::make_unique<wal::Writer>(
+      *wal_, static_cast<wal::Machine&>(*this),
+      wal::WriterOptions{.batch_size = static_cast<std::size_t>(config_.wal_batch_size),
+                         .batch_wait = std::chrono::microseconds(config_.wal_batch_wait_us)});
+  snapshot_worker_ = std::make_unique<Worker>();
+  query_worker_ = std::make_unique<Worker>();
+  return {};
+}
+
+Status Engine::shutdown(bool snapshot) {
+  if (query_worker_) query_worker_->stop();
+  if (snapshot_worker_) snapshot_worker_->stop();
+  Status status;
+  if (snapshot && writer_) {
+    if (unread_data_ && config_.wal) {
+      log_.warn("backup.skipped", "started with --restore=false: what was written is in the log only");
+    } else {
+      status = create_all_snapshots();
+    }
+  }
+  if (writer_) writer_->stop();
+  return status;
+}
+
+Counters& Engine::add_counters() {
+  std::lock_guard lock(stats_mutex_);
+  counters_.push_back(std::make_unique<Counters>());
+  return *counters_.back();
+}
+
+wal::Admission Engine::admit(wal::Write& write, bool batch_empty) {
+  Mutation& mutation = static_cast<Mutation&>(write);
+  if (batch_empty) pending_ = {};
+  pending_.any = !batch_empty;
+  switch (mutation.op->admit(mutation.command, store_, pending_, mutation.outcome)) {
+    case commands::Verdict::log:
+      return wal::Admission::log;
+    case commands::Verdict::flush_first:
+      return wal::Admission::flush_first;
+    case commands::Verdict::refuse:
+      break;
+  }
+  answer(mutation);
+  return wal::Admission::answered;
+}
+
+void Engine::apply(std::span<wal::Write* const> batch) {
+  std::size_t next = 0;
+  while (next < batch.size()) {
+    std::lock_guard lock(store_.lock());
+    for (std::size_t points = 0; next < batch.size() && points < kPointsPerLock; ++next) {
+      Mutation& mutation = static_cast<Mutation&>(*batch[next]);
+      mutation.op->apply(mutation.command, store_, mutation.outcome);
+      points += mutation.op->batch_size == nullptr ? 1 : mutation.op->batch_size(mutation.command);
+    }
+  }
+  store_.bury();
+  for (wal::Write* write : batch) answer(static_cast<Mutation&>(*write));
+}
+
+void Engine::refuse(std::span<wal::Write* const> batch, const Error& error) {
+  for (wal::Write* write : batch) {
+    Mutation& mutation = static_cast<Mutation&>(*write);
+    mutation.outcome.fail(error);
+    answer(mutation);
+  }
+}
+
+void Engine::answer(Mutation& mutation) {
+  if (!mutation.lane->has_staged()) staged_lanes_.push_back(mutation.lane);
+  mutation.lane->stage(mutation);
+}
+
+void Engine::cycle_done() {
+  for (Lane* lane : staged_lanes_) lane->publish();
+  staged_lanes_.clear();
+}
+
+void Engine::submit(std::unique_ptr<Job> job) {
+  Lane* lane = job->lane;
+  const bool query = job->op->kind == commands::Kind::query;
+  // std::function wants a copyable callable, so the job changes hands as a plain pointer.
+  Job* raw = job.release();
+  const bool taken = (query ? query_worker_ : snapshot_worker_)->submit([this, raw, query] {
+    std::unique_ptr<Job> mine(raw);
+    run_job(*mine, query ? query_reader_ : snapshot_reader_);
+    Lane* home = mine->lane;
+    home->publish(std::move(mine));
+  });
+  if (taken) return;
+  job.reset(raw);
+  job->status = internal_error("Too many requests of this kind are waiting; try again shortly");
+  lane->publish(std::move(job));
+}
+
+void Engine::run_job(Job& job, store::StoreLock::Reader& reader) {
+  try {
+    if (job.op->kind == commands::Kind::task) {
+      job.status = job.op->run(job.command, *this, job.response);
+      return;
+    }
+    commands::Reads reads(store_, reader, *this, job.arena);
+    reads.set_query_timeout(clock_, config_.query_timeout_ms);
+    job.status = job.op->answer(job.command, reads, job.response);
+  } catch (const std::bad_alloc&) {
+    job.status = internal_error("Out of memory");
+  }
+}
+
+}  // namespace karma::engine

@@ -1,0 +1,121 @@
+// The node without its network: state, log, writer, snapshots, workers. The only place where command, log and store meet.
+//
+//   read      decode -> answer(Reads)                                        on the thread that asks
+//   mutation  decode -> encode -> flush -> [writer: admit -> log -> sync -> apply] -> Lane -> reply
+//   task      decode -> worker -> Lane -> reply
+//   start     scan log -> load snapshots -> for each entry above them: decode -> apply      (the same decode and apply)
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <karma/clock.h>
+#include <karma/config.h>
+#include <karma/error.h>
+#include <karma/file_system.h>
+
+#include "commands/services.h"
+#include "core/log.h"
+#include "engine/counters.h"
+#include "engine/mutation.h"
+#include "engine/recovery.h"
+#include "engine/worker.h"
+#include "snapshot/manager.h"
+#include "store/store.h"
+#include "wal/writer.h"
+
+namespace karma::engine {
+
+inline constexpr std::string_view kLockName = "karma.lock";
+// Ingest streams of snapshot.load have ids that begin like this; what a crash leaves of one is aborted at start.
+inline constexpr std::string_view kLoadStreamPrefix = "snapshot.load/";
+
+class Engine final : public commands::Services, private wal::Machine {
+ public:
+  // Locks the directory, restores it, starts the threads. An error says what to do about it.
+  static Result<std::unique_ptr<Engine>> open(const Config& config, FileSystem& files, Clock& clock, EventLog& log);
+  ~Engine() override;
+
+  // Finishes all that was submitted, writes snapshots if told to, closes the log. Lanes must have stopped submitting.
+  Status shutdown(bool snapshot);
+  // SIGUSR1: create_all on the snapshot worker; the outcome goes to the log.
+  void snapshot_in_background();
+
+  const Config& config() const { return config_; }
+  const Clock& clock() const { return clock_; }
+  store::Store& store() { return store_; }
+  bool logs_entries() const { return wal_->keeps_entries(); }
+  std::atomic<int>& open_connections() { return open_connections_; }
+
+  // One per thread that serves requests; they live as long as the engine.
+  Counters& add_counters();
+
+  // Hands mutations to the writer. Each is answered through its lane.
+  void submit(MutationBatch& batch) { writer_->submit(batch.first, batch.last); }
+  // Runs the job on a worker; its lane gets it back.
+  void submit(std::unique_ptr<Job> job);
+
+  // commands::Services
+  ops::Stats stats() override;
+  commands::Health health() override;
+  commands::LogState log_state() override;
+  std::uint64_t snapshot_retention() const override;
+  bool over_response_limit(std::size_t bytes) const override;
+  Status create_snapshot(const std::string& series) override;
+  Status create_all_snapshots() override;
+  Result<std::string> load_snapshot(const std::string& file) override;
+  Result<commands::Verified> verify() override;
+  snapshot::Manager& snapshots() override { return *snapshots_; }
+  std::string snapshot_path(const std::string& file) const override;
+
+ private:
+  Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& log);
+  Status start();
+
+  // wal::Machine, on the writer's thread
+  wal::Admission admit(wal::Write& write, bool batch_empty) override;
+  void apply(std::span<wal::Write* const> batch) override;
+  void refuse(std::span<wal::Write* const> batch, const Error& error) override;
+  void cycle_done() override;
+
+  void answer(Mutation& mutation);
+  void run_job(Job& job, store::StoreLock::Reader& reader);
+  Result<snapshot::Frozen> freeze();
+  void count_snapshots();
+  std::function<void(const std::string&, const std::string&)> event_sink();
+
+  const Config config_;
+  FileSystem& files_;
+  Clock& clock_;
+  EventLog& log_;
+  const std::string directory_;
+  const std::chrono::steady_clock::time_point started_;
+
+  std::unique_ptr<FileSystem::Lock> lock_;
+  store::Store store_;
+  std::unique_ptr<snapshot::Manager> snapshots_;  // snapshot worker only, once started
+  std::unique_ptr<wal::Log> wal_;
+  std::unique_ptr<wal::Writer> writer_;
+  std::unique_ptr<Worker> snapshot_worker_;
+  std::unique_ptr<Worker> query_worker_;
+  store::StoreLock::Reader& stats_reader_;  // guarded by stats_mutex_
+  store::StoreLock::Reader& snapshot_reader_;
+  store::StoreLock::Reader& query_reader_;
+
+  // writer's thread
+  commands::Pending pending_;
+  std::vector<Lane*> staged_lanes_;
+
+  std::mutex stats_mutex_;
+  std::vector<std::unique_ptr<Counters>> counters_;  // guarded by stats_mutex_
+  std::atomic<int> open_connections_{0};
+  std::atomic<std::uint64_t> snapshot_count_{0};
+  std::uint64_t replay_refused_ = 0;  // constant after start
+  bool unread_data_ = false;          // started with --restore=false on a directory with data; constant after start
+};
+
+}  // namespace karma::engine

@@ -1,0 +1,165 @@
+// snapshot.load: a file's content takes the place of a series, through the log. It is staged by an ingest stream of its
+// own and swapped in by one entry, so that the load holds after a restart and on replicas, and no reader sees half.
+#include <condition_variable>
+
+#include "commands/catalog.h"
+#include "core/json_text.h"
+#include "engine/engine.h"
+
+namespace karma::engine {
+namespace {
+
+// Runs mutations one after the other for a thread that may wait for them.
+class Submitter {
+ public:
+  explicit Submitter(Engine& engine) : engine_(engine), lane_([this] { wake(); }) {}
+
+  // `entry`: an object as in the log.
+  Status execute(std::string_view entry) {
+    batch_.reset();
+    commands::Fields fields;
+    if (Status status = fields.parse(entry); !status) return status;
+    const commands::Op* op = commands::find_op(fields.find(commands::Field::op)->text);
+    commands::DecodeContext context{.arena = batch_.arena,
+                                    .today = engine_.clock().today(),
+                                    .source = commands::DecodeContext::Source::log,
+                                    .series_exists = nullptr,
+                                    .state = nullptr};
+    Result<void*> command = op->decode(fields, context);
+    if (!command) return command.error();
+    Mutation* mutation = batch_.arena.make<Mutation>();
+    mutation->op = op;
+    mutation->command = *command;
+    mutation->outcome.arena = &batch_.arena;
+    mutation->lane = &lane_;
+    mutation->entry = entry;
+    batch_.append(*mutation);
+    engine_.submit(batch_);
+    wait();
+    if (mutation->outcome.failed) return Error{mutation->outcome.code, std::string(mutation->outcome.message)};
+    return {};
+  }
+
+ private:
+  void wake() {
+    std::lock_guard lock(mutex_);
+    answered_ = true;
+    changed_.notify_one();
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return answered_; });
+    answered_ = false;
+    lock.unlock();
+    (void)lane_.take();
+  }
+
+  Engine& engine_;
+  Lane lane_;
+  MutationBatch batch_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool answered_ = false;  // guarded by mutex_
+};
+
+class Loader {
+ public:
+  Loader(Submitter& submitter, std::string stream_id, std::string series)
+      : submitter_(submitter), stream_id_(std::move(stream_id)), series_(std::move(series)) {}
+
+  Status begin() {
+    start("ingest.begin");
+    out_.append(R"(,"mode":"replace_series"})");
+    return submitter_.execute(out_.view());
+  }
+
+  Status add(Key key, std::span<const store::Point> points) {
+    for (const store::Point& point : points) {
+      items_.append(items_.empty() ? "[[" : ",[");
+      json::append_number(items_, key.value);
+      items_.append(',');
+      json::append_number(items_, point.bucket.number());
+      items_.append(',');
+      json::append_number(items_, point.value);
+      items_.append(']');
+      if (++item_count_ == commands::kMaxBatchItems)
+        if (Status status = chunk(); !status) return status;
+    }
+    return {};
+  }
+
+  // An empty last chunk is right: a series without points is one, too.
+  Status finish() {
+    if (Status status = chunk(); !status) return status;
+    start("ingest.commit");
+    out_.append('}');
+    return submitter_.execute(out_.view());
+  }
+
+  void abort() {
+    start("ingest.abort");
+    out_.append('}');
+    // If even that is refused, the next start finds the stream and aborts it.
+    (void)submitter_.execute(out_.view());
+  }
+
+ private:
+  void start(std::string_view op) {
+    out_.clear();
+    out_.append(R"({"v":2,"op":")");
+    out_.append(op);
+    out_.append(R"(","stream_id":)");
+    json::append_string(out_, stream_id_);
+  }
+
+  Status chunk() {
+    start("ingest.chunk");
+    out_.append(R"(,"series":)");
+    json::append_bytes(out_, series_);
+    out_.append(R"(,"chunk_seq":)");
+    json::append_number(out_, ++sequence_);
+    out_.append(R"(,"items":)");
+    out_.append(items_.empty() ? std::string_view("[") : items_.view());
+    out_.append("]}");
+    items_.clear();
+    item_count_ = 0;
+    return submitter_.execute(out_.view());
+  }
+
+  Submitter& submitter_;
+  const std::string stream_id_;
+  const std::string series_;
+  Buffer out_;
+  Buffer items_;
+  std::size_t item_count_ = 0;
+  std::uint64_t sequence_ = 0;
+};
+
+}  // namespace
+
+Result<std::string> Engine::load_snapshot(const std::string& file) {
+  Result<snapshot::Meta> meta = snapshots_->meta(file);
+  if (!meta) {
+    if (meta.error().code != ErrorCode::not_found) return meta.error();
+    return Error{ErrorCode::not_found, "Dump \"" + file + "\" not found"};
+  }
+  Result<store::Series> content = snapshots_->load(file, store_.make_series());
+  if (!content) return content.error();
+
+  Submitter submitter(*this);
+  const std::string stream_id = std::string(kLoadStreamPrefix) + file + "/" + std::to_string(wal_->last().value);
+  Loader loader(submitter, stream_id, meta->series);
+  Status status = loader.begin();
+  if (!status) return status.error();
+  content->for_each([&](Key key, std::uint64_t, std::span<const store::Point> points) {
+    if (status) status = loader.add(key, points);
+  });
+  if (status) status = loader.finish();
+  if (!status) {
+    loader.abort();
+    return status.error();
+  }
+  return meta->series;
+}
+
+}  // namespace karma::engine

@@ -1,0 +1,80 @@
+// The engine's snapshots: all on the snapshot worker, but for the moment in which the writer pins the state.
+#include <filesystem>
+
+#include "engine/engine.h"
+#include "engine/freeze.h"
+#include "engine/verify.h"
+#include "io/path.h"
+
+namespace karma::engine {
+
+Result<snapshot::Frozen> Engine::freeze() {
+  snapshot::Frozen frozen;
+  Status rotated;
+  const bool ran = writer_->run([&] {
+    // From here on the log's active file holds only what the snapshot does not.
+    rotated = wal_->rotate();
+    frozen = freeze_store(store_, wal_->last());
+  });
+  if (!ran) return internal_error("The node is shutting down");
+  if (!rotated) return rotated.error();
+  return frozen;
+}
+
+Status Engine::create_all_snapshots() {
+  if (unread_data_)
+    return internal_error(
+        "The node was started with --restore=false: snapshots would take the place of data that was never loaded");
+  Result<snapshot::Frozen> frozen = freeze();
+  if (!frozen) return frozen.error();
+  Status status = snapshots_->create_all(*frozen);
+  // Last: until here the log can replace every snapshot.
+  if (status) status = wal_->trim(frozen->lsn);
+  count_snapshots();
+  if (!status) log_.error("backup.failed", status.error().message);
+  return status;
+}
+
+Status Engine::create_snapshot(const std::string& series) {
+  if (unread_data_)
+    return internal_error(
+        "The node was started with --restore=false: a snapshot would take the place of data that was never loaded");
+  std::optional<store::SeriesView> view;
+  Lsn lsn;
+  const bool ran = writer_->run([&] {
+    lsn = wal_->last();
+    if (const store::Series* found = store_.find(series)) view = found->view();
+  });
+  if (!ran) return internal_error("The node is shutting down");
+  if (!view) return commands::no_such_series(series);
+  Result<snapshot::Meta> meta = snapshots_->create_one(series, *view, lsn);
+  count_snapshots();
+  if (!meta) return meta.error();
+  return {};
+}
+
+void Engine::snapshot_in_background() {
+  const bool taken = snapshot_worker_->submit([this] { (void)create_all_snapshots(); });
+  if (!taken) log_.error("backup.failed", "too many snapshots are waiting");
+}
+
+Result<commands::Verified> Engine::verify() {
+  Result<Verification> verification = verify_directory(files_, directory_, *snapshots_);
+  if (!verification || !verification->faults.empty()) {
+    // The writer may have moved a file under our eyes: look again while it stands still.
+    const bool ran = writer_->run([&] { verification = verify_directory(files_, directory_, *snapshots_); });
+    if (!ran) return internal_error("The node is shutting down");
+  }
+  if (!verification) return validation_error(verification.error().message);
+  if (!verification->faults.empty()) return validation_error(verification->faults.front());
+  return verification->found;
+}
+
+std::string Engine::snapshot_path(const std::string& file) const { return std::filesystem::absolute(join_path(directory_, file)).string(); }
+
+void Engine::count_snapshots() {
+  Result<std::vector<snapshot::Meta>> files = snapshots_->list();
+  if (files) snapshot_count_.store(files->size(), std::memory_order_relaxed);
+}
+
+}  // namespace karma::engine

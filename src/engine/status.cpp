@@ -1,0 +1,87 @@
+// What the engine tells of itself: statistics, health, the state of the log.
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "engine/engine.h"
+
+namespace karma::engine {
+namespace {
+
+// Resident memory as the kernel counts it; 0 where it does not say.
+std::uint64_t resident_bytes() {
+  std::FILE* file = std::fopen("/proc/self/statm", "re");
+  if (file == nullptr) return 0;
+  unsigned long long size = 0;
+  unsigned long long resident = 0;
+  const bool read = std::fscanf(file, "%llu %llu", &size, &resident) == 2;
+  std::fclose(file);
+  return read ? resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+std::string_view role_name(Role role) { return role == Role::master ? "master" : "slave"; }
+
+}  // namespace
+
+ops::Stats Engine::stats() {
+  ops::Stats stats;
+  stats.uptime_seconds = std::chrono::duration<double>(clock_.steady() - started_).count();
+  stats.role = role_name(config_.role);
+  const commands::LogState log = log_state();
+  stats.wal_enabled = log.enabled;
+  stats.wal_bytes = log.bytes;
+  stats.wal_current_lsn = log.current.value;
+  stats.dump_count = snapshot_count_.load(std::memory_order_relaxed);
+  stats.memory_bytes = resident_bytes();
+  stats.connections = static_cast<std::uint64_t>(open_connections_.load(std::memory_order_relaxed));
+  stats.wal_write_count = wal_->write_count();
+  stats.wal_sync_count = wal_->sync_count();
+  stats.wal_failure_count = writer_->stats().failures;
+  stats.writes_stopped = wal_->stopped();
+  stats.replay_refused_entries = replay_refused_;
+  stats.open_to_network = !is_loopback(config_.bind) && !config_.auth_token && !config_.read_auth_token;
+
+  std::lock_guard lock(stats_mutex_);
+  {
+    std::lock_guard read(stats_reader_);
+    stats.trees = store_.series_count();
+    stats.keys = store_.key_count();
+  }
+  std::uint64_t timed = 0;
+  std::uint64_t nanoseconds = 0;
+  for (const std::unique_ptr<Counters>& counters : counters_) {
+    counters->add_to(stats);
+    timed += counters->timed_requests.get();
+    nanoseconds += counters->timed_nanoseconds.get();
+    if (counters->last_nanoseconds.get() != 0)
+      stats.latency_ms_last = static_cast<double>(counters->last_nanoseconds.get()) / 1e6;
+  }
+  if (timed != 0) stats.latency_ms_avg = static_cast<double>(nanoseconds) / 1e6 / static_cast<double>(timed);
+  return stats;
+}
+
+commands::Health Engine::health() {
+  commands::Health health;
+  health.uptime_seconds = std::chrono::duration<double>(clock_.steady() - started_).count();
+  health.role = role_name(config_.role);
+  health.wal_enabled = config_.wal;
+  if (wal_->stopped())
+    health.problems.push_back("writing has stopped: a sync of the log failed; check the disk and restart the node");
+  if (!is_loopback(config_.bind) && !config_.auth_token && !config_.read_auth_token)
+    health.warnings.push_back("open to the network without a token");
+  return health;
+}
+
+commands::LogState Engine::log_state() { return {config_.wal, wal_->bytes(), wal_->last()}; }
+
+std::uint64_t Engine::snapshot_retention() const { return static_cast<std::uint64_t>(config_.dump_retention_per_tree); }
+
+bool Engine::over_response_limit(std::size_t bytes) const {
+  return config_.max_response_bytes > 0 && bytes > static_cast<std::size_t>(config_.max_response_bytes);
+}
+
+}  // namespace karma::engine

@@ -1,0 +1,37 @@
+#include "protocol/envelope.h"
+
+#include "core/json_text.h"
+
+namespace karma::protocol {
+
+Status check_version(const commands::Fields& fields) {
+  const json::Value* version = fields.find(commands::Field::v);
+  if (version != nullptr && version->type == json::Type::unsigned_integer && version->number == 2) return {};
+  return Error{ErrorCode::unsupported_protocol, "Karma accepts only protocol v2 requests with field v=2"};
+}
+
+bool has_token(const commands::Fields& fields, const std::optional<std::string>& token) {
+  if (!token) return false;
+  const json::Value* given = fields.find(commands::Field::token);
+  if (given == nullptr || given->type != json::Type::string) return false;
+  Arena arena;
+  const std::string_view text = json::decode_string(*given, arena);
+  // Walks over all that was given, whatever the secret's length.
+  unsigned difference = text.size() == token->size() ? 0 : 1;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char secret = token->empty() ? '\0' : (*token)[i % token->size()];
+    difference |= static_cast<unsigned char>(text[i]) ^ static_cast<unsigned char>(secret);
+  }
+  return difference == 0;
+}
+
+void append_error(Buffer& out, const Error& error) {
+  out.append(R"({"protocol_version":2,"success":false,"response":)");
+  json::append_string(out, error.message);
+  out.append(R"(,"error_code":")");
+  out.append(to_string(error.code));
+  out.append(R"("})");
+  out.append(kLineEnd);
+}
+
+}  // namespace karma::protocol

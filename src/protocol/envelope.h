@@ -1,0 +1,29 @@
+// The envelopes of requests and replies: which JSON surrounds an op's fields and its response.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include <karma/error.h>
+
+#include "commands/fields.h"
+#include "core/buffer.h"
+
+namespace karma::protocol {
+
+inline constexpr std::string_view kLineEnd = "\r\n";
+inline constexpr std::string_view kReplyStart = R"({"protocol_version":2,"success":true,"response":)";
+inline constexpr std::string_view kReplyEnd = R"(,"error_code":null})";
+// What surrounds a response at most, the mark of idempotent writes included.
+inline constexpr std::size_t kEnvelopeBytes = kReplyStart.size() + kReplyEnd.size() + 19;
+
+// unsupported_protocol unless `v` is the integer 2.
+Status check_version(const commands::Fields& fields);
+
+// Whether the request carries this token; compared in time that does not depend on where they differ.
+bool has_token(const commands::Fields& fields, const std::optional<std::string>& token);
+
+// A whole error line.
+void append_error(Buffer& out, const Error& error);
+
+}  // namespace karma::protocol

@@ -1,0 +1,291 @@
+#include "server/dispatcher.h"
+
+#include <chrono>
+#include <mutex>
+#include <unordered_set>
+#include <vector>
+
+#include "commands/catalog.h"
+#include "protocol/envelope.h"
+
+namespace karma::server {
+namespace {
+
+using commands::Access;
+using commands::Field;
+using commands::Fields;
+using commands::Kind;
+using commands::Op;
+
+constexpr std::uint64_t kTimedEvery = 16;
+constexpr std::size_t kSpareBatches = 8;
+
+Error unauthorized() { return {ErrorCode::unauthorized, "Unauthorized"}; }
+
+}  // namespace
+
+class Dispatcher::Impl {
+ public:
+  Impl(engine::Engine& engine, const Config& config, std::function<void()> wake)
+      : engine_(engine),
+        config_(config),
+        lane_(std::move(wake)),
+        reader_(engine.store().lock().add_reader()),
+        counters_(engine.add_counters()) {}
+
+  Handled handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) {
+    if (!alone_.empty() && alone_.contains(connection)) return Handled::blocked;
+    const bool timed = ++handled_ % kTimedEvery == 0;
+    const auto begin = timed ? engine_.clock().steady() : std::chrono::steady_clock::time_point();
+    const Handled handled = execute(line, connection, pending, out);
+    if (timed && handled == Handled::replied) count_time(engine_.clock().steady() - begin);
+    return handled;
+  }
+
+  void flush() {
+    if (!batch_ || batch_->first == nullptr) return;
+    engine::MutationBatch* batch = batch_.release();
+    engine_.submit(*batch);
+  }
+
+  void collect(const std::function<void(void*, std::string_view)>& deliver) {
+    engine::Lane::Answers answers = lane_.take();
+    for (engine::Mutation* mutation = answers.first; mutation != nullptr;) {
+      engine::Mutation* const next = mutation->next_answered;
+      reply_buffer_.clear();
+      write_reply(*mutation, reply_buffer_);
+      deliver(mutation->connection, reply_buffer_.view());
+      if (--mutation->batch->unanswered == 0) recycle(mutation->batch);
+      mutation = next;
+    }
+    for (std::unique_ptr<engine::Job>& job : answers.jobs) {
+      reply_buffer_.clear();
+      write_reply(*job, reply_buffer_);
+      alone_.erase(job->connection);
+      deliver(job->connection, reply_buffer_.view());
+    }
+    if (reply_buffer_.capacity() > kKeptReplyBytes) reply_buffer_.release();
+  }
+
+  void reply_error(const Error& error, Buffer& out) {
+    counters_.count_error(error.code);
+    protocol::append_error(out, error);
+  }
+
+ private:
+  static constexpr std::size_t kKeptReplyBytes = 256 * 1024;
+
+  // The order of the checks is part of the protocol: whoever has no token learns nothing.
+  Handled execute(std::string_view line, void* connection, std::size_t pending, Buffer& out) {
+    const auto refuse = [&](const Error& error) {
+      if (pending != 0) return Handled::blocked;
+      reply_error(error, out);
+      return Handled::replied;
+    };
+    if (Status status = fields_.parse(line); !status) return refuse(status.error());
+    if (Status status = protocol::check_version(fields_); !status) return refuse(status.error());
+    Access granted;
+    if (!authenticate(granted)) return refuse(unauthorized());
+    const json::Value* name = fields_.find(Field::op);
+    if (name == nullptr || name->type != json::Type::string) return refuse(validation_error("Field op is required"));
+    const Op* op = find_op(*name);
+    if (op == nullptr) {
+      Arena arena;
+      return refuse({ErrorCode::unknown_command, "Unknown op " + std::string(json::decode_string(*name, arena))});
+    }
+    if (granted < op->access) {
+      return refuse(
+          {ErrorCode::forbidden, "Read-only token cannot execute command " + std::string(op->command)});
+    }
+    if (op->kind == Kind::mutation) return mutate(*op, connection, pending, out);
+    if (pending != 0) return Handled::blocked;
+    return op->kind == Kind::query ? query(*op, connection, out) : run(*op, connection, out);
+  }
+
+  bool authenticate(Access& granted) const {
+    granted = Access::write;
+    if (!config_.auth_token && !config_.read_auth_token) return true;
+    if (protocol::has_token(fields_, config_.auth_token)) return true;
+    granted = Access::read;
+    return protocol::has_token(fields_, config_.read_auth_token);
+  }
+
+  static const Op* find_op(const json::Value& name) {
+    if (!name.escaped) return commands::find_op(name.text);
+    Arena arena;
+    return commands::find_op(json::decode_string(name, arena));
+  }
+
+  Result<void*> decode(const Op& op, Arena& arena) {
+    commands::DecodeContext context{.arena = arena, .today = engine_.clock().today()};
+    context.series_exists = [](void* self, std::string_view series) {
+      Impl& impl = *static_cast<Impl*>(self);
+      std::lock_guard lock(impl.reader_);
+      return static_cast<const store::Store&>(impl.engine_.store()).find(series) != nullptr;
+    };
+    context.state = this;
+    return op.decode(fields_, context);
+  }
+
+  Status check_role(const Op& op) const {
+    if (config_.role == Role::master || op.access == Access::read) return {};
+    return Error{ErrorCode::forbidden, "Slave role cannot execute command " + std::string(op.command)};
+  }
+
+  Error too_large() const {
+    return {ErrorCode::response_too_large,
+            "Response exceeds " + std::to_string(config_.max_response_bytes) + " bytes"};
+  }
+
+  Handled mutate(const Op& op, void* connection, std::size_t pending, Buffer& out) {
+    if (!batch_) batch_ = take_batch();
+    Arena& arena = batch_->arena;
+    Result<void*> command = decode(op, arena);
+    Status status = command ? check_role(op) : Status(command.error());
+    // Before it is applied: a write never fails on the size of its reply.
+    if (status && engine_.over_response_limit(op.max_reply_bytes + protocol::kEnvelopeBytes)) status = too_large();
+    if (!status) {
+      if (pending != 0) return Handled::blocked;
+      reply_error(status.error(), out);
+      return Handled::replied;
+    }
+    engine::Mutation* mutation = arena.make<engine::Mutation>();
+    mutation->op = &op;
+    mutation->command = *command;
+    mutation->outcome.arena = &arena;
+    mutation->connection = connection;
+    mutation->lane = &lane_;
+    if (engine_.logs_entries()) mutation->entry = encode(op, *command);
+    batch_->append(*mutation);
+    return Handled::pending;
+  }
+
+  std::string_view encode(const Op& op, const void* command) {
+    Buffer& scratch = batch_->scratch;
+    scratch.clear();
+    scratch.append(R"({"v":2,"op":")");
+    scratch.append(op.name);
+    scratch.append('"');
+    op.encode(command, scratch);
+    scratch.append('}');
+    return batch_->arena.copy(scratch.view());
+  }
+
+  Handled query(const Op& op, void* connection, Buffer& out) {
+    arena_.reset();
+    Result<void*> command = decode(op, arena_);
+    if (!command) return reply_error(command.error(), out), Handled::replied;
+    commands::Reads reads(engine_.store(), reader_, engine_, arena_);
+    if (op.is_long != nullptr && op.is_long(*command, reads)) return start_job(op, connection);
+    reads.set_query_timeout(engine_.clock(), config_.query_timeout_ms);
+    const std::size_t start = out.size();
+    out.append(protocol::kReplyStart);
+    const Status status = op.answer(*command, reads, out);
+    finish(status, op, *command, start, out);
+    return Handled::replied;
+  }
+
+  Handled run(const Op& op, void* connection, Buffer& out) {
+    arena_.reset();
+    Result<void*> command = decode(op, arena_);
+    const Status status = command ? check_role(op) : Status(command.error());
+    if (!status) return reply_error(status.error(), out), Handled::replied;
+    return start_job(op, connection);
+  }
+
+  // The fields are decoded once more, into the job's own memory: it outlives this request's.
+  Handled start_job(const Op& op, void* connection) {
+    auto job = std::make_unique<engine::Job>();
+    job->op = &op;
+    job->command = *decode(op, job->arena);
+    job->connection = connection;
+    job->lane = &lane_;
+    alone_.insert(connection);
+    engine_.submit(std::move(job));
+    return Handled::pending;
+  }
+
+  // Ends the envelope that began at `start`, or puts an error in its place.
+  void finish(const Status& status, const Op& op, const void* command, std::size_t start, Buffer& out) {
+    if (status) {
+      out.append(protocol::kReplyEnd);
+      if (!engine_.over_response_limit(out.size() - start)) {
+        out.append(protocol::kLineEnd);
+        counters_.count_success(op, command);
+        return;
+      }
+    }
+    out.truncate(start);
+    reply_error(status ? too_large() : status.error(), out);
+  }
+
+  void write_reply(const engine::Mutation& mutation, Buffer& out) {
+    const commands::Outcome& outcome = mutation.outcome;
+    if (outcome.failed) return reply_error({outcome.code, std::string(outcome.message)}, out);
+    out.append(protocol::kReplyStart);
+    mutation.op->reply(mutation.command, outcome, out);
+    out.append(protocol::kReplyEnd);
+    out.append(protocol::kLineEnd);
+    counters_.count_success(*mutation.op, mutation.command);
+  }
+
+  void write_reply(const engine::Job& job, Buffer& out) {
+    out.append(protocol::kReplyStart);
+    if (job.status) out.append(job.response.view());
+    finish(job.status, *job.op, job.command, 0, out);
+  }
+
+  std::unique_ptr<engine::MutationBatch> take_batch() {
+    if (spare_.empty()) return std::make_unique<engine::MutationBatch>();
+    std::unique_ptr<engine::MutationBatch> batch = std::move(spare_.back());
+    spare_.pop_back();
+    return batch;
+  }
+
+  void recycle(engine::MutationBatch* answered) {
+    std::unique_ptr<engine::MutationBatch> batch(answered);
+    if (spare_.size() == kSpareBatches) return;
+    batch->reset();
+    spare_.push_back(std::move(batch));
+  }
+
+  void count_time(std::chrono::steady_clock::duration duration) {
+    const auto nanoseconds =
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count());
+    counters_.timed_requests.add(1);
+    counters_.timed_nanoseconds.add(nanoseconds);
+    counters_.last_nanoseconds.set(nanoseconds);
+  }
+
+  engine::Engine& engine_;
+  const Config& config_;
+  engine::Lane lane_;
+  store::StoreLock::Reader& reader_;
+  engine::Counters& counters_;
+
+  Fields fields_;
+  Arena arena_;  // of the query at hand
+  Buffer reply_buffer_;
+  std::unique_ptr<engine::MutationBatch> batch_;  // being gathered
+  std::vector<std::unique_ptr<engine::MutationBatch>> spare_;
+  // Connections that wait for a worker: whatever they send next must wait for that.
+  std::unordered_set<void*> alone_;
+  std::uint64_t handled_ = 0;
+};
+
+Dispatcher::Dispatcher(engine::Engine& engine, const Config& config, std::function<void()> wake)
+    : impl_(std::make_unique<Impl>(engine, config, std::move(wake))) {}
+
+Dispatcher::~Dispatcher() = default;
+
+Handled Dispatcher::handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) {
+  return impl_->handle(line, connection, pending, out);
+}
+
+void Dispatcher::flush() { impl_->flush(); }
+
+void Dispatcher::collect(const std::function<void(void*, std::string_view)>& deliver) { impl_->collect(deliver); }
+
+void Dispatcher::reply_error(const Error& error, Buffer& out) { impl_->reply_error(error, out); }
+
+}  // namespace karma::server
