@@ -12,16 +12,20 @@ namespace karma {
 
 class Server {
  public:
+  // Keeps SIGINT, SIGTERM, SIGUSR1 and SIGHUP from ending the process by themselves. Call it first in main, before
+  // there are threads; start() then leaves at once (exit code 0) when it is told to stop while it restores.
+  static void block_signals();
+
   // Binds the port (0 takes a free one), opens the data directory, restores it and starts to serve. While it restores,
   // connections are answered with a polite error and closed. `config` must have been validated.
   static Result<std::unique_ptr<Server>> start(const Config& config, FileSystem& files = posix_file_system(),
                                                Clock& clock = system_clock());
-  ~Server();
+  ~Server();  // stop(), unless it has been stopped
 
   int port() const;
 
-  // Handles SIGINT, SIGTERM (drain, snapshot, return), a second one (leave at once), SIGUSR1 (snapshot) until it is told
-  // to stop. Returns the exit code. Blocks these signals in all threads, so call start() from the main thread.
+  // Handles SIGINT, SIGTERM (drain, snapshot, return), a second one (leave at once), SIGUSR1 (snapshot) and SIGHUP
+  // (nothing) until it is told to stop. Returns the exit code. Call it from the thread that called block_signals().
   int run_until_signalled();
 
   // Stops accepting, answers complete requests, flushes, snapshots; at most shutdown_timeout for the clients.

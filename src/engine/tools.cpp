@@ -1,0 +1,116 @@
+#include <karma/tools.h>
+
+#include <memory>
+#include <ostream>
+
+#include "core/json_text.h"
+#include "engine/engine.h"
+#include "engine/recovery.h"
+#include "engine/verify.h"
+#include "io/path.h"
+
+namespace karma {
+namespace {
+
+constexpr int kWhole = 0;
+constexpr int kDamaged = 1;
+constexpr int kNotExaminable = 2;
+
+// What both tools start with: a directory that is there and that no node is using.
+class Examined {
+ public:
+  Examined(const std::string& directory, FileSystem& files)
+      : manager(files, directory, system_clock(), {.retention = 0, .on_event = [](const auto&, const auto&) {}}) {}
+
+  // Empty, or why the directory cannot be examined.
+  std::string open(const std::string& directory, FileSystem& files) {
+    if (Result<std::vector<std::string>> names = files.list(directory); !names) return names.error().message;
+    const std::string lock_path = join_path(directory, engine::kLockName);
+    if (!files.exists(lock_path)) return {};
+    Result<std::unique_ptr<FileSystem::Lock>> taken = files.lock(lock_path);
+    if (!taken) return taken.error().message;
+    lock = std::move(*taken);
+    return {};
+  }
+
+  snapshot::Manager manager;
+  std::unique_ptr<FileSystem::Lock> lock;
+};
+
+void print_point(std::ostream& out, Buffer& line, std::string_view series, Key key, const store::Point& point) {
+  line.clear();
+  line.append(R"({"series":)");
+  json::append_string(line, series);
+  line.append(R"(,"key":)");
+  json::append_number(line, key.value);
+  line.append(R"(,"bucket":)");
+  json::append_number(line, point.bucket.number());
+  line.append(R"(,"value":)");
+  json::append_number(line, point.value);
+  line.append("}\n");
+  out << line.view();
+}
+
+void print_series(std::ostream& out, std::string_view name, const store::SeriesView& series) {
+  Buffer line;
+  if (series.key_count() == 0) {
+    line.append(R"({"series":)");
+    json::append_string(line, name);
+    line.append("}\n");
+    out << line.view();
+  }
+  std::vector<Key> keys;
+  series.all_keys(keys, {});
+  std::vector<store::Point> points;
+  constexpr BucketRange kEverything{Bucket::of_number(0), Bucket::of_number(UINT64_MAX)};
+  for (const Key key : keys) {
+    points.clear();
+    series.points(key, kEverything, points);
+    for (const store::Point& point : points) print_point(out, line, name, key, point);
+  }
+}
+
+}  // namespace
+
+int check_directory(const std::string& directory, std::ostream& out, std::ostream& err, FileSystem& files) {
+  Examined examined(directory, files);
+  if (const std::string fault = examined.open(directory, files); !fault.empty()) {
+    err << "ERROR: " << fault << "\n";
+    return kNotExaminable;
+  }
+  Result<engine::Verification> verification = engine::verify_directory(files, directory, examined.manager);
+  if (!verification) {
+    err << "ERROR: " << verification.error().message << "\n";
+    return kNotExaminable;
+  }
+  for (const std::string& warning : verification->warnings) out << "warning: " << warning << "\n";
+  for (const std::string& fault : verification->faults) out << "damaged: " << fault << "\n";
+  const commands::Verified& found = verification->found;
+  if (!verification->faults.empty()) return kDamaged;
+  out << "ok: " << found.trees << " series, " << found.keys << " keys, " << found.dump_count << " snapshots up to LSN "
+      << found.snapshot_lsn.value << ", " << found.wal_entries << " log entries up to LSN " << found.wal_last.value
+      << "\n";
+  return kWhole;
+}
+
+int dump_directory(const std::string& directory, std::ostream& out, std::ostream& err, FileSystem& files) {
+  Examined examined(directory, files);
+  if (const std::string fault = examined.open(directory, files); !fault.empty()) {
+    err << "ERROR: " << fault << "\n";
+    return kNotExaminable;
+  }
+  store::Store store(0);
+  engine::RecoveryOptions options;
+  options.on_event = [](const std::string&, const std::string&) {};
+  options.on_warning = [&](const std::string&, const std::string& message) { err << "warning: " << message << "\n"; };
+  Result<engine::Recovered> recovered = engine::recover(files, directory, examined.manager, store, options);
+  if (!recovered) {
+    err << "ERROR: " << recovered.error().message << "\n";
+    return kDamaged;
+  }
+  for (const std::string& name : store.names()) print_series(out, name, store.find(name)->view());
+  out.flush();
+  return out.good() ? kWhole : kDamaged;
+}
+
+}  // namespace karma

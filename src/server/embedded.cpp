@@ -1,0 +1,111 @@
+// karma::Engine: the dispatcher of one connection that is no socket.
+#include <karma/engine.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "server/dispatcher.h"
+
+namespace karma {
+
+class Engine::Impl {
+ public:
+  Impl(const Config& config, Clock& clock) : config_(config), log_(clock, config.log) {}
+
+  Status open(FileSystem& files, Clock& clock) {
+    Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(config_, files, clock, log_);
+    if (!opened) return opened.error();
+    engine_ = std::move(*opened);
+    dispatcher_ = std::make_unique<server::Dispatcher>(*engine_, config_, [this] { wake(); });
+    return {};
+  }
+
+  std::vector<std::string> execute(const std::vector<std::string>& requests) {
+    std::lock_guard one_at_a_time(mutex_);
+    replies_.clear();
+    pending_ = 0;
+    for (const std::string& request : requests) {
+      while (handle(request) == server::Handled::blocked) settle();
+    }
+    settle();
+    return std::move(replies_);
+  }
+
+  Status close(bool snapshot) {
+    std::lock_guard one_at_a_time(mutex_);
+    if (!engine_) return {};
+    Status status = engine_->shutdown(snapshot);
+    dispatcher_.reset();
+    engine_.reset();
+    return status;
+  }
+
+ private:
+  server::Handled handle(std::string_view request) {
+    reply_.clear();
+    const server::Handled handled = dispatcher_->handle(request, this, pending_, reply_);
+    if (handled == server::Handled::replied) take_reply(reply_.view());
+    if (handled == server::Handled::pending) ++pending_;
+    return handled;
+  }
+
+  void take_reply(std::string_view line) { replies_.emplace_back(line.substr(0, line.find_last_not_of("\r\n") + 1)); }
+
+  // Until everything is answered.
+  void settle() {
+    dispatcher_->flush();
+    while (pending_ != 0) {
+      {
+        std::unique_lock lock(wake_mutex_);
+        woken_.wait(lock, [this] { return awake_; });
+        awake_ = false;
+      }
+      dispatcher_->collect([this](void*, std::string_view reply) {
+        take_reply(reply);
+        --pending_;
+      });
+    }
+  }
+
+  void wake() {
+    std::lock_guard lock(wake_mutex_);
+    awake_ = true;
+    woken_.notify_one();
+  }
+
+  const Config config_;
+  EventLog log_;
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<server::Dispatcher> dispatcher_;
+
+  std::mutex mutex_;  // guards what follows
+  std::vector<std::string> replies_;
+  std::size_t pending_ = 0;
+  Buffer reply_;
+
+  std::mutex wake_mutex_;
+  std::condition_variable woken_;
+  bool awake_ = false;  // guarded by wake_mutex_
+};
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Engine::~Engine() {
+  if (impl_) (void)impl_->close(false);
+}
+
+Result<std::unique_ptr<Engine>> Engine::open(const Config& config, FileSystem& files, Clock& clock) {
+  auto impl = std::make_unique<Impl>(config, clock);
+  if (Status status = impl->open(files, clock); !status) return status.error();
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+std::string Engine::execute(std::string_view request) {
+  return std::move(impl_->execute(std::vector<std::string>{std::string(request)}).front());
+}
+
+std::vector<std::string> Engine::execute(const std::vector<std::string>& requests) { return impl_->execute(requests); }
+
+Status Engine::close(bool snapshot) { return impl_->close(snapshot); }
+
+}  // namespace karma
