@@ -56,7 +56,7 @@ Status replace_file(FileSystem& files, const std::string& directory, const std::
 }
 
 bool is_temp_file_name(std::string_view name) {
-  if (name.size() < 2 || name.front() != '.' || !name.ends_with(kTempSuffix)) return false;
+  if (name.size() <= kTempSuffix.size() || name.front() != '.' || !name.ends_with(kTempSuffix)) return false;
   name.remove_suffix(kTempSuffix.size());
   name.remove_prefix(1);
   const std::size_t random_dot = name.rfind('.');

@@ -58,7 +58,7 @@ class CrashableFileSystem final : public FileSystem {
     std::uint64_t nth = 1;    // of this kind, from now on
     std::uint64_t count = 1;  // how many fail in a row
     std::size_t written = 0;  // bytes that a failing write leaves in the file
-    std::string name;         // only files or directories with this base name; empty: all
+    std::string name = {};    // only files or directories with this base name; empty: all
     std::string text = "No space left on device";
   };
   static constexpr std::uint64_t kForEver = ~std::uint64_t{0};

@@ -1,0 +1,124 @@
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include <karma/file_system.h>
+
+#include "io/path.h"
+#include "io/replace_file.h"
+
+namespace karma {
+namespace {
+
+using Open = FileSystem::Open;
+
+class PosixFileSystem : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "karma-io-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+  std::string path(const std::string& name) const { return directory_ + "/" + name; }
+  mode_t mode(const std::string& name) const {
+    struct stat info = {};
+    EXPECT_EQ(::stat(path(name).c_str(), &info), 0);
+    return info.st_mode & 0777;
+  }
+
+  FileSystem& files_ = posix_file_system();
+  std::string directory_;
+};
+
+TEST_F(PosixFileSystem, ReadsBackWhatWasWritten) {
+  auto file = files_.open(path("a"), Open::write);
+  ASSERT_TRUE(file.ok());
+  EXPECT_TRUE((*file)->write_at(0, "hello").ok());
+  EXPECT_TRUE((*file)->write_at(8, "you").ok());
+  EXPECT_TRUE((*file)->sync().ok());
+  EXPECT_EQ((*file)->size().value(), 11u);
+  char bytes[16];
+  EXPECT_EQ((*file)->read_at(0, bytes, sizeof bytes).value(), 11u);
+  EXPECT_EQ(std::string_view(bytes, 11), std::string_view("hello\0\0\0you", 11));
+  EXPECT_EQ((*file)->read_at(11, bytes, sizeof bytes).value(), 0u);
+  EXPECT_TRUE((*file)->truncate(4).ok());
+  EXPECT_EQ(read_file(files_, path("a")).value(), "hell");
+}
+
+TEST_F(PosixFileSystem, OpenKeepsOrRefusesWhatExists) {
+  EXPECT_FALSE(files_.open(path("a"), Open::read).ok());
+  EXPECT_TRUE(files_.open(path("a"), Open::create_new).ok());
+  EXPECT_EQ(mode("a") & 0077, 0u);
+  EXPECT_FALSE(files_.open(path("a"), Open::create_new).ok());
+  ASSERT_TRUE((*files_.open(path("a"), Open::write))->write_at(0, "x").ok());
+  EXPECT_TRUE(files_.open(path("a"), Open::write).ok());
+  EXPECT_EQ(read_file(files_, path("a")).value(), "x");
+}
+
+TEST_F(PosixFileSystem, ListsRegularFilesWhateverTheirNames) {
+  for (const std::string name : {"*.tree", ".hidden", "a b", "[x]"})
+    ASSERT_TRUE(files_.open(path(name), Open::write).ok());
+  ASSERT_TRUE(files_.create_directories(path("sub/deep")).ok());
+  ASSERT_EQ(::symlink(path("a b").c_str(), path("link").c_str()), 0);
+  auto names = files_.list(directory_).value();
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(names, (std::vector<std::string>{"*.tree", ".hidden", "[x]", "a b", "link"}));
+  EXPECT_TRUE(files_.exists(path("sub/deep")));
+}
+
+TEST_F(PosixFileSystem, ErrorsNameTheFileButNotWhereItIs) {
+  for (const Error& error :
+       {files_.open(path("none"), Open::read).error(), files_.rename(path("none"), path("other")).error(),
+        files_.remove(path("none")).error(), files_.list(path("none")).error(),
+        files_.sync_directory(path("none")).error(), files_.open(path("none/none"), Open::write).error()}) {
+    EXPECT_NE(error.message.find("none"), std::string::npos) << error.message;
+    EXPECT_EQ(error.message.find('/'), std::string::npos) << error.message;
+    EXPECT_NE(error.message.find("No such file or directory"), std::string::npos) << error.message;
+    EXPECT_EQ(error.code, ErrorCode::internal_error);
+  }
+}
+
+TEST_F(PosixFileSystem, ALockKeepsOthersOutUntilItGoes) {
+  auto lock = files_.lock(path("karma.lock"));
+  ASSERT_TRUE(lock.ok());
+  EXPECT_FALSE(files_.lock(path("karma.lock")).ok());
+  lock->reset();
+  EXPECT_TRUE(files_.lock(path("karma.lock")).ok()) << "a file that was left behind is no lock";
+}
+
+TEST_F(PosixFileSystem, AFullDiskIsAnErrorOfTheWrite) {
+  auto file = files_.open("/dev/full", Open::write);
+  ASSERT_TRUE(file.ok());
+  const Status wrote = (*file)->write_at(0, "x");
+  ASSERT_FALSE(wrote.ok());
+  EXPECT_EQ(wrote.error().message, "Cannot write full: No space left on device");
+}
+
+TEST_F(PosixFileSystem, ReplacedFilesAreForTheOwnerAndLeaveNothingBehind) {
+  ASSERT_TRUE(replace_file(files_, directory_, "state", "one").ok());
+  ASSERT_TRUE(replace_file(files_, directory_, "state", "two").ok());
+  EXPECT_EQ(read_file(files_, path("state")).value(), "two");
+  EXPECT_EQ(mode("state") & 0077, 0u);
+  EXPECT_EQ(files_.list(directory_).value(), std::vector<std::string>{"state"});
+}
+
+TEST(Paths, AreJoinedAndSplit) {
+  EXPECT_EQ(join_path("a", "b"), "a/b");
+  EXPECT_EQ(join_path("a/", "b"), "a/b");
+  EXPECT_EQ(join_path("/", "b"), "/b");
+  EXPECT_EQ(join_path("", "b"), "./b");
+  EXPECT_EQ(base_name("/x/y"), "y");
+  EXPECT_EQ(base_name("y/"), "y");
+  EXPECT_EQ(base_name("/"), "/");
+  EXPECT_EQ(parent_path("/x/y/"), "/x");
+  EXPECT_EQ(parent_path("/x"), "/");
+  EXPECT_EQ(parent_path("x"), ".");
+}
+
+}  // namespace
+}  // namespace karma
