@@ -1,0 +1,64 @@
+// The thread that accepts connections: hands them over, or refuses them with a line that says why.
+//
+// It exists before the data is restored, so that early clients get an answer instead of a refused connection. When the
+// process has no descriptors left, it pauses instead of spinning, and says so once.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/log.h"
+#include "server/listen_socket.h"
+
+namespace karma::server {
+
+class Acceptor {
+ public:
+  struct Service {
+    std::function<void(FileDescriptor)> hand_over;
+    std::atomic<int>* open_connections;  // counted up for each connection that is handed over
+    int max_connections;
+  };
+
+  // Starts the thread; until serve() every client is told to come back later.
+  Acceptor(std::vector<FileDescriptor> sockets, EventLog& log);
+  ~Acceptor();  // stop()
+
+  void serve(Service service);
+  // Closes the listening sockets. No hand_over after it.
+  void stop();
+
+ private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+  // A refused client that has not closed its side yet.
+  struct Refused {
+    FileDescriptor socket;
+    TimePoint until;
+  };
+
+  void run();
+  void wait(std::vector<bool>& ready, bool paused);
+  bool accept_from(int listener);
+  void accept_one(FileDescriptor socket);
+  void refuse(FileDescriptor socket, std::string_view why);
+  void let_go();
+
+  std::vector<FileDescriptor> listeners_;
+  EventLog& log_;
+  FileDescriptor bell_;
+  std::mutex mutex_;
+  Service service_;       // guarded by mutex_
+  bool serving_ = false;  // guarded by mutex_
+  std::atomic<bool> stopping_{false};
+  bool full_logged_ = false;  // the event is logged once until things are well again
+  bool out_of_descriptors_ = false;
+  std::vector<Refused> refused_;
+  std::thread thread_;
+};
+
+}  // namespace karma::server

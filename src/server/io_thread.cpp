@@ -1,0 +1,172 @@
+#include "server/io_thread.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace karma::server {
+namespace {
+
+// While draining, how often to look whether clients have acknowledged their last replies.
+constexpr std::chrono::milliseconds kDrainStep{10};
+
+TimePoint steady_now() { return std::chrono::steady_clock::now(); }
+
+}  // namespace
+
+IoThread::IoThread(std::string name, IoThreadOptions options, const MakeRequestHandler& make_handler,
+                   std::atomic<int>& open_connections, EventLog& log, std::function<void()> changed)
+    : options_(options),
+      open_connections_(open_connections),
+      log_(log),
+      changed_(std::move(changed)),
+      handler_(make_handler([this] { poller_.ring(); })),
+      host_(poller_, *handler_, options.session),
+      thread_([this, name] {
+        ::pthread_setname_np(::pthread_self(), name.c_str());
+        run();
+      }) {}
+
+IoThread::~IoThread() {
+  order([](Orders& orders) { orders.stop = true; });
+  thread_.join();
+}
+
+void IoThread::adopt(FileDescriptor socket) {
+  order([&](Orders& orders) { orders.adopt.push_back(std::move(socket)); });
+}
+
+void IoThread::drain() {
+  order([](Orders& orders) { orders.drain = true; });
+}
+
+void IoThread::close_all() {
+  order([](Orders& orders) { orders.close_all = true; });
+}
+
+void IoThread::order(const std::function<void(Orders&)>& change) {
+  {
+    std::lock_guard lock(orders_mutex_);
+    change(orders_);
+  }
+  poller_.ring();
+}
+
+// One broken session must not take the others with it.
+template <class Step>
+void IoThread::guarded(Session& session, Step step) {
+  try {
+    step();
+  } catch (const std::exception& failure) {
+    log_.error("session.failed", failure.what());
+    session.close(true);
+  }
+}
+
+void IoThread::run() {
+  while (!stopping_) {
+    auto events = poller_.wait(timeout_ms());
+    host_.now = steady_now();
+    for (const epoll_event& event : events) {
+      auto& session = *static_cast<Session*>(event.data.ptr);
+      guarded(session, [&] { session.on_event(event.events); });
+    }
+    if (poller_.take_ring()) {
+      Orders orders;
+      {
+        std::lock_guard lock(orders_mutex_);
+        std::swap(orders, orders_);
+      }
+      obey(std::move(orders));
+      handler_->collect(
+          [](void* connection, std::string_view reply) { static_cast<Session*>(connection)->deliver(reply); });
+    }
+    resume_queued();
+    handler_->flush();
+    expire();
+    reap();
+  }
+  for (Session* session : all_sessions()) session->close();
+  reap();
+}
+
+void IoThread::obey(Orders orders) {
+  for (FileDescriptor& socket : orders.adopt) begin(std::move(socket));
+  if (orders.drain) {
+    draining_ = true;
+    for (Session* session : all_sessions()) guarded(*session, [&] { session->drain(); });
+  }
+  if (orders.close_all) {
+    for (Session* session : all_sessions()) session->close();
+  }
+  stopping_ = orders.stop;
+}
+
+void IoThread::begin(FileDescriptor socket) {
+  auto& list = host_.waiting[static_cast<std::size_t>(Waiting::bytes)];
+  list.emplace_back(host_, std::move(socket));
+  ++counted_sockets_;
+  list.back().start(std::prev(list.end()));
+}
+
+void IoThread::resume_queued() {
+  // What is queued meanwhile has its turn after the next look at the sockets.
+  for (Session* session : std::exchange(host_.queued, {})) guarded(*session, [&] { session->resume(); });
+}
+
+void IoThread::expire() {
+  const std::pair<Waiting, std::chrono::milliseconds> timeouts[] = {
+      {Waiting::bytes, options_.session.read_timeout},
+      {Waiting::reader, options_.write_timeout},
+      {Waiting::goodbye, options_.goodbye_timeout},
+  };
+  for (auto [waiting, timeout] : timeouts) {
+    if (timeout.count() == 0) continue;
+    auto& list = host_.waiting[static_cast<std::size_t>(waiting)];
+    // Unsent bytes of a client that does not take them would stay in the kernel: forget them.
+    while (!list.empty() && host_.now - list.front().waiting_since() >= timeout) {
+      list.front().close(waiting == Waiting::reader);
+    }
+  }
+  if (draining_) {
+    for (Session* session : all_sessions()) session->leave_if_quiet();
+  }
+}
+
+void IoThread::reap() {
+  if (std::size_t closed = counted_sockets_ - host_.open_sockets; closed > 0) {
+    counted_sockets_ = host_.open_sockets;
+    open_connections_.fetch_sub(static_cast<int>(closed));
+    if (draining_) changed_();
+  }
+  auto& over = host_.waiting[static_cast<std::size_t>(Waiting::nothing)];
+  if (!over.empty()) over.remove_if([](const Session& session) { return !session.queued(); });
+}
+
+// Until the first deadline; -1 if there is none.
+int IoThread::timeout_ms() const {
+  if (!host_.queued.empty()) return 0;
+  TimePoint first = TimePoint::max();
+  auto consider = [&](Waiting waiting, std::chrono::milliseconds timeout) {
+    const auto& list = host_.waiting[static_cast<std::size_t>(waiting)];
+    if (timeout.count() > 0 && !list.empty()) first = std::min(first, list.front().waiting_since() + timeout);
+  };
+  consider(Waiting::bytes, options_.session.read_timeout);
+  consider(Waiting::reader, options_.write_timeout);
+  consider(Waiting::goodbye, options_.goodbye_timeout);
+  if (draining_ && host_.open_sockets > 0) first = std::min(first, host_.now + kDrainStep);
+  if (first == TimePoint::max()) return -1;
+  auto left = std::chrono::ceil<std::chrono::milliseconds>(first - host_.now).count();
+  return static_cast<int>(std::clamp<long long>(left, 0, 60'000));
+}
+
+std::vector<Session*> IoThread::all_sessions() {
+  std::vector<Session*> sessions;
+  for (auto& list : host_.waiting) {
+    for (Session& session : list) sessions.push_back(&session);
+  }
+  return sessions;
+}
+
+}  // namespace karma::server

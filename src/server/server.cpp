@@ -1,0 +1,238 @@
+#include <karma/server.h>
+#include <karma/version.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "core/log.h"
+#include "server/acceptor.h"
+#include "server/dispatcher.h"
+#include "server/io_thread.h"
+#include "server/signals.h"
+
+namespace karma {
+namespace {
+
+using server::Acceptor;
+using server::FileDescriptor;
+using server::IoThread;
+
+// Descriptors that are not connections: log, snapshots, replication, epoll.
+constexpr rlim_t kOtherDescriptors = 128;
+
+class DispatcherHandler final : public server::RequestHandler {
+ public:
+  DispatcherHandler(engine::Engine& engine, const Config& config, std::function<void()> wake)
+      : dispatcher_(engine, config, std::move(wake)) {}
+
+  server::Handled handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) override {
+    return dispatcher_.handle(line, connection, pending, out);
+  }
+  void flush() override { dispatcher_.flush(); }
+  void collect(const std::function<void(void*, std::string_view)>& deliver) override { dispatcher_.collect(deliver); }
+  void reply_error(const Error& error, Buffer& out) override { dispatcher_.reply_error(error, out); }
+
+ private:
+  server::Dispatcher dispatcher_;
+};
+
+int io_thread_count(const Config& config) {
+  if (config.io_threads > 0) return config.io_threads;
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  int count = ::sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+  return std::clamp(count, 1, 128);
+}
+
+// Takes as many descriptors as the limit on connections needs, if the system allows.
+void raise_descriptor_limit(const Config& config, EventLog& log) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  rlim_t wanted = static_cast<rlim_t>(config.max_connections) + kOtherDescriptors;
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur < wanted) {
+    log.warn("server.few_descriptors", "limit=" + std::to_string(limit.rlim_cur) +
+                                           " max_connections=" + std::to_string(config.max_connections) +
+                                           ": connections beyond the limit will have to wait");
+  }
+}
+
+}  // namespace
+
+class Server::Impl {
+ public:
+  Impl(const Config& config, FileSystem& files, Clock& clock)
+      : config_(config), files_(files), clock_(clock), log_(clock, config.log) {}
+
+  Status start() {
+    server::NoSignalsForNewThreads guard;
+    raise_descriptor_limit(config_, log_);
+    Result<server::ListenSockets> listening = server::listen_on(config_.bind, config_.port, config_.nodelay);
+    if (!listening) return listening.error();
+    port_ = listening->port;
+    if (Status status = check_exposure(listening->beyond_loopback); !status.ok()) return status;
+    acceptor_.emplace(std::move(listening->sockets), log_);
+    if (Status status = open_engine(); !status.ok()) return status;
+    start_io();
+    log_.info("server.start", "version=" + std::string(version()) + " port=" + std::to_string(port_));
+    return {};
+  }
+
+  int port() const { return port_; }
+
+  Status stop() {
+    if (!engine_) return {};
+    log_.info("server.stop_begin", active_clients());
+    acceptor_.reset();
+    for (auto& thread : io_threads_) thread->drain();
+    if (wait_for_clients(std::chrono::seconds(config_.shutdown_timeout))) {
+      log_.info("server.drain_complete", active_clients());
+    } else {
+      force_close();
+    }
+    Status saved = engine_->shutdown(true);
+    if (!saved.ok()) log_.error("server.snapshot_failed", saved.error().message);
+    io_threads_.clear();  // before the engine that their dispatchers use
+    engine_.reset();
+    log_.info("server.stop", "version=" + std::string(version()));
+    return saved;
+  }
+
+  int run_until_signalled() {
+    sigset_t signals = server::server_signals();
+    for (;;) {
+      int signal = 0;
+      if (::sigwait(&signals, &signal) != 0) continue;
+      if (signal == SIGUSR1) engine_->snapshot_in_background();
+      if (signal == SIGINT || signal == SIGTERM) break;
+    }
+    // The log has everything that was acknowledged, so leaving in the middle is safe.
+    server::StopSignalWatch impatience([this] {
+      log_.info("server.stop", "second signal: leaving without snapshots");
+      ::_exit(1);
+    });
+    return stop().ok() ? 0 : 1;
+  }
+
+ private:
+  std::string active_clients() { return "active_clients=" + std::to_string(engine_->open_connections().load()); }
+
+  Status check_exposure(bool beyond_loopback) {
+    if (!beyond_loopback || config_.auth_token || config_.read_auth_token) return {};
+    const std::string where = config_.bind + ":" + std::to_string(port_);
+    if (config_.protected_mode) {
+      return internal_error("Protected mode: " + where +
+                            " can be reached from other machines and no token is set. Set --auth-token-file, listen on "
+                            "127.0.0.1 with --bind, or switch --protected-mode off.");
+    }
+    log_.warn("server.open_to_network", "EVERYBODY who reaches " + where +
+                                            " can read, change and delete all data: no token is set. Use "
+                                            "--auth-token-file or --bind=127.0.0.1.");
+    return {};
+  }
+
+  Status open_engine() {
+    std::optional<server::StopSignalWatch> watch;
+    if (stop_signals_were_blocked_) {
+      watch.emplace([this] {
+        log_.info("server.stop", "while restoring; nothing is lost");
+        ::_exit(0);
+      });
+    }
+    Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(config_, files_, clock_, log_);
+    if (!opened) return opened.error();
+    engine_ = std::move(*opened);
+    return {};
+  }
+
+  void start_io() {
+    server::IoThreadOptions options;
+    options.session.max_request_bytes = static_cast<std::size_t>(config_.max_request_bytes);
+    options.session.read_timeout = std::chrono::seconds(config_.read_timeout);
+    options.session.port = port_;
+    options.write_timeout = std::chrono::seconds(config_.write_timeout);
+    auto make_handler = [this](std::function<void()> wake) {
+      return std::make_unique<DispatcherHandler>(*engine_, config_, std::move(wake));
+    };
+    auto changed = [this] {
+      std::lock_guard lock(mutex_);
+      clients_changed_.notify_all();
+    };
+    const int count = io_thread_count(config_);
+    for (int i = 0; i < count; ++i) {
+      io_threads_.push_back(std::make_unique<IoThread>("karma-io-" + std::to_string(i), options, make_handler,
+                                                       engine_->open_connections(), log_, changed));
+    }
+    auto hand_over = [this, next = std::size_t{0}](FileDescriptor socket) mutable {
+      io_threads_[next++ % io_threads_.size()]->adopt(std::move(socket));
+    };
+    acceptor_->serve({hand_over, &engine_->open_connections(), config_.max_connections});
+  }
+
+  bool wait_for_clients(std::chrono::seconds timeout) {
+    std::unique_lock lock(mutex_);
+    return clients_changed_.wait_for(lock, timeout, [this] { return engine_->open_connections().load() == 0; });
+  }
+
+  void force_close() {
+    int active = engine_->open_connections().load();
+    log_.info("server.drain_timeout", active_clients());
+    for (auto& thread : io_threads_) thread->close_all();
+    // Closing takes no time; the wait is for the threads to get to it, since nothing may be submitted any more.
+    wait_for_clients(kCloseTime);
+    int remaining = engine_->open_connections().load();
+    log_.info("server.force_close", "closed_clients=" + std::to_string(active - remaining) +
+                                        " remaining_clients=" + std::to_string(remaining));
+  }
+
+  static constexpr std::chrono::seconds kCloseTime{10};
+
+  const Config config_;
+  FileSystem& files_;
+  Clock& clock_;
+  EventLog log_;
+  const bool stop_signals_were_blocked_ = server::stop_signals_blocked();
+  int port_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable clients_changed_;
+  // Destroyed from below: no connections come, none are answered, then the engine goes.
+  std::unique_ptr<engine::Engine> engine_;
+  std::vector<std::unique_ptr<IoThread>> io_threads_;
+  std::optional<Acceptor> acceptor_;
+};
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Server::~Server() {
+  // Nobody is left to be told; the log has been.
+  static_cast<void>(stop());
+}
+
+void Server::block_signals() {
+  sigset_t signals = server::server_signals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+Result<std::unique_ptr<Server>> Server::start(const Config& config, FileSystem& files, Clock& clock) {
+  // A client that has gone is an error of send(), not a reason to die; so is a log that nobody reads.
+  ::signal(SIGPIPE, SIG_IGN);
+  auto impl = std::make_unique<Impl>(config, files, clock);
+  if (Status status = impl->start(); !status.ok()) return status.error();
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+int Server::port() const { return impl_->port(); }
+int Server::run_until_signalled() { return impl_->run_until_signalled(); }
+Status Server::stop() { return impl_->stop(); }
+
+}  // namespace karma

@@ -1,0 +1,146 @@
+// One connection: bytes in, lines to the handler, replies out. Lives on one I/O thread and never blocks it.
+//
+// Input   is read into a buffer that all sessions of the thread share; only what cannot be handled yet (a partial line,
+//         lines behind a paused one) is kept. An idle connection therefore costs a few hundred bytes.
+// Output  likewise: replies are gathered in a shared buffer and leave with one send; only what the socket does not take
+//         is kept.
+// Pauses  reading and handling stop while a line is blocked, while too many replies are pending, and while the client
+//         does not take its replies. So a connection costs at most a response and a read buffer.
+// End     the client's half-close: everything complete is answered, a last line without line end too; then close.
+//         Over-long line and HTTP: answer, half-close, discard input for a bounded time and amount (closing at once
+//         would reset the connection and the client would lose the answer), close.
+//         Shutdown (drain): complete lines that have arrived are answered, a partial one is dropped; then close.
+// A session whose socket is gone stays until the handler has delivered its replies: it is their address.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <string_view>
+#include <vector>
+
+#include "core/buffer.h"
+#include "server/file_descriptor.h"
+#include "server/line_framer.h"
+#include "server/poller.h"
+#include "server/request_handler.h"
+
+namespace karma::server {
+
+using TimePoint = std::chrono::steady_clock::time_point;
+
+// Bytes read at a time.
+inline constexpr std::size_t kReadBytes = 64 << 10;
+// With so many unsent bytes a session handles nothing more until the client has taken some.
+inline constexpr std::size_t kMaxUnsentBytes = 64 << 10;
+// With so many pending replies a session handles nothing more until one has come.
+inline constexpr std::size_t kMaxPending = 1024;
+// Buffers above this are given back when they are empty.
+inline constexpr std::size_t kKeptBufferBytes = 4 << 10;
+inline constexpr std::size_t kKeptSharedBufferBytes = 4 << 20;
+// A line may take this many times the read timeout from its first byte to its last.
+inline constexpr int kMaxLineAge = 12;
+// What is discarded of a client's input after the last reply, so that it can read that reply.
+inline constexpr std::size_t kMaxDiscardedBytes = 64 << 20;
+inline constexpr std::chrono::seconds kMaxDiscardTime{5};
+
+struct SessionOptions {
+  std::size_t max_request_bytes = 4096;
+  std::chrono::milliseconds read_timeout{5000};  // 0: never
+  int port = 0;                                  // as told to HTTP clients
+};
+
+// What a session is waiting for. Each has a timeout of its own, so sessions that wait for the same thing, in the order
+// in which they began to, are in the order of their deadlines.
+enum class Waiting { bytes, reader, goodbye, reply, nothing };
+inline constexpr std::size_t kWaitingCount = 5;
+
+class Session;
+
+// What the sessions of a thread share.
+struct SessionHost {
+  Poller& poller;
+  RequestHandler& handler;
+  const SessionOptions options;
+  TimePoint now;                 // when this wake-up began
+  Buffer input;                  // kReadBytes
+  Buffer output;                 // replies of the session at work
+  std::vector<Session*> queued;  // sessions to be resumed before the next wait
+  std::list<Session> waiting[kWaitingCount];
+  std::size_t open_sockets = 0;
+
+  SessionHost(Poller& poller, RequestHandler& handler, SessionOptions options);
+};
+
+class Session {
+ public:
+  // `self`: where the host keeps it. Begin with start().
+  Session(SessionHost& host, FileDescriptor socket);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void start(std::list<Session>::iterator self);
+  void on_event(std::uint32_t events);
+  // A reply has come. The session is queued; nothing is sent yet.
+  void deliver(std::string_view reply);
+  // From the host's queue: goes on where it paused.
+  void resume();
+  // Takes what has arrived, then reads no more; closes when everything is answered.
+  void drain();
+  // While draining: closes if the client has everything and is quiet; to be asked now and then.
+  void leave_if_quiet();
+  // Closes the socket now. With `reset` unsent bytes are forgotten by the kernel, too.
+  void close(bool reset = false);
+
+  bool open() const { return socket_.valid(); }
+  bool queued() const { return queued_; }
+  TimePoint waiting_since() const { return since_; }
+
+ private:
+  bool receive();  // false: nothing has arrived
+  void discard();
+  void proceed(std::string_view fresh);
+  std::size_t handle_lines(std::string_view bytes, Buffer& out);
+  bool handle_line(std::string_view line, Buffer& out);
+  void send(Buffer& bytes);
+  void conclude();
+  void say_goodbye();
+  void settle();
+  void enqueue();
+  Waiting waits_for() const;
+  bool quiet() const;
+
+  bool may_handle(std::size_t unsent) const;
+  bool may_receive() const;
+  bool wants_input() const;
+  std::size_t unsent() const { return out_.size() - sent_; }
+
+  SessionHost& host_;
+  FileDescriptor socket_;
+  LineFramer framer_;
+  Buffer in_;             // received, not handled
+  Buffer out_;            // replies that the socket has not taken
+  std::size_t sent_ = 0;  // of out_
+  std::size_t pending_ = 0;
+  std::size_t discarded_ = 0;
+
+  std::list<Session>::iterator self_;
+  Waiting waiting_ = Waiting::bytes;
+  TimePoint since_;
+  TimePoint line_since_;        // first byte of the line that is in the buffer
+  std::uint32_t interest_ = 0;  // as epoll knows it
+
+  bool first_line_ = true;
+  bool blocked_ = false;       // the next line waits until nothing is pending
+  bool input_handled_ = true;  // nothing but a partial line is in the buffer
+  bool end_of_input_ = false;  // the client has closed its side
+  bool last_reply_ = false;    // nothing more will be handled: say goodbye when all is sent
+  bool discarding_ = false;    // our side is closed
+  bool draining_ = false;
+  bool received_some_ = false;  // since settle()
+  bool sent_some_ = false;      // since settle()
+  bool queued_ = false;
+};
+
+}  // namespace karma::server

@@ -1,0 +1,434 @@
+// Sessions on a real I/O thread and real sockets, with a handler that answers when the test tells it to.
+#include "server/session.h"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "server/acceptor.h"
+#include "server/io_thread.h"
+#include "server/listen_socket.h"
+#include "support/socket_client.h"
+
+namespace karma::server {
+namespace {
+
+using namespace std::chrono_literals;
+using test::SocketClient;
+
+// echo X   answers X at once            later X  answers X when the test says so
+// read X   answers X, after all before  big N    answers N bytes             throw    throws
+class Script {
+ public:
+  class Handler final : public RequestHandler {
+   public:
+    Handler(Script& script, std::function<void()> wake) : script_(script) {
+      std::lock_guard lock(script_.mutex_);
+      script_.wake_ = std::move(wake);
+    }
+
+    Handled handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) override {
+      std::string_view word = line.substr(0, line.find(' '));
+      std::string_view argument = line.substr(std::min(line.size(), word.size() + 1));
+      if (word == "throw") throw std::runtime_error("thrown");
+      if (word == "later") {
+        std::lock_guard lock(script_.mutex_);
+        script_.waiting_.push_back({connection, std::string(argument)});
+        script_.changed_.notify_all();
+        return Handled::pending;
+      }
+      if (pending > 0) return Handled::blocked;
+      if (word == "big") {
+        out.append(std::string(std::stoul(std::string(argument)), 'x'));
+      } else {
+        out.append(word == "echo" || word == "read" ? argument : "?" + std::string(line));
+      }
+      out.append("\r\n");
+      std::lock_guard lock(script_.mutex_);
+      ++script_.handled_;
+      return Handled::replied;
+    }
+    void flush() override {}
+    void collect(const std::function<void(void*, std::string_view)>& deliver) override {
+      std::deque<Waiting> ready;
+      {
+        std::lock_guard lock(script_.mutex_);
+        std::swap(ready, script_.ready_);
+      }
+      for (const Waiting& reply : ready) deliver(reply.connection, reply.text + "\r\n");
+    }
+    void reply_error(const Error& error, Buffer& out) override {
+      out.append(to_string(error.code));
+      out.append("\r\n");
+    }
+
+   private:
+    Script& script_;
+  };
+
+  // Waits until so many replies are outstanding.
+  bool wait_for_waiting(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, 20s, [&] { return waiting_.size() >= count; });
+  }
+  // Lets the first `count` outstanding replies come.
+  void release(std::size_t count) {
+    std::lock_guard lock(mutex_);
+    for (; count > 0; --count) {
+      ready_.push_back(std::move(waiting_.front()));
+      waiting_.pop_front();
+    }
+    wake_();
+  }
+  int handled() {
+    std::lock_guard lock(mutex_);
+    return handled_;
+  }
+  std::size_t waiting() {
+    std::lock_guard lock(mutex_);
+    return waiting_.size();
+  }
+
+ private:
+  struct Waiting {
+    void* connection;
+    std::string text;
+  };
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::function<void()> wake_;
+  std::deque<Waiting> waiting_;
+  std::deque<Waiting> ready_;
+  int handled_ = 0;
+};
+
+class SessionTest : public ::testing::Test {
+ protected:
+  SessionTest() { options_.session.max_request_bytes = 100; }
+
+  void start() {
+    Result<ListenSockets> listening = listen_on("127.0.0.1", 0, true);
+    ASSERT_TRUE(listening.ok());
+    port_ = listening->port;
+    options_.session.port = port_;
+    io_ = std::make_unique<IoThread>(
+        "test-io", options_,
+        [this](std::function<void()> wake) { return std::make_unique<Script::Handler>(script_, std::move(wake)); },
+        open_, log_,
+        [this] {
+          std::lock_guard lock(mutex_);
+          changed_.notify_all();
+        });
+    acceptor_ = std::make_unique<Acceptor>(std::move(listening->sockets), log_);
+    acceptor_->serve({[this](FileDescriptor socket) { io_->adopt(std::move(socket)); }, &open_, max_connections_});
+  }
+
+  SocketClient connect(int receive_buffer = 0) {
+    if (!io_) start();
+    return SocketClient(port_, receive_buffer);
+  }
+
+  // As Server::stop does it. False: clients were left.
+  bool drain(std::chrono::milliseconds timeout = 20s) {
+    acceptor_->stop();
+    io_->drain();
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, timeout, [&] { return open_.load() == 0; });
+  }
+
+  // Waits until the server has closed all sockets.
+  bool all_closed() {
+    for (int i = 0; i < 2000 && open_.load() > 0; ++i) std::this_thread::sleep_for(10ms);
+    return open_.load() == 0;
+  }
+
+  IoThreadOptions options_;
+  int max_connections_ = 1000;
+  int port_ = 0;
+  EventLog log_{system_clock(), false};
+  std::atomic<int> open_{0};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Script script_;
+  std::unique_ptr<IoThread> io_;
+  std::unique_ptr<Acceptor> acceptor_;
+};
+
+TEST_F(SessionTest, AnswersALine) {
+  SocketClient client = connect();
+  client.send("echo 1\r\n");
+  EXPECT_EQ(client.line(), "1");
+  client.send("\n");
+  EXPECT_EQ(client.line(), "?") << "blank lines reach the handler";
+}
+
+TEST_F(SessionTest, LinesCutAtAnyByteAreTheSameLines) {
+  const std::string text = "echo a\necho b\r\nread c\n";
+  SocketClient client = connect();
+  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+    client.send(text.substr(0, cut));
+    client.send(text.substr(cut));
+    for (const char* reply : {"a", "b", "c"}) EXPECT_EQ(client.line(), reply);
+  }
+  for (char byte : text) client.send({&byte, 1});
+  for (const char* reply : {"a", "b", "c"}) EXPECT_EQ(client.line(), reply);
+}
+
+TEST_F(SessionTest, ADeepPipelineIsAnsweredInOrder) {
+  SocketClient client = connect();
+  std::string requests;
+  constexpr int kCount = 20000;
+  for (int i = 0; i < kCount; ++i) requests += "echo " + std::to_string(i) + "\n";
+  std::thread sender([&] { client.send(requests); });
+  for (int i = 0; i < kCount; ++i) ASSERT_EQ(client.line(), std::to_string(i));
+  sender.join();
+}
+
+TEST_F(SessionTest, RepliesThatComeLaterKeepTheirOrder) {
+  SocketClient client = connect();
+  client.send("later 1\nlater 2\nread 3\nlater 4\necho 5\n");
+  ASSERT_TRUE(script_.wait_for_waiting(2));
+  EXPECT_EQ(script_.waiting(), 2u) << "`read` must wait for what is pending, and the rest for `read`";
+  script_.release(1);
+  EXPECT_EQ(client.line(), "1");
+  script_.release(1);
+  EXPECT_EQ(client.line(), "2");
+  EXPECT_EQ(client.line(), "3");
+  ASSERT_TRUE(script_.wait_for_waiting(1));
+  script_.release(1);
+  EXPECT_EQ(client.line(), "4");
+  EXPECT_EQ(client.line(), "5");
+}
+
+TEST_F(SessionTest, InputThatComesDuringAPauseIsNotLost) {
+  SocketClient client = connect();
+  client.send("later 1\nread 2\n");
+  ASSERT_TRUE(script_.wait_for_waiting(1));
+  for (int i = 3; i < 200; ++i) client.send("echo " + std::to_string(i) + "\n");
+  script_.release(1);
+  for (int i = 1; i < 200; ++i) ASSERT_EQ(client.line(), std::to_string(i));
+}
+
+TEST_F(SessionTest, PendingRepliesAreBounded) {
+  SocketClient client = connect();
+  std::string requests;
+  for (std::size_t i = 0; i < 3 * kMaxPending; ++i) requests += "later " + std::to_string(i) + "\n";
+  client.send(requests);
+  for (std::size_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(script_.wait_for_waiting(kMaxPending));
+    EXPECT_EQ(script_.waiting(), kMaxPending);
+    script_.release(kMaxPending);
+    for (std::size_t j = 0; j < kMaxPending; ++j) ASSERT_EQ(client.line(), std::to_string(i * kMaxPending + j));
+  }
+  client.send("echo end\n");
+  EXPECT_EQ(client.line(), "end");
+}
+
+TEST_F(SessionTest, AfterAHalfCloseEverythingIsAnswered) {
+  SocketClient client = connect();
+  client.send("later 1\nread 2\necho 3");
+  client.half_close();
+  ASSERT_TRUE(script_.wait_for_waiting(1));
+  script_.release(1);
+  EXPECT_EQ(client.rest(), "1\r\n2\r\n3\r\n");
+  EXPECT_TRUE(all_closed());
+}
+
+TEST_F(SessionTest, AHalfCloseWithoutRequestsEndsTheConnection) {
+  SocketClient client = connect();
+  client.half_close();
+  EXPECT_EQ(client.rest(), "");
+}
+
+TEST_F(SessionTest, AClientThatGoesAwayMayHaveRepliesPending) {
+  {
+    SocketClient client = connect();
+    client.send("later 1\nlater 2\nread 3\n");
+    ASSERT_TRUE(script_.wait_for_waiting(2));
+    client.reset();
+  }
+  ASSERT_TRUE(all_closed());
+  script_.release(2);
+  SocketClient other = connect();
+  other.send("echo alive\n");
+  EXPECT_EQ(other.line(), "alive");
+  EXPECT_EQ(script_.handled(), 1) << "what was paused is not executed for a client that is gone";
+}
+
+TEST_F(SessionTest, AnOverlongLineIsRefusedOnceAndTheErrorArrives) {
+  for (std::size_t size : {101u, 5000u, 3000000u}) {
+    for (const char* end : {"\n", "", "\necho never\n"}) {
+      SocketClient client = connect();
+      client.send("later 1\necho 2\n" + std::string(size, 'y') + end);
+      ASSERT_TRUE(script_.wait_for_waiting(1));
+      script_.release(1);
+      EXPECT_EQ(client.rest(), "1\r\n2\r\nrequest_too_large\r\n") << size;
+    }
+  }
+}
+
+TEST_F(SessionTest, ALineOfTheLimitPasses) {
+  SocketClient client = connect();
+  std::string text(95, 'y');
+  client.send("echo " + text + "\r\n");
+  EXPECT_EQ(client.line(), text);
+}
+
+TEST_F(SessionTest, HttpIsAnsweredAndNothingOfItExecuted) {
+  SocketClient client = connect();
+  client.send("POST /x HTTP/1.1\r\nHost: a\r\n\r\necho 1\necho 2\n");
+  client.half_close();
+  std::string answer = client.rest();
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 Bad Request\r\n")) << answer;
+  EXPECT_EQ(script_.handled(), 0);
+}
+
+TEST_F(SessionTest, OnlyTheFirstLineCanBeHttp) {
+  SocketClient client = connect();
+  client.send("echo 1\nGET / HTTP/1.1\n");
+  EXPECT_EQ(client.line(), "1");
+  EXPECT_EQ(client.line(), "?GET / HTTP/1.1");
+}
+
+TEST_F(SessionTest, ASlowReaderIsPausedAndGetsEverythingInTheEnd) {
+  SocketClient client = connect(4096);
+  std::string requests;
+  constexpr int kCount = 400;
+  for (int i = 0; i < kCount; ++i) requests += "big 100000\n";
+  client.send(requests + "echo end\n");
+  SocketClient other = connect();
+  other.send("echo fast\n");
+  EXPECT_EQ(other.line(), "fast");
+  for (int i = 0; i < kCount; ++i) ASSERT_EQ(client.line().size(), 100000u);
+  EXPECT_EQ(client.line(), "end");
+}
+
+TEST_F(SessionTest, AClientThatNeverReadsIsDropped) {
+  options_.write_timeout = 100ms;
+  SocketClient client = connect(4096);
+  client.send("echo 1\n");
+  EXPECT_EQ(client.line(), "1");
+  std::string requests;
+  for (int i = 0; i < 1000; ++i) requests += "big 100000\n";
+  client.send(requests);
+  EXPECT_TRUE(all_closed());
+  EXPECT_LT(script_.handled(), 1000) << "handling pauses while replies are not taken";
+}
+
+TEST_F(SessionTest, SilentClientsAreClosed) {
+  options_.session.read_timeout = 50ms;
+  SocketClient silent = connect();
+  SocketClient partial = connect();
+  partial.send("echo unfini");
+  EXPECT_EQ(silent.rest(), "");
+  EXPECT_EQ(partial.rest(), "");
+  EXPECT_EQ(script_.handled(), 0) << "a partial line is not executed";
+}
+
+TEST_F(SessionTest, AClientThatWaitsForItsReplyIsNotSilent) {
+  options_.session.read_timeout = 50ms;
+  SocketClient client = connect();
+  client.send("later 1\n");
+  ASSERT_TRUE(script_.wait_for_waiting(1));
+  EXPECT_FALSE(client.readable(200));
+  script_.release(1);
+  EXPECT_EQ(client.line(), "1");
+  EXPECT_EQ(client.rest(), "") << "afterwards it is";
+}
+
+TEST_F(SessionTest, WithoutReadTimeoutSilenceIsAllowed) {
+  options_.session.read_timeout = 0ms;
+  SocketClient client = connect();
+  client.send("echo 1\n");
+  EXPECT_EQ(client.line(), "1");
+  EXPECT_FALSE(client.readable(100));
+}
+
+TEST_F(SessionTest, ATricklingLineEndsSomeDay) {
+  options_.session.read_timeout = 100ms;
+  SocketClient client = connect();
+  int sent = 0;
+  while (sent < 95 && client.send("x") && !client.readable(25)) ++sent;
+  EXPECT_EQ(client.rest(), "") << "closed although it never was silent";
+  EXPECT_LT(sent, 95);
+}
+
+TEST_F(SessionTest, AHandlerThatThrowsCostsOneConnection) {
+  SocketClient broken = connect();
+  SocketClient other = connect();
+  other.send("echo 1\n");
+  EXPECT_EQ(other.line(), "1");
+  broken.send("throw\n");
+  EXPECT_NE(broken.rest(), "<timeout>");
+  other.send("echo 2\n");
+  EXPECT_EQ(other.line(), "2");
+}
+
+TEST_F(SessionTest, DrainClosesIdleClientsAtOnce) {
+  SocketClient client = connect();
+  client.send("echo 1\n");
+  EXPECT_EQ(client.line(), "1");
+  EXPECT_TRUE(drain());
+  EXPECT_EQ(client.rest(), "");
+}
+
+TEST_F(SessionTest, DrainAnswersWhatHasArrivedAndExecutesNoPartialLine) {
+  SocketClient client = connect();
+  client.send("later 1\nread 2\necho 3\necho part");
+  ASSERT_TRUE(script_.wait_for_waiting(1));
+  acceptor_->stop();
+  io_->drain();
+  script_.release(1);
+  EXPECT_EQ(client.rest(), "1\r\n2\r\n3\r\n");
+  EXPECT_EQ(script_.handled(), 2);
+  client.close();
+  EXPECT_TRUE(all_closed());
+}
+
+TEST_F(SessionTest, DrainExecutesNoPartialLineOfAClientThatHasClosed) {
+  SocketClient client = connect();
+  client.send("later 1\necho part");
+  client.half_close();
+  ASSERT_TRUE(script_.wait_for_waiting(1));
+  io_->drain();
+  script_.release(1);
+  EXPECT_EQ(client.rest(), "1\r\n");
+}
+
+TEST_F(SessionTest, CloseAllEndsADrainThatDoesNot) {
+  SocketClient client = connect();
+  client.send("later 1\n");
+  ASSERT_TRUE(script_.wait_for_waiting(1));
+  EXPECT_FALSE(drain(20ms));
+  io_->close_all();
+  EXPECT_TRUE(all_closed());
+  script_.release(1);  // the reply to a client that is gone
+  EXPECT_EQ(client.rest(), "");
+}
+
+TEST_F(SessionTest, BeyondTheLimitOfConnectionsAClientIsToldWhy) {
+  max_connections_ = 2;
+  SocketClient one = connect();
+  SocketClient two = connect();
+  one.send("echo 1\n");
+  two.send("echo 2\n");
+  EXPECT_EQ(one.line() + two.line(), "12");
+  SocketClient three = connect();
+  three.send("echo 3\n");
+  EXPECT_EQ(three.rest(), R"({"protocol_version":2,"success":false,"response":"Too many connections, the limit is 2",)"
+                          R"("error_code":"internal_error"})"
+                          "\r\n");
+  one.close();
+  for (std::string reply; reply != "4";) {  // the place becomes free a little after the close
+    SocketClient four = connect();
+    four.send("echo 4\n");
+    reply = four.line();
+    ASSERT_FALSE(reply.starts_with("<timeout>"));
+  }
+}
+
+}  // namespace
+}  // namespace karma::server
