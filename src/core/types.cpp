@@ -1,0 +1,79 @@
+#include <karma/types.h>
+
+#include <array>
+
+#include "core/check.h"
+#include "core/utf8.h"
+
+namespace karma {
+namespace {
+
+// Years are counted from March, so that a leap day is the last day of its year, and days from 0000-03-01.
+constexpr std::int32_t kEpoch = 719468;              // 1970-01-01
+constexpr std::int32_t kFirstDay = 306 - kEpoch;     // 0001-01-01
+constexpr std::int32_t kLastDay = 3652364 - kEpoch;  // 9999-12-31
+constexpr std::int32_t kDaysPerFourCenturies = 146097;
+constexpr std::int32_t kDaysPerFourYears = 1461;
+
+constexpr bool is_leap(std::uint32_t year) { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
+
+constexpr std::array<std::uint8_t, 13> kMonthDays = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+
+constexpr std::uint32_t days_in_month(std::uint32_t year, std::uint32_t month) {
+  return kMonthDays[month] + (month == 2 && is_leap(year) ? 1 : 0);
+}
+
+}  // namespace
+
+std::optional<std::int32_t> Bucket::day() const {
+  if (number_ > 99991231) return std::nullopt;
+  auto number = static_cast<std::uint32_t>(number_);
+  std::uint32_t year = number / 10000;
+  std::uint32_t month = number / 100 % 100;
+  std::uint32_t day = number % 100;
+  if (year < 1 || month < 1 || month > 12 || day < 1) return std::nullopt;
+  if (day > 28 && day > days_in_month(year, month)) return std::nullopt;
+  std::uint32_t march_year = month > 2 ? year : year - 1;
+  std::uint32_t march_month = month > 2 ? month - 3 : month + 9;
+  // The months from March on have 31, 30, 31, 30, 31 days and so on: 153 days in five months.
+  std::uint32_t day_of_year = (153 * march_month + 2) / 5 + day - 1;
+  std::uint32_t leap_days = march_year / 4 - march_year / 100 + march_year / 400;
+  return static_cast<std::int32_t>(march_year * 365 + leap_days + day_of_year) - kEpoch;
+}
+
+std::optional<Bucket> Bucket::of_date(std::uint64_t number) {
+  Bucket bucket(number);
+  if (!bucket.day()) return std::nullopt;
+  return bucket;
+}
+
+Bucket Bucket::of_day(std::int32_t day) {
+  KARMA_CHECK(day >= kFirstDay && day <= kLastDay);
+  auto quarters = static_cast<std::uint32_t>(day + kEpoch) * 4 + 3;  // in quarters of a day
+  std::uint32_t century = quarters / kDaysPerFourCenturies;
+  quarters = quarters % kDaysPerFourCenturies / 4 * 4 + 3;
+  std::uint32_t year = century * 100 + quarters / kDaysPerFourYears;
+  std::uint32_t day_of_year = quarters % kDaysPerFourYears / 4;
+  std::uint32_t march_month = (day_of_year * 5 + 2) / 153;
+  std::uint32_t day_of_month = day_of_year - (153 * march_month + 2) / 5 + 1;
+  std::uint32_t month = march_month < 10 ? march_month + 3 : march_month - 9;
+  if (month <= 2) ++year;
+  return Bucket(year * 10000 + month * 100 + day_of_month);
+}
+
+std::string_view series_name_fault(std::string_view name) {
+  if (name.empty()) return "must not be empty";
+  if (name.size() > 128) return "must not be longer than 128 bytes";
+  if (!valid_utf8(name)) return "must be valid UTF-8";
+  if (name.front() == '.') return "must not start with a dot";
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    auto byte = static_cast<unsigned char>(name[i]);
+    if (byte == '/') return "must not contain a slash";
+    // U+0000 to U+001F, U+007F, and U+0080 to U+009F, which are C2 80 to C2 9F.
+    bool control = byte < 0x20 || byte == 0x7F || (byte == 0xC2 && static_cast<unsigned char>(name[i + 1]) < 0xA0);
+    if (control) return "must not contain control characters";
+  }
+  return {};
+}
+
+}  // namespace karma

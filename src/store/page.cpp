@@ -1,0 +1,71 @@
+#include "store/page.h"
+
+#include <cstdlib>
+#include <new>
+
+#include "core/check.h"
+#include "store/hash.h"
+
+namespace karma::store {
+namespace {
+
+// The counters follow the page in the same allocation.
+constexpr std::size_t kHeaderSize = (sizeof(Page) + alignof(Counter) - 1) / alignof(Counter) * alignof(Counter);
+
+}  // namespace
+
+Counter* Page::counters() { return reinterpret_cast<Counter*>(reinterpret_cast<std::byte*>(this) + kHeaderSize); }
+
+Ref<Page> Page::create(std::uint32_t slots) {
+  KARMA_CHECK(std::has_single_bit(slots));
+  void* memory = std::malloc(kHeaderSize + slots * sizeof(Counter));
+  if (!memory) throw std::bad_alloc();
+  Page* page = new (memory) Page(slots);
+  for (Counter* counter = page->begin(); counter != page->end(); ++counter) new (counter) Counter();
+  return Ref<Page>(page);
+}
+
+Page::~Page() {
+  for (Counter& counter : *this) counter.release();
+}
+
+void Page::operator delete(void* page) { std::free(page); }
+
+Ref<Page> Page::copy(Page& page, std::uint64_t seed, std::uint32_t slots, bool take) {
+  Ref<Page> copy = create(slots);
+  copy->number = page.number;
+  copy->depth = page.depth;
+  copy->prefix = page.prefix;
+  for (Counter& counter : page) {
+    if (counter.empty()) continue;
+    KARMA_CHECK(!copy->full());
+    copy->empty_slot(hash_key({counter.key}, seed)) = take ? counter : counter.clone();
+    copy->slot_filled();
+    if (take) counter = Counter();
+  }
+  if (take) page.count_ = 0;
+  return copy;
+}
+
+Counter& Page::empty_slot(std::uint64_t hash) {
+  std::uint32_t at = home(hash);
+  while (!counters()[at].empty()) at = next(at);
+  return counters()[at];
+}
+
+void Page::slot_emptied(Counter& counter, std::uint64_t seed) {
+  --count_;
+  auto gap = static_cast<std::uint32_t>(&counter - counters());
+  for (std::uint32_t at = next(gap); !counters()[at].empty(); at = next(at)) {
+    // A counter may move into the gap unless its home lies behind the gap: (gap, at] around the end.
+    std::uint32_t from_home = (at - home(hash_key({counters()[at].key}, seed))) & (slots_ - 1);
+    std::uint32_t from_gap = (at - gap) & (slots_ - 1);
+    if (from_home < from_gap) continue;
+    counters()[gap] = counters()[at];
+    counters()[at] = Counter();
+    gap = at;
+  }
+  counters()[gap] = Counter();
+}
+
+}  // namespace karma::store

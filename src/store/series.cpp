@@ -1,0 +1,221 @@
+// Changing a series. Reading: series_reads.cpp; whole scans: series_scan.cpp.
+#include "store/series.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "core/check.h"
+#include "store/directory.h"
+
+namespace karma::store {
+namespace {
+
+constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
+// So many are fetched ahead at once: more than the processor keeps under way, few enough for the first-level cache.
+constexpr std::size_t kAhead = 32;
+
+// Calls change(item, hash, day) for all items in order, with the memory each will touch on its way into the cache. What
+// is looked up ahead is for fetching only: a change may move counters.
+template <class Change>
+void for_items(const Ref<Directory>& directory, std::span<const Item> items, Change change) {
+  std::array<std::uint64_t, kAhead> hashes;
+  std::array<const Page*, kAhead> pages;
+  std::array<Day, kAhead> days;
+  for (; !items.empty(); items = items.subspan(std::min(items.size(), kAhead))) {
+    std::size_t count = std::min(items.size(), kAhead);
+    for (std::size_t i = 0; i < count; ++i) directory->prefetch(hashes[i] = directory->hash(items[i].key));
+    for (std::size_t i = 0; i < count; ++i) __builtin_prefetch(pages[i] = &directory->page(hashes[i]));
+    for (std::size_t i = 0; i < count; ++i) pages[i]->prefetch(hashes[i]);
+    for (std::size_t i = 0; i < count; ++i) {
+      // Batches mostly stay within one day.
+      bool same = i > 0 && items[i].bucket == items[i - 1].bucket;
+      days[i] = same ? days[i - 1] : Day(items[i].bucket);
+      const Counter* counter = pages[i]->find(items[i].key, hashes[i]);
+      if (counter) counter->prefetch(days[i]);
+    }
+    for (std::size_t i = 0; i < count; ++i) change(items[i], hashes[i], days[i]);
+  }
+}
+
+}  // namespace
+
+Series::Series(std::uint64_t hash_seed) : SeriesReads(Ref<Directory>(new Directory(hash_seed))) {}
+
+Directory& Series::own_directory() {
+  if (!directory_.unique()) directory_ = Ref<Directory>(new Directory(*directory_));
+  return *directory_;
+}
+
+void Series::add_to(Key key, std::uint64_t hash, const Day& day, std::uint64_t value) {
+  if (value == 0) return;
+  Directory& directory = own_directory();
+  Page& page = directory.own_page(hash);
+  std::uint64_t old = 0;
+  Counter* counter = page.find(key, hash);
+  if (counter) {
+    KARMA_CHECK(value <= kMax - counter->total);
+    old = counter->add(day, value);
+  } else {
+    Page& roomy = directory.own_page_with_room(hash);
+    counter = &roomy.empty_slot(hash);
+    counter->key = key.value;
+    counter->put(day, value);
+    roomy.slot_filled();
+    ++key_count_;
+  }
+  bucket_count_ += old == 0;
+  total_ += value;
+  largest_total_ = std::max(largest_total_, counter->total);
+}
+
+void Series::set_to(Key key, std::uint64_t hash, const Day& day, std::uint64_t value) {
+  const Counter* existing = directory_->page(hash).find(key, hash);
+  std::uint64_t old = existing ? existing->value(day) : 0;
+  if (value == old) return;
+  if (old == 0) return add_to(key, hash, day, value);
+  Page& page = own_directory().own_page(hash);
+  Counter* counter = page.find(key, hash);
+  KARMA_CHECK(value <= kMax - (counter->total - old));
+  counter->put(day, value);
+  bucket_count_ -= value == 0;
+  total_ = total_ - old + value;
+  largest_total_ = std::max(largest_total_, counter->total);
+  if (!counter->empty()) return;
+  page.slot_emptied(*counter, directory_->seed());
+  --key_count_;
+  give_memory_back(page.number);
+}
+
+void Series::add(Key key, Bucket bucket, std::uint64_t value) {
+  add_to(key, directory_->hash(key), Day(bucket), value);
+}
+
+void Series::add(std::span<const Item> items) {
+  for_items(directory_, items,
+            [&](const Item& item, std::uint64_t hash, const Day& day) { add_to(item.key, hash, day, item.value); });
+}
+
+void Series::subtract(Key key, Bucket bucket, std::uint64_t value) {
+  std::uint64_t hash = directory_->hash(key);
+  Day day(bucket);
+  const Counter* counter = directory_->page(hash).find(key, hash);
+  if (!counter) return;
+  std::uint64_t old = counter->value(day);
+  set_to(key, hash, day, old - std::min(old, value));
+}
+
+void Series::set(Key key, Bucket bucket, std::uint64_t value) {
+  set_to(key, directory_->hash(key), Day(bucket), value);
+}
+
+void Series::set(std::span<const Item> items) {
+  for_items(directory_, items,
+            [&](const Item& item, std::uint64_t hash, const Day& day) { set_to(item.key, hash, day, item.value); });
+}
+
+// After counters of the page were removed.
+void Series::give_memory_back(std::uint32_t page_number) {
+  if (key_count_ == 0) {
+    clear();
+  } else {
+    directory_->shrink(page_number);
+  }
+}
+
+bool Series::reset(Key key) {
+  return remove_range(key, {Bucket::of_number(0), Bucket::of_number(kMax)}) == Removed::some;
+}
+
+Series::Removed Series::remove_range(Key key, BucketRange range) {
+  std::uint64_t hash = directory_->hash(key);
+  const Counter* existing = directory_->page(hash).find(key, hash);
+  if (!existing) return Removed::no_counter;
+  DayRange days(range);
+  if (existing->sum(days).nonzero == 0) return Removed::nothing_in_range;
+  Page& page = own_directory().own_page(hash);
+  Counter* counter = page.find(key, hash);
+  DenseSum removed = counter->remove(days);
+  total_ -= removed.total;
+  bucket_count_ -= removed.nonzero;
+  if (counter->empty()) {
+    page.slot_emptied(*counter, directory_->seed());
+    --key_count_;
+    give_memory_back(page.number);
+  }
+  return Removed::some;
+}
+
+void Series::remove_range(BucketRange range) {
+  DayRange days(range);
+  // The number of pages does not change here; and clear() leaves one that is empty.
+  for (std::uint32_t number = 0; number < directory_->pages().size(); ++number) {
+    const Page& page = *directory_->pages()[number];
+    // Pages in which nothing changes stay shared with the views.
+    bool affected = std::any_of(page.begin(), page.end(), [&](const Counter& c) { return c.sum(days).nonzero != 0; });
+    if (affected) remove_from_page(number, days);
+  }
+}
+
+void Series::remove_from_page(std::uint32_t page_number, const DayRange& range) {
+  Page& page = own_directory().own(page_number);
+  for (Counter* counter = page.begin(); counter != page.end();) {
+    DenseSum removed = counter->remove(range);
+    total_ -= removed.total;
+    bucket_count_ -= removed.nonzero;
+    if (removed.nonzero != 0 && counter->empty()) {
+      // Another counter may have moved into this slot: look again. One that moves around the end was here already.
+      page.slot_emptied(*counter, directory_->seed());
+      --key_count_;
+    } else {
+      ++counter;
+    }
+  }
+  give_memory_back(page_number);
+}
+
+void Series::remove_before(Bucket bucket) {
+  if (bucket.number() > 0) remove_range({Bucket::of_number(0), Bucket::of_number(bucket.number() - 1)});
+}
+
+void Series::clear() { *this = Series(directory_->seed()); }
+
+bool Series::load(Key key, std::span<const Point> points) {
+  if (points.empty()) return true;
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    bool in_order = i == 0 || points[i - 1].bucket < points[i].bucket;
+    if (!in_order || points[i].value == 0 || points[i].value > kMax - total) return false;
+    total += points[i].value;
+  }
+  std::uint64_t hash = directory_->hash(key);
+  if (directory_->page(hash).find(key, hash)) return false;
+  Page& page = own_directory().own_page_with_room(hash);
+  Counter& counter = page.empty_slot(hash);
+  counter.key = key.value;
+  counter.assign(points);
+  page.slot_filled();
+  ++key_count_;
+  bucket_count_ += points.size();
+  total_ += total;
+  largest_total_ = std::max(largest_total_, total);
+  return true;
+}
+
+void Series::check_invariants() const {
+  directory_->check_invariants();
+  std::uint64_t keys = 0;
+  std::uint64_t buckets = 0;
+  Total total = 0;
+  for (const Ref<Page>& page : directory_->pages()) {
+    for (const Counter& counter : *page) {
+      keys += !counter.empty();
+      buckets += counter.bucket_count();
+      total += counter.total;
+      KARMA_CHECK(counter.total <= largest_total_);
+    }
+  }
+  KARMA_CHECK(keys == key_count_ && buckets == bucket_count_ && total == total_);
+}
+
+}  // namespace karma::store

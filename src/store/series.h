@@ -1,0 +1,159 @@
+// One series: a map from key to counter, a counter being its days and their sum.
+//
+// Layout. A directory of pages, found by the top bits of the key's seeded hash (extendible hashing: a full page splits
+// into two, the directory doubles when it must), each page an open-addressing table of counters. A counter is 32 bytes:
+// key, total, and its days as a single value in place, as a dense block (first day, one value of 1, 2, 4 or 8 bytes a
+// day, widened on demand) or as sorted pairs (bucket, value) where days are sparse or buckets are no dates.
+//
+// Copy-on-write. view() pins the directory with a reference count; a writer that meets a pinned directory or page
+// clones it first. So a view costs one increment and stays what it was.
+//
+// Invariants (check_invariants): a counter's total is the sum of its days and above 0; no day holds 0; a counter
+// without days does not exist; key_count, bucket_count and total are the sums over all counters; every key is in the
+// page that its hash selects, once; largest_total() is no smaller than any counter's total.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include <karma/types.h>
+
+#include "core/ref.h"
+
+namespace karma::store {
+
+class Directory;  // pages of counters, reference-counted; directory.h
+class Page;
+struct Day;
+struct DayRange;
+
+using Total = unsigned __int128;  // of a whole series: saturates only on the wire
+
+struct Point {
+  Bucket bucket;
+  std::uint64_t value = 0;
+  friend bool operator==(Point, Point) = default;
+};
+
+struct KeyTotal {
+  Key key;
+  std::uint64_t total = 0;
+  friend bool operator==(KeyTotal, KeyTotal) = default;
+};
+
+struct RangeSummary {
+  Total total = 0;
+  std::uint64_t active_keys = 0;   // with a value above 0 in the range
+  std::uint64_t bucket_count = 0;  // days of all keys in the range
+};
+
+// Asked every few thousand counters of a long read; returning true ends the read early (its result is then void).
+using Interrupt = std::function<bool()>;
+
+// Reads that Series and SeriesView share. Thread-safe as long as nothing changes the object.
+class SeriesReads {
+ public:
+  std::uint64_t total(Key key) const;  // 0 if there is no such counter
+  std::uint64_t sum(Key key, BucketRange range) const;
+  // sums[i] belongs to keys[i]; fetches ahead, so much faster than one by one.
+  void totals(std::span<const Key> keys, std::span<std::uint64_t> sums) const;
+  void sums(std::span<const Key> keys, BucketRange range, std::span<std::uint64_t> sums) const;
+  // Points of one counter inside the range, buckets ascending, appended to `points`.
+  void points(Key key, BucketRange range, std::vector<Point>& points) const;
+
+  std::uint64_t key_count() const { return key_count_; }
+  std::uint64_t bucket_count() const { return bucket_count_; }
+  Total total() const { return total_; }
+  // An upper bound of every counter's total, to prove that an addition cannot overflow. It rises with the counters and
+  // falls only when the series becomes empty: after the largest counter shrinks it stays too large, which costs
+  // first_overflow() its shortcut and nothing else.
+  std::uint64_t largest_total() const { return largest_total_; }
+
+  // Long reads: use them on a view. They replace `result`, and return false if interrupted.
+  // The first `limit` counters with a key above `after` (all from the smallest key without it), keys ascending;
+  // one more than `limit` tells nothing: ask for limit + 1 to learn whether more remain.
+  bool keys(const Key* after, std::size_t limit, std::vector<KeyTotal>& result, const Interrupt& interrupt) const;
+  // The `limit` largest totals or, with a range, sums; value descending, key ascending; zeros left out.
+  bool top(const BucketRange* range, std::size_t limit, std::vector<KeyTotal>& result,
+           const Interrupt& interrupt) const;
+  bool summary(BucketRange range, RangeSummary& result, const Interrupt& interrupt) const;
+  // All keys, ascending.
+  bool all_keys(std::vector<Key>& result, const Interrupt& interrupt) const;
+  // Every counter once, in storage order: key, total, points ascending (valid during the call only).
+  bool for_each(const std::function<void(Key, std::uint64_t total, std::span<const Point>)>& visit,
+                const Interrupt& interrupt = {}) const;
+
+ protected:
+  explicit SeriesReads(Ref<Directory> directory);
+  SeriesReads(const SeriesReads&);
+  SeriesReads(SeriesReads&&) noexcept;
+  SeriesReads& operator=(const SeriesReads&);
+  SeriesReads& operator=(SeriesReads&&) noexcept;
+  ~SeriesReads();
+
+  Ref<Directory> directory_;
+  std::uint64_t key_count_ = 0;
+  std::uint64_t bucket_count_ = 0;
+  Total total_ = 0;
+  std::uint64_t largest_total_ = 0;
+};
+
+// What a series was when the view was taken. Copyable; thread-safe to read.
+class SeriesView : public SeriesReads {
+ private:
+  friend class Series;
+  explicit SeriesView(const SeriesReads& reads) : SeriesReads(reads) {}
+};
+
+// Changed by one thread at a time, which holds the store's lock. What was moved from may only be assigned or destroyed.
+class Series : public SeriesReads {
+ public:
+  explicit Series(std::uint64_t hash_seed);
+  Series(Series&&) noexcept = default;
+  Series& operator=(Series&&) noexcept = default;
+
+  SeriesView view() const { return SeriesView(*this); }
+
+  // Adds; a value of 0 changes nothing. Precondition (asserted): the counter's total does not pass 2^64-1.
+  void add(Key key, Bucket bucket, std::uint64_t value);
+  void add(std::span<const Item> items);  // the same for many, fetching ahead
+  // Takes at most what the bucket holds; other buckets are untouched.
+  void subtract(Key key, Bucket bucket, std::uint64_t value);
+  // Puts the value in place of the bucket's; 0 removes the bucket. Precondition as for add.
+  void set(Key key, Bucket bucket, std::uint64_t value);
+  void set(std::span<const Item> items);  // one after the other, so later items win
+
+  enum class Removed { no_counter, nothing_in_range, some };
+  bool reset(Key key);  // false if there was no such counter
+  Removed remove_range(Key key, BucketRange range);
+  void clear();
+  void remove_range(BucketRange range);  // of all counters
+  void remove_before(Bucket bucket);     // buckets below it, of all counters
+
+  // Loading a snapshot: one whole counter, points with ascending buckets and values above 0. False, and nothing
+  // changed, if the points are not so, the key exists already, or the total passes 2^64-1. No points: true, and nothing
+  // is stored.
+  bool load(Key key, std::span<const Point> points);
+
+  // Aborts with a message if an invariant is broken. For tests.
+  void check_invariants() const;
+
+ private:
+  Directory& own_directory();
+  Page& own_page(std::uint64_t hash);
+  void add_to(Key key, std::uint64_t hash, const Day& day, std::uint64_t value);
+  void set_to(Key key, std::uint64_t hash, const Day& day, std::uint64_t value);
+  void give_memory_back(std::uint32_t page_number);
+  void remove_from_page(std::uint32_t page_number, const DayRange& range);
+};
+
+// Would adding all `items` (whatever their order) take any counter past 2^64-1? Returns the first item, in order, at
+// which it happens, or nullptr. Costs nothing when largest_total() and the sum of the values prove that it cannot.
+const Item* first_overflow(const SeriesReads& series, std::span<const Item> items);
+// The same for setting them one after the other.
+const Item* first_set_overflow(const SeriesReads& series, std::span<const Item> items);
+
+}  // namespace karma::store

@@ -1,0 +1,147 @@
+// Short reads of a series: single counters, and batches of keys.
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <map>
+#include <utility>
+
+#include "store/directory.h"
+#include "store/series.h"
+
+namespace karma::store {
+namespace {
+
+constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
+constexpr std::size_t kAhead = 32;     // keys under way at once
+constexpr std::size_t kDaysAhead = 8;  // counters whose days are under way at once
+
+const Counter* find(const Directory& directory, Key key) {
+  std::uint64_t hash = directory.hash(key);
+  return directory.page(hash).find(key, hash);
+}
+
+// Finds up to kAhead keys. Each step needs what the step before fetched, so one key alone would wait for memory at
+// every step; together they wait once.
+void find_together(const Directory& directory, std::span<const Key> keys, std::array<const Counter*, kAhead>& found) {
+  std::array<std::uint64_t, kAhead> hashes;
+  std::array<const Page*, kAhead> pages;
+  for (std::size_t i = 0; i < keys.size(); ++i) directory.prefetch(hashes[i] = directory.hash(keys[i]));
+  for (std::size_t i = 0; i < keys.size(); ++i) __builtin_prefetch(pages[i] = &directory.page(hashes[i]));
+  for (std::size_t i = 0; i < keys.size(); ++i) pages[i]->prefetch(hashes[i]);
+  for (std::size_t i = 0; i < keys.size(); ++i) found[i] = pages[i]->find(keys[i], hashes[i]);
+}
+
+}  // namespace
+
+SeriesReads::SeriesReads(Ref<Directory> directory) : directory_(std::move(directory)) {}
+SeriesReads::SeriesReads(const SeriesReads&) = default;
+SeriesReads::SeriesReads(SeriesReads&&) noexcept = default;
+SeriesReads& SeriesReads::operator=(const SeriesReads&) = default;
+SeriesReads& SeriesReads::operator=(SeriesReads&&) noexcept = default;
+SeriesReads::~SeriesReads() = default;
+
+std::uint64_t SeriesReads::total(Key key) const {
+  const Counter* counter = find(*directory_, key);
+  return counter ? counter->total : 0;
+}
+
+std::uint64_t SeriesReads::sum(Key key, BucketRange range) const {
+  const Counter* counter = find(*directory_, key);
+  return counter ? counter->total_in(DayRange(range)) : 0;
+}
+
+void SeriesReads::totals(std::span<const Key> keys, std::span<std::uint64_t> sums) const {
+  std::array<const Counter*, kAhead> found;
+  for (std::size_t at = 0; at < keys.size(); at += kAhead) {
+    auto part = keys.subspan(at, std::min(kAhead, keys.size() - at));
+    find_together(*directory_, part, found);
+    for (std::size_t i = 0; i < part.size(); ++i) sums[at + i] = found[i] ? found[i]->total : 0;
+  }
+}
+
+void SeriesReads::sums(std::span<const Key> keys, BucketRange range, std::span<std::uint64_t> sums) const {
+  DayRange days(range);
+  std::array<const Counter*, kAhead> found;
+  for (std::size_t at = 0; at < keys.size(); at += kAhead) {
+    auto part = keys.subspan(at, std::min(kAhead, keys.size() - at));
+    find_together(*directory_, part, found);
+    auto prefetch = [&](std::size_t i) {
+      if (i < part.size() && found[i]) found[i]->prefetch(days);
+    };
+    // Days take several cache lines each; more of them at once than the processor can wait for would only stall it.
+    for (std::size_t i = 0; i < kDaysAhead; ++i) prefetch(i);
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      prefetch(i + kDaysAhead);
+      sums[at + i] = found[i] ? found[i]->total_in(days) : 0;
+    }
+  }
+}
+
+void SeriesReads::points(Key key, BucketRange range, std::vector<Point>& points) const {
+  if (const Counter* counter = find(*directory_, key)) counter->points(DayRange(range), points);
+}
+
+namespace {
+
+// Calls fits(item, is_first_of_its_key) for each key's items in their order, until it says no for that key. Returns the
+// earliest item that was refused. Sorting, unlike a hash table, has no worst case that a client could choose.
+template <class Fits>
+const Item* first_refused(std::span<const Item> items, Fits fits) {
+  std::vector<const Item*> order;
+  order.reserve(items.size());
+  for (const Item& item : items) order.push_back(&item);
+  std::sort(order.begin(), order.end(),
+            [](const Item* a, const Item* b) { return std::pair(a->key, a) < std::pair(b->key, b); });
+  const Item* refused = nullptr;
+  for (std::size_t i = 0; i < order.size();) {
+    std::size_t next = i;
+    bool fitting = true;
+    for (; next < order.size() && order[next]->key == order[i]->key; ++next) {
+      if (!fitting || fits(*order[next], next == i)) continue;
+      fitting = false;
+      if (!refused || order[next] < refused) refused = order[next];
+    }
+    i = next;
+  }
+  return refused;
+}
+
+// Whatever their keys are, the values cannot take any counter past the end.
+bool surely_fits(const SeriesReads& series, std::span<const Item> items) {
+  Total most = series.largest_total();
+  for (const Item& item : items) most += item.value;
+  return most <= kMax;
+}
+
+}  // namespace
+
+const Item* first_overflow(const SeriesReads& series, std::span<const Item> items) {
+  if (surely_fits(series, items)) return nullptr;
+  std::uint64_t total = 0;
+  return first_refused(items, [&](const Item& item, bool is_first) {
+    if (is_first) total = series.total(item.key);
+    if (item.value > kMax - total) return false;
+    total += item.value;
+    return true;
+  });
+}
+
+const Item* first_set_overflow(const SeriesReads& series, std::span<const Item> items) {
+  if (surely_fits(series, items)) return nullptr;
+  std::uint64_t total = 0;
+  std::map<Bucket, std::uint64_t> changed;
+  return first_refused(items, [&](const Item& item, bool is_first) {
+    if (is_first) {
+      total = series.total(item.key);
+      changed.clear();
+    }
+    auto [bucket, is_new] = changed.try_emplace(item.bucket);
+    if (is_new) bucket->second = series.sum(item.key, {item.bucket, item.bucket});
+    if (item.value > kMax - (total - bucket->second)) return false;
+    total = total - bucket->second + item.value;
+    bucket->second = item.value;
+    return true;
+  });
+}
+
+}  // namespace karma::store

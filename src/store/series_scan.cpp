@@ -1,0 +1,105 @@
+// Long reads of a series: all counters, in the order in which they are stored.
+#include <algorithm>
+#include <limits>
+
+#include "store/directory.h"
+#include "store/selection.h"
+#include "store/series.h"
+
+namespace karma::store {
+namespace {
+
+constexpr std::size_t kCountersPerQuestion = 4096;  // between two calls of the interrupt
+constexpr std::size_t kAhead = 8;                   // counters whose days are fetched ahead
+
+// Calls visit(counter) for every counter; false if interrupted. With a range, fetches the days inside it ahead.
+template <class Visit>
+bool scan(const Directory& directory, const DayRange* range, const Interrupt& interrupt, Visit visit) {
+  std::size_t since_question = 0;
+  std::vector<const Counter*> counters;
+  for (const Ref<Page>& page : directory.pages()) {
+    counters.clear();
+    for (const Counter& counter : *page) {
+      if (!counter.empty()) counters.push_back(&counter);
+    }
+    for (std::size_t i = 0; range && i < std::min(kAhead, counters.size()); ++i) counters[i]->prefetch(*range);
+    for (std::size_t i = 0; i < counters.size(); ++i) {
+      if (range && i + kAhead < counters.size()) counters[i + kAhead]->prefetch(*range);
+      visit(*counters[i]);
+    }
+    since_question += counters.size();
+    if (since_question >= kCountersPerQuestion) {
+      since_question = 0;
+      if (interrupt && interrupt()) return false;
+    }
+  }
+  return true;
+}
+
+constexpr BucketRange kEverything = {Bucket::of_number(0),
+                                     Bucket::of_number(std::numeric_limits<std::uint64_t>::max())};
+
+}  // namespace
+
+bool SeriesReads::keys(const Key* after, std::size_t limit, std::vector<KeyTotal>& result,
+                       const Interrupt& interrupt) const {
+  auto before = [](const KeyTotal& a, const KeyTotal& b) { return a.key < b.key; };
+  Selection<KeyTotal, decltype(before)> selection(limit, result, before);
+  bool complete = scan(*directory_, nullptr, interrupt, [&](const Counter& counter) {
+    if (!after || *after < Key{counter.key}) selection.offer({{counter.key}, counter.total});
+  });
+  return complete && selection.finish(interrupt);
+}
+
+bool SeriesReads::top(const BucketRange* range, std::size_t limit, std::vector<KeyTotal>& result,
+                      const Interrupt& interrupt) const {
+  auto before = [](const KeyTotal& a, const KeyTotal& b) {
+    return a.total != b.total ? a.total > b.total : a.key < b.key;
+  };
+  Selection<KeyTotal, decltype(before)> selection(limit, result, before);
+  bool complete;
+  if (range) {
+    DayRange days(*range);
+    complete = scan(*directory_, &days, interrupt, [&](const Counter& counter) {
+      std::uint64_t sum = counter.total_in(days);
+      if (sum != 0) selection.offer({{counter.key}, sum});
+    });
+  } else {
+    complete = scan(*directory_, nullptr, interrupt, [&](const Counter& counter) {
+      selection.offer({{counter.key}, counter.total});
+    });
+  }
+  return complete && selection.finish(interrupt);
+}
+
+bool SeriesReads::summary(BucketRange range, RangeSummary& result, const Interrupt& interrupt) const {
+  result = {};
+  DayRange days(range);
+  return scan(*directory_, &days, interrupt, [&](const Counter& counter) {
+    DenseSum sum = counter.sum(days);
+    result.total += sum.total;
+    result.active_keys += sum.nonzero != 0;
+    result.bucket_count += sum.nonzero;
+  });
+}
+
+bool SeriesReads::all_keys(std::vector<Key>& result, const Interrupt& interrupt) const {
+  result.clear();
+  result.reserve(key_count_);
+  bool complete =
+      scan(*directory_, nullptr, interrupt, [&](const Counter& counter) { result.push_back({counter.key}); });
+  return complete && sort_interruptibly(result, std::less<Key>(), interrupt);
+}
+
+bool SeriesReads::for_each(const std::function<void(Key, std::uint64_t, std::span<const Point>)>& visit,
+                           const Interrupt& interrupt) const {
+  DayRange everything(kEverything);
+  std::vector<Point> points;
+  return scan(*directory_, &everything, interrupt, [&](const Counter& counter) {
+    points.clear();
+    counter.points(everything, points);
+    visit({counter.key}, counter.total, points);
+  });
+}
+
+}  // namespace karma::store

@@ -1,0 +1,69 @@
+#include "store/store.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace karma::store {
+
+Store::Store(std::uint64_t hash_seed) : hash_seed_(hash_seed), registry_(hash_seed) {}
+
+Series* Store::find(std::string_view name) {
+  auto found = series_.find(name);
+  return found == series_.end() ? nullptr : &found->second;
+}
+
+const Series* Store::find(std::string_view name) const {
+  auto found = series_.find(name);
+  return found == series_.end() ? nullptr : &found->second;
+}
+
+Series& Store::find_or_create(std::string_view name) {
+  if (Series* series = find(name)) return *series;
+  return series_.emplace(std::string(name), make_series()).first->second;
+}
+
+bool Store::drop(std::string_view name) {
+  auto found = series_.find(name);
+  if (found == series_.end()) return false;
+  graveyard_.push_back(std::move(found->second));
+  series_.erase(found);
+  return true;
+}
+
+bool Store::clear(std::string_view name) {
+  Series* series = find(name);
+  if (!series) return false;
+  graveyard_.push_back(std::exchange(*series, make_series()));
+  return true;
+}
+
+void Store::replace(std::string_view name, Series series) {
+  graveyard_.push_back(std::exchange(find_or_create(name), std::move(series)));
+}
+
+void Store::bury() { std::vector<Series>().swap(graveyard_); }
+
+Series Store::make_series() const { return Series(hash_seed_); }
+
+std::vector<std::string> Store::names() const {
+  std::vector<std::string> names;
+  names.reserve(series_.size());
+  for (const auto& [name, series] : series_) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::size_t Store::series_count() const { return series_.size(); }
+
+std::uint64_t Store::key_count() const {
+  std::uint64_t count = 0;
+  for (const auto& [name, series] : series_) count += series.key_count();
+  return count;
+}
+
+void Store::check_invariants() const {
+  for (const auto& [name, series] : series_) series.check_invariants();
+  registry_.check_invariants();
+}
+
+}  // namespace karma::store

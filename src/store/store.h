@@ -1,0 +1,66 @@
+// The state that the log rebuilds: series by name, and the registry beside them.
+//
+// One thread (the writer) changes the store; it holds StoreLock exclusively while it does. Any registered reader thread
+// may look at it while it holds its own side of the lock. Long reads take a SeriesView under the lock, let go of the
+// lock, and read the view: it never changes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "store/registry.h"
+#include "store/series.h"
+#include "store/store_lock.h"
+
+namespace karma::store {
+
+class Store {
+ public:
+  // `hash_seed` keeps clients from choosing keys that collide; random per process.
+  explicit Store(std::uint64_t hash_seed);
+
+  Series* find(std::string_view name);
+  const Series* find(std::string_view name) const;
+  Series& find_or_create(std::string_view name);
+  // False if there is none. Like clear() and replace(), it does not free the old content, which may take long, but keeps
+  // it for bury().
+  bool drop(std::string_view name);
+  // Empties the series. False if there is none.
+  bool clear(std::string_view name);
+  // Creates the series or puts `series` in its place.
+  void replace(std::string_view name, Series series);
+  // Frees what drop(), clear() and replace() left. For the writer, after it has let go of the lock; readers may be
+  // inside. Without it nothing is lost but memory.
+  void bury();
+  // An empty series that hashes like the ones of this store: what replace() wants.
+  Series make_series() const;
+
+  std::vector<std::string> names() const;  // ascending by bytes
+  std::size_t series_count() const;
+  std::uint64_t key_count() const;  // over all series
+
+  Registry& registry() { return registry_; }
+  const Registry& registry() const { return registry_; }
+
+  StoreLock& lock() const { return lock_; }
+
+  // Aborts with a message if an invariant is broken (see series.h). For tests.
+  void check_invariants() const;
+
+ private:
+  struct NameHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+  };
+  std::uint64_t hash_seed_;
+  std::unordered_map<std::string, Series, NameHash, std::equal_to<>> series_;
+  Registry registry_;
+  std::vector<Series> graveyard_;  // the writer's alone; readers never look
+  mutable StoreLock lock_;
+};
+
+}  // namespace karma::store
