@@ -7,11 +7,11 @@
 //   <name>:n\n                          absent
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
-#include "core/buffer.h"
 #include "core/sha256.h"
 
 namespace karma::store {
@@ -25,13 +25,16 @@ class FingerprintBuilder {
   explicit FingerprintBuilder(std::string_view command) { text("command", command); }
 
   void text(std::string_view name, std::string_view value);
-  void text(std::string_view name, const std::optional<std::string_view>& value);
+  void optional_text(std::string_view name, const std::optional<std::string_view>& value);
   void number(std::string_view name, std::uint64_t value);
   void count(std::string_view name, std::size_t value);
   void absent(std::string_view name);
   Fingerprint finish();
 
  private:
+  char* begin_line(std::string_view name, char type);
+  void end_line(char* to);
+  void decimal_line(std::string_view name, char type, std::uint64_t value);
   void spill();
 
   Sha256 sha_;

@@ -17,7 +17,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -69,7 +71,6 @@ class IdempotencyRecords {
   };
 
   IdempotencyRecords(std::uint64_t hash_seed, Limits limits);
-  ~IdempotencyRecords();
   IdempotencyRecords(const IdempotencyRecords&) = delete;
   IdempotencyRecords& operator=(const IdempotencyRecords&) = delete;
 
@@ -86,6 +87,8 @@ class IdempotencyRecords {
   // gone), then forgets from the front what exceeds the count, and a few of those that are too old at
   // record.created_at.
   void remember(const IdempotencyRecord& record);
+  // The same without a look at ages: puts back what a snapshot held, in the same order.
+  void load(const IdempotencyRecord& record);
 
   // Forgets records created before `before`, oldest registrations first, at most `limit`. Returns how many.
   std::uint64_t prune(std::int64_t before, std::uint64_t limit);
@@ -100,7 +103,15 @@ class IdempotencyRecords {
 
  private:
   friend class IdempotencyView;
-  struct Chunk;
+  struct Chunk : RefCounted {
+    Chunk();
+    Chunk(const Chunk& other);
+    struct Free {
+      void operator()(char* bytes) const { std::free(bytes); }
+    };
+    std::unique_ptr<char, Free> bytes;  // zero where nothing was written
+    std::int64_t oldest = INT64_MAX;    // no record in it was created before
+  };
   // The index, one of kTables. A slot is 0 when empty: else the low half of the hash above the record's position.
   struct Table {
     std::vector<std::uint64_t> slots;
@@ -109,15 +120,21 @@ class IdempotencyRecords {
   static constexpr std::size_t kTables = 256;
 
   std::uint64_t hash(std::string_view text) const;
+  static std::uint64_t* slot_of(Table& table, std::uint64_t hash, std::uint32_t unit);
+  static void put(Table& table, std::uint64_t slot);
+  static void erase(Table& table, std::uint64_t* slot);
+  std::uint64_t position_of(std::uint64_t slot) const;
+  const Chunk& chunk_of(std::uint64_t position) const;
   const char* record_at(std::uint64_t position) const;
+  // The slot of the key's record, or nullptr.
   std::uint64_t* find_slot(const IdempotencyKey& key) const;
-  void insert(std::uint64_t hash, std::uint64_t position);
-  void erase(Table& table, std::size_t slot);
+  void insert(const IdempotencyKey& key, std::uint64_t position);
+  void remove_from_index(std::uint64_t position);
   std::uint64_t append(const IdempotencyRecord& record);
   void mark_gone(std::uint64_t position);
-  bool drop_front();
+  void drop_front();
   void skip_gone();
-  void compact();
+  void compact_if_worthwhile();
 
   std::uint64_t seed_;
   Limits limits_;
@@ -128,7 +145,7 @@ class IdempotencyRecords {
   std::uint64_t size_ = 0;
   std::uint64_t gone_ = 0;  // records that lie behind the front and are forgotten
   std::uint64_t pruned_ = 0;
-  mutable std::array<Table, kTables> tables_;
+  mutable std::array<Table, kTables> tables_;  // mutable for find_slot() only
 };
 
 // The records of one moment, oldest registration first. Thread-safe to read.
@@ -139,7 +156,8 @@ class IdempotencyView {
   // Visits all in order until it returns false. The record's key is valid during the call; its hash is not set.
   template <class Visit>
   void for_each(Visit&& visit) const {
-    for (std::uint64_t position = front_; const char* bytes = next(position);) {
+    std::uint64_t position = front_;
+    while (const char* bytes = next(position)) {
       if (!visit(decode(bytes))) return;
     }
   }

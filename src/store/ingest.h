@@ -152,6 +152,7 @@ class IngestStreams {
   friend class IngestView;
   using CommittedQueue = AppendFifo<CommittedStream, kCommittedPerBlock>;
 
+  ActiveStream end(std::string_view id);
   void keep_committed(CommittedStream stream);
 
   std::uint64_t hash_seed_;

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <string_view>
+#include <utility>
 
 #include <karma/error.h>
 
@@ -48,6 +49,8 @@ class RegistryView {
 
  private:
   friend class Registry;
+  RegistryView(IdempotencyView records, IngestView streams)
+      : records_(std::move(records)), streams_(std::move(streams)) {}
   IdempotencyView records_;
   IngestView streams_;
 };
@@ -60,7 +63,8 @@ class Registry {
     IngestStreams::Limits streams;
   };
 
-  explicit Registry(std::uint64_t hash_seed, Limits limits = {});
+  explicit Registry(std::uint64_t hash_seed);
+  Registry(std::uint64_t hash_seed, const Limits& limits);
 
   // Before anything is in it.
   void set_limits(const Limits& limits);

@@ -1,0 +1,237 @@
+// Reads karma.idempotency.json. Wrong structure is damage: forgetting a record would let a repeat count twice.
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/arena.h"
+#include "core/json_reader.h"
+#include "store/registry.h"
+#include "store/replies.h"
+
+namespace karma::store {
+namespace {
+
+using json::Type;
+using json::Value;
+
+// One object of the file, taken apart. Wants are noted down, fields that nobody wants are passed over.
+class Object {
+ public:
+  Object(const Value& object, std::string where) : where_(std::move(where)) {
+    if (object.type != Type::object) {
+      fail("is no object");
+      return;
+    }
+    json::Reader reader(object.text);
+    reader.read_object([this](const Value& name, const Value& value) {
+      if (!name.escaped) fields_.emplace_back(name.text, value);
+    });
+  }
+
+  bool ok() const { return status_.ok(); }
+  Status status() { return std::move(status_); }
+  void fail(const std::string& what) {
+    if (status_) status_ = internal_error(where_ + " " + what);
+  }
+
+  const Value* find(std::string_view name) const {
+    for (const auto& [field, value] : fields_)
+      if (field == name && value.type != Type::null) return &value;
+    return nullptr;
+  }
+  // The field, which must be there and be of the type; else a value of no meaning, with the failure noted.
+  Value want(std::string_view name, Type type) {
+    const Value* value = find(name);
+    if (value != nullptr && value->type == type) return *value;
+    fail("has no valid " + std::string(name));
+    return {};
+  }
+  std::string_view text(std::string_view name) { return json::decode_string(want(name, Type::string), arena_); }
+  std::optional<std::string> optional_text(std::string_view name) {
+    if (find(name) == nullptr) return std::nullopt;
+    return std::string(text(name));
+  }
+  Fingerprint fingerprint(std::string_view name) {
+    Fingerprint fingerprint{};
+    if (!parse_hex(want(name, Type::string).text, fingerprint)) fail("has no valid " + std::string(name));
+    return fingerprint;
+  }
+  std::int64_t seconds(std::string_view name) {
+    const std::uint64_t number = want(name, Type::unsigned_integer).number;
+    if (number > INT64_MAX) fail("has no valid " + std::string(name));
+    return static_cast<std::int64_t>(number);
+  }
+
+ private:
+  std::string where_;
+  std::vector<std::pair<std::string_view, Value>> fields_;
+  Arena arena_;
+  Status status_;
+};
+
+// Calls load(element, "name[i]") for each element until it fails.
+template <class Load>
+Status for_each_element(const Value& array, const std::string& name, Load&& load) {
+  Status status;
+  std::size_t i = 0;
+  json::Reader reader(array.text);
+  reader.read_array([&](const Value& element) {
+    status = load(element, name + "[" + std::to_string(i++) + "]");
+    return status.ok();
+  });
+  return status;
+}
+
+Status load_record(const Value& element, std::string where, IdempotencyRecords& records) {
+  Object object(element, std::move(where));
+  IdempotencyRecord record;
+  const std::string_view key = object.text("key");
+  if (key.empty() || key.size() > kMaxIdempotencyKeyBytes) object.fail("has a key of no valid length");
+  record.key = records.key(key);
+  record.fingerprint = object.fingerprint("fingerprint");
+  record.created_at = object.seconds("created_at_unix");
+  const std::optional<Operation> operation = operation_of(object.text("operation"));
+  if (operation) {
+    record.operation = *operation;
+    const Value* reply = object.find("response");
+    if (reply == nullptr || !read_reply(*reply, *operation, record.first, record.second))
+      object.fail("has a response that \"" + std::string(to_string(*operation)) + "\" never gives");
+  } else {
+    object.fail("has an operation that honours no key");
+  }
+  if (object.ok()) records.load(record);
+  return object.status();
+}
+
+// {"1":"<hex>",…}, in any order, without a gap.
+void load_chunks(Object& object, ChunkList& chunks) {
+  const std::uint64_t last = object.want("last_chunk_seq", Type::unsigned_integer).number;
+  const Value fingerprints = object.want("chunk_fingerprints", Type::object);
+  if (!object.ok()) return;
+  std::vector<std::pair<std::uint64_t, Fingerprint>> read;
+  bool fits = true;
+  json::Reader reader(fingerprints.text);
+  reader.read_object([&](const Value& name, const Value& value) {
+    json::Reader digits(name.text);
+    Value number;
+    Fingerprint fingerprint;
+    fits = fits && digits.read_value(number) && digits.at_end() && number.type == Type::unsigned_integer &&
+           value.type == Type::string && parse_hex(value.text, fingerprint);
+    if (fits) read.emplace_back(number.number, fingerprint);
+  });
+  std::sort(read.begin(), read.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (std::size_t i = 0; fits && i < read.size(); ++i) fits = read[i].first == i + 1;
+  if (!fits || read.size() != last) return object.fail("has no valid chunk_fingerprints");
+  for (const auto& [number, fingerprint] : read) chunks.push_back(fingerprint);
+}
+
+// [[key,bucket,value],…], the points of a key one behind the other.
+class StagedLoader {
+ public:
+  explicit StagedLoader(Series& series) : series_(series) {}
+
+  bool point(const Value& point) {
+    std::uint64_t numbers[3];
+    std::size_t count = 0;
+    bool fits = point.type == Type::array;
+    json::Reader reader(point.text);
+    fits = fits && reader.read_array([&](const Value& number) {
+      fits = number.type == Type::unsigned_integer && count < 3;
+      if (fits) numbers[count++] = number.number;
+      return fits;
+    });
+    if (!fits || count != 3) return false;
+    if (numbers[0] != key_.value && !finish_counter()) return false;
+    key_ = Key{numbers[0]};
+    points_.push_back({Bucket::of_number(numbers[1]), numbers[2]});
+    return true;
+  }
+  bool finish_counter() {
+    const bool fits = series_.load(key_, points_);
+    points_.clear();
+    return fits;
+  }
+
+ private:
+  Series& series_;
+  Key key_;
+  std::vector<Point> points_;
+};
+
+void load_staged(Object& object, ActiveStream& stream, std::uint64_t hash_seed) {
+  const bool wanted = stream.series && stream.identity->mode == IngestMode::replace_series;
+  if (!wanted) return;
+  const Value staged = object.want("staged", Type::array);
+  if (!object.ok()) return;
+  stream.staged.emplace(hash_seed);
+  StagedLoader loader(*stream.staged);
+  bool fits = true;
+  json::Reader reader(staged.text);
+  reader.read_array([&](const Value& point) { return fits = loader.point(point); });
+  if (!fits || !loader.finish_counter()) object.fail("has no valid staged");
+}
+
+// What committed and active streams have in common.
+template <class Stream>
+Stream load_stream(Object& object) {
+  auto* identity = new StreamIdentity;
+  Stream stream;
+  stream.identity = Ref<const StreamIdentity>(identity);
+  identity->id = object.text("stream_id");
+  if (identity->id.empty()) object.fail("has no valid stream_id");
+  const std::optional<IngestMode> mode = ingest_mode_of(object.text("mode"));
+  if (!mode) object.fail("has no valid mode");
+  identity->mode = mode.value_or(IngestMode::add);
+  identity->granularity = object.optional_text("granularity");
+  stream.series = object.optional_text("series_name");
+  load_chunks(object, stream.chunks);
+  return stream;
+}
+
+Status load_committed(const Value& element, std::string where, IngestStreams& streams) {
+  Object object(element, std::move(where));
+  CommittedStream stream = load_stream<CommittedStream>(object);
+  stream.committed_at = object.seconds("committed_at_unix");
+  if (object.ok() && !streams.load(std::move(stream))) object.fail("is there twice");
+  return object.status();
+}
+
+Status load_active(const Value& element, std::string where, IngestStreams& streams, std::uint64_t hash_seed) {
+  Object object(element, std::move(where));
+  ActiveStream stream = load_stream<ActiveStream>(object);
+  if (stream.series.has_value() != (stream.chunks.size() != 0)) object.fail("has no valid series_name");
+  if (object.ok()) load_staged(object, stream, hash_seed);
+  if (object.ok() && !streams.load(std::move(stream))) object.fail("is there twice");
+  return object.status();
+}
+
+}  // namespace
+
+Status Registry::load(std::string_view text) {
+  json::Reader reader(text);
+  Value root;
+  if (!reader.read_value(root) || !reader.at_end())
+    return internal_error("it is no JSON: " + std::string(reader.fault()));
+  Object object(root, "the file");
+  const Value records = object.want("records", Type::array);
+  const Value committed = object.want("committed_streams", Type::array);
+  // Karma 1.0 writes none.
+  const bool has_active = object.find("active_streams") != nullptr;
+  const Value active = has_active ? object.want("active_streams", Type::array) : Value();
+  if (!object.ok()) return object.status();
+
+  Status status = for_each_element(records, "records", [&](const Value& element, std::string where) {
+    return load_record(element, std::move(where), records_);
+  });
+  if (!status) return status;
+  status = for_each_element(committed, "committed_streams", [&](const Value& element, std::string where) {
+    return load_committed(element, std::move(where), streams_);
+  });
+  if (!status || !has_active) return status;
+  return for_each_element(active, "active_streams", [&](const Value& element, std::string where) {
+    return load_active(element, std::move(where), streams_, hash_seed_);
+  });
+}
+
+}  // namespace karma::store
