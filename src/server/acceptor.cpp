@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "core/check.h"
-#include "core/json_text.h"
+#include "protocol/envelope.h"
 
 namespace karma::server {
 namespace {
@@ -19,16 +19,6 @@ constexpr std::chrono::seconds kRefusedTime{2};   // for a refused client to rea
 constexpr std::size_t kMaxRefused = 256;          // at a time; the oldest goes first
 constexpr int kMaxAccepts = 64;                   // in a row, before looking at anything else
 constexpr std::string_view kRestoring = "Karma is restoring its data, try again shortly";
-
-std::string refusal(std::string_view why) {
-  Buffer line;
-  line.append(R"({"protocol_version":2,"success":false,"response":)");
-  json::append_string(line, why);
-  line.append(R"(,"error_code":")");
-  line.append(to_string(ErrorCode::internal_error));
-  line.append("\"}\r\n");
-  return std::string(line.view());
-}
 
 }  // namespace
 
@@ -123,7 +113,8 @@ void Acceptor::accept_one(FileDescriptor socket) {
 
 // Closing at once could reset the connection, and the client would not see the line: half-close, and wait a little.
 void Acceptor::refuse(FileDescriptor socket, std::string_view why) {
-  std::string line = refusal(why);
+  Buffer line;
+  protocol::append_error(line, internal_error(std::string(why)));
   if (::send(socket.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0) return;
   ::shutdown(socket.get(), SHUT_WR);
   if (refused_.size() == kMaxRefused) refused_.erase(refused_.begin());

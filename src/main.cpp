@@ -1,0 +1,60 @@
+// The karma program: what the command line asks for.
+#include <karma/config.h>
+#include <karma/server.h>
+#include <karma/tools.h>
+#include <karma/version.h>
+
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kWrongUsage = 2;
+
+int serve(const karma::Config& config) {
+  karma::Server::block_signals();
+  karma::Result<std::unique_ptr<karma::Server>> server = karma::Server::start(config);
+  if (!server) {
+    std::cerr << "ERROR: " << server.error().message << std::endl;
+    return kFailed;
+  }
+  return (*server)->run_until_signalled();
+}
+
+int run(const karma::CommandLine& line) {
+  switch (line.action) {
+    case karma::CommandLine::Action::help:
+      std::cout << karma::help_text(line.config) << std::flush;
+      return 0;
+    case karma::CommandLine::Action::version:
+      std::cout << "karma " << karma::version() << std::endl;
+      return 0;
+    case karma::CommandLine::Action::check:
+      return karma::check_directory(line.argument, std::cout, std::cerr);
+    case karma::CommandLine::Action::dump:
+      return karma::dump_directory(line.argument, std::cout, std::cerr);
+    case karma::CommandLine::Action::serve:
+      break;
+  }
+  return serve(line.config);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    auto environment = [](const char* name) -> const char* { return std::getenv(name); };
+    karma::Result<karma::CommandLine> line = karma::parse_command_line(argc, argv, environment);
+    if (!line) {
+      std::cerr << "ERROR: " << line.error().message << std::endl;
+      return kWrongUsage;
+    }
+    return run(*line);
+  } catch (const std::exception& failure) {
+    // What nobody foresaw: no memory, no threads.
+    std::cerr << "ERROR: " << failure.what() << std::endl;
+    return kFailed;
+  }
+}
