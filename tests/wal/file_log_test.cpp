@@ -1,0 +1,433 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "wal/log_support.h"
+
+namespace karma::wal {
+namespace {
+
+using test::CrashableFileSystem;
+using Operation = CrashableFileSystem::Operation;
+using Unsynced = CrashableFileSystem::Unsynced;
+
+const std::string kLsnPath = kDirectory + "/karma.wal.lsn";
+
+LogOptions rotating_at(std::uint64_t segment_bytes) {
+  LogOptions options;
+  options.segment_bytes = segment_bytes;
+  return options;
+}
+
+TEST(FileLog, LeavesAnEmptyDirectoryAloneUntilTheFirstAppend) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files);
+  ASSERT_TRUE(log);
+  EXPECT_EQ(files.changes(), 0u);
+  ASSERT_TRUE(append(*log, 1).ok());
+  EXPECT_EQ(files.content(kActivePath), line_text(1));
+}
+
+TEST(FileLog, WritesABatchOnceAndSyncsItOnce) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files);
+  ASSERT_TRUE(append(*log, 1).ok());
+  const std::uint64_t writes = files.count(Operation::write);
+  const std::uint64_t changes = files.changes();
+  ASSERT_TRUE(append(*log, 100).ok());
+  EXPECT_EQ(files.count(Operation::write) - writes, 1u);
+  EXPECT_EQ(files.changes() - changes, 2u) << "a write and a sync";
+  EXPECT_EQ(log->last().value, 101u);
+  EXPECT_EQ(log->write_count(), 2u);
+  EXPECT_EQ(log->sync_count(), 2u);
+  EXPECT_EQ(log->bytes(), files.content(kActivePath)->size());
+}
+
+TEST(FileLog, AppendedEntriesSurviveACrash) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files);
+  ASSERT_TRUE(append(*log, 3).ok());
+  expect_entries(scan_log(*files.after_crash(Unsynced::lost)).entries, 1, 3);
+}
+
+TEST(FileLog, WithoutFsyncNothingIsSyncedButClosedFiles) {
+  CrashableFileSystem files;
+  LogOptions options = rotating_at(1);
+  options.fsync = false;
+  const auto log = open_anew(files, options);
+  ASSERT_TRUE(append(*log, 3).ok());
+  EXPECT_EQ(files.count(Operation::sync), 0u);
+  EXPECT_EQ(log->sync_count(), 0u);
+  ASSERT_TRUE(append(*log, 1).ok());
+  expect_entries(scan_log(*files.after_crash(Unsynced::lost)).entries, 1, 3);
+}
+
+TEST(FileLog, RotatesBeforeTheBatchThatFindsTheFileFull) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files, rotating_at(line_text(1).size() + 1));
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(append(*log, 1).ok());
+  EXPECT_EQ(files.content(segment_path(1)), line_text(1) + line_text(2));
+  EXPECT_EQ(files.content(segment_path(3)), line_text(3) + line_text(4));
+  EXPECT_EQ(files.content(kActivePath), line_text(5));
+  EXPECT_TRUE(files.exists(segment_path(1) + ".idx"));
+  expect_entries(scan_log(files).entries, 1, 5);
+  EXPECT_EQ(log->bytes(), (line_text(1) + line_text(2) + line_text(3) + line_text(4) + line_text(5)).size());
+}
+
+TEST(FileLog, NeverRotatesByItselfWithoutALimit) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files, rotating_at(0));
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(append(*log, 10).ok());
+  EXPECT_EQ(files.list(kDirectory)->size(), 1u);
+}
+
+TEST(FileLog, RotationOfAnEmptyLogDoesNothing) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files);
+  EXPECT_TRUE(log->rotate().ok());
+  EXPECT_EQ(files.changes(), 0u);
+  ASSERT_TRUE(append(*log, 1).ok());
+  ASSERT_TRUE(log->rotate().ok());
+  const std::uint64_t changes = files.changes();
+  EXPECT_TRUE(log->rotate().ok());
+  EXPECT_EQ(files.changes(), changes);
+  EXPECT_EQ(files.content(kActivePath), "");
+}
+
+TEST(FileLog, TrimRemovesWholeSegmentsAndRemembersHowFar) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files, rotating_at(1));
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(append(*log, 2).ok());  // 1-2 3-4 5-6 | 7-8
+  ASSERT_TRUE(log->trim(Lsn{5}).ok());
+  EXPECT_EQ(files.content(kLsnPath), "5\n");
+  EXPECT_FALSE(files.exists(segment_path(3)) || files.exists(segment_path(3) + ".idx"));
+  EXPECT_TRUE(files.exists(segment_path(5)) && files.exists(segment_path(5) + ".idx"));
+  expect_entries(scan_log(files).entries, 5, 8);
+  expect_entries(scan_log(*files.after_crash(Unsynced::lost)).entries, 5, 8);
+  EXPECT_EQ(log->bytes(), files.content(segment_path(5))->size() + files.content(kActivePath)->size());
+  ASSERT_TRUE(log->trim(Lsn{2}).ok());
+  EXPECT_EQ(files.content(kLsnPath), "5\n") << "never goes back";
+}
+
+TEST(FileLog, IsEmptyAfterRotationAndTrimAndGoesOnCounting) {
+  CrashableFileSystem files;
+  {
+    const auto log = open_anew(files);
+    ASSERT_TRUE(append(*log, 3).ok());
+    ASSERT_TRUE(log->rotate().ok());
+    ASSERT_TRUE(log->trim(Lsn{1000}).ok()) << "at most to the end";
+  }
+  EXPECT_EQ(*files.list(kDirectory), (std::vector<std::string>{"karma.wal", "karma.wal.lsn"}));
+  EXPECT_EQ(files.content(kActivePath), "");
+  const Scan scan = scan_log(files).scan;
+  EXPECT_EQ(scan.lsn_file.value, 3u);
+  auto log = open_log(files, kDirectory, scan, scan.lsn_file, {});
+  ASSERT_TRUE(log.ok());
+  ASSERT_TRUE(append(**log, 1).ok());
+  EXPECT_EQ((*log)->last().value, 4u);
+  expect_entries(scan_log(files).entries, 4, 4);
+}
+
+TEST(FileLog, TrimThatFailsLosesNothingAndCanBeRepeated) {
+  for (const Operation operation : {Operation::create, Operation::rename, Operation::remove}) {
+    for (const std::uint64_t nth : {1, 2}) {
+      CrashableFileSystem files;
+      const auto log = open_anew(files, rotating_at(1));
+      for (int i = 0; i < 4; ++i) ASSERT_TRUE(append(*log, 1).ok());
+      files.fail({.operation = operation, .nth = nth, .count = 1});
+      const Status trimmed = log->trim(Lsn{3});
+      EXPECT_EQ(trimmed.ok(), operation != Operation::remove && nth == 2);
+      ASSERT_TRUE(scan_log(files).scan.damage.empty());
+      files.heal();
+      ASSERT_TRUE(log->trim(Lsn{3}).ok());
+      expect_entries(scan_log(files).entries, 4, 4);
+      expect_entries(read_log(*log, 3), 4, 4);
+    }
+  }
+}
+
+// --- failures --------------------------------------------------------------------------------------------------------
+
+TEST(FileLog, AFullDiskRefusesTheBatchAndNothingElse) {
+  const std::size_t batch = line_text(3).size() * 2;
+  for (std::size_t written = 0; written <= batch; written += 7) {
+    CrashableFileSystem files;
+    const auto log = open_anew(files);
+    ASSERT_TRUE(append(*log, 2).ok());
+    files.fail({.operation = Operation::write, .written = written});
+    const Status refused = append(*log, 2);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().message, "Cannot write karma.wal: No space left on device");
+    EXPECT_FALSE(log->stopped());
+    EXPECT_EQ(log->last().value, 2u);
+    // Neither now nor after a crash is any of it there.
+    expect_entries(scan_log(files).entries, 1, 2);
+    for (const Unsynced unsynced : {Unsynced::lost, Unsynced::kept, Unsynced::some}) {
+      expect_entries(scan_log(*files.after_crash(unsynced, written)).entries, 1, 2);
+    }
+    ASSERT_TRUE(append(*log, 1).ok());
+    expect_entries(scan_log(files).entries, 1, 3);
+  }
+}
+
+TEST(FileLog, RefusesUntilItsEndIsRestored) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files, rotating_at(1));
+  ASSERT_TRUE(append(*log, 2).ok());
+  ASSERT_TRUE(log->rotate().ok());
+  ASSERT_TRUE(append(*log, 1).ok());
+  files.fail({.operation = Operation::truncate, .count = 3});
+  ASSERT_TRUE(append(*log, 1).ok()) << "a rotation, and no truncation";
+  files.fail({.operation = Operation::write, .written = line_text(5).size() + 20, .name = "karma.wal"});
+  EXPECT_FALSE(append(*log, 2).ok());
+  EXPECT_FALSE(append(*log, 2).ok()) << "still not restored";
+  EXPECT_FALSE(log->rotate().ok());
+  EXPECT_FALSE(log->stopped());
+  ASSERT_TRUE(append(*log, 2).ok());
+  expect_entries(scan_log(files).entries, 1, 6);
+}
+
+TEST(FileLog, StopsForGoodAfterAFailedSync) {
+  CrashableFileSystem files;
+  std::string event;
+  LogOptions options;
+  options.on_event = [&](const std::string& name, const std::string& message) { event = name + ": " + message; };
+  const auto log = open_anew(files, options);
+  ASSERT_TRUE(append(*log, 2).ok());
+  files.fail({.operation = Operation::sync, .text = "Input/output error"});
+  const Status failed = append(*log, 1);
+  ASSERT_FALSE(failed.ok());
+  EXPECT_TRUE(failed.error().message.starts_with("Writing has stopped: Cannot sync karma.wal: Input/output error"));
+  EXPECT_TRUE(log->stopped());
+  EXPECT_EQ(event, "wal.stopped: " + failed.error().message);
+  EXPECT_EQ(log->last().value, 2u);
+  const std::uint64_t changes = files.changes();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(append(*log, 1).ok()) << "the disk works again, but is not believed";
+    EXPECT_FALSE(log->rotate().ok());
+  }
+  EXPECT_EQ(files.changes(), changes) << "nothing is tried again";
+  expect_entries(read_log(*log, 0), 1, 2);
+}
+
+TEST(FileLog, StopsIfTheCutOfAFailedWriteCannotBeSynced) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files);
+  ASSERT_TRUE(append(*log, 2).ok());
+  files.fail({.operation = Operation::write, .written = 10});
+  files.fail({.operation = Operation::sync});
+  EXPECT_FALSE(append(*log, 1).ok());
+  EXPECT_TRUE(log->stopped());
+}
+
+TEST(FileLog, ARotationThatFailsRefusesTheBatchAndHeals) {
+  for (const Operation operation : {Operation::rename, Operation::create}) {
+    CrashableFileSystem files;
+    const auto log = open_anew(files, rotating_at(1));
+    ASSERT_TRUE(append(*log, 2).ok());
+    files.fail({.operation = operation, .name = operation == Operation::create ? "karma.wal" : ""});
+    EXPECT_FALSE(append(*log, 1).ok());
+    EXPECT_FALSE(log->stopped());
+    EXPECT_EQ(log->last().value, 2u);
+    ASSERT_TRUE(append(*log, 1).ok());
+    expect_entries(scan_log(files).entries, 1, 3);
+    EXPECT_TRUE(files.exists(segment_path(1)));
+  }
+}
+
+TEST(FileLog, ARotationWhoseSyncsFailStopsWriting) {
+  for (const Operation operation : {Operation::sync, Operation::sync_directory}) {
+    CrashableFileSystem files;
+    const auto log = open_anew(files, rotating_at(1));
+    ASSERT_TRUE(append(*log, 2).ok());
+    files.fail({.operation = operation});
+    EXPECT_FALSE(append(*log, 1).ok());
+    EXPECT_TRUE(log->stopped());
+    EXPECT_FALSE(append(*log, 1).ok());
+    expect_entries(scan_log(*files.after_crash(Unsynced::lost)).entries, 1, 2);
+  }
+}
+
+TEST(FileLog, NeedsNoIndexToRotate) {
+  CrashableFileSystem files;
+  std::vector<std::string> events;
+  LogOptions options = rotating_at(1);
+  options.on_event = [&](const std::string& name, const std::string&) { events.push_back(name); };
+  const auto log = open_anew(files, options);
+  ASSERT_TRUE(append(*log, 2).ok());
+  files.fail({.operation = Operation::rename, .nth = 2});
+  ASSERT_TRUE(append(*log, 1).ok());
+  EXPECT_FALSE(files.exists(segment_path(1) + ".idx"));
+  EXPECT_EQ(events, (std::vector<std::string>{"wal.segment", "wal.segment_index_failed"}));
+  expect_entries(read_log(*log, 1), 2, 3);
+}
+
+TEST(FileLog, DoesNotOverwriteASegment) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files, rotating_at(1));
+  ASSERT_TRUE(append(*log, 1).ok());
+  files.edit(segment_path(1), "somebody's");
+  EXPECT_FALSE(append(*log, 1).ok());
+  EXPECT_EQ(files.content(segment_path(1)), "somebody's");
+}
+
+TEST(FileLog, GoesOnAboveItsEndOnlyIfTheEntriesMayGo) {
+  CrashableFileSystem files;
+  {
+    const auto log = open_anew(files);
+    ASSERT_TRUE(append(*log, 3).ok());
+  }
+  const Scan scan = scan_log(files).scan;
+  EXPECT_FALSE(open_log(files, kDirectory, scan, Lsn{2}, {}).ok());
+  EXPECT_FALSE(open_log(files, kDirectory, scan, Lsn{10}, {}).ok());
+  expect_entries(scan_log(files).entries, 1, 3);
+  LogOptions options;
+  options.discard_entries = true;
+  auto log = open_log(files, kDirectory, scan, Lsn{10}, options);
+  ASSERT_TRUE(log.ok());
+  EXPECT_EQ(files.content(kLsnPath), "10\n");
+  ASSERT_TRUE(append(**log, 1).ok());
+  expect_entries(scan_log(files).entries, 11, 11);
+}
+
+TEST(FileLog, AfterAnInterruptedOpeningTheNextOneSucceeds) {
+  const std::string unfinished = plain_line(1) + plain_line(2).substr(0, plain_line(2).size() - 1);
+  const std::string torn = line_text(1) + line_text(2) + line_text(3).substr(0, 20);
+  for (const std::string& content : {unfinished, torn}) {
+    bool interrupted = true;
+    for (std::uint64_t at = 1; interrupted; ++at) {
+      for (std::uint64_t seed = 0; seed < 8; ++seed) {
+        CrashableFileSystem files;
+        files.edit(kActivePath, content);
+        const Scan scan = scan_log(files).scan;
+        files.power_off_at(at, seed);
+        interrupted = !open_log(files, kDirectory, scan, scan.last, {}).ok();
+        const auto disk = files.after_crash(Unsynced::some, seed);
+        const auto log = open_anew(*disk);
+        ASSERT_TRUE(log);
+        ASSERT_TRUE(append(*log, 1).ok());
+        expect_entries(scan_log(*disk).entries, 1, 3);
+      }
+    }
+  }
+}
+
+// --- reading beside the writer ---------------------------------------------------------------------------------------
+
+TEST(FileLogRead, BeginsBehindAnyEntryInAnyFile) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files, rotating_at(1000));
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(append(*log, 3).ok());
+  for (std::uint64_t after = 0; after < 90; ++after) expect_entries(read_log(*log, after), after + 1, 90);
+  EXPECT_TRUE(read_log(*log, 90).empty());
+  EXPECT_TRUE(read_log(*log, 1000).empty());
+}
+
+TEST(FileLogRead, StopsWhenTheVisitorHasEnough) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files);
+  ASSERT_TRUE(append(*log, 10).ok());
+  int visits = 0;
+  EXPECT_TRUE(log->read(Lsn{2}, [&](Lsn, std::string_view) { return ++visits < 3; }).ok());
+  EXPECT_EQ(visits, 3);
+}
+
+TEST(FileLogRead, ReadsTheActiveFileFromNearTheEntryAfterARestartToo) {
+  CrashableFileSystem files;
+  {
+    const auto log = open_anew(files);
+    for (int i = 0; i < 100; ++i) ASSERT_TRUE(append(*log, 100).ok());
+  }
+  const auto log = open_anew(files);
+  const std::uint64_t before = files.count(Operation::read);
+  expect_entries(read_log(*log, 9990), 9991, 10000);
+  EXPECT_LE(files.count(Operation::read) - before, 3u) << "of a file of about a megabyte";
+}
+
+TEST(FileLogRead, SaysSoIfTheLogDoesNotReachBack) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files, rotating_at(1));
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(append(*log, 1).ok());
+  ASSERT_TRUE(log->trim(Lsn{2}).ok());
+  const Status read = log->read(Lsn{1}, [](Lsn, std::string_view) { return true; });
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error().code, ErrorCode::replication_gap);
+  expect_entries(read_log(*log, 2), 3, 4);
+}
+
+TEST(FileLogRead, TakesTheIndexForAHintOnly) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files);
+  ASSERT_TRUE(append(*log, 20).ok());
+  ASSERT_TRUE(log->rotate().ok());
+  const std::string index = segment_path(1) + ".idx";
+  const std::string head = "KARMA_WAL_INDEX_V1 size=" + std::to_string(files.content(segment_path(1))->size()) + "\n";
+  const std::string second = std::to_string(line_text(1).size());
+  for (const std::string& lies : {head + "1 " + second + "\n2 0\n", head + "1 0\n5 " + second + "\n9 7\n",
+                                  head + "20 0\n", head + "1 5\n2 6\n3 7\n4 8\n5 9\n6 10\n7 11\n"}) {
+    files.edit(index, lies);
+    for (std::uint64_t after = 0; after < 20; ++after) expect_entries(read_log(*log, after), after + 1, 20);
+  }
+}
+
+TEST(FileLogRead, ReportsDamageThatAppearedLater) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files);
+  ASSERT_TRUE(append(*log, 20).ok());
+  std::string content = *files.content(kActivePath);
+  content[5 * line_text(1).size() + 30] ^= 1;
+  files.edit(kActivePath, content);
+  std::uint64_t last = 0;
+  const Status read = log->read(Lsn{2}, [&](Lsn lsn, std::string_view) {
+    last = lsn.value;
+    return true;
+  });
+  EXPECT_FALSE(read.ok());
+  EXPECT_EQ(last, 5u);
+  EXPECT_FALSE(log->read(Lsn{10}, [](Lsn, std::string_view) { return true; }).ok()) << "the hint leads over it";
+}
+
+TEST(FileLogRead, SeesADenseLogWhileItIsWrittenRotatedAndTrimmed) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files, rotating_at(2000));
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (int i = 0; i < 400; ++i) EXPECT_TRUE(append(*log, 5).ok());
+    done = true;
+  });
+  std::thread trimmer([&] {
+    while (!done) EXPECT_TRUE(log->trim(Lsn{log->last().value / 2}).ok());
+  });
+  std::uint64_t next = 1;
+  while (!done || next <= log->last().value) {
+    const Status read = log->read(Lsn{next - 1}, [&](Lsn lsn, std::string_view entry) {
+      EXPECT_EQ(lsn.value, next);
+      EXPECT_EQ(entry, entry_text(lsn.value));
+      EXPECT_LE(lsn, log->last());
+      ++next;
+      return true;
+    });
+    if (read.ok()) continue;
+    ASSERT_EQ(read.error().code, ErrorCode::replication_gap) << read.error().message;
+    next = log->last().value / 2 + 1;
+  }
+  writer.join();
+  trimmer.join();
+  EXPECT_EQ(log->last().value, 2000u);
+}
+
+TEST(NullLog, KeepsNothingAndStaysWhereItIs) {
+  const auto log = null_log(Lsn{7});
+  EXPECT_FALSE(log->keeps_entries());
+  const std::string_view entries[] = {"", ""};
+  EXPECT_TRUE(log->append(entries).ok());
+  EXPECT_TRUE(log->rotate().ok());
+  EXPECT_TRUE(log->trim(Lsn{7}).ok());
+  EXPECT_EQ(log->last().value, 7u);
+  EXPECT_EQ(log->bytes(), 0u);
+  EXPECT_TRUE(read_log(*log, 0).empty());
+}
+
+}  // namespace
+}  // namespace karma::wal

@@ -1,0 +1,429 @@
+#include "wal/writer.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+
+#include "wal/log_support.h"
+
+namespace karma::wal {
+namespace {
+
+using test::CrashableFileSystem;
+using Operation = CrashableFileSystem::Operation;
+using namespace std::chrono_literals;
+
+// A door that a thread waits at until the test opens it.
+class Gate {
+ public:
+  void pass() {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return open_; });
+    --waiting_;
+  }
+  void wait_for_visitor() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_ > 0; });
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int waiting_ = 0;
+  bool open_ = false;
+};
+
+struct Client {
+  Write write;
+  std::string entry;
+  Admission admission = Admission::log;
+  int asked = 0;
+  std::atomic<int> answers = 0;  // handed over
+  bool applied = false;
+  bool refused = false;
+  std::string error;
+
+  explicit Client(std::uint64_t number) : entry(entry_text(number)) { write.entry = entry; }
+};
+
+static_assert(std::is_standard_layout_v<Client>);  // a Write is converted to its Client
+
+// Keeps a diary, and hands answers over only when a cycle is done.
+class DiaryMachine final : public Machine {
+ public:
+  Admission admit(Write& write, bool batch_empty) override {
+    Client& client = of(write);
+    ++client.asked;
+    const Admission admission =
+        client.admission == Admission::flush_first && batch_empty ? Admission::log : client.admission;
+    diary += admission == Admission::log ? 'l' : admission == Admission::answered ? 'a' : 'f';
+    if (admission == Admission::answered) answered_.push_back(&client);
+    return admission;
+  }
+  void apply(std::span<Write* const> batch) override {
+    if (before_apply) before_apply();
+    diary += 'A' + std::to_string(batch.size());
+    for (Write* write : batch) {
+      Client& client = of(*write);
+      client.applied = true;
+      lsns.push_back(write->lsn.value);
+      entries.emplace_back(write->entry);
+      answered_.push_back(&client);
+    }
+  }
+  void refuse(std::span<Write* const> batch, const Error& error) override {
+    diary += 'R' + std::to_string(batch.size());
+    for (Write* write : batch) {
+      Client& client = of(*write);
+      client.refused = true;
+      client.error = error.message;
+      answered_.push_back(&client);
+    }
+  }
+  void cycle_done() override {
+    diary += '.';
+    for (Client* client : answered_) {
+      ++client->answers;
+      client->answers.notify_all();
+    }
+    answered_.clear();
+  }
+
+  std::string diary;
+  std::vector<std::uint64_t> lsns;
+  std::vector<std::string> entries;
+  std::function<void()> before_apply;
+
+ private:
+  static Client& of(Write& write) { return reinterpret_cast<Client&>(write); }
+  std::vector<Client*> answered_;
+};
+
+class WalWriter : public testing::Test {
+ protected:
+  void start(WriterOptions options = {}, LogOptions log_options = {}) {
+    log_ = open_anew(files_, log_options);
+    writer_ = std::make_unique<Writer>(*log_, machine_, options);
+  }
+  Client& client() { return clients_.emplace_back(clients_.size() + 1); }
+  void submit(Client& client) { writer_->submit(&client.write, &client.write); }
+  // Holds the writer in a task, so that what is submitted meanwhile is waiting when it goes on.
+  void while_held(const std::function<void()>& action) {
+    Gate gate;
+    std::thread holder([&] { EXPECT_TRUE(writer_->run([&] { gate.pass(); })); });
+    gate.wait_for_visitor();
+    action();
+    gate.open();
+    holder.join();
+  }
+  void finish() {
+    EXPECT_TRUE(writer_->run([] {}));
+  }
+
+  CrashableFileSystem files_;
+  std::deque<Client> clients_;
+  DiaryMachine machine_;
+  std::unique_ptr<Log> log_;
+  std::unique_ptr<Writer> writer_;
+};
+
+TEST_F(WalWriter, RepliesOnlyAfterSync) {
+  start();
+  Gate in_sync;
+  files_.before_sync([&] { in_sync.pass(); });
+  Client& c = client();
+  submit(c);
+  in_sync.wait_for_visitor();
+  EXPECT_EQ(c.answers, 0);
+  EXPECT_EQ(log_->last().value, 0u);
+  EXPECT_TRUE(read_log(*log_, 0).empty()) << "not visible to replicas either";
+  in_sync.open();
+  c.answers.wait(0);
+  EXPECT_TRUE(c.applied);
+  EXPECT_EQ(c.write.lsn.value, 1u);
+  EXPECT_EQ(log_->last().value, 1u);
+  expect_entries(scan_log(*files_.after_crash(CrashableFileSystem::Unsynced::lost)).entries, 1, 1);
+}
+
+TEST_F(WalWriter, TakesAllThatWaitsInOneSync) {
+  start();
+  while_held([&] {
+    for (int i = 0; i < 50; ++i) submit(client());
+  });
+  finish();
+  EXPECT_EQ(log_->sync_count(), 1u);
+  expect_entries(scan_log(files_).entries, 1, 50);
+  for (std::uint64_t i = 0; i < 50; ++i) ASSERT_EQ(machine_.lsns[i], i + 1);
+  EXPECT_EQ(writer_->stats().batches, 1u);
+  EXPECT_EQ(writer_->stats().entries, 50u);
+}
+
+TEST_F(WalWriter, KeepsToTheBatchSize) {
+  start({.batch_size = 8});
+  while_held([&] {
+    for (int i = 0; i < 20; ++i) submit(client());
+  });
+  finish();
+  EXPECT_EQ(machine_.diary, ".llllllllA8.llllllllA8.llllA4..");
+}
+
+TEST_F(WalWriter, TakesAChainInItsOrder) {
+  start();
+  Client& a = client();
+  Client& b = client();
+  Client& c = client();
+  a.write.next = &b.write;
+  b.write.next = &c.write;
+  c.write.next = &a.write;  // whatever it was before
+  writer_->submit(&a.write, &c.write);
+  finish();
+  expect_entries(scan_log(files_).entries, 1, 3);
+  EXPECT_EQ(c.write.lsn.value, 3u);
+}
+
+TEST_F(WalWriter, OneClientsRefusalRefusesNobodyElse) {
+  start();
+  while_held([&] {
+    submit(client());
+    Client& known = client();
+    known.admission = Admission::answered;
+    submit(known);
+    submit(client());
+  });
+  finish();
+  EXPECT_EQ(machine_.diary, ".lalA2..");
+  EXPECT_EQ(machine_.lsns, (std::vector<std::uint64_t>{1, 2}));
+  for (const Client& c : clients_) EXPECT_EQ(c.answers, 1);
+}
+
+TEST_F(WalWriter, NothingIsWrittenForABatchOfAnswers) {
+  start();
+  Client& known = client();
+  known.admission = Admission::answered;
+  submit(known);
+  finish();
+  EXPECT_EQ(known.answers, 1);
+  EXPECT_EQ(files_.changes(), 0u);
+}
+
+TEST_F(WalWriter, AppliesTheBatchBeforeItAsksAgain) {
+  start();
+  while_held([&] {
+    submit(client());
+    submit(client());
+    Client& dependent = client();
+    dependent.admission = Admission::flush_first;
+    submit(dependent);
+    submit(client());
+  });
+  finish();
+  EXPECT_EQ(machine_.diary, ".llfA2.llA2..");
+  EXPECT_EQ(clients_[2].asked, 2);
+  EXPECT_EQ(machine_.lsns, (std::vector<std::uint64_t>{1, 2, 3, 4}));
+  EXPECT_EQ(machine_.entries[2], clients_[2].entry);
+}
+
+TEST_F(WalWriter, RefusesExactlyTheBatchThatFailedAndHeals) {
+  start({.batch_size = 3});
+  files_.fail({.operation = Operation::write, .nth = 2, .written = 130});
+  while_held([&] {
+    for (int i = 0; i < 9; ++i) submit(client());
+  });
+  finish();
+  EXPECT_EQ(machine_.diary, ".lllA3.lllR3.lllA3..");
+  for (std::size_t i = 0; i < 9; ++i) {
+    EXPECT_EQ(clients_[i].answers, 1);
+    EXPECT_EQ(clients_[i].refused, i >= 3 && i < 6);
+    EXPECT_NE(clients_[i].applied, clients_[i].refused);
+  }
+  EXPECT_EQ(clients_[4].error, "Cannot write karma.wal: No space left on device");
+  EXPECT_EQ(machine_.lsns, (std::vector<std::uint64_t>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(writer_->stats().failures, 1u);
+  Entries expected;
+  for (const std::uint64_t i : {1, 2, 3}) expected[i] = entry_text(i);
+  for (const std::uint64_t i : {4, 5, 6}) expected[i] = entry_text(i + 3);
+  EXPECT_EQ(scan_log(files_).entries, expected);
+}
+
+TEST_F(WalWriter, RefusesEverythingAfterAFailedSync) {
+  start({.batch_size = 2});
+  files_.fail({.operation = Operation::sync});
+  while_held([&] {
+    for (int i = 0; i < 5; ++i) submit(client());
+  });
+  finish();
+  EXPECT_TRUE(log_->stopped());
+  for (const Client& c : clients_) {
+    EXPECT_TRUE(c.refused && !c.applied);
+    EXPECT_EQ(c.answers, 1);
+    EXPECT_TRUE(c.error.starts_with("Writing has stopped")) << c.error;
+  }
+  EXPECT_EQ(files_.count(Operation::sync), 1u) << "never tried again";
+}
+
+TEST_F(WalWriter, RunsATaskBetweenTheWritesAroundIt) {
+  start({.batch_size = 2});
+  for (int i = 0; i < 3; ++i) submit(client());
+  std::size_t applied = 0;
+  EXPECT_TRUE(writer_->run([&] { applied = machine_.lsns.size(); }));
+  EXPECT_EQ(applied, 3u);
+  submit(client());
+  finish();
+  EXPECT_EQ(machine_.lsns.size(), 4u);
+}
+
+TEST_F(WalWriter, ATaskFollowsAllThatItsThreadSubmittedBefore) {
+  start({.batch_size = 4});
+  std::vector<std::thread> threads;
+  std::deque<Client> many;
+  for (int i = 0; i < 200; ++i) many.emplace_back(i);
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = t * 50; i < t * 50 + 50; ++i) {
+        submit(many[i]);
+        if (i % 5 == 0) {
+          bool applied = false;
+          EXPECT_TRUE(writer_->run([&] { applied = many[i].applied; }));
+          EXPECT_TRUE(applied);
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  finish();
+  EXPECT_EQ(machine_.lsns.size(), 200u);
+}
+
+TEST_F(WalWriter, FinishesEverythingBeforeItStops) {
+  start({.batch_size = 3});
+  Gate in_sync;
+  files_.before_sync([&] { in_sync.pass(); });
+  submit(client());
+  in_sync.wait_for_visitor();
+  for (int i = 0; i < 10; ++i) submit(client());
+  std::thread stopper([&] { writer_->stop(); });
+  in_sync.open();
+  stopper.join();
+  for (const Client& c : clients_) EXPECT_TRUE(c.applied && c.answers == 1);
+  expect_entries(scan_log(files_).entries, 1, 11);
+}
+
+TEST_F(WalWriter, RefusesOnTheCallersThreadAfterItStopped) {
+  start();
+  writer_->stop();
+  Client& a = client();
+  Client& b = client();
+  a.write.next = &b.write;
+  writer_->submit(&a.write, &b.write);
+  EXPECT_TRUE(a.refused && b.refused);
+  EXPECT_EQ(a.answers, 1);
+  bool ran = false;
+  EXPECT_FALSE(writer_->run([&] { ran = true; }));
+  EXPECT_FALSE(ran);
+  writer_->stop();
+}
+
+TEST_F(WalWriter, LeavesLsnsAloneWithoutALog) {
+  log_ = null_log(Lsn{7});
+  writer_ = std::make_unique<Writer>(*log_, machine_, WriterOptions{});
+  for (int i = 0; i < 3; ++i) submit(client());
+  finish();
+  EXPECT_EQ(machine_.lsns, (std::vector<std::uint64_t>{7, 7, 7}));
+}
+
+// An hour would not pass unnoticed: that these tests end at all shows that nobody waited for it.
+TEST_F(WalWriter, ALoneWriterDoesNotWaitForCompany) {
+  start({.batch_wait = 1h});
+  for (int i = 0; i < 3; ++i) {
+    Client& c = client();
+    submit(c);
+    c.answers.wait(0);
+  }
+  EXPECT_EQ(log_->sync_count(), 3u);
+}
+
+TEST_F(WalWriter, AFullBatchDoesNotWaitForCompany) {
+  start({.batch_size = 4, .batch_wait = 1h});
+  while_held([&] {
+    for (int i = 0; i < 8; ++i) submit(client());
+  });
+  for (Client& c : clients_) c.answers.wait(0);
+  EXPECT_EQ(log_->sync_count(), 2u);
+}
+
+TEST_F(WalWriter, ABatchInCompanyWaitsForMoreUntilItIsFull) {
+  start({.batch_size = 5, .batch_wait = 1h});
+  while_held([&] {
+    submit(client());
+    submit(client());
+  });
+  for (int i = 0; i < 3; ++i) submit(client());
+  for (Client& c : clients_) c.answers.wait(0);
+  EXPECT_EQ(log_->sync_count(), 1u);
+}
+
+TEST_F(WalWriter, ATaskAndAStopEndTheWaitForCompany) {
+  start({.batch_wait = 1h});
+  while_held([&] {
+    submit(client());
+    submit(client());
+  });
+  finish();
+  EXPECT_EQ(machine_.lsns.size(), 2u);
+  submit(client());
+  writer_->stop();
+  EXPECT_EQ(machine_.lsns.size(), 3u);
+}
+
+TEST_F(WalWriter, ManyThreadsShareEachSync) {
+  start();
+  constexpr int kThreads = 24;
+  constexpr int kWrites = 40;
+  // A sync takes until every thread that still runs has submitted a write that is not applied yet.
+  std::atomic<std::size_t> submitted = 0;
+  std::atomic<std::size_t> running = kThreads;
+  files_.before_sync([&] {
+    while (submitted - machine_.lsns.size() < running) std::this_thread::yield();
+  });
+  std::deque<Client> many;
+  for (int i = 0; i < kThreads * kWrites; ++i) many.emplace_back(i);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kWrites; ++i) {
+        Client& c = many[t * kWrites + i];
+        submit(c);
+        ++submitted;
+        c.answers.wait(0);
+        EXPECT_TRUE(c.applied);
+      }
+      --running;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const std::uint64_t writes = kThreads * kWrites;
+  EXPECT_GE(writes, 4 * log_->sync_count()) << log_->sync_count() << " syncs";
+  std::vector<std::uint64_t> expected(writes);
+  for (std::uint64_t i = 0; i < writes; ++i) expected[i] = i + 1;
+  EXPECT_EQ(machine_.lsns, expected);
+  const Entries entries = scan_log(files_).entries;
+  ASSERT_EQ(entries.size(), writes);
+  for (std::uint64_t i = 0; i < writes; ++i) ASSERT_EQ(entries.at(i + 1), machine_.entries[i]) << "applied as logged";
+}
+
+}  // namespace
+}  // namespace karma::wal
