@@ -17,7 +17,8 @@ class Server {
   static void block_signals();
 
   // Binds the port (0 takes a free one), opens the data directory, restores it and starts to serve. While it restores,
-  // connections are answered with a polite error and closed. `config` must have been validated.
+  // connections are refused, so that a node which can be reached is one that answers. `config` must have been
+  // validated.
   static Result<std::unique_ptr<Server>> start(const Config& config, FileSystem& files = posix_file_system(),
                                                Clock& clock = system_clock());
   ~Server();  // stop(), unless it has been stopped

@@ -18,12 +18,14 @@ constexpr std::chrono::milliseconds kPause{100};  // between two tries to accept
 constexpr std::chrono::seconds kRefusedTime{2};   // for a refused client to read why
 constexpr std::size_t kMaxRefused = 256;          // at a time; the oldest goes first
 constexpr int kMaxAccepts = 64;                   // in a row, before looking at anything else
-constexpr std::string_view kRestoring = "Karma is restoring its data, try again shortly";
 
 }  // namespace
 
-Acceptor::Acceptor(std::vector<FileDescriptor> sockets, EventLog& log)
-    : listeners_(std::move(sockets)), log_(log), bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+Acceptor::Acceptor(std::vector<FileDescriptor> sockets, Service service, EventLog& log)
+    : listeners_(std::move(sockets)),
+      service_(std::move(service)),
+      log_(log),
+      bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   KARMA_CHECK(bell_.valid());
   thread_ = std::thread([this] {
     ::pthread_setname_np(::pthread_self(), "karma-accept");
@@ -32,12 +34,6 @@ Acceptor::Acceptor(std::vector<FileDescriptor> sockets, EventLog& log)
 }
 
 Acceptor::~Acceptor() { stop(); }
-
-void Acceptor::serve(Service service) {
-  std::lock_guard lock(mutex_);
-  service_ = std::move(service);
-  serving_ = true;
-}
 
 void Acceptor::stop() {
   if (!thread_.joinable()) return;
@@ -99,8 +95,6 @@ bool Acceptor::accept_from(int listener) {
 }
 
 void Acceptor::accept_one(FileDescriptor socket) {
-  std::lock_guard lock(mutex_);
-  if (!serving_) return refuse(std::move(socket), kRestoring);
   if (service_.open_connections->load() >= service_.max_connections) {
     std::string why = "Too many connections, the limit is " + std::to_string(service_.max_connections);
     if (!std::exchange(full_logged_, true)) log_.warn("server.too_many_connections", why);

@@ -1,13 +1,10 @@
-// The thread that accepts connections: hands them over, or refuses them with a line that says why.
-//
-// It exists before the data is restored, so that early clients get an answer instead of a refused connection. When the
-// process has no descriptors left, it pauses instead of spinning, and says so once.
+// The thread that accepts connections: hands them over, or, beyond the limit, refuses them with a line that says why.
+// When the process has no descriptors left, it pauses instead of spinning, and says so once.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -25,11 +22,10 @@ class Acceptor {
     int max_connections;
   };
 
-  // Starts the thread; until serve() every client is told to come back later.
-  Acceptor(std::vector<FileDescriptor> sockets, EventLog& log);
+  // Starts the thread. The sockets are listening.
+  Acceptor(std::vector<FileDescriptor> sockets, Service service, EventLog& log);
   ~Acceptor();  // stop()
 
-  void serve(Service service);
   // Closes the listening sockets. No hand_over after it.
   void stop();
 
@@ -49,11 +45,9 @@ class Acceptor {
   void let_go();
 
   std::vector<FileDescriptor> listeners_;
+  const Service service_;
   EventLog& log_;
   FileDescriptor bell_;
-  std::mutex mutex_;
-  Service service_;       // guarded by mutex_
-  bool serving_ = false;  // guarded by mutex_
   std::atomic<bool> stopping_{false};
   bool full_logged_ = false;  // the event is logged once until things are well again
   bool out_of_descriptors_ = false;

@@ -38,7 +38,7 @@ int port_of(int fd) {
 }
 
 // Invalid if it failed: errno says why.
-FileDescriptor listen_at(const addrinfo& address, int port, bool nodelay) {
+FileDescriptor bind_at(const addrinfo& address, int port, bool nodelay) {
   FileDescriptor socket(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return socket;
   int fd = socket.get();
@@ -56,7 +56,7 @@ FileDescriptor listen_at(const addrinfo& address, int port, bool nodelay) {
   } else {
     reinterpret_cast<sockaddr_in&>(where).sin_port = htons(static_cast<std::uint16_t>(port));
   }
-  if (::bind(fd, reinterpret_cast<sockaddr*>(&where), address.ai_addrlen) < 0 || ::listen(fd, kBacklog) < 0) {
+  if (::bind(fd, reinterpret_cast<sockaddr*>(&where), address.ai_addrlen) < 0) {
     int error = errno;
     socket.close();
     errno = error;
@@ -64,28 +64,30 @@ FileDescriptor listen_at(const addrinfo& address, int port, bool nodelay) {
   return socket;
 }
 
+Error failure(const std::string& host, int port, const char* why) {
+  return internal_error("Could not bind to '" + host + ":" + std::to_string(port) + "': " + why);
+}
+
 }  // namespace
 
-Result<ListenSockets> listen_on(const std::string& host, int port, bool nodelay) {
-  auto failure = [&](const char* why) {
-    return internal_error("Could not bind to '" + host + ":" + std::to_string(port) + "': " + why);
-  };
+Result<ListenSockets> bind_to(const std::string& host, int port, bool nodelay) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
   if (int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found); error != 0) {
-    return failure(::gai_strerror(error));
+    return failure(host, port, ::gai_strerror(error));
   }
   std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, ::freeaddrinfo);
 
   ListenSockets result;
+  result.host = host;
   result.port = port;
   int error = 0;
   for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
     if (address->ai_family != AF_INET && address->ai_family != AF_INET6) continue;
-    FileDescriptor socket = listen_at(*address, result.port, nodelay);
+    FileDescriptor socket = bind_at(*address, result.port, nodelay);
     if (!socket.valid()) {
       error = errno;
       // A name may stand for addresses that this machine does not have; an occupied port is another matter.
@@ -96,8 +98,16 @@ Result<ListenSockets> listen_on(const std::string& host, int port, bool nodelay)
     result.beyond_loopback |= !is_loopback(address->ai_addr);
     result.sockets.push_back(std::move(socket));
   }
-  if (error == EADDRINUSE || result.sockets.empty()) return failure(std::strerror(error));
+  if (error == EADDRINUSE || result.sockets.empty()) return failure(host, port, std::strerror(error));
   return result;
+}
+
+Status start_listening(const ListenSockets& bound) {
+  for (const FileDescriptor& socket : bound.sockets) {
+    // Two processes may have bound the port; only one can listen.
+    if (::listen(socket.get(), kBacklog) < 0) return failure(bound.host, bound.port, std::strerror(errno));
+  }
+  return {};
 }
 
 }  // namespace karma::server

@@ -12,12 +12,16 @@ namespace karma::server {
 
 struct ListenSockets {
   std::vector<FileDescriptor> sockets;  // one per address of the host name
+  std::string host;
   int port = 0;
   bool beyond_loopback = false;  // other machines can reach it
 };
 
-// Resolves, binds and listens. `port` 0 takes a free one. Accepted sockets inherit keepalive and, with `nodelay`,
-// TCP_NODELAY.
-Result<ListenSockets> listen_on(const std::string& host, int port, bool nodelay);
+// Resolves and binds: the port is taken, clients are still refused. `port` 0 takes a free one. Accepted sockets inherit
+// keepalive and, with `nodelay`, TCP_NODELAY.
+Result<ListenSockets> bind_to(const std::string& host, int port, bool nodelay);
+
+// From now on clients can connect.
+Status start_listening(const ListenSockets& bound);
 
 }  // namespace karma::server

@@ -76,13 +76,16 @@ class Server::Impl {
   Status start() {
     server::NoSignalsForNewThreads guard;
     raise_descriptor_limit(config_, log_);
-    Result<server::ListenSockets> listening = server::listen_on(config_.bind, config_.port, config_.nodelay);
-    if (!listening) return listening.error();
-    port_ = listening->port;
-    if (Status status = check_exposure(listening->beyond_loopback); !status.ok()) return status;
-    acceptor_.emplace(std::move(listening->sockets), log_);
+    // The port first: a restore that ends at an occupied port is time lost. But nobody can connect before the data is
+    // there: whoever asks "is it up?" by connecting gets the right answer.
+    Result<server::ListenSockets> bound = server::bind_to(config_.bind, config_.port, config_.nodelay);
+    if (!bound) return bound.error();
+    port_ = bound->port;
+    if (Status status = check_exposure(bound->beyond_loopback); !status.ok()) return status;
     if (Status status = open_engine(); !status.ok()) return status;
-    start_io();
+    start_io_threads();
+    if (Status status = server::start_listening(*bound); !status.ok()) return status;
+    start_accepting(std::move(bound->sockets));
     log_.info("server.start", "version=" + std::string(version()) + " port=" + std::to_string(port_));
     return {};
   }
@@ -154,7 +157,7 @@ class Server::Impl {
     return {};
   }
 
-  void start_io() {
+  void start_io_threads() {
     server::IoThreadOptions options;
     options.session.max_request_bytes = static_cast<std::size_t>(config_.max_request_bytes);
     options.session.read_timeout = std::chrono::seconds(config_.read_timeout);
@@ -172,10 +175,14 @@ class Server::Impl {
       io_threads_.push_back(std::make_unique<IoThread>("karma-io-" + std::to_string(i), options, make_handler,
                                                        engine_->open_connections(), log_, changed));
     }
+  }
+
+  void start_accepting(std::vector<FileDescriptor> sockets) {
     auto hand_over = [this, next = std::size_t{0}](FileDescriptor socket) mutable {
       io_threads_[next++ % io_threads_.size()]->adopt(std::move(socket));
     };
-    acceptor_->serve({hand_over, &engine_->open_connections(), config_.max_connections});
+    Acceptor::Service service{hand_over, &engine_->open_connections(), config_.max_connections};
+    acceptor_.emplace(std::move(sockets), std::move(service), log_);
   }
 
   bool wait_for_clients(std::chrono::seconds timeout) {

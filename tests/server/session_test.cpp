@@ -110,9 +110,9 @@ class SessionTest : public ::testing::Test {
   SessionTest() { options_.session.max_request_bytes = 100; }
 
   void start() {
-    Result<ListenSockets> listening = listen_on("127.0.0.1", 0, true);
-    ASSERT_TRUE(listening.ok());
-    port_ = listening->port;
+    Result<ListenSockets> bound = bind_to("127.0.0.1", 0, true);
+    ASSERT_TRUE(bound.ok() && start_listening(*bound).ok());
+    port_ = bound->port;
     options_.session.port = port_;
     io_ = std::make_unique<IoThread>(
         "test-io", options_,
@@ -122,8 +122,9 @@ class SessionTest : public ::testing::Test {
           std::lock_guard lock(mutex_);
           changed_.notify_all();
         });
-    acceptor_ = std::make_unique<Acceptor>(std::move(listening->sockets), log_);
-    acceptor_->serve({[this](FileDescriptor socket) { io_->adopt(std::move(socket)); }, &open_, max_connections_});
+    Acceptor::Service service{[this](FileDescriptor socket) { io_->adopt(std::move(socket)); }, &open_,
+                              max_connections_};
+    acceptor_ = std::make_unique<Acceptor>(std::move(bound->sockets), std::move(service), log_);
   }
 
   SocketClient connect(int receive_buffer = 0) {
