@@ -166,10 +166,12 @@ TEST_F(CounterTest, BucketsThatAreNoDatesKeepTheirNumbers) {
 
 TEST_F(CounterTest, ANumberThatIsNoDateTurnsADenseBlockIntoPairs) {
   for (int i = 0; i < 50; ++i) put(date(i), 3);
-  put(number(20240230), 1);
+  put(number(20241032), 1);
   EXPECT_EQ(counter.form(), CounterForm::sparse);
   EXPECT_EQ(counter.bucket_count(), 51u);
-  put(number(20240230), 0);
+  for (int i = 50; i < 100; ++i) put(date(i), 3);
+  EXPECT_EQ(counter.form(), CounterForm::sparse);  // although its ends are dates, and close enough
+  put(number(20241032), 0);
   EXPECT_EQ(counter.form(), CounterForm::dense_1);
 }
 
@@ -189,6 +191,16 @@ TEST_F(CounterTest, RemovingShrinks) {
   EXPECT_EQ(remove(range(0, 398)), (DenseSum{}));
   EXPECT_EQ(remove(range(399, 399)), (DenseSum{1, 1}));
   EXPECT_TRUE(counter.empty());
+}
+
+TEST_F(CounterTest, EmptyingDaysOneByOneShrinksToo) {
+  for (int i = 0; i < 400; ++i) put(date(i), 1);
+  for (int i = 1; i < 399; ++i) put(date(i), 0);
+  EXPECT_EQ(counter.form(), CounterForm::sparse);
+  EXPECT_LE(counter.memory(), 64u);
+  put(date(399), 0);
+  EXPECT_EQ(counter.form(), CounterForm::single);
+  EXPECT_EQ(counter.memory(), 0u);
 }
 
 TEST_F(CounterTest, ACloneSharesNothing) {

@@ -69,7 +69,7 @@ TEST(Series, TheKeysZeroAndLargestAreKeysLikeOthers) {
   EXPECT_EQ(series.total({1}), 0u);
 }
 
-TEST(Series, HashesThatCollideCostMemoryInProportion) {
+TEST(Series, HashesThatCollideLoseNothing) {
   // Keys whose hashes share many of the highest bits, as only somebody who knows the seed could choose them.
   std::vector<Key> keys;
   for (std::uint64_t key = 0; keys.size() < 300; ++key) {

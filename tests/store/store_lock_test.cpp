@@ -57,6 +57,26 @@ TEST(StoreLock, ReadersSeeAllOfABatchOrNothing) {
   series.check_invariants();
 }
 
+TEST(StoreLock, TheWriterWaitsForAReaderThatIsInside) {
+  StoreLock lock;
+  StoreLock::Reader& side = lock.add_reader();
+  for (int round = 0; round < 50; ++round) {
+    std::atomic<bool> entered{false};
+    side.lock();
+    std::thread writer([&] {
+      std::lock_guard guard(lock);
+      entered = true;
+    });
+    for (int i = 0; i < 100; ++i) {
+      std::this_thread::yield();
+      EXPECT_FALSE(entered);
+    }
+    side.unlock();
+    writer.join();
+    EXPECT_TRUE(entered);
+  }
+}
+
 TEST(StoreLock, ASaturatingReaderDoesNotKeepTheWriterOut) {
   StoreLock lock;
   StoreLock::Reader& side = lock.add_reader();
