@@ -78,7 +78,6 @@ bool Acceptor::accept_from(int listener) {
   for (int i = 0; i < kMaxAccepts; ++i) {
     FileDescriptor socket(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket.valid()) {
-      out_of_descriptors_ = false;
       accept_one(std::move(socket));
       continue;
     }
@@ -89,7 +88,10 @@ bool Acceptor::accept_from(int listener) {
       }
       return false;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      out_of_descriptors_ = false;  // nobody waits any more
+      return true;
+    }
   }
   return true;
 }
