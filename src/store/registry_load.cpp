@@ -132,11 +132,12 @@ class StagedLoader {
   explicit StagedLoader(Series& series) : series_(series) {}
 
   bool point(const Value& point) {
+    if (point.type != Type::array) return false;
     std::uint64_t numbers[3];
     std::size_t count = 0;
-    bool fits = point.type == Type::array;
+    bool fits = true;
     json::Reader reader(point.text);
-    fits = fits && reader.read_array([&](const Value& number) {
+    reader.read_array([&](const Value& number) {
       fits = number.type == Type::unsigned_integer && count < 3;
       if (fits) numbers[count++] = number.number;
       return fits;

@@ -1,0 +1,147 @@
+#include "store/idempotency.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace karma::store {
+namespace {
+
+class Records : public ::testing::Test {
+ protected:
+  void remember(std::string_view key, std::int64_t created_at, std::uint64_t first = 1) {
+    records.remember({.key = records.key(key),
+                      .operation = Operation::batch_add,
+                      .fingerprint = sha256(key),
+                      .first = first,
+                      .second = UINT64_MAX - first,
+                      .created_at = created_at});
+    records.check_invariants();
+  }
+  bool knows(std::string_view key, std::int64_t now = 1000) { return records.find(records.key(key), now).has_value(); }
+  static std::vector<std::string> keys(const IdempotencyView& view) {
+    std::vector<std::string> keys;
+    view.for_each([&](const IdempotencyRecord& record) {
+      keys.emplace_back(record.key.text);
+      return true;
+    });
+    return keys;
+  }
+
+  IdempotencyRecords records{7, {.max_records = 1000000, .max_age_seconds = 100}};
+};
+
+using Keys = std::vector<std::string>;
+
+TEST_F(Records, GivesBackWhatWasRemembered) {
+  remember("a", 1000, 5);
+  const std::string longest(kMaxIdempotencyKeyBytes, 'k');
+  remember(longest, 1001, UINT64_MAX);
+  const std::optional<IdempotencyRecord> found = records.find(records.key("a"), 1000);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->key.text, "a");
+  EXPECT_EQ(found->operation, Operation::batch_add);
+  EXPECT_EQ(found->fingerprint, sha256("a"));
+  EXPECT_EQ(found->first, 5u);
+  EXPECT_EQ(found->second, UINT64_MAX - 5);
+  EXPECT_EQ(found->created_at, 1000);
+  ASSERT_TRUE(knows(longest));
+  EXPECT_EQ(records.find(records.key(longest), 1000)->first, UINT64_MAX);
+  EXPECT_FALSE(knows("b"));
+  EXPECT_FALSE(knows(longest.substr(1)));
+}
+
+TEST_F(Records, ForgetsTheOldestBeyondTheCount) {
+  records.set_limits({.max_records = 3, .max_age_seconds = 0});
+  for (const std::string_view key : {"a", "b", "c", "d"}) remember(key, 1000);
+  EXPECT_EQ(keys(records.view()), (Keys{"b", "c", "d"}));
+  EXPECT_EQ(records.size(), 3u);
+  EXPECT_EQ(records.pruned(), 1u);
+  EXPECT_FALSE(knows("a"));
+}
+
+TEST_F(Records, DoesNotFindWhatIsTooOld) {
+  remember("a", 1000);
+  EXPECT_TRUE(knows("a", 1100));
+  EXPECT_FALSE(knows("a", 1101));
+  records.set_limits({.max_records = 10, .max_age_seconds = 0});
+  EXPECT_TRUE(knows("a", INT64_MAX));
+}
+
+TEST_F(Records, ForgetsTheTooOldWhenANewOneComes) {
+  remember("a", 1000);
+  remember("b", 1001);
+  remember("c", 1101);
+  EXPECT_EQ(keys(records.view()), (Keys{"b", "c"}));
+}
+
+TEST_F(Records, ReplacesARecordThatIsRegisteredAgain) {
+  remember("a", 1000, 1);
+  remember("b", 1000, 2);
+  remember("a", 1050, 3);
+  EXPECT_EQ(keys(records.view()), (Keys{"b", "a"}));
+  EXPECT_EQ(records.size(), 2u);
+  EXPECT_EQ(records.find(records.key("a"), 1050)->first, 3u);
+}
+
+TEST_F(Records, PrunesByTimeInOrderOfRegistrationUpToALimit) {
+  for (const auto& [key, time] : {std::pair{"a", 1000}, {"b", 1050}, {"c", 1001}, {"d", 1002}, {"e", 1060}})
+    remember(key, time);
+  EXPECT_EQ(records.prune(1000, UINT64_MAX), 0u);
+  EXPECT_EQ(records.prune(1010, 2), 2u);
+  records.check_invariants();
+  EXPECT_EQ(keys(records.view()), (Keys{"b", "d", "e"}));
+  EXPECT_EQ(records.prune(2000, UINT64_MAX), 3u);
+  records.check_invariants();
+  EXPECT_EQ(records.size(), 0u);
+  EXPECT_EQ(records.prune(2000, UINT64_MAX), 0u);
+  remember("a", 1000);
+  EXPECT_TRUE(knows("a"));
+}
+
+TEST_F(Records, AViewStaysWhatItWas) {
+  records.set_limits({.max_records = 3, .max_age_seconds = 0});
+  for (const std::string_view key : {"a", "b", "c"}) remember(key, 1000);
+  const IdempotencyView before = records.view();
+  remember("b", 1001);
+  remember("d", 1002);
+  records.prune(2000, UINT64_MAX);
+  remember("e", 1003);
+  EXPECT_EQ(keys(before), (Keys{"a", "b", "c"}));
+  EXPECT_EQ(before.size(), 3u);
+  EXPECT_EQ(keys(records.view()), (Keys{"e"}));
+}
+
+// The front never moves, as its time lies ahead of all others.
+TEST_F(Records, DoesNotPileUpWhatWasReplaced) {
+  remember("future", 1000000);
+  for (int i = 0; i < 20000; ++i) {
+    records.remember({.key = records.key("again"), .fingerprint = {}, .created_at = 1000 + i});
+  }
+  records.check_invariants();
+  EXPECT_EQ(keys(records.view()), (Keys{"future", "again"}));
+  EXPECT_LT(records.memory_bytes(), std::size_t{3} << 20);
+}
+
+TEST_F(Records, GivesMemoryBackAsTheQueueMovesOn) {
+  records.set_limits({.max_records = 1000, .max_age_seconds = 0});
+  for (int i = 0; i < 100000; ++i)
+    records.remember({.key = records.key("key-" + std::to_string(i)), .fingerprint = {}, .created_at = 1000});
+  records.check_invariants();
+  EXPECT_EQ(records.size(), 1000u);
+  EXPECT_LT(records.memory_bytes(), std::size_t{2} << 20);
+  EXPECT_FALSE(knows("key-98999"));
+  EXPECT_TRUE(knows("key-99000"));
+}
+
+TEST_F(Records, OperationsHaveTheirInternalNames) {
+  EXPECT_EQ(to_string(Operation::delete_range), "delete");
+  EXPECT_EQ(operation_of("batch_delete_range"), Operation::batch_delete_range);
+  EXPECT_EQ(operation_of("increment"), Operation::increment);
+  EXPECT_FALSE(operation_of(""));
+  EXPECT_FALSE(operation_of("drop"));
+}
+
+}  // namespace
+}  // namespace karma::store
