@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "commands/counter.h"
+#include "commands/replication.h"
 #include "commands/series.h"
 #include "commands/services.h"
 #include "commands/snapshot.h"
@@ -47,6 +48,7 @@ constexpr Op kCatalog[] = {
     make_op<SnapshotFetch>(),
     make_op<SnapshotFetchChunk>(),
     make_op<SnapshotVerify>(),
+    make_op<ReplicationEntries>(),
     make_op<SystemPing>(),
     make_op<SystemHealth>(),
     make_op<SystemStats>(),

@@ -118,11 +118,11 @@ void Decoder::key(Key& key) {
 }
 
 void Decoder::no_key() {
-  if (strict() && fields_.has(Field::key)) fail("Field key is not taken by this op, which concerns the whole series");
+  if (strict() && fields_.find(Field::key) != nullptr) fail("Field key is not taken by this op, which concerns the whole series");
 }
 
 void Decoder::no_series() {
-  if (strict() && (fields_.has(Field::series) || fields_.has(Field::tree)))
+  if (strict() && (fields_.find(Field::series) != nullptr || fields_.find(Field::tree) != nullptr))
     fail("Field series is not taken by this op, which concerns every series; series.compact takes one");
 }
 
@@ -274,13 +274,12 @@ void Decoder::range(BucketRange& range) {
   if (required(Field::range, value)) decode_range(*value, range);
 }
 
-// An explicit null is no range, but the caller may have meant one: better an error than a total over all time.
+// An explicit null is an error, here and elsewhere: the caller may have meant a range, and would get a total over all
+// time.
 void Decoder::range(std::optional<BucketRange>& range) {
-  if (failed_ || !fields_.has(Field::range)) return;
   BucketRange given;
-  const Value* value = fields_.find(Field::range);
-  if (value == nullptr) return fail(R"(Field range must be an object {"from":…,"to":…})");
-  if (decode_range(*value, given)) range = given;
+  const Value* value = failed_ ? nullptr : fields_.find(Field::range);
+  if (value != nullptr && decode_range(*value, given)) range = given;
 }
 
 void Decoder::before(Bucket& bucket) {
@@ -305,7 +304,8 @@ void Decoder::cursor(std::optional<Key>& key) {
   if (failed_) return;
   const Value* value = fields_.find(Field::cursor);
   Key given;
-  if (value != nullptr && unsigned_of(*value, "cursor", given.value)) key = given;
+  if (value == nullptr || value->type == Type::null) return;  // next_cursor of the last page
+  if (unsigned_of(*value, "cursor", given.value)) key = given;
 }
 
 void Decoder::file(std::string_view& file) {
@@ -325,6 +325,11 @@ void Decoder::offset(std::uint64_t& offset) {
   if (failed_) return;
   offset = 0;
   if (const Value* value = fields_.find(Field::offset)) unsigned_of(*value, "offset", offset);
+}
+
+void Decoder::after_lsn(Lsn& lsn) {
+  const Value* value;
+  if (required(Field::after_lsn, value)) unsigned_of(*value, "after_lsn", lsn.value);
 }
 
 void Encoder::series(const SeriesName& name) {

@@ -71,6 +71,7 @@ class Decoder {
   void cursor(std::optional<Key>& key);
   void file(std::string_view& file);
   void offset(std::uint64_t& offset);          // default 0
+  void after_lsn(Lsn& lsn);
 
  private:
   void fail(std::string message);
@@ -130,6 +131,7 @@ class FieldLister {
   void cursor(std::optional<Key>&) { add("[cursor]"); }
   void file(std::string_view&) { add("file"); }
   void offset(std::uint64_t&) { add("[offset]"); }
+  void after_lsn(Lsn&) { add("after_lsn"); }
 
  private:
   void add(std::string_view name) {

@@ -58,14 +58,11 @@ class Fields {
   // the second time; unknown names are ignored (but must be JSON). Views into `line`, which must outlive the fields.
   Status parse(std::string_view line);
 
-  // nullptr if the field is missing; an explicit null counts as missing.
+  // nullptr if the field is missing. An explicit null is there.
   const json::Value* find(Field field) const {
     if ((present_ >> static_cast<unsigned>(field) & 1) == 0) return nullptr;
-    const json::Value& value = values_[static_cast<std::size_t>(field)];
-    return value.type == json::Type::null ? nullptr : &value;
+    return &values_[static_cast<std::size_t>(field)];
   }
-  // Whether the name is there at all, even with null.
-  bool has(Field field) const { return (present_ >> static_cast<unsigned>(field) & 1) != 0; }
 
  private:
   std::array<json::Value, kFieldCount> values_;

@@ -14,6 +14,8 @@ inline constexpr std::uint64_t kMaxTopLimit = 1000;        // tree.top
 inline constexpr std::uint64_t kDefaultTopLimit = 50;
 inline constexpr std::uint64_t kMaxChunkBytes = 524288;    // snapshot.fetch_chunk
 inline constexpr std::uint64_t kDefaultChunkBytes = 262144;
+inline constexpr std::uint64_t kMaxEntriesLimit = 10000;   // replication.entries
+inline constexpr std::uint64_t kDefaultEntriesLimit = 1000;
 inline constexpr std::uint64_t kInlineScanKeys = 2000;     // longer reads of a series go to a worker thread
 
 }  // namespace karma::commands

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,10 @@ class Services {
   virtual Health health() = 0;
   virtual LogState log_state() = 0;
   virtual std::uint64_t snapshot_retention() const = 0;
+  virtual std::uint64_t response_limit() const = 0;  // bytes; 0: none
+  // Entries above `after` until `visit` returns false; replication_gap if the log does not reach back so far. Reads
+  // files, so not for an I/O thread.
+  virtual Status read_log(Lsn after, const std::function<bool(Lsn, std::string_view entry)>& visit) = 0;
   // Whether a response of that size could not be sent anyway.
   virtual bool over_response_limit(std::size_t bytes) const = 0;
 

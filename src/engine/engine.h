@@ -64,6 +64,8 @@ class Engine final : public commands::Services, private wal::Machine {
   commands::Health health() override;
   commands::LogState log_state() override;
   std::uint64_t snapshot_retention() const override;
+  std::uint64_t response_limit() const override;
+  Status read_log(Lsn after, const std::function<bool(Lsn, std::string_view)>& visit) override;
   bool over_response_limit(std::size_t bytes) const override;
   Status create_snapshot(const std::string& series) override;
   Status create_all_snapshots() override;

@@ -80,8 +80,12 @@ commands::LogState Engine::log_state() { return {config_.wal, wal_->bytes(), wal
 
 std::uint64_t Engine::snapshot_retention() const { return static_cast<std::uint64_t>(config_.dump_retention_per_tree); }
 
-bool Engine::over_response_limit(std::size_t bytes) const {
-  return config_.max_response_bytes > 0 && bytes > static_cast<std::size_t>(config_.max_response_bytes);
+std::uint64_t Engine::response_limit() const { return static_cast<std::uint64_t>(config_.max_response_bytes); }
+
+bool Engine::over_response_limit(std::size_t bytes) const { return response_limit() > 0 && bytes > response_limit(); }
+
+Status Engine::read_log(Lsn after, const std::function<bool(Lsn, std::string_view)>& visit) {
+  return wal_->read(after, visit);
 }
 
 }  // namespace karma::engine

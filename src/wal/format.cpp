@@ -77,11 +77,11 @@ ParsedLine understand(const Envelope& envelope, bool checksummed) {
     parsed.fault = "not a JSON object";
     return parsed;
   }
+  parsed.kind = LineKind::wrong;
   if (envelope.lsn_count == 0 && envelope.entry_count == 0) {
-    parsed.fault = "neither lsn nor entry";
+    parsed.fault = "neither lsn nor entry: not a line of this log, or of one older than Karma 1.0";
     return parsed;
   }
-  parsed.kind = LineKind::wrong;
   parsed.line.checksummed = checksummed;
   const std::optional<std::uint64_t> lsn = canonical_number<std::uint64_t>(envelope.lsn);
   if (lsn) parsed.line.lsn = Lsn{*lsn};

@@ -31,7 +31,7 @@ enum class LineKind {
   good,
   blank,       // white space only
   wrong,       // readable to its end, but not a line of the log: checksum, LSN or entry is not right
-  unreadable,  // not one whole JSON object, or one that has nothing to do with a log
+  unreadable,  // not one whole JSON object
 };
 
 struct ParsedLine {

@@ -63,13 +63,13 @@ TEST(WalFormat, TellsWrongLinesFromUnreadableOnes) {
         R"({"lsn":1.0,"entry":{}})", R"({"lsn":01,"entry":{}})", R"({"lsn":18446744073709551616,"entry":{}})",
         R"({"lsn":5})", R"({"lsn":5,"entry":[]})", R"({"lsn":5,"lsn":5,"entry":{}})", R"({"lsn":5,"entry":null})",
         R"({"lsn":5,"entry":{},"entry":{}})", R"({"lsn":5,"crc32c":1,"entry":{}})",
-        R"({"lsn":5,"entry":{},"crc32c":1})", R"({"lsn":5,"entry":{},"crc32c":"1"})"}) {
+        R"({"lsn":5,"entry":{},"crc32c":1})", R"({"lsn":5,"entry":{},"crc32c":"1"})", "{}", R"({"x":1})"}) {
     EXPECT_EQ(parse_line(text).kind, LineKind::wrong) << text;
     EXPECT_STRNE(parse_line(text).fault, "") << text;
   }
   for (const char* text :
-       {"garbage", "5", "[]", "{}", R"({"x":1})", "{", R"({"lsn":5,"entry":{})", R"({"lsn":5,"entry":{}}x)",
-        R"({"lsn":5,"entry":{]})", R"({"lsn":5,"entry":{"a})", R"({"lsn":5 "entry":{}})", R"({"lsn":5,"entry":{},})",
+       {"garbage", "5", "[]", "{", R"({"lsn":5,"entry":{})", R"({"lsn":5,"entry":{}}x)", R"({"lsn":5,"entry":{]})",
+        R"({"lsn":5,"entry":{"a})", R"({"lsn":5 "entry":{}})", R"({"lsn":5,"entry":{},})",
         R"({"lsn":5,"entry":{"a":"\)", "{\"lsn\":5,\"entry\":{\"a\":\"\x01\"}}", R"({"lsn":5,"entry":{}}{})"}) {
     EXPECT_EQ(parse_line(text).kind, LineKind::unreadable) << text;
   }

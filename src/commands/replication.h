@@ -1,0 +1,22 @@
+// replication.*: what replicas ask of their master.
+#pragma once
+
+#include "commands/op.h"
+
+namespace karma::commands {
+
+// A page of the log. It ends before the response limit; a single entry is delivered whatever its size within that limit.
+struct ReplicationEntries {
+  static constexpr Spec kSpec{.name = "replication.entries", .command = "replication_entries"};
+  Lsn after;
+  std::uint64_t limit = 0;
+
+  static void describe(auto& self, auto& fields) {
+    fields.after_lsn(self.after);
+    fields.limit(self.limit, kDefaultEntriesLimit, kMaxEntriesLimit);
+  }
+  Status answer(Reads& reads, Buffer& out) const;
+  bool is_long(Reads&) const { return true; }  // it reads files
+};
+
+}  // namespace karma::commands
