@@ -7,18 +7,10 @@
 #include "store/hash.h"
 
 namespace karma::store {
-namespace {
-
-// The counters follow the page in the same allocation.
-constexpr std::size_t kHeaderSize = (sizeof(Page) + alignof(Counter) - 1) / alignof(Counter) * alignof(Counter);
-
-}  // namespace
-
-Counter* Page::counters() { return reinterpret_cast<Counter*>(reinterpret_cast<std::byte*>(this) + kHeaderSize); }
 
 Ref<Page> Page::create(std::uint32_t slots) {
   KARMA_CHECK(std::has_single_bit(slots));
-  void* memory = std::malloc(kHeaderSize + slots * sizeof(Counter));
+  void* memory = std::malloc(header_size() + slots * sizeof(Counter));
   if (!memory) throw std::bad_alloc();
   Page* page = new (memory) Page(slots);
   for (Counter* counter = page->begin(); counter != page->end(); ++counter) new (counter) Counter();

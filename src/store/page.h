@@ -63,7 +63,11 @@ class Page : public RefCounted {
   explicit Page(std::uint32_t slots) : slots_(slots) {}
   std::uint32_t home(std::uint64_t hash) const { return static_cast<std::uint32_t>(hash) & (slots_ - 1); }
   std::uint32_t next(std::uint32_t at) const { return (at + 1) & (slots_ - 1); }
-  Counter* counters();
+  // The counters follow the page in the same allocation.
+  static constexpr std::size_t header_size() {
+    return (sizeof(Page) + alignof(Counter) - 1) / alignof(Counter) * alignof(Counter);
+  }
+  Counter* counters() { return reinterpret_cast<Counter*>(reinterpret_cast<std::byte*>(this) + header_size()); }
 
   std::uint32_t slots_;
   std::uint32_t count_ = 0;

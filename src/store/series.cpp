@@ -31,6 +31,8 @@ void for_items(const Ref<Directory>& directory, std::span<const Item> items, Cha
       // Batches mostly stay within one day.
       bool same = i > 0 && items[i].bucket == items[i - 1].bucket;
       days[i] = same ? days[i - 1] : Day(items[i].bucket);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
       const Counter* counter = pages[i]->find(items[i].key, hashes[i]);
       if (counter) counter->prefetch(days[i]);
     }

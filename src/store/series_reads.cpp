@@ -12,7 +12,7 @@ namespace karma::store {
 namespace {
 
 constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
-constexpr std::size_t kAhead = 32;     // keys under way at once
+constexpr std::size_t kAhead = 32;      // keys under way at once
 constexpr std::size_t kDaysAhead = 16;  // counters whose days are under way at once
 
 const Counter* find(const Directory& directory, Key key) {
