@@ -150,6 +150,8 @@ bool Session::handle_line(std::string_view line, Buffer& out) {
       return true;
     case Handled::pending:
       ++pending_;
+      pending_bytes_ += line.size();
+      blocked_ = pending_bytes_ >= kMaxPendingBytes;
       return true;
     case Handled::blocked:
       break;
@@ -248,7 +250,10 @@ void Session::settle() {
 void Session::deliver(std::string_view reply) {
   KARMA_CHECK(pending_ > 0);
   --pending_;
-  if (pending_ == 0) blocked_ = false;
+  if (pending_ == 0) {
+    blocked_ = false;
+    pending_bytes_ = 0;
+  }
   if (open()) out_.append(reply);
   enqueue();
 }

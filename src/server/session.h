@@ -36,6 +36,8 @@ inline constexpr std::size_t kReadBytes = 64 << 10;
 inline constexpr std::size_t kMaxUnsentBytes = 64 << 10;
 // With so many pending replies a session handles nothing more until one has come.
 inline constexpr std::size_t kMaxPending = 1024;
+// Likewise with so many bytes of requests behind them, until all are answered: what waits for the disk is a copy.
+inline constexpr std::size_t kMaxPendingBytes = 1 << 20;
 // Buffers above this are given back when they are empty.
 inline constexpr std::size_t kKeptBufferBytes = 4 << 10;
 inline constexpr std::size_t kKeptSharedBufferBytes = 4 << 20;
@@ -119,10 +121,11 @@ class Session {
   SessionHost& host_;
   FileDescriptor socket_;
   LineFramer framer_;
-  Buffer in_;             // received, not handled
-  Buffer out_;            // replies that the socket has not taken
-  std::size_t sent_ = 0;  // of out_
-  std::size_t pending_ = 0;
+  Buffer in_;                      // received, not handled
+  Buffer out_;                     // replies that the socket has not taken
+  std::size_t sent_ = 0;           // of out_
+  std::size_t pending_ = 0;        // replies that will come
+  std::size_t pending_bytes_ = 0;  // of requests since nothing was pending
   std::size_t discarded_ = 0;
 
   std::list<Session>::iterator self_;

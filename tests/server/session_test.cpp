@@ -228,6 +228,24 @@ TEST_F(SessionTest, PendingRepliesAreBounded) {
   EXPECT_EQ(client.line(), "end");
 }
 
+TEST_F(SessionTest, BytesOfPendingRequestsAreBounded) {
+  options_.session.max_request_bytes = kMaxPendingBytes;
+  SocketClient client = connect();
+  const std::string half(kMaxPendingBytes / 2, 'x');
+  std::thread sender([&] { client.send("later " + half + "\nlater " + half + "\nlater 3\necho 4\n"); });
+  ASSERT_TRUE(script_.wait_for_waiting(2));
+  script_.release(1);
+  EXPECT_EQ(client.line(), half);
+  EXPECT_EQ(script_.waiting(), 1u) << "the third waits until both are answered";
+  script_.release(1);
+  EXPECT_EQ(client.line(), half);
+  ASSERT_TRUE(script_.wait_for_waiting(1));
+  script_.release(1);
+  EXPECT_EQ(client.line(), "3");
+  EXPECT_EQ(client.line(), "4");
+  sender.join();
+}
+
 TEST_F(SessionTest, AfterAHalfCloseEverythingIsAnswered) {
   SocketClient client = connect();
   client.send("later 1\nread 2\necho 3");
