@@ -1,8 +1,5 @@
 #include "commands/series.h"
 
-#include <map>
-#include <utility>
-
 #include "commands/replies.h"
 #include "commands/verdicts.h"
 
@@ -14,27 +11,6 @@ std::uint64_t sum_of(std::span<const Item> items) {
   std::uint64_t sum = 0;
   for (const Item& item : items) sum += item.value;
   return sum;
-}
-
-// The first item whose addition would take its counter past 2^64-1, or nullptr.
-const Item* add_overflow(const store::SeriesReads& series, std::span<const Item> items) {
-  return store::first_overflow(series, items);
-}
-
-// The same for setting one item after the other.
-const Item* set_overflow(const store::SeriesReads& series, std::span<const Item> items) {
-  if (sum_of(items) <= UINT64_MAX - series.largest_total()) return nullptr;
-  std::map<Key, std::uint64_t> totals;
-  std::map<std::pair<Key, Bucket>, std::uint64_t> values;
-  for (const Item& item : items) {
-    std::uint64_t& total = totals.try_emplace(item.key, series.total(item.key)).first->second;
-    std::uint64_t& value =
-        values.try_emplace({item.key, item.bucket}, series.sum(item.key, {item.bucket, item.bucket})).first->second;
-    if (total - value > UINT64_MAX - item.value) return &item;
-    total = total - value + item.value;
-    value = item.value;
-  }
-  return nullptr;
 }
 
 bool refuse_overflow(const Item* item, Outcome& outcome) {
@@ -55,12 +31,12 @@ Verdict admit_items(const store::Store& store, std::string_view series, std::spa
 }  // namespace
 
 Verdict SeriesBatchAdd::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
-  return admit_items(store, series.text, items, pending, outcome, add_overflow);
+  return admit_items(store, series.text, items, pending, outcome, store::first_overflow);
 }
 
 void SeriesBatchAdd::apply(store::Store& store, Outcome& outcome) const {
   store::Series& found = store.find_or_create(series.text);
-  if (refuse_overflow(add_overflow(found, items), outcome)) return;
+  if (refuse_overflow(store::first_overflow(found, items), outcome)) return;
   found.add(items);
   outcome.first = items.size();
   outcome.second = sum_of(items);
@@ -73,14 +49,14 @@ void SeriesBatchAdd::reply(const Outcome& outcome, Buffer& out) const {
 Verdict SeriesBatchSet::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
   // An empty set creates nothing.
   if (items.empty()) return Verdict::log;
-  return admit_items(store, series.text, items, pending, outcome, set_overflow);
+  return admit_items(store, series.text, items, pending, outcome, store::first_set_overflow);
 }
 
 void SeriesBatchSet::apply(store::Store& store, Outcome& outcome) const {
   outcome.first = items.size();
   if (items.empty()) return;  // creates nothing, as in 1.0
   store::Series& found = store.find_or_create(series.text);
-  if (refuse_overflow(set_overflow(found, items), outcome)) return;
+  if (refuse_overflow(store::first_set_overflow(found, items), outcome)) return;
   found.set(items);
 }
 

@@ -58,7 +58,10 @@ void TreeDrop::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
 Verdict TreeReset::admit(const store::Store& store, Pending& pending, Outcome&) const {
   return admit_creating(store, series.text, pending);
 }
-void TreeReset::apply(store::Store& store, Outcome&) const { store.find_or_create(series.text).clear(); }
+void TreeReset::apply(store::Store& store, Outcome&) const {
+  store.find_or_create(series.text);
+  store.clear(series.text);
+}
 void TreeReset::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
 
 Verdict TreeDeleteRange::admit(const store::Store& store, Pending& pending, Outcome&) const {
