@@ -211,10 +211,25 @@ Status FileLog::close_active() {
   }
   if (Status synced = files_.sync_directory(directory_); !synced) return stop(synced.error());
   event("wal.segment", "path=" + name);
-  if (Status indexed = write_segment_index(files_, directory_, name); !indexed) {
-    event("wal.segment_index_failed", indexed.error().message);
+  if (options_.in_background) {
+    options_.in_background([this, name] { write_index(name); });
+  } else {
+    write_index(name);
   }
   return {};
+}
+
+// With the lock of trim(), so that no index outlives its segment.
+void FileLog::write_index(const std::string& segment) {
+  const std::lock_guard one_at_a_time(trim_mutex_);
+  {
+    const std::lock_guard lock(files_mutex_);
+    const auto is_it = [&](const FileInfo& file) { return file.name == segment; };
+    if (std::none_of(segments_.begin(), segments_.end(), is_it)) return;
+  }
+  if (Status indexed = write_segment_index(files_, directory_, segment); !indexed) {
+    event("wal.segment_index_failed", indexed.error().message);
+  }
 }
 
 Status FileLog::trim(Lsn lsn) {

@@ -53,6 +53,7 @@ class FileLog final : public Log {
 
   Status open_active();
   Status close_active();
+  void write_index(const std::string& segment);
   Status make_room();
   Status restore_end();
   Status write_batch(std::span<const std::string_view> entries);
@@ -88,7 +89,7 @@ class FileLog final : public Log {
   FileInfo active_;                 // up to the last durable entry
   std::vector<Mark> marks_;         // of the active file, ascending
 
-  std::mutex trim_mutex_;  // one trim at a time
+  std::mutex trim_mutex_;  // one trim or index at a time
   Lsn lsn_file_;
 
   std::atomic<std::uint64_t> last_;

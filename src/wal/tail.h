@@ -8,7 +8,7 @@
 //   a line with a right checksum reaches to the end of the line, alone or behind something else    damage
 //   the line is the last and lacks its line feed                                                   torn
 //   it contains two NUL bytes in a row (one may be a flipped bit)                                  torn
-//   it is one whole JSON object (LSN, checksum or entry is wrong, or it is no line of a log)        damage
+//   it is one whole JSON object (LSN, checksum or entry is wrong, or it is no line of a log)       damage
 //   it ends as lines of ours do, `,"crc32c":N}` give or take two bytes                             damage
 //   anything else                                                                                  torn
 //

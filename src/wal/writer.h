@@ -1,4 +1,5 @@
-// The one thread that changes the state: takes what waits, logs it with one write and one sync, applies it, and says so.
+// The one thread that changes the state: takes what waits, logs it with one write and one sync, applies it, and
+// answers.
 //
 //   loop:  take all that waits, at most batch_size (waiting at most batch_wait for more)
 //          for each, in order:  admit  ->  log it | flush what is admitted first, then ask again | it is answered
@@ -52,14 +53,14 @@ class Machine {
 };
 
 struct WriterOptions {
-  std::size_t batch_size = 1024;             // entries per sync
-  std::chrono::microseconds batch_wait{0};   // how long a batch waits for company
+  std::size_t batch_size = 1024;            // entries per sync
+  std::chrono::microseconds batch_wait{0};  // how long a batch waits for company
 };
 
 class Writer {
  public:
   struct Stats {
-    std::uint64_t batches = 0;   // appends that succeeded
+    std::uint64_t batches = 0;  // appends that succeeded
     std::uint64_t entries = 0;
     std::uint64_t failures = 0;  // appends that failed
   };
@@ -68,7 +69,8 @@ class Writer {
   Writer(Log& log, Machine& machine, WriterOptions options);
   ~Writer();  // stop()
 
-  // Hands over a chain linked by `next`, in order. Thread-safe; after stop() the chain is refused on the caller's thread.
+  // Hands over a chain linked by `next`, in order. Thread-safe. After stop() the chain is refused (refuse, cycle_done)
+  // on the caller's thread, by one thread at a time.
   void submit(Write* first, Write* last);
 
   // Runs `task` on the writer's thread between two batches, with all earlier writes applied, and waits for it.

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <thread>
+#include <utility>
 
 #include "wal/log_support.h"
 
@@ -263,6 +264,21 @@ TEST(FileLog, NeedsNoIndexToRotate) {
   expect_entries(read_log(*log, 1), 2, 3);
 }
 
+TEST(FileLog, LeavesIndexesToAnotherThreadWhereThereIsOne) {
+  CrashableFileSystem files;
+  std::vector<std::function<void()>> tasks;
+  LogOptions options = rotating_at(1);
+  options.in_background = [&](std::function<void()> task) { tasks.push_back(std::move(task)); };
+  const auto log = open_anew(files, options);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(append(*log, 1).ok());
+  ASSERT_EQ(tasks.size(), 2u);
+  EXPECT_FALSE(files.exists(segment_path(1) + ".idx") || files.exists(segment_path(2) + ".idx"));
+  ASSERT_TRUE(log->trim(Lsn{1}).ok());
+  for (const auto& task : tasks) task();
+  EXPECT_FALSE(files.exists(segment_path(1) + ".idx")) << "its segment is gone";
+  EXPECT_TRUE(files.exists(segment_path(2) + ".idx"));
+}
+
 TEST(FileLog, DoesNotOverwriteASegment) {
   CrashableFileSystem files;
   const auto log = open_anew(files, rotating_at(1));
@@ -289,6 +305,13 @@ TEST(FileLog, GoesOnAboveItsEndOnlyIfTheEntriesMayGo) {
   EXPECT_EQ(files.content(kLsnPath), "10\n");
   ASSERT_TRUE(append(**log, 1).ok());
   expect_entries(scan_log(files).entries, 11, 11);
+}
+
+TEST(FileLog, TheCutOfATornTailIsDurableWhenItIsOpen) {
+  CrashableFileSystem files;
+  files.edit(kActivePath, line_text(1) + "{\"v\":2");
+  const auto log = open_anew(files);
+  EXPECT_EQ(files.after_crash(Unsynced::lost)->content(kActivePath), line_text(1));
 }
 
 TEST(FileLog, AfterAnInterruptedOpeningTheNextOneSucceeds) {
@@ -386,6 +409,57 @@ TEST(FileLogRead, ReportsDamageThatAppearedLater) {
   EXPECT_FALSE(read.ok());
   EXPECT_EQ(last, 5u);
   EXPECT_FALSE(log->read(Lsn{10}, [](Lsn, std::string_view) { return true; }).ok()) << "the hint leads over it";
+}
+
+// Does something just before a file is opened.
+class Interfering final : public FileSystem {
+ public:
+  explicit Interfering(FileSystem& files) : files_(files) {}
+  void before_open(std::string path, std::function<void()> action) {
+    path_ = std::move(path);
+    action_ = std::move(action);
+  }
+
+  Result<std::unique_ptr<File>> open(const std::string& path, Open how) override {
+    if (path == path_ && action_) std::exchange(action_, nullptr)();
+    return files_.open(path, how);
+  }
+  bool exists(const std::string& path) override { return files_.exists(path); }
+  Result<std::vector<std::string>> list(const std::string& directory) override { return files_.list(directory); }
+  Status rename(const std::string& from, const std::string& to) override { return files_.rename(from, to); }
+  Status remove(const std::string& path) override { return files_.remove(path); }
+  Status sync_directory(const std::string& directory) override { return files_.sync_directory(directory); }
+  Status create_directories(const std::string& path) override { return files_.create_directories(path); }
+  Result<std::unique_ptr<Lock>> lock(const std::string& path) override { return files_.lock(path); }
+
+ private:
+  FileSystem& files_;
+  std::string path_;
+  std::function<void()> action_;
+};
+
+TEST(FileLogRead, FollowsTheActiveFileWhenItBecomesASegment) {
+  CrashableFileSystem disk;
+  Interfering files(disk);
+  const auto log = open_anew(files);
+  ASSERT_TRUE(append(*log, 5).ok());
+  files.before_open(kActivePath, [&] {
+    ASSERT_TRUE(log->rotate().ok());
+    ASSERT_TRUE(append(*log, 2).ok());
+  });
+  expect_entries(read_log(*log, 2), 3, 5);
+  expect_entries(read_log(*log, 2), 3, 7);
+}
+
+TEST(FileLogRead, ReportsAGapWhenTheSegmentIsTrimmedAway) {
+  CrashableFileSystem disk;
+  Interfering files(disk);
+  const auto log = open_anew(files, rotating_at(1));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(append(*log, 2).ok());
+  files.before_open(segment_path(1), [&] { ASSERT_TRUE(log->trim(Lsn{4}).ok()); });
+  const Status read = log->read(Lsn{1}, [](Lsn, std::string_view) { return true; });
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error().code, ErrorCode::replication_gap) << read.error().message;
 }
 
 TEST(FileLogRead, SeesADenseLogWhileItIsWrittenRotatedAndTrimmed) {

@@ -196,8 +196,8 @@ TEST(WalTail, KeepsAWholeLineInFrontOfZeros) {
 TEST(WalTail, OfGarbageIsCut) {
   const std::string hole = line_text(3).replace(20, 30, std::string(30, '\0'));
   for (const std::string& garbage :
-       {std::string("garbage\n"), std::string("gar\nba\nge"), std::string("\xff\xfe\n\n\x80"), std::string("{}\n"),
-        std::string("{\"x\":1}\n"), std::string("{\"v\":2,\"lsn\":3,\"ent\n"), std::string("\0\0\0\n", 4), hole}) {
+       {std::string("garbage\n"), std::string("gar\nba\nge"), std::string("\xff\xfe\n\n\x80"),
+        std::string("{\"v\":2,\"lsn\":3,\"ent\n"), std::string("\0\0\0\n", 4), hole}) {
     expect_cut(lines(1, 2) + garbage, 2, garbage.size());
   }
 }
@@ -228,6 +228,17 @@ TEST(WalDamage, OfTheLastWholeLineIsNoTornTail) {
   last[40] ^= 1;
   expect_damage(lines(1, 2) + last, lines(1, 2).size(), 3);
   expect_damage(lines(1, 2) + last + "{\"v\":2,\"ls", lines(1, 2).size(), 3);
+}
+
+TEST(WalDamage, IsAWholeObjectThatIsNoLine) {
+  for (const char* object : {"{}\n", "{\"x\":1}\n"}) expect_damage(lines(1, 2) + object, lines(1, 2).size(), 3);
+}
+
+TEST(WalDamage, IsOneByteThatBecameZero) {
+  std::string last;
+  append_line(last, Lsn{3}, R"({"v":2,"op":"tree.create","series":"two words"})");
+  last[last.find(' ')] = '\0';
+  expect_damage(lines(1, 2) + last, lines(1, 2).size(), 3);
 }
 
 TEST(WalDamage, IsABadLineBeforeAGoodOne) {
