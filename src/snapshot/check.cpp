@@ -1,0 +1,77 @@
+// snapshot.verify's part of the files: everything is read, nothing is changed. Content is every state that a crash, a
+// drop or a snapshot of one series leaves; only what is not as it was written, or contradicts itself, is a fault.
+#include "core/crc32c.h"
+#include "io/replace_file.h"
+#include "snapshot/manager_impl.h"
+#include "snapshot/metadata.h"
+
+namespace karma::snapshot {
+namespace {
+
+class Checker {
+ public:
+  explicit Checker(Manager::Impl& impl) : impl_(impl) {}
+
+  Result<Manager::Checked> run() {
+    Result<Inventory> inventory = take_inventory(impl_.files, impl_.directory);
+    if (!inventory) return inventory.error();
+    inventory_ = std::move(*inventory);
+    if (!inventory_.manifest_fault.empty()) fault(std::string(kManifestName), inventory_.manifest_fault);
+    for (const Item& item : inventory_.items) check(item);
+    check_registry();
+    return std::move(checked_);
+  }
+
+ private:
+  void check(const Item& item) {
+    if (item.present) ++checked_.dump_count;
+    Result<TreeFacts> facts = impl_.decode(item, [](Key, std::span<const store::Point>) { return true; });
+    if (!facts) {
+      fault(item.file.meta.file, facts.error().message);
+    } else if (const std::string odd = facts->oddities(); !odd.empty()) {
+      fault(item.file.meta.file, "it holds " + odd);
+    }
+    check_sidecar(item);
+  }
+
+  void check_sidecar(const Item& item) {
+    const Meta& meta = item.file.meta;
+    const std::string name = sidecar_name(meta.file);
+    std::string disk_name = name;
+    if (!inventory_.has(disk_name)) disk_name = staged_name(name);
+    if (!inventory_.has(disk_name)) {
+      if (item.present) ++checked_.missing_metadata;
+      return;
+    }
+    ++checked_.metadata_checked;
+    if (!item.sidecar_fault.empty()) return fault(name, item.sidecar_fault);
+    if (item.origin != Origin::older) return;  // has been compared
+    Result<std::string> text = read_file(impl_.files, impl_.path(disk_name));
+    if (!text) return fault(name, text.error().message);
+    if (item.file.sidecar_crc && crc32c(*text) != item.file.sidecar_crc) fault(name, "it is not what was written");
+    const std::optional<Meta> sidecar = decode_sidecar(*text);
+    if (!sidecar) return fault(name, "it is unreadable");
+    if (sidecar->file != meta.file || sidecar->series != meta.series || sidecar->timestamp != meta.timestamp) {
+      fault(name, "it belongs to another file");
+    }
+  }
+
+  void check_registry() {
+    Result<std::optional<CurrentRegistry>> registry = impl_.current_registry(inventory_, &checked_.faults);
+    if (!registry) checked_.faults.push_back(registry.error().message);
+  }
+
+  void fault(const std::string& file, const std::string& what) {
+    checked_.faults.push_back(file + " is damaged: " + what);
+  }
+
+  Manager::Impl& impl_;
+  Inventory inventory_;
+  Manager::Checked checked_;
+};
+
+}  // namespace
+
+Result<Manager::Checked> Manager::check() { return Checker(*impl_).run(); }
+
+}  // namespace karma::snapshot

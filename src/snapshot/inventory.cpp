@@ -1,0 +1,231 @@
+#include "snapshot/inventory.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "core/crc32c.h"
+#include "io/path.h"
+#include "io/replace_file.h"
+#include "snapshot/byte_window.h"
+#include "snapshot/metadata.h"
+
+namespace karma::snapshot {
+namespace {
+
+using Rank = std::pair<Lsn, std::int64_t>;
+
+Rank rank(const Meta& meta) { return {meta.last_lsn, meta.timestamp}; }
+
+class Taker {
+ public:
+  Taker(FileSystem& files, const std::string& directory) : files_(files), directory_(directory) {}
+
+  Result<Inventory> run(bool without_manifest) {
+    if (!files_.exists(directory_)) return std::move(inventory_);
+    Result<std::vector<std::string>> names = files_.list(directory_);
+    if (!names) return names.error();
+    inventory_.names = {names->begin(), names->end()};
+    if (!without_manifest) read_manifest();
+    read_replication_lsn();
+    if (inventory_.manifest) add_listed();
+    for (const std::string& name : inventory_.names) {
+      if (!name.starts_with('.') && name.ends_with(kTreeSuffix) && !listed_.contains(name)) add_unlisted(name);
+    }
+    return std::move(inventory_);
+  }
+
+ private:
+  Result<std::string> read(const std::string& name) { return read_file(files_, join_path(directory_, name)); }
+
+  std::optional<std::uint64_t> size_of(const std::string& name) {
+    return size_of_file(files_, join_path(directory_, name));
+  }
+
+  void read_manifest() {
+    const std::string name(kManifestName);
+    if (!inventory_.has(name)) return;
+    Result<std::string> text = read(name);
+    if (!text) {
+      inventory_.manifest_fault = text.error().message;
+      return;
+    }
+    Result<Manifest> manifest = decode_manifest(*text);
+    if (manifest) {
+      inventory_.manifest = std::move(*manifest);
+    } else {
+      inventory_.manifest_fault = manifest.error().message;
+    }
+  }
+
+  void read_replication_lsn() {
+    const std::string name(kReplicationLsnName);
+    if (!inventory_.has(name)) return;
+    const Result<std::string> text = read(name);
+    if (text) inventory_.replication_lsn = decode_number(*text);
+    if (!inventory_.replication_lsn) {
+      inventory_.replication_lsn = 0;
+      inventory_.warnings.push_back(name + " is not a number");
+    }
+  }
+
+  void add_listed() {
+    for (const ManifestFile& file : inventory_.manifest->series) add_of_set(file);
+    for (const ManifestFile& file : inventory_.manifest->older) {
+      if (!listed_.insert(file.meta.file).second || !inventory_.has(file.meta.file)) continue;
+      inventory_.items.push_back({file, Origin::older, file.meta.file, true, {}});
+    }
+  }
+
+  void add_of_set(const ManifestFile& file) {
+    listed_.insert(file.meta.file);
+    Item item{file, Origin::set, file.meta.file, true, {}};
+    if (!inventory_.has(item.disk_name)) {
+      if (inventory_.has(staged_name(item.disk_name)))
+        item.disk_name = staged_name(item.disk_name);
+      else
+        item.present = false;
+    }
+    check_sidecar_of_set(item);
+    inventory_.items.push_back(std::move(item));
+  }
+
+  void check_sidecar_of_set(Item& item) {
+    std::string name = sidecar_name(item.file.meta.file);
+    if (!inventory_.has(name)) name = staged_name(name);
+    if (!inventory_.has(name)) {
+      if (item.file.meta.has_sidecar) item.sidecar_fault = "it is missing";
+      return;
+    }
+    Result<std::string> text = read(name);
+    if (text && item.file.sidecar_crc == crc32c(*text)) return;
+    const std::optional<Meta> sidecar = text ? decode_sidecar(*text) : std::nullopt;
+    if (sidecar && item.present && sidecar->file == item.file.meta.file &&
+        sidecar->last_lsn > item.file.meta.last_lsn && sidecar->bytes == size_of(item.disk_name) &&
+        content_differs(item)) {
+      item.file = {*sidecar, {}, crc32c(*text)};
+      item.origin = Origin::unlisted;
+      return;
+    }
+    item.sidecar_fault = "it is not what was written";
+  }
+
+  // A flipped bit in a sidecar alone must not pass for a file that was written again.
+  bool content_differs(const Item& item) {
+    const Result<std::unique_ptr<File>> file =
+        files_.open(join_path(directory_, item.disk_name), FileSystem::Open::read);
+    if (!file) return false;
+    ByteWindow window(**file, {});
+    return window.drain() && item.file.crc != window.crc();
+  }
+
+  void add_unlisted(const std::string& name) {
+    std::optional<FileName> parsed = parse_file_name(name);
+    if (!parsed) {
+      inventory_.warnings.push_back(name + " is not the name of a snapshot, ignored");
+      return;
+    }
+    const std::optional<std::uint64_t> size = size_of(name);
+    Item item;
+    item.disk_name = name;
+    item.file.meta = {std::move(parsed->series), name, parsed->timestamp, {}, size.value_or(0), false};
+    if (!size) item.sidecar_fault = "the file cannot be read";
+    read_sidecar(item, parsed->abridged);
+    if (parsed->abridged && !item.file.meta.has_sidecar) {
+      inventory_.warnings.push_back(name + " has no sidecar to tell the name of its series; it is called as the file");
+    }
+    inventory_.items.push_back(std::move(item));
+  }
+
+  void read_sidecar(Item& item, bool abridged) {
+    Meta& meta = item.file.meta;
+    const std::string name = sidecar_name(meta.file);
+    if (!inventory_.has(name)) return;
+    Result<std::string> text = read(name);
+    std::optional<Meta> sidecar = text ? decode_sidecar(*text) : std::nullopt;
+    if (!sidecar) {
+      item.sidecar_fault = "it is unreadable";
+    } else if (sidecar->file != meta.file || sidecar->timestamp != meta.timestamp ||
+               (!abridged && sidecar->series != meta.series)) {
+      item.sidecar_fault = "it belongs to another file";
+    } else if (sidecar->bytes != meta.bytes) {
+      item.sidecar_fault = "it tells another size";
+    } else {
+      meta = std::move(*sidecar);
+      item.file.sidecar_crc = crc32c(*text);
+    }
+  }
+
+  FileSystem& files_;
+  const std::string& directory_;
+  std::set<std::string, std::less<>> listed_;
+  Inventory inventory_;
+};
+
+bool renumbered_since(const Inventory& inventory, const LogReach& log) {
+  if (inventory.manifest || !inventory.replication_lsn || log.lsn_file == Lsn{}) return false;
+  Lsn top;
+  for (const Item& item : inventory.items) top = std::max(top, item.file.meta.last_lsn);
+  return std::max(log.lsn_file, log.last) < top;
+}
+
+bool lsn_unknown(const Item* item) { return !item->sidecar_fault.empty(); }
+
+void sort_newest_first(std::vector<const Item*>& items, bool by_time) {
+  std::sort(items.begin(), items.end(), [by_time](const Item* a, const Item* b) {
+    const Meta& x = a->file.meta;
+    const Meta& y = b->file.meta;
+    if (by_time) return std::tie(x.timestamp, x.last_lsn) > std::tie(y.timestamp, y.last_lsn);
+    return rank(x) > rank(y);
+  });
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> size_of_file(FileSystem& files, const std::string& path) {
+  const Result<std::unique_ptr<File>> file = files.open(path, FileSystem::Open::read);
+  if (!file) return {};
+  const Result<std::uint64_t> size = (*file)->size();
+  if (!size) return {};
+  return *size;
+}
+
+Result<Inventory> take_inventory(FileSystem& files, const std::string& directory, bool without_manifest) {
+  return Taker(files, directory).run(without_manifest);
+}
+
+Choice choose(const Inventory& inventory, const LogReach& log) {
+  Choice choice;
+  choice.renumbered = renumbered_since(inventory, log);
+  const std::optional<Manifest>& manifest = inventory.manifest;
+
+  std::map<std::string_view, Rank> listed;
+  if (manifest) {
+    for (const ManifestFile& file : manifest->series) listed[file.meta.series] = rank(file.meta);
+  }
+  std::map<std::string_view, std::vector<const Item*>> stand_ins;
+  for (const Item& item : inventory.items) {
+    const Meta& meta = item.file.meta;
+    bool current = item.origin == Origin::set;
+    if (item.origin == Origin::unlisted) {
+      const auto entry = listed.find(meta.series);
+      current =
+          !manifest || rank(meta) > (entry != listed.end() ? entry->second : Rank(manifest->lsn, manifest->timestamp));
+    }
+    if (current) {
+      choice.series[meta.series].push_back(&item);
+    } else {
+      stand_ins[meta.series].push_back(&item);
+    }
+  }
+  for (auto& [name, items] : choice.series) {
+    const bool by_time = choice.renumbered || (!manifest && std::any_of(items.begin(), items.end(), lsn_unknown));
+    sort_newest_first(items, by_time);
+    std::vector<const Item*>& more = stand_ins[name];
+    sort_newest_first(more, by_time);
+    items.insert(items.end(), more.begin(), more.end());
+  }
+  return choice;
+}
+
+}  // namespace karma::snapshot

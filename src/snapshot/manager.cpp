@@ -1,0 +1,114 @@
+#include "snapshot/manager.h"
+
+#include <algorithm>
+
+#include "io/replace_file.h"
+#include "snapshot/manager_impl.h"
+
+namespace karma::snapshot {
+namespace {
+
+// What is fetched in pieces is never asked for in larger ones.
+constexpr std::uint64_t kMaxReadBytes = std::uint64_t{1} << 30;
+
+const Item* find(const Inventory& inventory, const std::string& file) {
+  for (const Item& item : inventory.items) {
+    if (item.file.meta.file == file && item.present) return &item;
+  }
+  return nullptr;
+}
+
+Error no_such_file() { return {ErrorCode::not_found, "Snapshot not found"}; }
+
+}  // namespace
+
+Manager::Manager(FileSystem& files, std::string directory, const Clock& clock, ManagerOptions options)
+    : impl_(std::make_unique<Impl>(files, std::move(directory), clock, std::move(options))) {}
+
+Manager::~Manager() = default;
+
+Result<std::vector<Meta>> Manager::list() {
+  Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
+  if (!inventory) return inventory.error();
+  std::vector<Meta> metas;
+  for (Item& item : inventory->items) {
+    if (item.present) metas.push_back(std::move(item.file.meta));
+  }
+  std::sort(metas.begin(), metas.end(), [](const Meta& a, const Meta& b) {
+    return a.timestamp != b.timestamp ? a.timestamp > b.timestamp : a.file < b.file;
+  });
+  return metas;
+}
+
+Result<std::vector<Meta>> Manager::latest() {
+  Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
+  if (!inventory) return inventory.error();
+  std::vector<Meta> metas;
+  for (const auto& [name, items] : choose(*inventory, impl_->log).series) {
+    if (items.front()->present) metas.push_back(items.front()->file.meta);
+  }
+  return metas;
+}
+
+Result<std::optional<RegistryMeta>> Manager::registry_meta() {
+  Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
+  if (!inventory) return inventory.error();
+  Result<std::optional<CurrentRegistry>> registry = impl_->current_registry(*inventory);
+  // Damage is told by restore() and check(); here the manifest's word is what was there.
+  if (!registry) return std::optional<RegistryMeta>(inventory->manifest->registry->meta);
+  return *registry ? std::optional<RegistryMeta>((*registry)->meta) : std::nullopt;
+}
+
+Result<Meta> Manager::meta(const std::string& file) {
+  Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
+  if (!inventory) return inventory.error();
+  const Item* const item = find(*inventory, file);
+  if (item) return item->file.meta;
+  if (inventory->has(file)) return validation_error("The file has no name of a snapshot");
+  return no_such_file();
+}
+
+Result<std::string> Manager::read(const std::string& file, std::uint64_t offset, std::uint64_t limit) {
+  std::string path = impl_->path(file);
+  if (!impl_->files.exists(path)) path = impl_->path(staged_name(file));
+  if (!impl_->files.exists(path)) return no_such_file();
+  Result<std::unique_ptr<File>> opened = impl_->files.open(path, FileSystem::Open::read);
+  if (!opened) return opened.error();
+  Result<std::uint64_t> size = (*opened)->size();
+  if (!size) return size.error();
+  const std::uint64_t left = offset < *size ? *size - offset : 0;
+  std::string bytes(std::min({limit, left, kMaxReadBytes}), '\0');
+  Result<std::size_t> got = (*opened)->read_at(offset, bytes.data(), bytes.size());
+  if (!got) return got.error();
+  bytes.resize(*got);
+  return bytes;
+}
+
+Result<store::Series> Manager::load(const std::string& file, store::Series empty) {
+  Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
+  if (!inventory) return inventory.error();
+  const Item* const item = find(*inventory, file);
+  if (!item) return inventory->has(file) ? validation_error("The file has no name of a snapshot") : no_such_file();
+  Result<TreeFacts> facts =
+      impl_->decode(*item, [&](Key key, std::span<const store::Point> points) { return empty.load(key, points); });
+  if (!facts) return internal_error(file + " is damaged: " + facts.error().message);
+  return empty;
+}
+
+Result<TreeFacts> Manager::Impl::decode(const Item& item, const TakeCounter& take, const BytesDone& done) {
+  if (!item.present) return internal_error("it is missing");
+  Result<std::unique_ptr<File>> file = files.open(path(item.disk_name), FileSystem::Open::read);
+  if (!file) return file.error();
+  if (item.file.crc) {
+    const Result<std::uint64_t> size = (*file)->size();
+    if (size && *size != item.file.meta.bytes) {
+      return internal_error("it has " + std::to_string(*size) + " bytes instead of " +
+                            std::to_string(item.file.meta.bytes));
+    }
+  }
+  Result<TreeFacts> facts = decode_tree(**file, take, done);
+  if (facts && item.file.crc && facts->crc != *item.file.crc) return internal_error("its checksum is wrong");
+  return facts;
+}
+
+}  // namespace karma::snapshot

@@ -1,0 +1,171 @@
+// Snapshots on disk: what they are, how they are written so that a crash at any moment is harmless, how they are read.
+//
+//   <unix seconds>_<series>.tree             MessagePack, as Karma 1.0 writes it (tree_encoder.h, file_name.h)
+//   <unix seconds>_<series>.tree.meta.json   sidecar: tree, file, timestamp, last_lsn, bytes
+//   karma.idempotency.json (+ .meta.json)    the registry: idempotency records and ingest streams
+//   karma.manifest.json                      which files make up the current state, with sizes, LSNs and checksums
+//   <any but the manifest>.new               written and synced, but not yet renamed to its name
+//
+// The manifest is the commit point: a set of files counts once the manifest that names it has been renamed into place.
+// Karma 1.0 ignores it and takes the newest file of each series, which is the same set. Checksums live in the manifest
+// so that the other files are byte for byte what 1.0 writes.
+//
+// Order of create_all: everything is written as `.new`, each file synced, then the directory; the manifest is replaced;
+// the `.new` files are renamed to their names; files of dropped series and beyond retention are removed. The log is
+// trimmed by the caller, last. What a crash leaves:
+//
+//   before the manifest   the old set, and `.new` files that no manifest lists: settle() removes them
+//   behind it             the new set, parts of it still called `.new`: restore() finds them under either name,
+//   settle()
+//                         renames them
+//   while pruning         files that the manifest lists as older: never taken for current
+//
+// To Karma 1.0 `.new` files do not exist, so until the renames it sees the old files, for which the log is still whole.
+//
+// Which files are current (inventory.h) when Karma 1.0 has been at work in the directory, and what is done about
+// damage (restore.cpp), stand as tables in these files.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <karma/clock.h>
+#include <karma/error.h>
+#include <karma/file_system.h>
+#include <karma/types.h>
+
+#include "store/series.h"
+#include "store/store.h"
+
+namespace karma::snapshot {
+
+inline constexpr std::string_view kManifestName = "karma.manifest.json";
+inline constexpr std::string_view kRegistryName = "karma.idempotency.json";
+inline constexpr std::string_view kReplicationLsnName = "karma.replication.lsn";
+
+// A snapshot file as its sidecar describes it (or as its name and size do, where there is no sidecar).
+struct Meta {
+  std::string series;
+  std::string file;
+  std::int64_t timestamp = 0;
+  Lsn last_lsn;
+  std::uint64_t bytes = 0;
+  bool has_sidecar = true;
+};
+
+struct RegistryMeta {
+  std::int64_t timestamp = 0;
+  Lsn last_lsn;
+  std::uint64_t bytes = 0;
+  std::uint64_t record_count = 0;
+  std::uint64_t committed_stream_count = 0;
+};
+
+// The registry as text (one JSON object, no line feed); opaque to this folder. `view`, if there is one, writes the text
+// in pieces when the file is written, and takes the place of `json`.
+struct Registry {
+  std::optional<store::RegistryView> view;
+  std::string json = R"({"records":[],"committed_streams":[]})";
+  std::uint64_t record_count = 0;
+  std::uint64_t committed_stream_count = 0;
+};
+
+// The whole state at one LSN.
+struct Frozen {
+  Lsn lsn;
+  std::vector<std::pair<std::string, store::SeriesView>> series;
+  Registry registry;
+  // False: it holds changes that no log has (--wal=false). Then no older snapshot can ever be brought up to it.
+  bool logged = true;
+};
+
+// What restore found, and from where each part of the state has to be continued by the log.
+struct Restored {
+  std::map<std::string, Lsn, std::less<>> series_lsn;  // entries up to it are in the series already
+  Lsn set_lsn;       // the same for every series that is not named (it did not exist then); 0 without manifest
+  Lsn registry_lsn;  // the same for the registry
+  Lsn newest;        // maximum of all LSNs seen in snapshots, sidecars, manifest, karma.replication.lsn
+  std::optional<std::string> registry_json;
+  // A slave of 1.0 that was promoted numbers its log from 1 again: karma.replication.lsn is there and the log's LSNs
+  // lie below the snapshots'. Then no entry is covered by a snapshot.
+  bool log_restarted = false;
+  std::size_t file_count = 0;
+  std::vector<std::string> warnings;  // fallbacks taken, stray files, missing sidecars
+};
+
+// What the log offers, seen before the snapshots are read.
+struct LogReach {
+  bool has_entries = false;
+  Lsn first;  // of the first entry, if any
+  Lsn last;
+  Lsn lsn_file;  // karma.wal.lsn
+};
+
+struct ManagerOptions {
+  std::size_t retention = 5;  // snapshots kept per series; 0: all
+  std::function<void(const std::string& event, const std::string& message)> on_event;  // backup.dump, backup.prune
+};
+
+// restore, settle, create_all, create_one and check: by one thread at a time. The others may be called beside them from
+// other threads; a file may then be gone between two calls.
+class Manager {
+ public:
+  Manager(FileSystem& files, std::string directory, const Clock& clock, ManagerOptions options);
+  ~Manager();
+
+  // Fills an empty store from the current set, by name. `progress` is told bytes, every 32 MiB and at the end.
+  // `set_aside`: files that the operator gave up (--recover): a damaged one among them is replaced by an older snapshot
+  // of the series, or by nothing. Changes nothing on disk. Error: a file is damaged and the log does not reach back far
+  // enough to do without it; it names the file.
+  Result<Restored> restore(store::Store& store, const LogReach& log, const std::set<std::string>& set_aside,
+                           const std::function<void(std::size_t done, std::size_t all)>& progress = {});
+
+  // Finishes or undoes what a crash interrupted. To be called once at start, behind restore(), whatever that found; the
+  // functions that write do it by themselves.
+  Status settle();
+
+  // Writes a set and commits it, then prunes: per series the newest `retention` files stay, of series that are not in
+  // the set none. After an Error the old set counts, or (if the error came behind the commit) the new one; the log must
+  // not be trimmed.
+  Status create_all(const Frozen& state);
+  // Writes one series and commits it beside the others of the current set.
+  Result<Meta> create_one(const std::string& name, const store::SeriesView& series, Lsn lsn);
+
+  // All snapshot files with a readable name, newest timestamp first.
+  Result<std::vector<Meta>> list();
+  // The newest of each series that belongs to the current set, by series name.
+  Result<std::vector<Meta>> latest();
+  Result<std::optional<RegistryMeta>> registry_meta();
+  // not_found: no such file. `file` must have passed file_name_fault().
+  Result<Meta> meta(const std::string& file);
+  // Bytes of a snapshot or of kRegistryName from `offset`, at most `limit`.
+  Result<std::string> read(const std::string& file, std::uint64_t offset, std::uint64_t limit);
+  Result<store::Series> load(const std::string& file, store::Series empty);
+
+  struct Checked {
+    std::size_t dump_count = 0;
+    std::size_t metadata_checked = 0;
+    std::size_t missing_metadata = 0;
+    std::vector<std::string> faults;  // what is damaged, file first
+  };
+  // Checks every snapshot file, sidecar, registry and manifest against each other. Changes nothing.
+  Result<Checked> check();
+
+  class Impl;  // manager_impl.h
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+// Why a client may not name this file, or an empty text: a non-empty base name that ends in ".tree", without NUL.
+std::string_view file_name_fault(std::string_view file);
+
+}  // namespace karma::snapshot

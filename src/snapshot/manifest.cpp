@@ -1,0 +1,185 @@
+#include "snapshot/manifest.h"
+
+#include <set>
+
+#include "core/crc32c.h"
+#include "snapshot/json_fields.h"
+
+namespace karma::snapshot {
+namespace {
+
+constexpr std::uint64_t kFormat = 1;
+constexpr std::string_view kChecksumField = ",\"crc32c\":";
+
+void write_file(FieldWriter& fields, const ManifestFile& file) {
+  fields.open();
+  fields.text("tree", file.meta.series);
+  fields.text("file", file.meta.file);
+  fields.signed_number("timestamp", file.meta.timestamp);
+  fields.number("last_lsn", file.meta.last_lsn.value);
+  fields.number("bytes", file.meta.bytes);
+  fields.truth("sidecar", file.meta.has_sidecar);
+  if (file.sidecar_crc) fields.number("sidecar_crc32c", *file.sidecar_crc);
+  if (file.crc) fields.number("file_crc32c", *file.crc);
+  fields.close();
+}
+
+void write_registry(FieldWriter& fields, const ManifestRegistry& registry) {
+  fields.open();
+  fields.signed_number("timestamp", registry.meta.timestamp);
+  fields.number("last_lsn", registry.meta.last_lsn.value);
+  fields.number("bytes", registry.meta.bytes);
+  fields.number("record_count", registry.meta.record_count);
+  fields.number("committed_stream_count", registry.meta.committed_stream_count);
+  if (registry.sidecar_crc) fields.number("sidecar_crc32c", *registry.sidecar_crc);
+  fields.number("file_crc32c", registry.crc);
+  fields.close();
+}
+
+void write_files(Buffer& out, const std::vector<ManifestFile>& files) {
+  out.append('[');
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (i != 0) out.append(',');
+    FieldWriter fields(out);
+    write_file(fields, files[i]);
+  }
+  out.append(']');
+}
+
+std::optional<std::uint32_t> checksum_of(const json::Value& value) {
+  const std::optional<std::uint64_t> number = unsigned_of(value);
+  if (!number || *number > 0xffffffff) return {};
+  return static_cast<std::uint32_t>(*number);
+}
+
+std::optional<ManifestFile> read_file_entry(std::string_view text) {
+  std::optional<std::string> series, name;
+  std::optional<std::int64_t> timestamp;
+  std::optional<std::uint64_t> last_lsn, bytes;
+  ManifestFile file;
+  const bool good = read_fields(text, [&](std::string_view field, const json::Value& value) {
+    if (field == "tree") series = text_of(value);
+    if (field == "file") name = text_of(value);
+    if (field == "timestamp") timestamp = signed_of(value);
+    if (field == "last_lsn") last_lsn = unsigned_of(value);
+    if (field == "bytes") bytes = unsigned_of(value);
+    if (field == "sidecar") file.meta.has_sidecar = value.type == json::Type::boolean && value.truth;
+    if (field == "sidecar_crc32c") file.sidecar_crc = checksum_of(value);
+    if (field == "file_crc32c") file.crc = checksum_of(value);
+  });
+  if (!good || !series || !name || !timestamp || !last_lsn || !bytes) return {};
+  if (!file_name_fault(*name).empty()) return {};
+  file.meta = {std::move(*series), std::move(*name), *timestamp, Lsn{*last_lsn}, *bytes, file.meta.has_sidecar};
+  return file;
+}
+
+std::optional<ManifestRegistry> read_registry(std::string_view text) {
+  std::optional<std::int64_t> timestamp;
+  std::optional<std::uint64_t> last_lsn, bytes, record_count, stream_count;
+  std::optional<std::uint32_t> crc, sidecar_crc;
+  const bool good = read_fields(text, [&](std::string_view field, const json::Value& value) {
+    if (field == "timestamp") timestamp = signed_of(value);
+    if (field == "last_lsn") last_lsn = unsigned_of(value);
+    if (field == "bytes") bytes = unsigned_of(value);
+    if (field == "record_count") record_count = unsigned_of(value);
+    if (field == "committed_stream_count") stream_count = unsigned_of(value);
+    if (field == "sidecar_crc32c") sidecar_crc = checksum_of(value);
+    if (field == "file_crc32c") crc = checksum_of(value);
+  });
+  if (!good || !timestamp || !last_lsn || !bytes || !record_count || !stream_count || !crc) return {};
+  return ManifestRegistry{{*timestamp, Lsn{*last_lsn}, *bytes, *record_count, *stream_count}, *crc, sidecar_crc};
+}
+
+bool read_files(const json::Value& array, std::vector<ManifestFile>& files) {
+  if (array.type != json::Type::array) return false;
+  json::Reader reader(array.text);
+  bool good = true;
+  const bool read = reader.read_array([&](const json::Value& value) {
+    std::optional<ManifestFile> file;
+    if (value.type == json::Type::object) file = read_file_entry(value.text);
+    good = file.has_value();
+    if (good) files.push_back(std::move(*file));
+    return good;
+  });
+  return read && good;
+}
+
+// The text before the checksum, if that is right.
+std::optional<std::string_view> checked_part(std::string_view text) {
+  const std::size_t at = text.rfind(kChecksumField);
+  if (at == text.npos) return {};
+  const std::string_view before = text.substr(0, at);
+  std::string end(kChecksumField);
+  end += std::to_string(crc32c(before));
+  end += "}\n";
+  if (text.substr(at) != end) return {};
+  return before;
+}
+
+}  // namespace
+
+std::string encode_manifest(const Manifest& manifest) {
+  Buffer out;
+  FieldWriter fields(out);
+  fields.open();
+  fields.number("format", kFormat);
+  fields.number("generation", manifest.generation);
+  fields.signed_number("timestamp", manifest.timestamp);
+  fields.number("lsn", manifest.lsn.value);
+  fields.truth("log_complete", manifest.log_complete);
+  if (manifest.unlogged_lsn) fields.number("unlogged_lsn", manifest.unlogged_lsn->value);
+  fields.name("series");
+  write_files(out, manifest.series);
+  fields.name("older");
+  write_files(out, manifest.older);
+  if (manifest.registry) {
+    fields.name("registry");
+    FieldWriter inner(out);
+    write_registry(inner, *manifest.registry);
+  }
+  const std::uint32_t crc = crc32c(out.view());
+  fields.number("crc32c", crc);
+  fields.close();
+  out.append('\n');
+  return std::string(out.view());
+}
+
+Result<Manifest> decode_manifest(std::string_view text) {
+  if (!checked_part(text)) return internal_error("its checksum is wrong");
+  Manifest manifest;
+  std::optional<std::uint64_t> format, generation, lsn;
+  std::optional<std::int64_t> timestamp;
+  bool has_series = false;
+  bool bad_part = false;
+  const bool good = read_fields(text, [&](std::string_view field, const json::Value& value) {
+    if (field == "format") format = unsigned_of(value);
+    if (field == "generation") generation = unsigned_of(value);
+    if (field == "timestamp") timestamp = signed_of(value);
+    if (field == "lsn") lsn = unsigned_of(value);
+    if (field == "log_complete") manifest.log_complete = value.type == json::Type::boolean && value.truth;
+    if (field == "unlogged_lsn") {
+      if (const auto number = unsigned_of(value)) manifest.unlogged_lsn = Lsn{*number};
+    }
+    if (field == "series") has_series = read_files(value, manifest.series);
+    if (field == "older") bad_part |= !read_files(value, manifest.older);
+    if (field == "registry") {
+      manifest.registry = value.type == json::Type::object ? read_registry(value.text) : std::nullopt;
+      bad_part |= !manifest.registry;
+    }
+  });
+  if (!good) return internal_error("it is not a JSON object");
+  if (format && *format != kFormat) return internal_error("it is of format " + std::to_string(*format) + ", not 1");
+  if (!format || !generation || !lsn || !timestamp || !has_series || bad_part) {
+    return internal_error("fields are missing or have another type");
+  }
+  std::set<std::string_view> names;
+  for (const ManifestFile& file : manifest.series) {
+    if (!names.insert(file.meta.series).second) return internal_error("it lists a series twice");
+  }
+  manifest.generation = *generation;
+  manifest.lsn = Lsn{*lsn};
+  manifest.timestamp = *timestamp;
+  return manifest;
+}
+
+}  // namespace karma::snapshot

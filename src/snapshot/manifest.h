@@ -1,0 +1,50 @@
+// The manifest: which files make up the current state. A set of files counts once the manifest that lists it has been
+// renamed into place; its checksums are what damage to any file of the set is noticed by.
+//
+// One line of JSON. Its last field, crc32c, is the CRC-32C of all bytes before `,"crc32c":`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <karma/error.h>
+#include <karma/types.h>
+
+#include "snapshot/manager.h"
+
+namespace karma::snapshot {
+
+struct ManifestFile {
+  Meta meta;
+  // Unknown for files of Karma 1.0 that were never read.
+  std::optional<std::uint32_t> crc;
+  std::optional<std::uint32_t> sidecar_crc;  // also none if there was no sidecar
+};
+
+struct ManifestRegistry {
+  RegistryMeta meta;
+  std::uint32_t crc = 0;
+  std::optional<std::uint32_t> sidecar_crc;
+};
+
+struct Manifest {
+  std::uint64_t generation = 1;  // one more than the one before
+  std::int64_t timestamp = 0;    // not below that of any file known then
+  Lsn lsn;                       // of the last whole set; series that are not listed did not exist there
+  // No snapshot existed when the log began: entries from 1 on are all there is to know about any series.
+  bool log_complete = false;
+  // The last set that held changes which no log has. Nothing at or below it can be brought forward by the log.
+  std::optional<Lsn> unlogged_lsn;
+  std::vector<ManifestFile> series;  // the set: one file a series, names ascending
+  std::vector<ManifestFile> older;   // other snapshot files that were there; they may have been pruned since
+  std::optional<ManifestRegistry> registry;
+};
+
+std::string encode_manifest(const Manifest& manifest);
+// Error: what is wrong with it, without the name of the file.
+Result<Manifest> decode_manifest(std::string_view text);
+
+}  // namespace karma::snapshot

@@ -1,0 +1,78 @@
+#include "snapshot/metadata.h"
+
+#include "snapshot/json_fields.h"
+
+namespace karma::snapshot {
+
+std::string encode_sidecar(const Meta& meta) {
+  Buffer out;
+  FieldWriter fields(out);
+  fields.open();
+  fields.text("tree", meta.series);
+  fields.text("file", meta.file);
+  fields.signed_number("timestamp", meta.timestamp);
+  fields.number("last_lsn", meta.last_lsn.value);
+  fields.number("bytes", meta.bytes);
+  fields.close();
+  out.append('\n');
+  return std::string(out.view());
+}
+
+std::string encode_sidecar(const RegistryMeta& meta) {
+  Buffer out;
+  FieldWriter fields(out);
+  fields.open();
+  fields.text("file", kRegistryName);
+  fields.signed_number("timestamp", meta.timestamp);
+  fields.number("last_lsn", meta.last_lsn.value);
+  fields.number("bytes", meta.bytes);
+  fields.number("record_count", meta.record_count);
+  fields.number("committed_stream_count", meta.committed_stream_count);
+  fields.close();
+  out.append('\n');
+  return std::string(out.view());
+}
+
+std::optional<Meta> decode_sidecar(std::string_view text) {
+  std::optional<std::string> series, file;
+  std::optional<std::int64_t> timestamp;
+  std::optional<std::uint64_t> last_lsn, bytes;
+  const bool good = read_fields(text, [&](std::string_view name, const json::Value& value) {
+    if (name == "tree") series = text_of(value);
+    if (name == "file") file = text_of(value);
+    if (name == "timestamp") timestamp = signed_of(value);
+    if (name == "last_lsn") last_lsn = unsigned_of(value);
+    if (name == "bytes") bytes = unsigned_of(value);
+  });
+  if (!good || !series || !file || !timestamp || !last_lsn || !bytes) return {};
+  return Meta{std::move(*series), std::move(*file), *timestamp, Lsn{*last_lsn}, *bytes, true};
+}
+
+std::optional<RegistryMeta> decode_registry_sidecar(std::string_view text) {
+  std::optional<std::string> file;
+  std::optional<std::int64_t> timestamp;
+  std::optional<std::uint64_t> last_lsn, bytes, record_count, stream_count;
+  const bool good = read_fields(text, [&](std::string_view name, const json::Value& value) {
+    if (name == "file") file = text_of(value);
+    if (name == "timestamp") timestamp = signed_of(value);
+    if (name == "last_lsn") last_lsn = unsigned_of(value);
+    if (name == "bytes") bytes = unsigned_of(value);
+    if (name == "record_count") record_count = unsigned_of(value);
+    if (name == "committed_stream_count") stream_count = unsigned_of(value);
+  });
+  if (!good || file != kRegistryName || !timestamp || !last_lsn || !bytes || !record_count || !stream_count) return {};
+  return RegistryMeta{*timestamp, Lsn{*last_lsn}, *bytes, *record_count, *stream_count};
+}
+
+std::optional<std::uint64_t> decode_number(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\n\v\f\r";
+  const std::size_t start = text.find_first_not_of(kSpace);
+  if (start == text.npos) return {};
+  text = text.substr(start, text.find_last_not_of(kSpace) - start + 1);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return {};
+  return number;
+}
+
+}  // namespace karma::snapshot

@@ -1,0 +1,235 @@
+// From files to the state at start. Which file of a series is current is decided in inventory.h; here it is read, and
+// if it is damaged or missing, this is done about it:
+//
+//   an older good file, of the same content (size and checksum)           use it
+//   an older good file; the log has every entry from its LSN on up to     use it, with its LSN: the log brings it
+//     the LSN of the damaged one                                            forward
+//   no good file; the log began with nothing there, and still has it all  begin with nothing: the log makes it
+//   the operator gave the file up                                         the next older good one, or nothing
+//   anything else                                                         refuse, naming the file
+//
+// The log cannot bring anything forward across changes that were never in it (Manifest::unlogged_lsn), nor in a
+// directory whose LSNs began anew (Inventory, renumbered).
+#include <algorithm>
+#include <mutex>
+
+#include "core/crc32c.h"
+#include "io/replace_file.h"
+#include "snapshot/manager_impl.h"
+
+namespace karma::snapshot {
+namespace {
+
+constexpr std::size_t kBytesBetweenReports = std::size_t{32} << 20;
+
+class Restorer {
+ public:
+  Restorer(Manager::Impl& impl, store::Store& store, const LogReach& log, const std::set<std::string>& set_aside,
+           const std::function<void(std::size_t, std::size_t)>& progress)
+      : impl_(impl), store_(store), log_(log), set_aside_(set_aside), progress_(progress) {}
+
+  Result<Restored> run() {
+    if (Status taken = take(); !taken) return taken.error();
+    choice_ = choose(inventory_, log_);
+    result_.log_restarted = log_restarted();
+    find_newest();
+    if (Status checked = check_sidecars(); !checked) return checked.error();
+    for (const auto& [name, items] : choice_.series) bytes_all_ += items.front()->file.meta.bytes;
+    for (const auto& [name, items] : choice_.series) {
+      if (Status restored = restore_series(name, items); !restored) return restored.error();
+    }
+    if (Status restored = restore_registry(); !restored) return restored.error();
+    if (progress_) progress_(bytes_all_, bytes_all_);
+    return std::move(result_);
+  }
+
+ private:
+  Status take() {
+    Result<Inventory> inventory = take_inventory(impl_.files, impl_.directory);
+    if (inventory && !inventory->manifest_fault.empty()) {
+      const std::string damage = std::string(kManifestName) + " is damaged: " + inventory->manifest_fault;
+      if (!gave_up(std::string(kManifestName))) return internal_error(damage);
+      warn(damage + "; given up: the newest snapshot of each series counts");
+      manifest_given_up_ = true;
+      inventory = take_inventory(impl_.files, impl_.directory, true);
+    }
+    if (!inventory) return inventory.error();
+    inventory_ = std::move(*inventory);
+    for (const std::string& warning : inventory_.warnings) warn(warning);
+    if (inventory_.manifest) result_.set_lsn = inventory_.manifest->lsn;
+    return {};
+  }
+
+  // A promoted slave of Karma 1.0 begins its log at 1 although its snapshots are further.
+  bool log_restarted() const {
+    if (inventory_.manifest || manifest_given_up_ || !inventory_.replication_lsn) return false;
+    if (choice_.renumbered) return true;
+    if (!log_.has_entries) return false;
+    Lsn lowest;
+    for (const auto& [name, items] : choice_.series) {
+      const Lsn lsn = items.front()->file.meta.last_lsn;
+      if (lsn != Lsn{} && (lowest == Lsn{} || lsn < lowest)) lowest = lsn;
+    }
+    return log_.first <= lowest;
+  }
+
+  void find_newest() {
+    Lsn newest = result_.set_lsn;
+    for (const Item& item : inventory_.items) newest = std::max(newest, item.file.meta.last_lsn);
+    if (inventory_.manifest) {
+      for (const ManifestFile& file : inventory_.manifest->older) newest = std::max(newest, file.meta.last_lsn);
+    }
+    result_.newest = std::max(newest, Lsn{inventory_.replication_lsn.value_or(0)});
+  }
+
+  Status check_sidecars() {
+    for (const Item& item : inventory_.items) {
+      if (Status checked = check_sidecar(item); !checked) return checked;
+    }
+    return {};
+  }
+
+  Status check_sidecar(const Item& item) {
+    const Meta& meta = item.file.meta;
+    const std::string damage = sidecar_name(meta.file) + " is damaged: " + item.sidecar_fault;
+    if (item.origin != Origin::unlisted) {
+      if (!item.sidecar_fault.empty()) warn(damage + "; the manifest tells what was in it");
+      return {};
+    }
+    const auto chosen = choice_.series.find(meta.series);
+    if (inventory_.manifest) {
+      const std::int64_t current =
+          chosen != choice_.series.end() ? chosen->second.front()->file.meta.timestamp : inventory_.manifest->timestamp;
+      if (meta.timestamp <= current) return {};
+      if (!item.sidecar_fault.empty() && !gave_up(meta.file)) return internal_error(damage);
+      if (!meta.has_sidecar) warn(meta.file + " has no sidecar and is not in the manifest, ignored");
+      return {};
+    }
+    if (item.sidecar_fault.empty()) return {};
+    // Without its LSN nobody knows which entries of the log it has already.
+    if (chosen->second.front() == &item && log_.has_entries && !gave_up(meta.file)) return internal_error(damage);
+    warn(damage);
+    return {};
+  }
+
+  Status restore_series(const std::string& name, const std::vector<const Item*>& items) {
+    const Item& current = *items.front();
+    const std::string& file = current.file.meta.file;
+    Status loaded = load(name, current);
+    if (loaded) return {};
+    const std::string damage = file + " is damaged: " + loaded.error().message;
+    for (std::size_t i = 1; i < items.size(); ++i) {
+      const Item& older = *items[i];
+      if (!gave_up(file) && !may_stand_in(older, current)) continue;
+      if (Status stood_in = load(name, older); !stood_in) {
+        warn(older.file.meta.file + " is damaged: " + stood_in.error().message);
+        continue;
+      }
+      warn(damage + "; " + older.file.meta.file + " is used instead");
+      return {};
+    }
+    if (!gave_up(file) && !log_has_all(items)) return internal_error(damage);
+    result_.series_lsn[name] = Lsn{};
+    warn(damage + (gave_up(file) ? "; given up" : "; the series is made from the log alone"));
+    return {};
+  }
+
+  Status load(const std::string& name, const Item& item) {
+    store::Series series = store_.make_series();
+    const std::size_t before = bytes_done_;
+    Result<TreeFacts> facts = impl_.decode(
+        item, [&](Key key, std::span<const store::Point> points) { return series.load(key, points); },
+        [&](std::uint64_t bytes) { report(before + static_cast<std::size_t>(bytes)); });
+    if (!facts) return facts.error();
+    bytes_done_ = before + facts->bytes;
+    if (const std::string odd = facts->oddities(); !odd.empty()) {
+      warn(item.file.meta.file + " holds " + odd + "; put right while loading");
+    }
+    {
+      const std::lock_guard lock(store_.lock());
+      store_.replace(name, std::move(series));
+    }
+    result_.series_lsn[name] = item.file.meta.last_lsn;
+    ++result_.file_count;
+    return {};
+  }
+
+  // Now and then: whoever listens may write it into a log.
+  void report(std::size_t bytes) {
+    if (!progress_ || bytes < bytes_reported_ + kBytesBetweenReports || bytes >= bytes_all_) return;
+    bytes_reported_ = bytes;
+    progress_(bytes, bytes_all_);
+  }
+
+  bool may_stand_in(const Item& older, const Item& damaged) const {
+    if (!older.present) return false;
+    if (older.file.crc && older.file.crc == damaged.file.crc && older.file.meta.bytes == damaged.file.meta.bytes) {
+      return true;
+    }
+    const Lsn from = older.file.meta.last_lsn;
+    const Lsn to = damaged.file.meta.last_lsn;
+    const auto lsn_known = [](const Item& item) {
+      return item.origin != Origin::unlisted || item.sidecar_fault.empty();
+    };
+    if (!lsn_known(older) || !lsn_known(damaged) || to == Lsn{} || from > to) return false;
+    if (inventory_.manifest && inventory_.manifest->unlogged_lsn && from <= *inventory_.manifest->unlogged_lsn) {
+      return false;
+    }
+    return !result_.log_restarted && log_.has_entries && log_.first <= from.next() && log_.last >= to;
+  }
+
+  // Is the log from 1 on all that ever happened to the series?
+  bool log_has_all(const std::vector<const Item*>& items) const {
+    const Item& damaged = *items.front();
+    if (result_.log_restarted || !log_.has_entries || log_.first != Lsn{1} || log_.last < damaged.file.meta.last_lsn) {
+      return false;
+    }
+    if (inventory_.manifest) return inventory_.manifest->log_complete && !inventory_.manifest->unlogged_lsn;
+    return items.size() == 1 && damaged.file.meta.has_sidecar && !inventory_.replication_lsn;
+  }
+
+  Status restore_registry() {
+    const std::string name(kRegistryName);
+    Result<std::optional<CurrentRegistry>> registry = impl_.current_registry(inventory_, &result_.warnings);
+    if (!registry) {
+      if (!gave_up(name)) return registry.error();
+      warn(registry.error().message + "; given up");
+      return {};
+    }
+    if (!*registry) return {};
+    std::string& text = (*registry)->text;
+    if (text.ends_with('\n')) text.pop_back();
+    result_.registry_json = std::move(text);
+    result_.registry_lsn = (*registry)->meta.last_lsn;
+    result_.newest = std::max(result_.newest, result_.registry_lsn);
+    return {};
+  }
+
+  bool gave_up(const std::string& file) const {
+    return set_aside_.contains(file) || set_aside_.contains(sidecar_name(file));
+  }
+  void warn(std::string text) { result_.warnings.push_back(std::move(text)); }
+
+  Manager::Impl& impl_;
+  store::Store& store_;
+  const LogReach& log_;
+  const std::set<std::string>& set_aside_;
+  const std::function<void(std::size_t, std::size_t)>& progress_;
+  Inventory inventory_;
+  Choice choice_;
+  bool manifest_given_up_ = false;
+  std::size_t bytes_done_ = 0;
+  std::size_t bytes_all_ = 0;
+  std::size_t bytes_reported_ = 0;
+  Restored result_;
+};
+
+}  // namespace
+
+Result<Restored> Manager::restore(store::Store& store, const LogReach& log, const std::set<std::string>& set_aside,
+                                  const std::function<void(std::size_t done, std::size_t all)>& progress) {
+  impl_->log = log;
+  return Restorer(*impl_, store, log, set_aside, progress).run();
+}
+
+}  // namespace karma::snapshot

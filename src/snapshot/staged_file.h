@@ -1,0 +1,47 @@
+// A file of a set that is not committed yet: `<name>.new`, created anew, written and synced before the manifest lists
+// it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <karma/error.h>
+#include <karma/file_system.h>
+
+#include "core/crc32c.h"
+#include "io/path.h"
+#include "snapshot/file_name.h"
+
+namespace karma::snapshot {
+
+class StagedFile {
+ public:
+  static Result<StagedFile> create(FileSystem& files, const std::string& directory, const std::string& name) {
+    Result<std::unique_ptr<File>> file =
+        files.open(join_path(directory, staged_name(name)), FileSystem::Open::create_new);
+    if (!file) return file.error();
+    return StagedFile(std::move(*file));
+  }
+
+  Status append(std::string_view bytes) {
+    if (Status written = file_->write_at(bytes_, bytes); !written) return written;
+    bytes_ += bytes.size();
+    crc_ = crc32c(bytes, crc_);
+    return {};
+  }
+  Status sync() { return file_->sync(); }
+
+  std::uint64_t bytes() const { return bytes_; }
+  std::uint32_t crc() const { return crc_; }
+
+ private:
+  explicit StagedFile(std::unique_ptr<File> file) : file_(std::move(file)) {}
+
+  std::unique_ptr<File> file_;
+  std::uint64_t bytes_ = 0;
+  std::uint32_t crc_ = 0;
+};
+
+}  // namespace karma::snapshot

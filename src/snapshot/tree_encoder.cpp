@@ -1,0 +1,148 @@
+#include "snapshot/tree_encoder.h"
+
+#include <array>
+#include <bit>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "core/buffer.h"
+#include "core/check.h"
+
+namespace karma::snapshot {
+namespace {
+
+constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+constexpr std::size_t kMaxIntegerBytes = 9;
+constexpr std::size_t kPointsAtOnce = 4096;
+
+template <class T>
+char* put_big_endian(char* at, unsigned char head, T number) {
+  *at++ = static_cast<char>(head);
+  if constexpr (sizeof(T) == 8) number = __builtin_bswap64(number);
+  if constexpr (sizeof(T) == 4) number = __builtin_bswap32(number);
+  if constexpr (sizeof(T) == 2) number = __builtin_bswap16(number);
+  std::memcpy(at, &number, sizeof number);
+  return at + sizeof number;
+}
+static_assert(std::endian::native == std::endian::little);
+
+// Writes at most kMaxIntegerBytes.
+char* put_integer(char* at, std::uint64_t number) {
+  if (number < 0x80) {
+    *at = static_cast<char>(number);
+    return at + 1;
+  }
+  if (number <= 0xff) return put_big_endian(at, 0xcc, static_cast<std::uint8_t>(number));
+  if (number <= 0xffff) return put_big_endian(at, 0xcd, static_cast<std::uint16_t>(number));
+  if (number <= 0xffffffff) return put_big_endian(at, 0xce, static_cast<std::uint32_t>(number));
+  return put_big_endian(at, 0xcf, number);
+}
+
+char* put_map(char* at, std::size_t size) {
+  if (size < 16) {
+    *at = static_cast<char>(0x80 | size);
+    return at + 1;
+  }
+  if (size <= 0xffff) return put_big_endian(at, 0xde, static_cast<std::uint16_t>(size));
+  return put_big_endian(at, 0xdf, static_cast<std::uint32_t>(size));
+}
+
+char* put_text(char* at, std::string_view text) {
+  *at++ = static_cast<char>(0xa0 | text.size());  // fixstr: none of the names is longer than 31
+  std::memcpy(at, text.data(), text.size());
+  return at + text.size();
+}
+
+class Encoder {
+ public:
+  explicit Encoder(const ByteSink& sink) : sink_(sink) {}
+
+  Status begin() {
+    char* at = piece_.reserve(64);
+    char* const start = at;
+    *at++ = static_cast<char>(0x82);
+    at = put_text(at, "branches_num");
+    at = put_integer(at, kBranchCount);
+    at = put_text(at, "branches");
+    *at++ = static_cast<char>(0x90 | kBranchCount);
+    return taken(start, at);
+  }
+
+  Status begin_branch(std::size_t key_count) {
+    if (key_count > std::numeric_limits<std::uint32_t>::max()) {
+      return internal_error("More keys than a snapshot file can hold");
+    }
+    char* const start = piece_.reserve(kMaxIntegerBytes);
+    return taken(start, put_map(start, key_count));
+  }
+
+  Status counter(Key key, const std::vector<store::Point>& points) {
+    char* start = piece_.reserve(64);
+    char* at = put_integer(start, key.value);
+    *at++ = static_cast<char>(0x82);
+    at = put_text(at, "table");
+    at = put_map(at, points.size());
+    if (Status done = taken(start, at); !done) return done;
+    std::uint64_t total = 0;
+    for (std::size_t from = 0; from < points.size(); from += kPointsAtOnce) {
+      const std::size_t to = std::min(points.size(), from + kPointsAtOnce);
+      start = at = piece_.reserve((to - from) * 2 * kMaxIntegerBytes);
+      for (std::size_t i = from; i < to; ++i) {
+        at = put_integer(at, points[i].bucket.number());
+        at = put_integer(at, points[i].value);
+        total += points[i].value;
+      }
+      if (Status done = taken(start, at); !done) return done;
+    }
+    start = piece_.reserve(64);
+    at = put_text(start, "total");
+    return taken(start, put_integer(at, total));
+  }
+
+  Status finish() { return piece_.empty() ? Status() : flush(); }
+
+ private:
+  Status taken(const char* start, const char* at) {
+    piece_.commit(static_cast<std::size_t>(at - start));
+    return piece_.size() < kPieceBytes ? Status() : flush();
+  }
+  Status flush() {
+    Status done = sink_(piece_.view());
+    piece_.clear();
+    return done;
+  }
+
+  const ByteSink& sink_;
+  Buffer piece_;
+};
+
+constexpr BucketRange kEverything = {Bucket::of_number(0),
+                                     Bucket::of_number(std::numeric_limits<std::uint64_t>::max())};
+
+}  // namespace
+
+Status encode_tree(const store::SeriesView& series, const ByteSink& sink) {
+  // A branch's map begins with the number of its keys, so they are sorted out first; in storage order, in which they
+  // are then found fastest.
+  std::array<std::vector<Key>, kBranchCount> branches;
+  for (std::vector<Key>& branch : branches) branch.reserve(series.key_count() / kBranchCount + 16);
+  series.for_each([&](Key key, std::uint64_t, std::span<const store::Point>) {
+    branches[key.value % kBranchCount].push_back(key);
+  });
+  Encoder encoder(sink);
+  if (Status done = encoder.begin(); !done) return done;
+  std::vector<store::Point> points;
+  for (std::vector<Key>& branch : branches) {
+    if (Status done = encoder.begin_branch(branch.size()); !done) return done;
+    for (const Key key : branch) {
+      points.clear();
+      series.points(key, kEverything, points);
+      if (Status done = encoder.counter(key, points); !done) return done;
+    }
+    branch = {};
+  }
+  return encoder.finish();
+}
+
+}  // namespace karma::snapshot
