@@ -35,48 +35,54 @@ std::string FileLog::path(std::string_view name) const { return join_path(direct
 // --- opening ---------------------------------------------------------------------------------------------------------
 
 Status FileLog::open(const Scan& scan) {
-  std::uint64_t bytes = 0;
   for (const FileInfo& file : scan.files) {
-    bytes += file.bytes;
-    if (file.name != kActiveName) {
+    bytes_ += file.bytes;
+    if (file.name == kActiveName) {
+      active_ = file;
+      end_ = file.bytes;
+      if (Status opened = open_active(); !opened) return opened;
+    } else {
       segments_.push_back(file);
-      continue;
-    }
-    active_ = file;
-    end_ = file.bytes;
-    if (Status opened = open_active(); !opened) return opened;
-    const Result<std::uint64_t> size = active_file_->size();
-    if (!size) return size.error();
-    const bool cut = *size > end_;
-    if (cut) {
-      if (Status truncated = active_file_->truncate(end_); !truncated) return truncated;
-    }
-    if (scan.unfinished_line) {
-      if (Status wrote = active_file_->write_at(end_, "\n"); !wrote) return wrote;
-      active_.bytes = ++end_;
-      ++bytes;
-    }
-    if (cut || scan.unfinished_line) {
-      if (Status synced = active_file_->sync(); !synced) return synced;
-    }
-    if (scan.torn_bytes > 0) {
-      event("wal.tail_cut", "file=" + file.name + " offset=" + std::to_string(file.bytes) + " bytes=" +
-                                std::to_string(scan.torn_bytes) + " last_lsn=" + std::to_string(scan.last.value));
     }
   }
-  bytes_ = bytes;
-  if (scan.entry_count > 0 && last() > scan.last) return discard_all();
+  if (options_.discard_entries) return discard_all();
+  if (!active_file_) return {};
+  if (Status repaired = repair_end(scan); !repaired) return repaired;
   return mark_active();
 }
 
-// The entries are all in a snapshot, and the next one cannot stand behind them.
+Status FileLog::repair_end(const Scan& scan) {
+  const Result<std::uint64_t> size = active_file_->size();
+  if (!size) return size.error();
+  const bool cut = *size > end_;
+  if (cut) {
+    if (Status truncated = active_file_->truncate(end_); !truncated) return truncated;
+  }
+  if (scan.torn_bytes > 0) {
+    event("wal.tail_cut", "file=" + active_.name + " offset=" + std::to_string(end_) + " bytes=" +
+                              std::to_string(scan.torn_bytes) + " last_lsn=" + std::to_string(scan.last.value));
+  }
+  if (scan.unfinished_line) {
+    if (Status wrote = active_file_->write_at(end_, "\n"); !wrote) return wrote;
+    active_.bytes = ++end_;
+    ++bytes_;
+  }
+  return cut || scan.unfinished_line ? active_file_->sync() : Status();
+}
+
+// A snapshot has all that the files hold. They are not closed as usual: if they are damaged, they may not even have
+// names that fit.
 Status FileLog::discard_all() {
-  if (Status rotated = rotate(); !rotated) return rotated;
-  return trim(last());
+  if (Status trimmed = trim(last()); !trimmed) return trimmed;
+  if (!active_file_) return {};
+  if (Status truncated = active_file_->truncate(0); !truncated) return truncated;
+  active_ = FileInfo{std::string(kActiveName), {}, {}, 0};
+  end_ = 0;
+  bytes_ = 0;
+  return active_file_->sync();
 }
 
 Status FileLog::mark_active() {
-  if (!active_file_) return {};
   LineReader reader(*active_file_, 0, end_);
   for (RawLine line;;) {
     const Result<bool> more = reader.next(line);

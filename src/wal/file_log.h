@@ -61,6 +61,7 @@ class FileLog final : public Log {
   Status stop(const Error& cause);
   void mark(Lsn lsn, std::uint64_t offset);
   Status mark_active();
+  Status repair_end(const Scan& scan);
   Status discard_all();
   std::optional<FileInfo> take_oldest(Lsn lsn);
   Status remove_segment(const FileInfo& segment);

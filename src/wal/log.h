@@ -120,8 +120,8 @@ struct LogOptions {
   std::function<void(std::function<void()> task)> in_background;
   // The scan went beyond damage and the operator said so: append behind it.
   bool accept_damage = false;
-  // `last` is above scan.last and a complete snapshot covers all entries of the files: remove them, as the log cannot
-  // go on behind them without a gap.
+  // A complete snapshot, already on the disk, covers all entries of the files: remove them. Needed where the log cannot
+  // go on behind them, as `last` is above scan.last or there is damage that the next start would refuse.
   bool discard_entries = false;
 };
 

@@ -307,6 +307,26 @@ TEST(FileLog, GoesOnAboveItsEndOnlyIfTheEntriesMayGo) {
   expect_entries(scan_log(files).entries, 11, 11);
 }
 
+TEST(FileLog, DiscardsDamagedFilesWithTheirEntries) {
+  CrashableFileSystem files;
+  files.edit(segment_path(1), line_text(1) + line_text(2));
+  files.edit(segment_path(3), "garbage\n");
+  files.edit(kActivePath, line_text(1) + line_text(5) + "garbage");
+  const Scan scan = scan_log(files, true).scan;
+  ASSERT_FALSE(scan.damage.empty());
+  LogOptions options;
+  options.accept_damage = true;
+  options.discard_entries = true;
+  const auto log = open_scanned(files, scan, options);
+  ASSERT_TRUE(log);
+  EXPECT_EQ(log->bytes(), 0u);
+  const auto disk = files.after_crash(Unsynced::lost);
+  EXPECT_EQ(*disk->list(kDirectory), (std::vector<std::string>{"karma.wal", "karma.wal.lsn"}));
+  EXPECT_EQ(disk->content(kActivePath), "");
+  ASSERT_TRUE(append(*log, 1).ok());
+  expect_entries(scan_log(files).entries, 6, 6);
+}
+
 TEST(FileLog, TheCutOfATornTailIsDurableWhenItIsOpen) {
   CrashableFileSystem files;
   files.edit(kActivePath, line_text(1) + "{\"v\":2");
