@@ -5,6 +5,9 @@
 #include <unordered_map>
 
 #include "commands/counter.h"
+#include "commands/idempotency.h"
+#include "commands/ingest.h"
+#include "commands/recovery.h"
 #include "commands/replication.h"
 #include "commands/series.h"
 #include "commands/services.h"
@@ -40,6 +43,12 @@ constexpr Op kCatalog[] = {
     make_op<TreeSeries>(),
     make_op<TreeReset>(),
     make_op<TreeDeleteRange>(),
+    make_op<IngestBegin>(),
+    make_op<IngestChunk>(),
+    make_op<IngestCommit>(),
+    make_op<IngestAbort>(),
+    make_op<IdempotencyPrune>(),
+    make_op<IdempotencySnapshotFetchChunk>(),
     make_op<SnapshotCreate>(),
     make_op<SnapshotCreateAll>(),
     make_op<SnapshotList>(),
@@ -49,6 +58,9 @@ constexpr Op kCatalog[] = {
     make_op<SnapshotFetchChunk>(),
     make_op<SnapshotVerify>(),
     make_op<ReplicationEntries>(),
+    make_op<RecoveryCheckpoint>(),
+    make_op<RecoveryStatus>(),
+    make_op<ReconciliationReport>(),
     make_op<SystemPing>(),
     make_op<SystemHealth>(),
     make_op<SystemStats>(),

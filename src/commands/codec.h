@@ -20,6 +20,7 @@
 #include "commands/limits.h"
 #include "core/arena.h"
 #include "core/buffer.h"
+#include "store/ingest.h"
 
 namespace karma::commands {
 
@@ -43,6 +44,7 @@ struct DecodeContext {
   // Whether a series of that name exists. Names that break the rules are accepted where it does (old data).
   bool (*series_exists)(void* state, std::string_view name) = nullptr;
   void* state = nullptr;
+  std::int64_t now = 0;  // Unix seconds
 };
 
 class Decoder {
@@ -73,7 +75,24 @@ class Decoder {
   void offset(std::uint64_t& offset);          // default 0
   void after_lsn(Lsn& lsn);
 
+  // codec_registry.cpp
+  void stream_id(std::string_view& id);
+  void ingest_mode(store::IngestMode& mode);
+  void granularity(std::optional<std::string_view>& granularity);
+  void chunk_seq(std::uint64_t& number);
+  void committed_at(std::int64_t& time);       // now; in the log what it says
+  void prune_before(std::int64_t& time);       // Unix seconds or RFC 3339
+  void prune_limit(std::uint64_t& limit);      // default: none
+  void source(std::string_view& source);
+  void source(std::optional<std::string_view>& source);
+  void source_position(std::optional<std::string_view>& offset, std::optional<std::string_view>& event_id);
+  void report_count(Field field, std::uint64_t& count);
+  void optional_report_count(Field field, std::uint64_t& count);  // default 0
+
  private:
+  // A string, or an integer as its decimal text. Empty if the field is not there.
+  std::optional<std::string_view> text_or_integer(Field field);
+  std::string_view copy_of(const json::Value& string);
   void fail(std::string message);
   bool strict() const { return context_.source == DecodeContext::Source::request; }
   // The unsigned integer of a field that is there; fails otherwise.
@@ -105,6 +124,13 @@ class Encoder {
   void range(BucketRange range);
   void before(Bucket bucket);
   void granularity_day();
+  void stream_id(std::string_view id);
+  void ingest_mode(store::IngestMode mode);
+  void granularity(const std::optional<std::string_view>& granularity);
+  void chunk_seq(std::uint64_t number);
+  void committed_at(std::int64_t time);
+  void prune_before(std::int64_t time);
+  void prune_limit(std::uint64_t limit);
 
  private:
   Buffer& out_;
@@ -132,6 +158,21 @@ class FieldLister {
   void file(std::string_view&) { add("file"); }
   void offset(std::uint64_t&) { add("[offset]"); }
   void after_lsn(Lsn&) { add("after_lsn"); }
+  void stream_id(std::string_view&) { add("stream_id"); }
+  void ingest_mode(store::IngestMode&) { add("mode"); }
+  void granularity(std::optional<std::string_view>&) { add("[granularity]"); }
+  void chunk_seq(std::uint64_t&) { add("chunk_seq"); }
+  void committed_at(std::int64_t&) {}
+  void prune_before(std::int64_t&) { add("before"); }
+  void prune_limit(std::uint64_t&) { add("[limit]"); }
+  void source(std::string_view&) { add("source"); }
+  void source(std::optional<std::string_view>&) { add("[source]"); }
+  void source_position(std::optional<std::string_view>&, std::optional<std::string_view>&) {
+    add("[source_offset]");
+    add("[event_id]");
+  }
+  void report_count(Field field, std::uint64_t&) { add(name_of(field)); }
+  void optional_report_count(Field field, std::uint64_t&) { add("[" + std::string(name_of(field)) + "]"); }
 
  private:
   void add(std::string_view name) {

@@ -11,7 +11,7 @@ constexpr std::array<std::string_view, kFieldCount> kNames = {
     "value",      "range",       "limit",          "cursor",         "before",
     "file",       "offset",      "source_offset",  "event_id",       "source",
     "stream_id",  "mode",        "granularity",    "chunk_seq",      "idempotency_key",
-    "fingerprint", "idempotency_created_at_unix", "checked_points", "mismatch_count", "absolute_drift",
+    "fingerprint", "idempotency_created_at_unix", "committed_at_unix", "checked_points", "mismatch_count", "absolute_drift",
     "max_abs_delta", "after_lsn",
 };
 

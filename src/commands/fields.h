@@ -40,6 +40,7 @@ enum class Field : std::uint8_t {
   idempotency_key,
   fingerprint,
   idempotency_created_at_unix,
+  committed_at_unix,
   checked_points,
   mismatch_count,
   absolute_drift,

@@ -16,6 +16,9 @@ inline constexpr std::uint64_t kMaxChunkBytes = 524288;    // snapshot.fetch_chu
 inline constexpr std::uint64_t kDefaultChunkBytes = 262144;
 inline constexpr std::uint64_t kMaxEntriesLimit = 10000;   // replication.entries
 inline constexpr std::uint64_t kDefaultEntriesLimit = 1000;
+inline constexpr std::size_t kMaxStreamIdBytes = 1024;      // ingest.*, granularity likewise
+inline constexpr std::size_t kMaxFingerprintBytes = 512;
+inline constexpr std::uint64_t kMaxPruneLimit = 100000;    // idempotency.prune
 inline constexpr std::uint64_t kInlineScanKeys = 2000;     // longer reads of a series go to a worker thread
 
 }  // namespace karma::commands

@@ -20,6 +20,9 @@
 #include <karma/types.h>
 
 #include "commands/codec.h"
+#include "commands/fingerprint.h"
+#include "commands/pending_keys.h"
+#include "commands/pending_streams.h"
 #include "commands/reads.h"
 #include "core/arena.h"
 #include "core/buffer.h"
@@ -55,14 +58,36 @@ struct Pending {
   std::uint64_t added = 0;      // sum of all values to be added, saturating
   bool creates_series = false;
   bool removes_series = false;  // drops or replaces one
+  bool forgets_keys = false;    // of idempotency
+  PendingStreams streams;
+  PendingKeys keys;
+
+  // Nothing is pending. Keeps the memory of the last batch.
+  void reset() {
+    any = creates_series = removes_series = forgets_keys = false;
+    added = 0;
+    streams.clear();
+    keys.clear();
+  }
 
   void add(std::uint64_t value) { added = added > UINT64_MAX - value ? UINT64_MAX : added + value; }
 };
+
+// What the snapshots hold already of an entry that is replayed.
+class Coverage {
+ public:
+  virtual ~Coverage() = default;
+  virtual bool registry() const = 0;  // keys and streams
+  virtual bool series(std::string_view name) const = 0;
+};
+
+enum class Replayed : std::uint8_t { covered, applied };
 
 enum class Verdict : std::uint8_t {
   log,          // goes into the log
   flush_first,  // depends on what is pending: apply that, then ask again
   refuse,       // the outcome holds the error; nothing is logged
+  answer,       // nothing would change: the outcome holds the answer; nothing is logged
 };
 
 struct Op {
@@ -81,13 +106,18 @@ struct Op {
   void (*encode)(const void*, Buffer&) = nullptr;  // the fields of the log entry, each led by a comma
   Verdict (*admit)(const void*, const store::Store&, Pending&, Outcome&) = nullptr;
   void (*apply)(const void*, store::Store&, Outcome&) = nullptr;
+  // Instead of apply for an entry that may be covered in part; by default it is covered with its series, or with the
+  // registry if it has none. An internal_error means that the state cannot be rebuilt.
+  Replayed (*replay)(const void*, store::Store&, const Coverage&, Outcome&) = nullptr;
   void (*reply)(const void*, const Outcome&, Buffer&) = nullptr;
+  store::Fingerprint (*fingerprint)(const void*) = nullptr;  // of one that is idempotent
   std::string_view (*series)(const void*) = nullptr;  // the one it changes; empty: several or none
   std::size_t max_reply_bytes = 0;                    // of the response, without the envelope
 
   // reads
   Status (*answer)(const void*, Reads&, Buffer&) = nullptr;
   bool (*is_long)(const void*, Reads&) = nullptr;  // better done on a worker thread
+  bool quick = false;  // a task that must not wait for snapshots
 
   // tasks
   Status (*run)(const void*, Services&, Buffer&) = nullptr;
@@ -100,6 +130,7 @@ struct Spec {
   std::span<const std::string_view> aliases{};
   bool idempotent = false;
   Access task_access = Access::write;  // of a task; queries read, mutations write
+  bool quick_task = false;             // must not wait for snapshots
 };
 
 template <class C>
@@ -179,9 +210,18 @@ constexpr Op make_op() {
     op.apply = [](const void* command, store::Store& store, Outcome& outcome) {
       static_cast<const C*>(command)->apply(store, outcome);
     };
+    if constexpr (requires(const C& c, store::Store& store, const Coverage& coverage, Outcome& outcome) {
+                    c.replay(store, coverage, outcome);
+                  }) {
+      op.replay = [](const void* command, store::Store& store, const Coverage& coverage, Outcome& outcome) {
+        return static_cast<const C*>(command)->replay(store, coverage, outcome);
+      };
+    }
     op.reply = [](const void* command, const Outcome& outcome, Buffer& out) {
       static_cast<const C*>(command)->reply(outcome, out);
     };
+    if constexpr (C::kSpec.idempotent)
+      op.fingerprint = [](const void* command) { return fingerprint_of(*static_cast<const C*>(command)); };
     op.series = detail::series<C>;
     op.max_reply_bytes = C::kMaxReplyBytes;
   } else if constexpr (Query<C>) {
@@ -194,6 +234,7 @@ constexpr Op make_op() {
   } else {
     op.kind = Kind::task;
     op.access = C::kSpec.task_access;
+    op.quick = C::kSpec.quick_task;
     op.run = [](const void* command, Services& services, Buffer& out) {
       return static_cast<const C*>(command)->run(services, out);
     };

@@ -10,6 +10,8 @@
 #include <karma/error.h>
 #include <karma/types.h>
 
+#include "ops/checkpoints.h"
+#include "ops/reconciliation.h"
 #include "ops/stats.h"
 #include "snapshot/manager.h"
 
@@ -58,6 +60,10 @@ class Services {
   virtual Status read_log(Lsn after, const std::function<bool(Lsn, std::string_view entry)>& visit) = 0;
   // Whether a response of that size could not be sent anyway.
   virtual bool over_response_limit(std::size_t bytes) const = 0;
+
+  virtual std::int64_t unix_seconds() const = 0;
+  virtual ops::Checkpoints& checkpoints() = 0;  // put() waits for the disk
+  virtual ops::Reconciliation& reconciliation() = 0;
 
   // Slow; from the snapshot worker only.
   virtual Status create_snapshot(const std::string& series) = 0;

@@ -2,46 +2,11 @@
 
 #include "commands/replies.h"
 #include "commands/services.h"
+#include "commands/snapshot_replies.h"
 #include "core/base64.h"
 
 namespace karma::commands {
 namespace {
-
-void append_text(Buffer& out, std::string_view name, std::string_view text) {
-  out.append(R"(,")");
-  out.append(name);
-  out.append(R"(":)");
-  json::append_string(out, text);
-}
-
-void append_signed(Buffer& out, std::string_view name, std::int64_t number) {
-  out.append(R"(,")");
-  out.append(name);
-  out.append(R"(":)");
-  out.append(std::to_string(number));
-}
-
-void append_meta(Buffer& out, const snapshot::Meta& meta) {
-  out.append(R"({"tree":)");
-  json::append_string(out, meta.series);
-  append_text(out, "file", meta.file);
-  append_signed(out, "timestamp", meta.timestamp);
-  append_field(out, "bytes", meta.bytes);
-  append_field(out, "last_lsn", meta.last_lsn.value);
-  append_text(out, "metadata_file", meta.file + ".meta.json");
-  out.append('}');
-}
-
-void append_registry_meta(Buffer& out, const snapshot::RegistryMeta& meta) {
-  out.append(R"({"file":)");
-  json::append_string(out, snapshot::kRegistryName);
-  append_signed(out, "timestamp", meta.timestamp);
-  append_field(out, "bytes", meta.bytes);
-  append_field(out, "last_lsn", meta.last_lsn.value);
-  append_field(out, "record_count", meta.record_count);
-  append_field(out, "committed_stream_count", meta.committed_stream_count);
-  out.append('}');
-}
 
 void reply_saved(Buffer& out, std::string_view series, std::string_view verb) {
   json::append_string(out, "Tree \"" + std::string(series) + "\" " + std::string(verb));
@@ -137,18 +102,7 @@ Status SnapshotFetchChunk::run(Services& services, Buffer& out) const {
   if (offset > meta->bytes) return validation_error("Field offset exceeds snapshot size");
   Result<std::string> bytes = services.snapshots().read(std::string(file), offset, limit);
   if (!bytes) return bytes.error();
-  const std::uint64_t next = offset + bytes->size();
-  out.append(R"({"metadata":)");
-  append_meta(out, *meta);
-  append_field(out, "offset", offset);
-  append_field(out, "limit", limit);
-  append_field(out, "bytes", bytes->size());
-  append_field(out, "total_bytes", meta->bytes);
-  append_field(out, "next_offset", next);
-  out.append(next >= meta->bytes ? R"(,"done":true)" : R"(,"done":false)");
-  out.append(R"(,"data_base64":")");
-  append_base64(out, *bytes);
-  out.append(R"("})");
+  reply_chunk(out, [&] { append_meta(out, *meta); }, offset, limit, meta->bytes, *bytes);
   return {};
 }
 

@@ -18,6 +18,13 @@ std::uint64_t random_seed() {
   return static_cast<std::uint64_t>(device()) << 32 | device();
 }
 
+store::Registry::Limits registry_limits(const Config& config) {
+  return {.records = {.max_records = static_cast<std::uint64_t>(config.idempotency_max_records),
+                      .max_age_seconds = config.idempotency_max_age_seconds},
+          .streams = {.max_streams = static_cast<std::uint64_t>(config.ingest_max_streams),
+                      .max_staged_points = static_cast<std::uint64_t>(config.ingest_max_staged_points)}};
+}
+
 }  // namespace
 
 Engine::Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& log)
@@ -30,7 +37,8 @@ Engine::Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& 
       store_(random_seed()),
       stats_reader_(store_.lock().add_reader()),
       snapshot_reader_(store_.lock().add_reader()),
-      query_reader_(store_.lock().add_reader()) {}
+      query_reader_(store_.lock().add_reader()),
+      checkpoints_(files, config.directory) {}
 
 Engine::~Engine() { (void)shutdown(false); }
 
@@ -50,12 +58,15 @@ Status Engine::start() {
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
   if (Status status = remove_temp_files(files_, directory_); !status) return status;
+  if (Status status = checkpoints_.load(); !status) return status;
+  store_.registry().set_limits(registry_limits(config_));
   snapshots_ = std::make_unique<snapshot::Manager>(
       files_, directory_, clock_,
       snapshot::ManagerOptions{.retention = static_cast<std::size_t>(config_.dump_retention_per_tree),
                                .on_event = event_sink()});
 
   RecoveryOptions options;
+  options.now = clock_.unix_seconds();
   options.give_up.insert(config_.recover.begin(), config_.recover.end());
   options.on_event = event_sink();
   options.on_warning = [this](const std::string& event, const std::string& message) { log_.warn(event, message); };
@@ -122,18 +133,30 @@ Counters& Engine::add_counters() {
 
 wal::Admission Engine::admit(wal::Write& write, bool batch_empty) {
   Mutation& mutation = static_cast<Mutation&>(write);
-  if (batch_empty) pending_ = {};
+  if (batch_empty) pending_.reset();
   pending_.any = !batch_empty;
-  switch (mutation.op->admit(mutation.command, store_, pending_, mutation.outcome)) {
+  switch (verdict(mutation)) {
     case commands::Verdict::log:
       return wal::Admission::log;
     case commands::Verdict::flush_first:
       return wal::Admission::flush_first;
     case commands::Verdict::refuse:
+    case commands::Verdict::answer:
       break;
   }
   answer(mutation);
   return wal::Admission::answered;
+}
+
+commands::Verdict Engine::verdict(Mutation& mutation) {
+  if (mutation.keyed != nullptr) {
+    const commands::Verdict known =
+        commands::admit_key(*mutation.keyed, store_.registry(), pending_, mutation.outcome);
+    if (known != commands::Verdict::log) return known;
+  }
+  const commands::Verdict verdict = mutation.op->admit(mutation.command, store_, pending_, mutation.outcome);
+  if (verdict == commands::Verdict::log && mutation.keyed != nullptr) pending_.keys.add(mutation.keyed->key.hash);
+  return verdict;
 }
 
 void Engine::apply(std::span<wal::Write* const> batch) {
@@ -143,11 +166,28 @@ void Engine::apply(std::span<wal::Write* const> batch) {
     for (std::size_t points = 0; next < batch.size() && points < kPointsPerLock; ++next) {
       Mutation& mutation = static_cast<Mutation&>(*batch[next]);
       mutation.op->apply(mutation.command, store_, mutation.outcome);
+      if (mutation.keyed != nullptr) commands::remember_key(*mutation.keyed, store_.registry(), mutation.outcome);
       points += mutation.op->batch_size == nullptr ? 1 : mutation.op->batch_size(mutation.command);
     }
   }
   store_.bury();
+  count_keyed(batch);
   for (wal::Write* write : batch) answer(static_cast<Mutation&>(*write));
+}
+
+// One look at the clock for all of the batch.
+void Engine::count_keyed(std::span<wal::Write* const> batch) {
+  std::uint64_t count = 0;
+  std::chrono::steady_clock::time_point now;
+  for (const wal::Write* write : batch) {
+    const commands::KeyedWrite* keyed = static_cast<const Mutation*>(write)->keyed;
+    if (keyed == nullptr) continue;
+    if (count++ == 0) now = clock_.steady();
+    const auto duration = std::chrono::duration_cast<std::chrono::nanoseconds>(now - keyed->started);
+    keyed_nanoseconds_.add(static_cast<std::uint64_t>(duration.count()));
+    last_keyed_nanoseconds_.set(static_cast<std::uint64_t>(duration.count()));
+  }
+  store_.registry().counters().writes.fetch_add(count, std::memory_order_relaxed);
 }
 
 void Engine::refuse(std::span<wal::Write* const> batch, const Error& error) {
@@ -170,7 +210,7 @@ void Engine::cycle_done() {
 
 void Engine::submit(std::unique_ptr<Job> job) {
   Lane* lane = job->lane;
-  const bool query = job->op->kind == commands::Kind::query;
+  const bool query = job->op->kind == commands::Kind::query || job->op->quick;
   // std::function wants a copyable callable, so the job changes hands as a plain pointer.
   Job* raw = job.release();
   const bool taken = (query ? query_worker_ : snapshot_worker_)->submit([this, raw, query] {

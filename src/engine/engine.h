@@ -72,6 +72,9 @@ class Engine final : public commands::Services, private wal::Machine {
   Result<std::string> load_snapshot(const std::string& file) override;
   Result<commands::Verified> verify() override;
   snapshot::Manager& snapshots() override { return *snapshots_; }
+  std::int64_t unix_seconds() const override { return clock_.unix_seconds(); }
+  ops::Checkpoints& checkpoints() override { return checkpoints_; }
+  ops::Reconciliation& reconciliation() override { return reconciliation_; }
   std::string snapshot_path(const std::string& file) const override;
 
  private:
@@ -80,6 +83,8 @@ class Engine final : public commands::Services, private wal::Machine {
 
   // wal::Machine, on the writer's thread
   wal::Admission admit(wal::Write& write, bool batch_empty) override;
+  commands::Verdict verdict(Mutation& mutation);
+  void count_keyed(std::span<wal::Write* const> batch);
   void apply(std::span<wal::Write* const> batch) override;
   void refuse(std::span<wal::Write* const> batch, const Error& error) override;
   void cycle_done() override;
@@ -107,6 +112,11 @@ class Engine final : public commands::Services, private wal::Machine {
   store::StoreLock::Reader& stats_reader_;  // guarded by stats_mutex_
   store::StoreLock::Reader& snapshot_reader_;
   store::StoreLock::Reader& query_reader_;
+
+  ops::Checkpoints checkpoints_;
+  ops::Reconciliation reconciliation_;
+  Tally keyed_nanoseconds_;  // from decoding to applying, of writes with a key
+  Tally last_keyed_nanoseconds_;
 
   // writer's thread
   commands::Pending pending_;

@@ -9,6 +9,9 @@ snapshot::Frozen freeze_store(const store::Store& store, Lsn lsn) {
     store::SeriesView view = store.find(name)->view();
     frozen.series.emplace_back(std::move(name), std::move(view));
   }
+  frozen.registry.view = store.registry().view();
+  frozen.registry.record_count = frozen.registry.view->record_count();
+  frozen.registry.committed_stream_count = frozen.registry.view->committed_stream_count();
   return frozen;
 }
 

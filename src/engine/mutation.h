@@ -8,6 +8,7 @@
 #include <mutex>
 #include <vector>
 
+#include "commands/idempotency.h"
 #include "commands/op.h"
 #include "core/arena.h"
 #include "core/buffer.h"
@@ -21,6 +22,7 @@ struct MutationBatch;
 struct Mutation : wal::Write {
   const commands::Op* op = nullptr;
   const void* command = nullptr;
+  commands::KeyedWrite* keyed = nullptr;  // of one with an idempotency key
   commands::Outcome outcome;
   void* connection = nullptr;
   Lane* lane = nullptr;

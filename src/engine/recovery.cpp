@@ -1,8 +1,10 @@
 #include "engine/recovery.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "commands/catalog.h"
+#include "commands/idempotency.h"
 #include "core/arena.h"
 
 namespace karma::engine {
@@ -17,10 +19,11 @@ using commands::Op;
 struct Entry {
   const Op* op = nullptr;
   const void* command = nullptr;
+  const commands::KeyedWrite* keyed = nullptr;
   std::string refusal;  // why it is none
 };
 
-Entry decode_entry(std::string_view text, Fields& fields, Arena& arena) {
+Entry decode_entry(std::string_view text, const store::Store& store, std::int64_t now, Fields& fields, Arena& arena) {
   Entry entry;
   if (Status status = fields.parse(text); !status) {
     entry.refusal = status.error().message;
@@ -38,16 +41,67 @@ Entry decode_entry(std::string_view text, Fields& fields, Arena& arena) {
     entry.refusal = command.error().message;
     return entry;
   }
+  if (op->idempotent) {
+    context.now = now;
+    Result<commands::KeyedWrite*> keyed = commands::decode_key(fields, *op, *command, store.registry(), context);
+    if (!keyed) {
+      entry.refusal = keyed.error().message;
+      return entry;
+    }
+    entry.keyed = *keyed;
+  }
   entry.op = op;
   entry.command = *command;
   return entry;
 }
 
-std::string apply_entry(store::Store& store, const Entry& entry, Arena& arena) {
-  commands::Outcome outcome;
-  outcome.arena = &arena;
+// Whoever logged the entry knew that its key was free.
+void apply_entry(store::Store& store, const Entry& entry, commands::Outcome& outcome) {
   entry.op->apply(entry.command, store, outcome);
-  return outcome.failed ? std::string(outcome.message) : std::string();
+  if (entry.keyed != nullptr) commands::remember_key(*entry.keyed, store.registry(), outcome);
+}
+
+// Its effect is in the series already, but not that it had a key. The answer is the one that it would have had on an
+// empty series: only counts of what was found there can differ.
+void remember_entry(store::Store& store, const Entry& entry, commands::Outcome& outcome) {
+  store::Store empty(0);
+  empty.find_or_create(entry.op->series(entry.command));
+  entry.op->apply(entry.command, empty, outcome);
+  commands::remember_key(*entry.keyed, store.registry(), outcome);
+}
+
+// Entries up to a series' snapshot are in it already, and likewise for the registry.
+class EntryCoverage final : public commands::Coverage {
+ public:
+  EntryCoverage(const snapshot::Restored& snapshots, Lsn lsn) : snapshots_(snapshots), lsn_(lsn) {}
+
+  bool registry() const override { return !snapshots_.log_restarted && lsn_ <= snapshots_.registry_lsn; }
+  bool series(std::string_view name) const override {
+    if (snapshots_.log_restarted) return false;
+    const auto found = snapshots_.series_lsn.find(name);
+    return lsn_ <= (found != snapshots_.series_lsn.end() ? found->second : snapshots_.set_lsn);
+  }
+
+ private:
+  const snapshot::Restored& snapshots_;
+  const Lsn lsn_;
+};
+
+commands::Replayed replay(store::Store& store, const Entry& entry, const commands::Coverage& coverage,
+                          commands::Outcome& outcome) {
+  if (entry.op->replay != nullptr) return entry.op->replay(entry.command, store, coverage, outcome);
+  const std::string_view series = entry.op->series(entry.command);
+  const bool changed = series.empty() ? coverage.registry() : coverage.series(series);
+  const bool remembered = entry.keyed == nullptr || coverage.registry();
+  if (changed && remembered) return commands::Replayed::covered;
+  if (changed) {
+    remember_entry(store, entry, outcome);
+  } else if (remembered) {
+    entry.op->apply(entry.command, store, outcome);
+  } else {
+    apply_entry(store, entry, outcome);
+  }
+  return commands::Replayed::applied;
 }
 
 class Replay {
@@ -57,13 +111,19 @@ class Replay {
 
   Status operator()(Lsn lsn, std::string_view text) {
     arena_.reset();
-    Entry entry = decode_entry(text, fields_, arena_);
+    Entry entry = decode_entry(text, store_, options_.now, fields_, arena_);
     if (entry.op != nullptr) {
-      if (is_covered(entry, lsn)) {
+      commands::Outcome outcome;
+      outcome.arena = &arena_;
+      const EntryCoverage coverage(recovered_.snapshots, lsn);
+      if (replay(store_, entry, coverage, outcome) == commands::Replayed::covered) {
         ++recovered_.covered;
         return {};
       }
-      entry.refusal = apply_entry(store_, entry, arena_);
+      store_.bury();
+      if (outcome.failed) entry.refusal = outcome.message;
+      if (outcome.failed && outcome.code == ErrorCode::internal_error)
+        return internal_error("Entry " + std::to_string(lsn.value) + " of the log cannot be applied: " + entry.refusal);
     }
     if (entry.refusal.empty()) {
       ++recovered_.applied;
@@ -76,16 +136,6 @@ class Replay {
  private:
   static constexpr std::uint64_t kWarnings = 100;  // the rest is only counted
 
-  // Entries up to a series' snapshot are in it already; the rest of the state has the set's LSN.
-  bool is_covered(const Entry& entry, Lsn lsn) const {
-    const snapshot::Restored& snapshots = recovered_.snapshots;
-    if (snapshots.log_restarted) return false;
-    const std::string_view series = entry.op->series(entry.command);
-    if (series.empty()) return lsn <= snapshots.registry_lsn;
-    const auto found = snapshots.series_lsn.find(series);
-    return lsn <= (found != snapshots.series_lsn.end() ? found->second : snapshots.set_lsn);
-  }
-
   store::Store& store_;
   Recovered& recovered_;
   const RecoveryOptions& options_;
@@ -94,7 +144,8 @@ class Replay {
 };
 
 std::string advice(const std::string& file) {
-  return "Karma does not guess: restore the file from a backup or a replica, or give up what is damaged with --recover=" +
+  return "Karma does not guess: restore the file from a backup or a replica, or give up what is damaged with "
+         "--recover=" +
          file + " (`karma check` lists all damage)";
 }
 
@@ -103,6 +154,24 @@ const wal::Damage* first_refused(const wal::Scan& scan, const std::set<std::stri
   const auto refused = [&](const wal::Damage& damage) { return !give_up.contains(damage.file); };
   const auto found = std::find_if(scan.damage.begin(), scan.damage.end(), refused);
   return found == scan.damage.end() ? nullptr : &*found;
+}
+
+// A registry that cannot be read is not guessed at: what it forgets would count twice.
+Status load_registry(snapshot::Restored& restored, store::Store& store, const RecoveryOptions& options) {
+  if (!restored.registry_json) return {};
+  const std::string text = *std::exchange(restored.registry_json, std::nullopt);
+  const std::string name(snapshot::kRegistryName);
+  if (options.give_up.contains(name)) {
+    store::Registry trial(0);
+    if (Status status = trial.load(text); !status) {
+      options.on_warning("restore.warning", name + " is damaged: " + status.error().message + "; given up");
+      restored.registry_lsn = Lsn();
+      return {};
+    }
+  }
+  Status status = store.registry().load(text);
+  if (status) return {};
+  return internal_error(name + " is damaged: " + status.error().message + ". " + advice(name));
 }
 
 Lsn newest_snapshot(const snapshot::Restored& restored) {
@@ -125,11 +194,15 @@ Status check_reach(const Recovered& recovered) {
 
 }  // namespace
 
-std::string replay_entry(store::Store& store, std::string_view text) {
+std::string replay_entry(store::Store& store, std::string_view text, std::int64_t now) {
   Fields fields;
   Arena arena;
-  const Entry entry = decode_entry(text, fields, arena);
-  return entry.op == nullptr ? entry.refusal : apply_entry(store, entry, arena);
+  const Entry entry = decode_entry(text, store, now, fields, arena);
+  if (entry.op == nullptr) return entry.refusal;
+  commands::Outcome outcome;
+  outcome.arena = &arena;
+  apply_entry(store, entry, outcome);
+  return outcome.failed ? std::string(outcome.message) : std::string();
 }
 
 Result<Recovered> recover(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,
@@ -153,6 +226,7 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, snaps
   if (!restored) return restored.error();
   recovered.snapshots = std::move(*restored);
   for (const std::string& warning : recovered.snapshots.warnings) options.on_warning("restore.warning", warning);
+  if (Status status = load_registry(recovered.snapshots, store, options); !status) return status.error();
   if (Status status = check_reach(recovered); !status && options.give_up.empty()) return status.error();
 
   if (log.entry_count != 0) {
@@ -160,8 +234,8 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, snaps
     const auto log_progress = [&](std::uint64_t done, std::uint64_t all) {
       options.on_event("restore.log", "bytes=" + std::to_string(done) + " of=" + std::to_string(all));
     };
-    Result<wal::Scan> second = wal::scan(files, directory, std::ref(replay),
-                                         {.beyond_damage = !log.damage.empty(), .progress = log_progress});
+    Result<wal::Scan> second =
+        wal::scan(files, directory, std::ref(replay), {.beyond_damage = !log.damage.empty(), .progress = log_progress});
     if (!second) return second.error();
   }
   recovered.last = std::max({log.last, log.lsn_file, recovered.snapshots.newest});

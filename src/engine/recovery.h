@@ -16,8 +16,8 @@
 namespace karma::engine {
 
 // Applies one log entry. What the entry asks for and cannot be done (Karma 1.0 logged before it refused) has no effect;
-// then the result is the reason.
-std::string replay_entry(store::Store& store, std::string_view entry);
+// then the result is the reason. `now`, in Unix seconds, dates idempotency keys that a log of 1.0 does not date.
+std::string replay_entry(store::Store& store, std::string_view entry, std::int64_t now);
 
 struct Recovered {
   wal::Scan log;
@@ -32,6 +32,7 @@ struct Recovered {
 };
 
 struct RecoveryOptions {
+  std::int64_t now = 0;  // as in replay_entry()
   std::set<std::string> give_up;  // damaged files that the operator gives up, by name
   std::function<void(const std::string& event, const std::string& message)> on_event;
   std::function<void(const std::string& event, const std::string& message)> on_warning;

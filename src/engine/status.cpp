@@ -25,6 +25,22 @@ bool is_loopback(const std::string& host) {
 
 std::string_view role_name(Role role) { return role == Role::master ? "master" : "slave"; }
 
+// Under the store's lock.
+void add_registry(const store::Registry& registry, ops::Stats& stats) {
+  const store::RegistryCounters& counters = registry.counters();
+  stats.idempotency_record_count = registry.records().size();
+  stats.idempotency_pruned = registry.records().pruned();
+  stats.idempotency_committed_stream_count = registry.streams().committed_count();
+  stats.ingest_active_streams = registry.streams().active_count();
+  stats.idempotency_hits = counters.hits;
+  stats.idempotency_conflicts = counters.conflicts;
+  stats.idempotency_write_count = counters.writes;
+  stats.ingest_chunks_applied = counters.chunks_applied;
+  stats.ingest_chunks_skipped = counters.chunks_skipped;
+  stats.ingest_chunks_rejected = counters.chunks_rejected;
+  stats.ingest_items_applied = counters.items_applied;
+}
+
 }  // namespace
 
 ops::Stats Engine::stats() {
@@ -50,7 +66,16 @@ ops::Stats Engine::stats() {
     std::lock_guard read(stats_reader_);
     stats.trees = store_.series_count();
     stats.keys = store_.key_count();
+    add_registry(store_.registry(), stats);
   }
+  if (stats.idempotency_write_count != 0) {
+    stats.idempotency_write_latency_ms_last = static_cast<double>(last_keyed_nanoseconds_.get()) / 1e6;
+    stats.idempotency_write_latency_ms_avg =
+        static_cast<double>(keyed_nanoseconds_.get()) / 1e6 / static_cast<double>(stats.idempotency_write_count);
+  }
+  reconciliation_.add_to(stats);
+  stats.recovery_checkpoint_count = checkpoints_.count();
+  stats.recovery_last_checkpoint_unix = static_cast<std::uint64_t>(checkpoints_.last_updated_at());
   std::uint64_t timed = 0;
   std::uint64_t nanoseconds = 0;
   for (const std::unique_ptr<Counters>& counters : counters_) {

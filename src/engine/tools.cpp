@@ -101,6 +101,7 @@ int dump_directory(const std::string& directory, std::ostream& out, std::ostream
   }
   store::Store store(0);
   engine::RecoveryOptions options;
+  options.now = system_clock().unix_seconds();
   options.on_event = [](const std::string&, const std::string&) {};
   options.on_warning = [&](const std::string&, const std::string& message) { err << "warning: " << message << "\n"; };
   Result<engine::Recovered> recovered = engine::recover(files, directory, examined.manager, store, options);

@@ -1,5 +1,7 @@
 #include "engine/verify.h"
 
+#include <karma/clock.h>
+
 #include <algorithm>
 
 #include "engine/recovery.h"
@@ -54,6 +56,7 @@ Result<Verification> verify_directory(FileSystem& files, const std::string& dire
 
   store::Store restored(0);
   RecoveryOptions options;
+  options.now = system_clock().unix_seconds();
   options.on_event = [](const std::string&, const std::string&) {};
   options.on_warning = [&](const std::string&, const std::string& message) {
     verification.warnings.push_back(message);

@@ -116,14 +116,23 @@ class Dispatcher::Impl {
     return commands::find_op(json::decode_string(name, arena));
   }
 
-  Result<void*> decode(const Op& op, Arena& arena) {
-    commands::DecodeContext context{.arena = arena, .today = engine_.clock().today()};
+  // The clock is read once for a request, here.
+  commands::DecodeContext make_context(Arena& arena) {
+    const std::int64_t now = engine_.clock().unix_seconds();
+    const auto day = std::chrono::floor<std::chrono::days>(std::chrono::seconds(now));
+    commands::DecodeContext context{.arena = arena, .today = Bucket::of_day(static_cast<std::int32_t>(day.count()))};
+    context.now = now;
     context.series_exists = [](void* self, std::string_view series) {
       Impl& impl = *static_cast<Impl*>(self);
       std::lock_guard lock(impl.reader_);
       return static_cast<const store::Store&>(impl.engine_.store()).find(series) != nullptr;
     };
     context.state = this;
+    return context;
+  }
+
+  Result<void*> decode(const Op& op, Arena& arena) {
+    commands::DecodeContext context = make_context(arena);
     return op.decode(fields_, context);
   }
 
@@ -140,33 +149,50 @@ class Dispatcher::Impl {
   Handled mutate(const Op& op, void* connection, std::size_t pending, Buffer& out) {
     if (!batch_) batch_ = take_batch();
     Arena& arena = batch_->arena;
-    Result<void*> command = decode(op, arena);
+    commands::DecodeContext context = make_context(arena);
+    Result<void*> command = op.decode(fields_, context);
     Status status = command ? check_role(op) : Status(command.error());
+    commands::KeyedWrite* keyed = nullptr;
+    if (status && op.idempotent && fields_.find(Field::idempotency_key) != nullptr)
+      status = decode_key(op, *command, context, keyed);
     // Before it is applied: a write never fails on the size of its reply.
     if (status && engine_.over_response_limit(op.max_reply_bytes + protocol::kEnvelopeBytes)) status = too_large();
     if (!status) {
       if (pending != 0) return Handled::blocked;
+      if (status.error().code == ErrorCode::idempotency_conflict)
+        engine_.store().registry().counters().conflicts.fetch_add(1, std::memory_order_relaxed);
       reply_error(status.error(), out);
       return Handled::replied;
     }
     engine::Mutation* mutation = arena.make<engine::Mutation>();
     mutation->op = &op;
     mutation->command = *command;
+    mutation->keyed = keyed;
     mutation->outcome.arena = &arena;
     mutation->connection = connection;
     mutation->lane = &lane_;
-    if (engine_.logs_entries()) mutation->entry = encode(op, *command);
+    if (engine_.logs_entries()) mutation->entry = encode(op, *command, keyed);
     batch_->append(*mutation);
     return Handled::pending;
   }
 
-  std::string_view encode(const Op& op, const void* command) {
+  Status decode_key(const Op& op, const void* command, commands::DecodeContext& context, commands::KeyedWrite*& keyed) {
+    Result<commands::KeyedWrite*> decoded =
+        commands::decode_key(fields_, op, command, engine_.store().registry(), context);
+    if (!decoded) return decoded.error();
+    keyed = *decoded;
+    keyed->started = engine_.clock().steady();
+    return {};
+  }
+
+  std::string_view encode(const Op& op, const void* command, const commands::KeyedWrite* keyed) {
     Buffer& scratch = batch_->scratch;
     scratch.clear();
     scratch.append(R"({"v":2,"op":")");
     scratch.append(op.name);
     scratch.append('"');
     op.encode(command, scratch);
+    if (keyed != nullptr) commands::encode_key(*keyed, scratch);
     scratch.append('}');
     return batch_->arena.copy(scratch.view());
   }
@@ -224,6 +250,8 @@ class Dispatcher::Impl {
     if (outcome.failed) return reply_error({outcome.code, std::string(outcome.message)}, out);
     out.append(protocol::kReplyStart);
     mutation.op->reply(mutation.command, outcome, out);
+    if (mutation.keyed != nullptr)
+      out.append(mutation.keyed->repeated ? R"(,"idempotent":true)" : R"(,"idempotent":false)");
     out.append(protocol::kReplyEnd);
     out.append(protocol::kLineEnd);
     counters_.count_success(*mutation.op, mutation.command);

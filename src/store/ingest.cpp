@@ -61,18 +61,18 @@ const CommittedStream* IngestStreams::committed(std::string_view id) const {
   return found == committed_numbers_.end() ? nullptr : &committed_.at(found->second);
 }
 
-BeginCheck IngestStreams::check_begin(std::string_view id, IngestMode mode, std::optional<std::string_view> granularity,
-                                      const Ahead& ahead) const {
+BeginCheck IngestStreams::check_begin(std::string_view id, IngestMode mode,
+                                      std::optional<std::string_view> granularity) const {
   if (const ActiveStream* stream = active(id))
     return same_parameters(*stream->identity, mode, granularity) ? BeginCheck::active : BeginCheck::other_parameters;
   if (const CommittedStream* stream = committed(id))
     return same_parameters(*stream->identity, mode, granularity) ? BeginCheck::committed
                                                                  : BeginCheck::committed_otherwise;
-  return active_.size() + ahead.streams < limits_.max_streams ? BeginCheck::create : BeginCheck::too_many;
+  return BeginCheck::create;
 }
 
 ChunkCheck IngestStreams::check_chunk(std::string_view id, std::string_view series, std::uint64_t number,
-                                      const Fingerprint& fingerprint, std::size_t items, const Ahead& ahead) const {
+                                      const Fingerprint& fingerprint) const {
   const ActiveStream* stream = active(id);
   if (stream == nullptr) {
     const CommittedStream* done = committed(id);
@@ -84,13 +84,18 @@ ChunkCheck IngestStreams::check_chunk(std::string_view id, std::string_view seri
   if (number <= stream->chunks.size())
     return is_held(*stream, series, number, fingerprint) ? ChunkCheck::skip : ChunkCheck::other_payload;
   if (number != stream->chunks.size() + 1) return ChunkCheck::not_the_next;
-  if (stream->series && *stream->series != series) return ChunkCheck::other_series;
-  if (number > kMaxChunksPerStream || active_chunks_ + ahead.chunks >= kMaxActiveChunks)
-    return ChunkCheck::too_many_chunks;
-  if (stream->identity->mode == IngestMode::replace_series &&
-      staged_points_ + ahead.points + items > limits_.max_staged_points)
-    return ChunkCheck::too_many_points;
-  return ChunkCheck::next;
+  return stream->series && *stream->series != series ? ChunkCheck::other_series : ChunkCheck::next;
+}
+
+Room IngestStreams::room_for_stream(const Ahead& ahead) const {
+  return active_.size() + ahead.streams < limits_.max_streams ? Room::enough : Room::too_many_streams;
+}
+
+Room IngestStreams::room_for_chunk(std::uint64_t number, IngestMode mode, std::size_t items, const Ahead& ahead) const {
+  if (number > kMaxChunksPerStream || active_chunks_ + ahead.chunks >= kMaxActiveChunks) return Room::too_many_chunks;
+  if (mode == IngestMode::replace_series && staged_points_ + ahead.points + items > limits_.max_staged_points)
+    return Room::too_many_points;
+  return Room::enough;
 }
 
 CommitCheck IngestStreams::check_commit(std::string_view id) const {

@@ -10,8 +10,8 @@
 // check_*() decide from the state and change nothing; the rest changes the state and never fails. The one that calls
 // applies the items to the live series.
 //
-// Bounds: active streams, staged points and chunks are bounded by refusing more (check_*() only: what was logged is
-// applied, whatever the bounds are by then); of the committed streams the newest are kept.
+// Bounds: active streams, staged points and chunks are bounded by refusing more (room_for_*()); of the committed
+// streams the newest are kept.
 #pragma once
 
 #include <cstddef>
@@ -78,7 +78,7 @@ struct ActiveStreamView {
 
 class IngestView;
 
-enum class BeginCheck : std::uint8_t { create, active, committed, other_parameters, committed_otherwise, too_many };
+enum class BeginCheck : std::uint8_t { create, active, committed, other_parameters, committed_otherwise };
 enum class ChunkCheck : std::uint8_t {
   next,            // apply it
   skip,            // held already, the stream is active
@@ -89,9 +89,8 @@ enum class ChunkCheck : std::uint8_t {
   other_payload,
   other_series,  // the stream is bound to another one
   committed_otherwise,
-  too_many_chunks,
-  too_many_points,
 };
+enum class Room : std::uint8_t { enough, too_many_streams, too_many_chunks, too_many_points };
 enum class CommitCheck : std::uint8_t { commit, committed, not_found, nothing_staged };
 
 // Changed by one thread.
@@ -115,11 +114,14 @@ class IngestStreams {
   const ActiveStream* active(std::string_view id) const;
   const CommittedStream* committed(std::string_view id) const;
 
-  BeginCheck check_begin(std::string_view id, IngestMode mode, std::optional<std::string_view> granularity,
-                         const Ahead& ahead) const;
+  BeginCheck check_begin(std::string_view id, IngestMode mode, std::optional<std::string_view> granularity) const;
   ChunkCheck check_chunk(std::string_view id, std::string_view series, std::uint64_t number,
-                         const Fingerprint& fingerprint, std::size_t items, const Ahead& ahead) const;
+                         const Fingerprint& fingerprint) const;
   CommitCheck check_commit(std::string_view id) const;
+
+  // Whether the bounds allow it. For admission only: what was logged is applied.
+  Room room_for_stream(const Ahead& ahead) const;
+  Room room_for_chunk(std::uint64_t number, IngestMode mode, std::size_t items, const Ahead& ahead) const;
 
   // Precondition (asserted): unknown id.
   void begin(std::string_view id, IngestMode mode, std::optional<std::string_view> granularity);

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "store/registry.h"
@@ -36,6 +37,8 @@ class Store {
   // Frees what drop(), clear() and replace() left. For the writer, after it has let go of the lock; readers may be
   // inside. Without it nothing is lost but memory.
   void bury();
+  // Keeps a series that nobody needs any more for bury().
+  void bury_later(Series series) { graveyard_.push_back(std::move(series)); }
   // An empty series that hashes like the ones of this store: what replace() wants.
   Series make_series() const;
 

@@ -9,17 +9,16 @@ Fingerprint print(std::string_view payload) { return sha256(payload); }
 
 class Streams : public ::testing::Test {
  protected:
-  ChunkCheck check(std::string_view id, std::uint64_t number, std::string_view payload, std::string_view series = "s",
-                   std::size_t items = 1, const IngestStreams::Ahead& ahead = {}) {
-    return streams.check_chunk(id, series, number, print(payload), items, ahead);
+  ChunkCheck check(std::string_view id, std::uint64_t number, std::string_view payload, std::string_view series = "s") {
+    return streams.check_chunk(id, series, number, print(payload));
   }
   void begin(std::string_view id, IngestMode mode = IngestMode::add) {
-    ASSERT_EQ(streams.check_begin(id, mode, "day", {}), BeginCheck::create);
+    ASSERT_EQ(streams.check_begin(id, mode, "day"), BeginCheck::create);
     streams.begin(id, mode, "day");
     streams.check_invariants();
   }
   void chunk(std::string_view id, std::uint64_t number, std::string_view payload, std::span<const Item> items = {}) {
-    ASSERT_EQ(check(id, number, payload, "s", items.size()), ChunkCheck::next);
+    ASSERT_EQ(check(id, number, payload, "s"), ChunkCheck::next);
     streams.add_chunk(id, "s", print(payload), items);
     streams.check_invariants();
   }
@@ -37,12 +36,12 @@ TEST_F(Streams, AnUnknownStreamCanOnlyBegin) {
 
 TEST_F(Streams, ABeginMustFitTheStreamThatIsThere) {
   begin("x");
-  EXPECT_EQ(streams.check_begin("x", IngestMode::add, "day", {}), BeginCheck::active);
-  EXPECT_EQ(streams.check_begin("x", IngestMode::set, "day", {}), BeginCheck::other_parameters);
-  EXPECT_EQ(streams.check_begin("x", IngestMode::add, std::nullopt, {}), BeginCheck::other_parameters);
+  EXPECT_EQ(streams.check_begin("x", IngestMode::add, "day"), BeginCheck::active);
+  EXPECT_EQ(streams.check_begin("x", IngestMode::set, "day"), BeginCheck::other_parameters);
+  EXPECT_EQ(streams.check_begin("x", IngestMode::add, std::nullopt), BeginCheck::other_parameters);
   streams.commit("x", 5);
-  EXPECT_EQ(streams.check_begin("x", IngestMode::add, "day", {}), BeginCheck::committed);
-  EXPECT_EQ(streams.check_begin("x", IngestMode::add, "hour", {}), BeginCheck::committed_otherwise);
+  EXPECT_EQ(streams.check_begin("x", IngestMode::add, "day"), BeginCheck::committed);
+  EXPECT_EQ(streams.check_begin("x", IngestMode::add, "hour"), BeginCheck::committed_otherwise);
 }
 
 TEST_F(Streams, ChunksComeInOrderAndTheSameOneIsSkipped) {
@@ -115,31 +114,31 @@ TEST_F(Streams, AnEmptyChunkStagesAnEmptySeries) {
 TEST_F(Streams, ActiveStreamsAreBounded) {
   begin("a");
   begin("b");
-  EXPECT_EQ(streams.check_begin("c", IngestMode::add, {}, {.streams = 1}), BeginCheck::too_many);
+  EXPECT_EQ(streams.room_for_stream({}), Room::enough);
+  EXPECT_EQ(streams.room_for_stream({.streams = 1}), Room::too_many_streams);
   begin("c");
-  EXPECT_EQ(streams.check_begin("d", IngestMode::add, {}, {}), BeginCheck::too_many);
+  EXPECT_EQ(streams.room_for_stream({}), Room::too_many_streams);
   streams.commit("a", 1);
-  begin("d");
+  EXPECT_EQ(streams.room_for_stream({}), Room::enough);
 }
 
 TEST_F(Streams, StagedPointsAreBoundedOverAllStreams) {
   const Bucket day = Bucket::of_number(20260101);
   begin("a", IngestMode::replace_series);
-  begin("b", IngestMode::replace_series);
-  begin("c", IngestMode::add);
   chunk("a", 1, "1", std::vector<Item>{{Key{1}, day, 1}, {Key{2}, day, 1}, {Key{3}, day, 1}});
-  EXPECT_EQ(check("b", 1, "1", "s", 1), ChunkCheck::next);
-  EXPECT_EQ(check("b", 1, "1", "s", 1, {.points = 1}), ChunkCheck::too_many_points);
-  EXPECT_EQ(check("b", 1, "1", "s", 2), ChunkCheck::too_many_points);
-  EXPECT_EQ(check("c", 1, "1", "s", 2), ChunkCheck::next);
+  EXPECT_EQ(streams.room_for_chunk(1, IngestMode::replace_series, 1, {}), Room::enough);
+  EXPECT_EQ(streams.room_for_chunk(1, IngestMode::replace_series, 1, {.points = 1}), Room::too_many_points);
+  EXPECT_EQ(streams.room_for_chunk(1, IngestMode::replace_series, 2, {}), Room::too_many_points);
+  EXPECT_EQ(streams.room_for_chunk(1, IngestMode::add, 2, {}), Room::enough);
   streams.abort("a");
-  EXPECT_EQ(check("b", 1, "1", "s", 2), ChunkCheck::next);
+  EXPECT_EQ(streams.room_for_chunk(1, IngestMode::replace_series, 4, {}), Room::enough);
 }
 
-TEST_F(Streams, ChunksOfAllStreamsAreBounded) {
-  begin("a");
-  EXPECT_EQ(check("a", 1, "1", "s", 1, {.chunks = kMaxActiveChunks - 1}), ChunkCheck::next);
-  EXPECT_EQ(check("a", 1, "1", "s", 1, {.chunks = kMaxActiveChunks}), ChunkCheck::too_many_chunks);
+TEST_F(Streams, ChunksAreBoundedForEachStreamAndForAll) {
+  EXPECT_EQ(streams.room_for_chunk(1, IngestMode::add, 1, {.chunks = kMaxActiveChunks - 1}), Room::enough);
+  EXPECT_EQ(streams.room_for_chunk(1, IngestMode::add, 1, {.chunks = kMaxActiveChunks}), Room::too_many_chunks);
+  EXPECT_EQ(streams.room_for_chunk(kMaxChunksPerStream, IngestMode::add, 1, {}), Room::enough);
+  EXPECT_EQ(streams.room_for_chunk(kMaxChunksPerStream + 1, IngestMode::add, 1, {}), Room::too_many_chunks);
 }
 
 TEST_F(Streams, OnlyTheNewestCommittedStreamsAreRemembered) {
@@ -152,7 +151,7 @@ TEST_F(Streams, OnlyTheNewestCommittedStreamsAreRemembered) {
   EXPECT_EQ(streams.committed_count(), kMaxCommittedStreams);
   EXPECT_EQ(streams.check_commit("stream-0"), CommitCheck::not_found);
   EXPECT_EQ(streams.check_commit("stream-1"), CommitCheck::committed);
-  EXPECT_EQ(streams.check_begin("stream-0", IngestMode::add, {}, {}), BeginCheck::create);
+  EXPECT_EQ(streams.check_begin("stream-0", IngestMode::add, {}), BeginCheck::create);
 }
 
 TEST_F(Streams, AViewStaysWhatItWas) {

@@ -149,9 +149,10 @@ class Model {
       const auto mode = static_cast<IngestMode>(random(3));
       const auto active =
           std::count_if(streams_.begin(), streams_.end(), [](const auto& s) { return !s.second.committed; });
-      const BeginCheck check = streams.check_begin(id, mode, {}, {});
-      ASSERT_EQ(check, active < 5 ? BeginCheck::create : BeginCheck::too_many);
-      if (check != BeginCheck::create) return;
+      ASSERT_EQ(streams.check_begin(id, mode, {}), BeginCheck::create);
+      const Room room = streams.room_for_stream({});
+      ASSERT_EQ(room, active < 5 ? Room::enough : Room::too_many_streams);
+      if (room != Room::enough) return;
       streams.begin(id, mode, {});
       streams_[id] = {.mode = mode, .series = {}, .chunks = {}, .staged = {}};
       return;
@@ -179,7 +180,7 @@ class Model {
     const std::vector<Item> items{{Key{static_cast<std::uint64_t>(random(5))},
                                    Bucket::of_number(20260101 + static_cast<std::uint64_t>(random(20))),
                                    static_cast<std::uint64_t>(random(3))}};
-    const ChunkCheck check = streams.check_chunk(id, series, number, sha256(payload), items.size(), {});
+    const ChunkCheck check = streams.check_chunk(id, series, number, sha256(payload));
     ASSERT_EQ(check, expected_check(stream, series, number, payload)) << id << " " << number;
     if (check != ChunkCheck::next) return;
     streams.add_chunk(id, series, sha256(payload), items);

@@ -1,0 +1,176 @@
+// Fields of idempotency, ingest, recovery and reconciliation.
+#include <algorithm>
+#include <string>
+
+#include "commands/codec.h"
+#include "core/json_text.h"
+#include "core/timestamp.h"
+
+namespace karma::commands {
+namespace {
+
+using json::Type;
+using json::Value;
+
+std::string field_text(std::string_view name) { return "Field " + std::string(name); }
+
+}  // namespace
+
+std::string_view Decoder::copy_of(const Value& string) {
+  return string.escaped ? json::decode_string(string, context_.arena) : context_.arena.copy(string.text);
+}
+
+void Decoder::stream_id(std::string_view& id) {
+  if (failed_) return;
+  const Value* value = fields_.find(Field::stream_id);
+  if (value == nullptr || value->type != Type::string) return fail("Field stream_id is required");
+  id = copy_of(*value);
+  if (id.empty()) return fail("Field stream_id is required");
+  if (strict() && id.size() > kMaxStreamIdBytes)
+    fail("Field stream_id exceeds max size " + std::to_string(kMaxStreamIdBytes));
+}
+
+void Decoder::ingest_mode(store::IngestMode& mode) {
+  if (failed_) return;
+  const Value* value = fields_.find(Field::mode);
+  if (value == nullptr || value->type != Type::string || value->text.empty()) return fail("Field mode is required");
+  const std::string_view text = json::decode_string(*value, context_.arena);
+  const std::optional<store::IngestMode> known = store::ingest_mode_of(text);
+  if (!known) return fail("Unsupported ingest mode " + std::string(text));
+  mode = *known;
+}
+
+// As in 1.0, whatever is no string counts as absent.
+void Decoder::granularity(std::optional<std::string_view>& granularity) {
+  const Value* value = failed_ ? nullptr : fields_.find(Field::granularity);
+  if (value == nullptr || value->type != Type::string) return;
+  granularity = copy_of(*value);
+  if (strict() && granularity->size() > kMaxStreamIdBytes)
+    fail("Field granularity exceeds max size " + std::to_string(kMaxStreamIdBytes));
+}
+
+void Decoder::chunk_seq(std::uint64_t& number) {
+  const Value* value;
+  if (required(Field::chunk_seq, value)) unsigned_of(*value, "chunk_seq", number);
+}
+
+void Decoder::committed_at(std::int64_t& time) {
+  if (failed_) return;
+  time = strict() ? context_.now : 0;
+  const Value* value = strict() ? nullptr : fields_.find(Field::committed_at_unix);
+  if (value != nullptr && value->type == Type::unsigned_integer && value->number <= INT64_MAX)
+    time = static_cast<std::int64_t>(value->number);
+}
+
+void Decoder::prune_before(std::int64_t& time) {
+  const Value* value;
+  if (!required(Field::before, value)) return;
+  switch (value->type) {
+    case Type::unsigned_integer:
+      time = static_cast<std::int64_t>(std::min<std::uint64_t>(value->number, INT64_MAX));
+      return;
+    case Type::negative_integer:
+      return fail("Field before must be greater than or equal to 0");
+    case Type::string:
+      break;
+    default:
+      return fail("Field before must be an integer or ISO8601 timestamp");
+  }
+  const std::optional<std::int64_t> parsed = parse_timestamp(json::decode_string(*value, context_.arena));
+  if (!parsed) return fail("Field before must be an ISO8601 timestamp");
+  if (*parsed < 0) return fail("Field before must be greater than or equal to 0");
+  time = *parsed;
+}
+
+void Decoder::prune_limit(std::uint64_t& limit) {
+  if (failed_) return;
+  limit = UINT64_MAX;
+  const Value* value = fields_.find(Field::limit);
+  if (value == nullptr || !unsigned_of(*value, "limit", limit)) return;
+  if (limit == 0) return fail("Field limit must be greater than 0");
+  if (limit > kMaxPruneLimit) fail("Field limit exceeds max size " + std::to_string(kMaxPruneLimit));
+}
+
+std::optional<std::string_view> Decoder::text_or_integer(Field field) {
+  const Value* value = failed_ ? nullptr : fields_.find(field);
+  if (value == nullptr) return std::nullopt;
+  if (value->type == Type::string) return copy_of(*value);
+  if (value->type == Type::unsigned_integer || value->type == Type::negative_integer)
+    return context_.arena.copy(value->text);
+  fail(field_text(name_of(field)) + " must be a string or integer");
+  return std::nullopt;
+}
+
+void Decoder::source(std::string_view& source) {
+  const Value* value;
+  if (!required(Field::source, value)) return;
+  if (value->type != Type::string || value->text.empty()) return fail("Field source is required");
+  source = copy_of(*value);
+}
+
+// As in 1.0, whatever is no string asks for all.
+void Decoder::source(std::optional<std::string_view>& source) {
+  const Value* value = failed_ ? nullptr : fields_.find(Field::source);
+  if (value != nullptr && value->type == Type::string) source = copy_of(*value);
+}
+
+void Decoder::source_position(std::optional<std::string_view>& offset, std::optional<std::string_view>& event_id) {
+  offset = text_or_integer(fields_.find(Field::source_offset) != nullptr ? Field::source_offset : Field::offset);
+  event_id = text_or_integer(Field::event_id);
+  if (failed_) return;
+  if (!offset && !event_id) return fail("Field offset or event_id is required");
+  if (offset && offset->empty()) return fail("Field offset must not be empty");
+  if (event_id && event_id->empty()) fail("Field event_id must not be empty");
+}
+
+void Decoder::report_count(Field field, std::uint64_t& count) {
+  const Value* value;
+  if (required(field, value)) unsigned_of(*value, name_of(field), count);
+}
+
+void Decoder::optional_report_count(Field field, std::uint64_t& count) {
+  count = 0;
+  const Value* value = failed_ ? nullptr : fields_.find(field);
+  if (value != nullptr) unsigned_of(*value, name_of(field), count);
+}
+
+void Encoder::stream_id(std::string_view id) {
+  out_.append(R"(,"stream_id":)");
+  json::append_bytes(out_, id);
+}
+
+void Encoder::ingest_mode(store::IngestMode mode) {
+  out_.append(R"(,"mode":")");
+  out_.append(to_string(mode));
+  out_.append('"');
+}
+
+void Encoder::granularity(const std::optional<std::string_view>& granularity) {
+  if (!granularity) return;
+  out_.append(R"(,"granularity":)");
+  json::append_bytes(out_, *granularity);
+}
+
+void Encoder::chunk_seq(std::uint64_t number) {
+  out_.append(R"(,"chunk_seq":)");
+  json::append_number(out_, number);
+}
+
+// Beyond 1.0, which passes over it.
+void Encoder::committed_at(std::int64_t time) {
+  out_.append(R"(,"committed_at_unix":)");
+  json::append_number(out_, static_cast<std::uint64_t>(std::max<std::int64_t>(time, 0)));
+}
+
+void Encoder::prune_before(std::int64_t time) {
+  out_.append(R"(,"before":)");
+  json::append_number(out_, static_cast<std::uint64_t>(time));
+}
+
+void Encoder::prune_limit(std::uint64_t limit) {
+  if (limit == UINT64_MAX) return;
+  out_.append(R"(,"limit":)");
+  json::append_number(out_, limit);
+}
+
+}  // namespace karma::commands

@@ -1,0 +1,125 @@
+#include "commands/idempotency.h"
+
+#include <string>
+
+#include "commands/replies.h"
+#include "commands/services.h"
+#include "commands/snapshot_replies.h"
+
+namespace karma::commands {
+namespace {
+
+using json::Type;
+
+Error conflict(std::string text) { return {ErrorCode::idempotency_conflict, std::move(text)}; }
+
+// A string, or an integer as its text. The view lives as long as the arena.
+Result<std::string_view> text_of(const json::Value& value, Field field, std::size_t most, Arena& arena) {
+  const std::string name(name_of(field));
+  const bool integer = value.type == Type::unsigned_integer || value.type == Type::negative_integer;
+  if (!integer && value.type != Type::string) return validation_error("Field " + name + " must be a string or integer");
+  const std::string_view text = value.escaped ? json::decode_string(value, arena) : arena.copy(value.text);
+  if (text.empty()) return validation_error("Field " + name + " must not be empty");
+  if (text.size() > most) return validation_error("Field " + name + " exceeds max size " + std::to_string(most));
+  return text;
+}
+
+// Only looked at in old logs: the clients' word does not count.
+std::int64_t logged_time(const Fields& fields, std::int64_t fallback) {
+  const json::Value* value = fields.find(Field::idempotency_created_at_unix);
+  if (value == nullptr || value->type != Type::unsigned_integer || value->number > INT64_MAX) return fallback;
+  return static_cast<std::int64_t>(value->number);
+}
+
+Status check_fingerprint(const Fields& fields, const store::Fingerprint& fingerprint, Arena& arena) {
+  const json::Value* value = fields.find(Field::fingerprint);
+  if (value == nullptr) return {};
+  Result<std::string_view> text = text_of(*value, Field::fingerprint, kMaxFingerprintBytes, arena);
+  if (!text) return text.error();
+  if (*text == to_hex(fingerprint)) return {};
+  return conflict("Field fingerprint does not match request fingerprint");
+}
+
+}  // namespace
+
+Result<KeyedWrite*> decode_key(const Fields& fields, const Op& op, const void* command, const store::Registry& registry,
+                               DecodeContext& context) {
+  const json::Value* value = fields.find(Field::idempotency_key);
+  if (value == nullptr) return nullptr;
+  Result<std::string_view> text =
+      text_of(*value, Field::idempotency_key, store::kMaxIdempotencyKeyBytes, context.arena);
+  if (!text) return text.error();
+  KeyedWrite* keyed = context.arena.make<KeyedWrite>();
+  keyed->key = registry.records().key(*text);
+  keyed->operation = *store::operation_of(op.command);
+  keyed->fingerprint = op.fingerprint(command);
+  keyed->created_at = context.now;
+  if (context.source == DecodeContext::Source::log) {
+    keyed->created_at = logged_time(fields, context.now);
+    return keyed;
+  }
+  if (Status status = check_fingerprint(fields, keyed->fingerprint, context.arena); !status) return status.error();
+  return keyed;
+}
+
+void encode_key(const KeyedWrite& keyed, Buffer& entry) {
+  entry.append(R"(,"idempotency_key":)");
+  json::append_bytes(entry, keyed.key.text);
+  entry.append(R"(,"idempotency_created_at_unix":)");
+  json::append_number(entry, static_cast<std::uint64_t>(keyed.created_at < 0 ? 0 : keyed.created_at));
+}
+
+Verdict admit_key(KeyedWrite& keyed, const store::Registry& registry, const Pending& pending, Outcome& outcome) {
+  if (pending.forgets_keys || pending.keys.may_contain(keyed.key.hash)) return Verdict::flush_first;
+  const std::optional<store::IdempotencyRecord> record = registry.records().find(keyed.key, keyed.created_at);
+  if (!record) return Verdict::log;
+  if (record->operation != keyed.operation || record->fingerprint != keyed.fingerprint) {
+    registry.counters().conflicts.fetch_add(1, std::memory_order_relaxed);
+    outcome.fail(conflict("Idempotency key was already used with a different request"));
+    return Verdict::refuse;
+  }
+  registry.counters().hits.fetch_add(1, std::memory_order_relaxed);
+  keyed.repeated = true;
+  outcome.first = record->first;
+  outcome.second = record->second;
+  return Verdict::answer;
+}
+
+void remember_key(const KeyedWrite& keyed, store::Registry& registry, const Outcome& outcome) {
+  if (outcome.failed) return;
+  registry.records().remember({.key = keyed.key,
+                               .operation = keyed.operation,
+                               .fingerprint = keyed.fingerprint,
+                               .first = outcome.first,
+                               .second = outcome.second,
+                               .created_at = keyed.created_at});
+}
+
+Verdict IdempotencyPrune::admit(const store::Store&, Pending& pending, Outcome&) const {
+  pending.forgets_keys = true;
+  return Verdict::log;
+}
+
+void IdempotencyPrune::apply(store::Store& store, Outcome& outcome) const {
+  outcome.first = store.registry().records().prune(before, limit);
+}
+
+void IdempotencyPrune::reply(const Outcome& outcome, Buffer& out) const {
+  out.append(R"({"deleted":)");
+  json::append_number(out, outcome.first);
+  out.append('}');
+}
+
+Status IdempotencySnapshotFetchChunk::run(Services& services, Buffer& out) const {
+  Result<std::optional<snapshot::RegistryMeta>> meta = services.snapshots().registry_meta();
+  if (!meta) return meta.error();
+  if (!*meta) return Error{ErrorCode::not_found, "Idempotency snapshot not found"};
+  if (offset > (*meta)->bytes) return validation_error("Field offset exceeds idempotency snapshot size");
+  Result<std::string> bytes = services.snapshots().read(std::string(snapshot::kRegistryName), offset, limit);
+  if (!bytes) return bytes.error();
+  reply_chunk(
+      out, [&] { append_registry_meta(out, **meta); }, offset, limit, (*meta)->bytes, *bytes);
+  return {};
+}
+
+}  // namespace karma::commands

@@ -1,0 +1,71 @@
+// idempotency_key: a write that counts once, however often it is sent. And idempotency.*.
+//
+// A key is looked up by the writer before the log (engine/), so that a repeat in flight waits for the first one; the
+// answer is remembered when the entry is applied, live and at replay alike. What the entry carries for that: the key
+// and the time.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "commands/op.h"
+#include "store/registry.h"
+
+namespace karma::commands {
+
+// What a write with a key brings along. Lives in the arena of its request.
+struct KeyedWrite {
+  store::IdempotencyKey key;
+  store::Operation operation = store::Operation::increment;
+  store::Fingerprint fingerprint{};
+  std::int64_t created_at = 0;  // Unix seconds
+  bool repeated = false;        // answered from memory
+  std::chrono::steady_clock::time_point started;
+};
+
+// Reads the key from the fields of a request or an entry of `op`, which honours keys. Null without one. In a request
+// the time is now, whatever the client says, and a fingerprint that the client gives must be right; in the log the time
+// is what it says, or else `now`.
+Result<KeyedWrite*> decode_key(const Fields& fields, const Op& op, const void* command, const store::Registry& registry,
+                               DecodeContext& context);
+
+// Into the entry of its command, led by a comma.
+void encode_key(const KeyedWrite& keyed, Buffer& entry);
+
+// Before the log. log: nobody has used the key; else as for Op::admit, `outcome` being the remembered one.
+Verdict admit_key(KeyedWrite& keyed, const store::Registry& registry, const Pending& pending, Outcome& outcome);
+
+// When the entry has been applied. The outcome is what it came to.
+void remember_key(const KeyedWrite& keyed, store::Registry& registry, const Outcome& outcome);
+
+struct IdempotencyPrune {
+  static constexpr Spec kSpec{.name = "idempotency.prune", .command = "idempotency_prune"};
+  static constexpr std::size_t kMaxReplyBytes = 32;
+  std::int64_t before = 0;
+  std::uint64_t limit = 0;
+
+  static void describe(auto& self, auto& fields) {
+    fields.prune_before(self.before);
+    fields.prune_limit(self.limit);
+  }
+  Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
+  void apply(store::Store& store, Outcome& outcome) const;
+  void reply(const Outcome& outcome, Buffer& out) const;
+};
+
+// The registry's snapshot in pieces, as replicas fetch it.
+struct IdempotencySnapshotFetchChunk {
+  static constexpr Spec kSpec{.name = "idempotency.snapshot_fetch_chunk",
+                              .command = "idempotency_snapshot_fetch_chunk",
+                              .task_access = Access::read};
+  std::uint64_t offset = 0;
+  std::uint64_t limit = 0;
+
+  static void describe(auto& self, auto& fields) {
+    fields.offset(self.offset);
+    fields.limit(self.limit, kDefaultChunkBytes, kMaxChunkBytes);
+  }
+  Status run(Services& services, Buffer& out) const;
+};
+
+}  // namespace karma::commands

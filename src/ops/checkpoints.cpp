@@ -1,0 +1,137 @@
+#include "ops/checkpoints.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/arena.h"
+#include "core/buffer.h"
+#include "core/json_reader.h"
+#include "core/json_text.h"
+#include "io/path.h"
+#include "io/replace_file.h"
+
+namespace karma::ops {
+namespace {
+
+using json::Type;
+using json::Value;
+
+// False if it is no checkpoint.
+bool read_checkpoint(const Value& element, Checkpoint& checkpoint) {
+  if (element.type != Type::object) return false;
+  bool fits = true;
+  bool has_source = false;
+  Arena arena;
+  json::Reader reader(element.text);
+  reader.read_object([&](const Value& name, const Value& value) {
+    const auto text = [&] {
+      fits &= value.type == Type::string;
+      return std::string(value.type == Type::string ? json::decode_string(value, arena) : std::string_view());
+    };
+    if (name.text == "source") {
+      checkpoint.source = text();
+      has_source = true;
+    } else if (value.type == Type::null) {
+      return;
+    } else if (name.text == "offset") {
+      checkpoint.offset = text();
+    } else if (name.text == "event_id") {
+      checkpoint.event_id = text();
+    } else if (name.text == "updated_at_unix") {
+      fits &= value.type == Type::unsigned_integer && value.number <= INT64_MAX;
+      checkpoint.updated_at = static_cast<std::int64_t>(value.number);
+    }
+  });
+  return fits && has_source && !checkpoint.source.empty();
+}
+
+}  // namespace
+
+Status Checkpoints::load() {
+  const std::string path = join_path(directory_, std::string(kCheckpointsName));
+  if (!files_.exists(path)) return {};
+  Result<std::string> text = read_file(files_, path);
+  if (!text) return text.error();
+  Map checkpoints;
+  bool found = false;
+  bool fits = true;
+  json::Reader reader(*text);
+  const bool read = reader.read_object([&](const Value& name, const Value& value) {
+    if (name.text != "checkpoints") return;
+    found = value.type == Type::array;
+    json::Reader elements(value.text);
+    elements.read_array([&](const Value& element) {
+      Checkpoint checkpoint;
+      fits &= read_checkpoint(element, checkpoint);
+      checkpoints.insert_or_assign(checkpoint.source, checkpoint);
+      return fits;
+    });
+  });
+  if (!read || !reader.at_end() || !found || !fits)
+    return internal_error(std::string(kCheckpointsName) +
+                          " is damaged: restore it from a backup, or move it away to begin without checkpoints");
+  std::lock_guard lock(mutex_);
+  checkpoints_ = std::move(checkpoints);
+  return {};
+}
+
+Status Checkpoints::put(Checkpoint checkpoint) {
+  std::lock_guard saving(saving_);
+  Map changed;
+  {
+    std::lock_guard lock(mutex_);
+    changed = checkpoints_;
+  }
+  std::string source = checkpoint.source;
+  changed.insert_or_assign(std::move(source), std::move(checkpoint));
+  if (Status status = save(changed); !status) return status;
+  std::lock_guard lock(mutex_);
+  checkpoints_ = std::move(changed);
+  return {};
+}
+
+Status Checkpoints::save(const Map& checkpoints) {
+  Buffer out;
+  out.append(R"({"checkpoints":[)");
+  bool first = true;
+  for (const auto& [source, checkpoint] : checkpoints) {
+    out.append(first ? R"({"source":)" : R"(,{"source":)");
+    first = false;
+    json::append_bytes(out, source);
+    if (checkpoint.offset) {
+      out.append(R"(,"offset":)");
+      json::append_bytes(out, *checkpoint.offset);
+    }
+    if (checkpoint.event_id) {
+      out.append(R"(,"event_id":)");
+      json::append_bytes(out, *checkpoint.event_id);
+    }
+    out.append(R"(,"updated_at_unix":)");
+    json::append_number(out, static_cast<std::uint64_t>(std::max<std::int64_t>(checkpoint.updated_at, 0)));
+    out.append('}');
+  }
+  out.append("]}\n");
+  return replace_file(files_, directory_, std::string(kCheckpointsName), out.view());
+}
+
+std::vector<Checkpoint> Checkpoints::list(const std::optional<std::string_view>& source) const {
+  std::vector<Checkpoint> found;
+  std::lock_guard lock(mutex_);
+  for (const auto& [name, checkpoint] : checkpoints_)
+    if (!source || *source == name) found.push_back(checkpoint);
+  return found;
+}
+
+std::size_t Checkpoints::count() const {
+  std::lock_guard lock(mutex_);
+  return checkpoints_.size();
+}
+
+std::int64_t Checkpoints::last_updated_at() const {
+  std::int64_t last = 0;
+  std::lock_guard lock(mutex_);
+  for (const auto& [name, checkpoint] : checkpoints_) last = std::max(last, checkpoint.updated_at);
+  return last;
+}
+
+}  // namespace karma::ops

@@ -1,0 +1,57 @@
+// How far the sources of a producer have been taken in, as producers tell: recovery.json of Karma 1.0,
+//
+//   {"checkpoints":[{"source":…,"offset":…,"event_id":…,"updated_at_unix":n},…]}
+//
+// sorted by source, offset and event_id left out where there are none. Beside the log: a checkpoint is durable when it
+// is answered, belongs to this node alone and is in no snapshot.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <karma/error.h>
+#include <karma/file_system.h>
+
+namespace karma::ops {
+
+inline constexpr std::string_view kCheckpointsName = "recovery.json";
+
+struct Checkpoint {
+  std::string source;
+  std::optional<std::string> offset;
+  std::optional<std::string> event_id;
+  std::int64_t updated_at = 0;  // Unix seconds
+};
+
+// Thread-safe.
+class Checkpoints {
+ public:
+  Checkpoints(FileSystem& files, std::string directory) : files_(files), directory_(std::move(directory)) {}
+
+  // Reads the file if there is one. An Error names it: it is damaged.
+  Status load();
+  // In place of the source's earlier one; durable on success, nothing changed on an Error. Waits for the disk.
+  Status put(Checkpoint checkpoint);
+
+  // Of all sources, ascending, or of one.
+  std::vector<Checkpoint> list(const std::optional<std::string_view>& source) const;
+  std::size_t count() const;
+  std::int64_t last_updated_at() const;  // the newest; 0 if there is none
+
+ private:
+  using Map = std::map<std::string, Checkpoint, std::less<>>;
+  Status save(const Map& checkpoints);
+
+  FileSystem& files_;
+  const std::string directory_;
+  std::mutex saving_;  // one change at a time
+  mutable std::mutex mutex_;
+  Map checkpoints_;  // guarded by mutex_
+};
+
+}  // namespace karma::ops
