@@ -1,22 +1,22 @@
+# The program itself needs the C++ library and threads, nothing else; tests and benchmarks need more.
+#
 # An installed package wins; where there is none, the pinned release is fetched. scripts/install_dependencies installs
 # the packages on Debian and its relatives, so that nothing is fetched there.
 include(FetchContent)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 
-FetchContent_Declare(nlohmann_json
-  URL https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz
-  URL_HASH SHA256=d6c65aca6b1ed68e7a182f4757257b107ae403032760ed6ef121c9d55e81757d
-  FIND_PACKAGE_ARGS 3.11)
-FetchContent_MakeAvailable(nlohmann_json)
-
 if(KARMA_BUILD_TESTS)
+  FetchContent_Declare(nlohmann_json
+    URL https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz
+    URL_HASH SHA256=d6c65aca6b1ed68e7a182f4757257b107ae403032760ed6ef121c9d55e81757d
+    FIND_PACKAGE_ARGS 3.11)
   FetchContent_Declare(googletest  # 1.14.0
     GIT_REPOSITORY https://github.com/google/googletest.git
     GIT_TAG f8d7d77c06936315286eb55f8de22cd23c188571
     FIND_PACKAGE_ARGS 1.12 NAMES GTest)
   set(INSTALL_GTEST OFF CACHE INTERNAL "")
-  FetchContent_MakeAvailable(googletest)
+  FetchContent_MakeAvailable(nlohmann_json googletest)
 endif()
 
 if(KARMA_BUILD_BENCH)
