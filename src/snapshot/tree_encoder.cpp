@@ -1,13 +1,12 @@
 #include "snapshot/tree_encoder.h"
 
-#include <array>
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <limits>
-#include <vector>
+#include <span>
 
 #include "core/buffer.h"
-#include "core/check.h"
 
 namespace karma::snapshot {
 namespace {
@@ -77,7 +76,7 @@ class Encoder {
     return taken(start, put_map(start, key_count));
   }
 
-  Status counter(Key key, const std::vector<store::Point>& points) {
+  Status counter(Key key, std::span<const store::Point> points) {
     char* start = piece_.reserve(64);
     char* at = put_integer(start, key.value);
     *at++ = static_cast<char>(0x82);
@@ -117,32 +116,22 @@ class Encoder {
   Buffer piece_;
 };
 
-constexpr BucketRange kEverything = {Bucket::of_number(0),
-                                     Bucket::of_number(std::numeric_limits<std::uint64_t>::max())};
-
 }  // namespace
 
 Status encode_tree(const store::SeriesView& series, const ByteSink& sink) {
-  // A branch's map begins with the number of its keys, so they are sorted out first; in storage order, in which they
-  // are then found fastest.
-  std::array<std::vector<Key>, kBranchCount> branches;
-  for (std::vector<Key>& branch : branches) branch.reserve(series.key_count() / kBranchCount + 16);
-  series.for_each([&](Key key, std::uint64_t, std::span<const store::Point>) {
-    branches[key.value % kBranchCount].push_back(key);
-  });
   Encoder encoder(sink);
-  if (Status done = encoder.begin(); !done) return done;
-  std::vector<store::Point> points;
-  for (std::vector<Key>& branch : branches) {
-    if (Status done = encoder.begin_branch(branch.size()); !done) return done;
-    for (const Key key : branch) {
-      points.clear();
-      series.points(key, kEverything, points);
-      if (Status done = encoder.counter(key, points); !done) return done;
-    }
-    branch = {};
-  }
-  return encoder.finish();
+  Status status = encoder.begin();
+  // A branch's map begins with the number of its keys, so they are needed branch by branch.
+  series.for_each_by_remainder(
+      kBranchCount,
+      [&](std::uint64_t count) {
+        if (status) status = encoder.begin_branch(count);
+      },
+      [&](Key key, std::uint64_t, std::span<const store::Point> points) {
+        if (status) status = encoder.counter(key, points);
+      },
+      [&] { return !status.ok(); });
+  return status ? encoder.finish() : status;
 }
 
 }  // namespace karma::snapshot

@@ -20,20 +20,38 @@ void prefetch_bytes(const std::byte* from, std::size_t bytes) {
   if (bytes > 0) __builtin_prefetch(from + bytes - 1);
 }
 
-// Bucket numbers of consecutive days. Most days are the day before plus one.
+// Bucket numbers of ascending days. Up to the 28th a later day of the month is so much more, as a number too.
 class BucketWalk {
  public:
   Bucket at(std::int32_t day) {
-    bool follows = day == day_ + 1 && number_ % 100 < 28;
-    number_ = follows ? number_ + 1 : Bucket::of_day(day).number();
-    day_ = day;
-    return Bucket::of_number(number_);
+    if (day > run_end_) {
+      const std::uint64_t number = Bucket::of_day(day).number();
+      const auto day_of_month = static_cast<std::int32_t>(number % 100);
+      run_end_ = day_of_month < 28 ? day + 28 - day_of_month : day;
+      offset_ = number - static_cast<std::uint64_t>(day);
+    }
+    return Bucket::of_number(offset_ + static_cast<std::uint64_t>(day));
   }
 
  private:
-  std::int32_t day_ = kLastCalendarDay;
-  std::uint64_t number_ = 0;
+  std::int32_t run_end_ = kFirstCalendarDay - 1;
+  std::uint64_t offset_ = 0;  // of the number from the day, up to run_end_
 };
+
+// The points of a dense block's values for the days from `day` on.
+template <class Value>
+void append_points(const std::byte* values, std::int32_t day, std::size_t count, std::vector<Point>& points) {
+  const std::size_t before = points.size();
+  points.resize(before + count);
+  Point* to = points.data() + before;
+  BucketWalk buckets;
+  for (std::size_t i = 0; i < count; ++i, ++day) {
+    Value value;
+    std::memcpy(&value, values + i * sizeof value, sizeof value);
+    if (value != 0) *to++ = {buckets.at(day), value};
+  }
+  points.resize(static_cast<std::size_t>(to - points.data()));
+}
 
 }  // namespace
 
@@ -130,11 +148,20 @@ void Counter::points(const DayRange& range, std::vector<Point>& points) const {
     if (inside) points.push_back({Bucket::of_day(first_day_), total});
     return;
   }
-  BucketWalk buckets;
-  std::int32_t last = std::min(range.last_day, end_day() - 1);
-  for (std::int32_t day = std::max(range.first_day, first_day_); day <= last; ++day) {
-    std::uint64_t value = load(static_cast<std::uint32_t>(day - first_day_));
-    if (value != 0) points.push_back({buckets.at(day), value});
+  const std::int32_t first = std::max(range.first_day, first_day_);
+  const std::int32_t last = std::min(range.last_day, end_day() - 1);
+  if (first > last) return;
+  const auto count = static_cast<std::size_t>(last - first) + 1;
+  const std::byte* const values = block_ + static_cast<std::size_t>(first - first_day_) * width();
+  switch (width()) {
+    case 1:
+      return append_points<std::uint8_t>(values, first, count, points);
+    case 2:
+      return append_points<std::uint16_t>(values, first, count, points);
+    case 4:
+      return append_points<std::uint32_t>(values, first, count, points);
+    default:
+      return append_points<std::uint64_t>(values, first, count, points);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "core/check.h"
@@ -26,6 +27,21 @@ std::size_t dense_size(std::int32_t first_day, std::int32_t last_day, unsigned w
 
 std::size_t sparse_size(std::uint64_t count) { return block_size(count * sizeof(Point)); }
 
+// Days of ascending buckets. Most are the one before plus one; up to the 28th such a number is always the next day.
+class DayWalk {
+ public:
+  std::optional<std::int32_t> at(Bucket bucket) {
+    const bool follows = day_ && bucket.number() == number_ + 1 && number_ % 100 < 28;
+    day_ = follows ? *day_ + 1 : bucket.day();
+    number_ = bucket.number();
+    return day_;
+  }
+
+ private:
+  std::uint64_t number_ = 0;
+  std::optional<std::int32_t> day_;
+};
+
 // How the points would lie in a dense block; width 0 if they cannot, or if it would be larger than pairs.
 struct DenseFit {
   std::int32_t first_day = 0;
@@ -40,7 +56,8 @@ DenseFit dense_fit(std::span<const Point> points) {
   std::uint64_t bits = 0;
   for (const Point& point : points) bits |= point.value;
   if (dense_size(*first, *last, width_of(bits)) > sparse_size(points.size())) return {};
-  bool all_dates = std::all_of(points.begin(), points.end(), [](const Point& p) { return p.bucket.day().has_value(); });
+  DayWalk days;
+  bool all_dates = std::all_of(points.begin(), points.end(), [&](const Point& p) { return days.at(p.bucket).has_value(); });
   return all_dates ? DenseFit{*first, *last, width_of(bits)} : DenseFit{};
 }
 
@@ -308,7 +325,8 @@ void Counter::assign(std::span<const Point> points) {
     form_ = form_of(fit.width);
     length_ = static_cast<std::uint32_t>(size / fit.width);
     first_day_ = fit.first_day;
-    for (const Point& point : points) store(static_cast<std::uint32_t>(*point.bucket.day() - first_day_), point.value);
+    DayWalk days;
+    for (const Point& point : points) store(static_cast<std::uint32_t>(*days.at(point.bucket) - first_day_), point.value);
     return;
   }
   block_ = allocate_block(sparse_size(points.size()), false);

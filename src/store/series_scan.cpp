@@ -102,4 +102,29 @@ bool SeriesReads::for_each(const std::function<void(Key, std::uint64_t, std::spa
   });
 }
 
+bool SeriesReads::for_each_by_remainder(std::uint64_t divisor, const std::function<void(std::uint64_t)>& begin,
+                                        const std::function<void(Key, std::uint64_t, std::span<const Point>)>& visit,
+                                        const Interrupt& interrupt) const {
+  std::vector<std::vector<const Counter*>> groups(divisor);
+  for (auto& group : groups) group.reserve(key_count_ / divisor + key_count_ / divisor / 8 + 16);
+  bool complete = scan(*directory_, nullptr, interrupt,
+                       [&](const Counter& counter) { groups[counter.key % divisor].push_back(&counter); });
+  DayRange everything(kEverything);
+  std::vector<Point> points;
+  for (auto& group : groups) {
+    if (!complete) return false;
+    begin(group.size());
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      if (i + 2 * kAhead < group.size()) __builtin_prefetch(group[i + 2 * kAhead]);
+      if (i + kAhead < group.size()) group[i + kAhead]->prefetch(everything);
+      points.clear();
+      group[i]->points(everything, points);
+      visit({group[i]->key}, group[i]->total, points);
+      if (i % kCountersPerQuestion == 0 && interrupt && interrupt()) return false;
+    }
+    group = {};
+  }
+  return complete;
+}
+
 }  // namespace karma::store

@@ -56,7 +56,9 @@ inline Frozen freeze(const store::Store& store, Lsn lsn, std::string registry = 
   Frozen frozen;
   frozen.lsn = lsn;
   for (const std::string& name : store.names()) frozen.series.emplace_back(name, store.find(name)->view());
-  frozen.registry = {std::move(registry), 3, 1};
+  frozen.registry.json = std::move(registry);
+  frozen.registry.record_count = 3;
+  frozen.registry.committed_stream_count = 1;
   return frozen;
 }
 
