@@ -137,6 +137,7 @@ wal::Admission Engine::admit(wal::Write& write, bool batch_empty) {
   pending_.any = !batch_empty;
   switch (verdict(mutation)) {
     case commands::Verdict::log:
+      in_order_.push_back(&mutation);
       return wal::Admission::log;
     case commands::Verdict::flush_first:
       return wal::Admission::flush_first;
@@ -144,7 +145,12 @@ wal::Admission Engine::admit(wal::Write& write, bool batch_empty) {
     case commands::Verdict::answer:
       break;
   }
-  answer(mutation);
+  // Behind the writes that it came after, or a connection would get its replies in another order than it asked.
+  if (batch_empty) {
+    answer(mutation);
+  } else {
+    in_order_.push_back(&mutation);
+  }
   return wal::Admission::answered;
 }
 
@@ -172,7 +178,12 @@ void Engine::apply(std::span<wal::Write* const> batch) {
   }
   store_.bury();
   count_keyed(batch);
-  for (wal::Write* write : batch) answer(static_cast<Mutation&>(*write));
+  answer_in_order();
+}
+
+void Engine::answer_in_order() {
+  for (Mutation* mutation : in_order_) answer(*mutation);
+  in_order_.clear();
 }
 
 // One look at the clock for all of the batch.
@@ -194,8 +205,9 @@ void Engine::refuse(std::span<wal::Write* const> batch, const Error& error) {
   for (wal::Write* write : batch) {
     Mutation& mutation = static_cast<Mutation&>(*write);
     mutation.outcome.fail(error);
-    answer(mutation);
+    if (in_order_.empty()) answer(mutation);  // after stop(): never admitted
   }
+  answer_in_order();
 }
 
 void Engine::answer(Mutation& mutation) {

@@ -90,6 +90,7 @@ class Engine final : public commands::Services, private wal::Machine {
   void cycle_done() override;
 
   void answer(Mutation& mutation);
+  void answer_in_order();
   void run_job(Job& job, store::StoreLock::Reader& reader);
   Result<snapshot::Frozen> freeze();
   void count_snapshots();
@@ -120,6 +121,7 @@ class Engine final : public commands::Services, private wal::Machine {
 
   // writer's thread
   commands::Pending pending_;
+  std::vector<Mutation*> in_order_;  // of the batch, and what was answered meanwhile without being logged
   std::vector<Lane*> staged_lanes_;
 
   std::mutex stats_mutex_;
