@@ -57,7 +57,8 @@ DenseFit dense_fit(std::span<const Point> points) {
   for (const Point& point : points) bits |= point.value;
   if (dense_size(*first, *last, width_of(bits)) > sparse_size(points.size())) return {};
   DayWalk days;
-  bool all_dates = std::all_of(points.begin(), points.end(), [&](const Point& p) { return days.at(p.bucket).has_value(); });
+  bool all_dates =
+      std::all_of(points.begin(), points.end(), [&](const Point& p) { return days.at(p.bucket).has_value(); });
   return all_dates ? DenseFit{*first, *last, width_of(bits)} : DenseFit{};
 }
 
@@ -326,7 +327,9 @@ void Counter::assign(std::span<const Point> points) {
     length_ = static_cast<std::uint32_t>(size / fit.width);
     first_day_ = fit.first_day;
     DayWalk days;
-    for (const Point& point : points) store(static_cast<std::uint32_t>(*days.at(point.bucket) - first_day_), point.value);
+    for (const Point& point : points) {
+      store(static_cast<std::uint32_t>(*days.at(point.bucket) - first_day_), point.value);
+    }
     return;
   }
   block_ = allocate_block(sparse_size(points.size()), false);

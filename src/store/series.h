@@ -85,8 +85,8 @@ class SeriesReads {
   // Every counter once, in storage order: key, total, points ascending (valid during the call only).
   bool for_each(const std::function<void(Key, std::uint64_t total, std::span<const Point>)>& visit,
                 const Interrupt& interrupt = {}) const;
-  // The same, sorted by key % divisor: begin(count) comes before the counters of each remainder, also if there are none.
-  // Takes 8 bytes a counter. `divisor` is at least 1.
+  // The same, sorted by key % divisor: begin(count) comes before the counters of each remainder, also if there are
+  // none. Takes 8 bytes a counter. `divisor` is at least 1.
   bool for_each_by_remainder(std::uint64_t divisor, const std::function<void(std::uint64_t count)>& begin,
                              const std::function<void(Key, std::uint64_t total, std::span<const Point>)>& visit,
                              const Interrupt& interrupt = {}) const;
