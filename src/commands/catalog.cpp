@@ -57,6 +57,7 @@ constexpr Op kCatalog[] = {
     make_op<SnapshotFetch>(),
     make_op<SnapshotFetchChunk>(),
     make_op<SnapshotVerify>(),
+    make_op<ReplicationStatus>(),
     make_op<ReplicationEntries>(),
     make_op<RecoveryCheckpoint>(),
     make_op<RecoveryStatus>(),

@@ -32,6 +32,17 @@ void append_checkpoint(Buffer& out, const ops::Checkpoint& checkpoint) {
 
 }  // namespace
 
+void append_checkpoints(Buffer& out, const std::vector<ops::Checkpoint>& checkpoints) {
+  out.append(R"({"checkpoint_count":)");
+  json::append_number(out, checkpoints.size());
+  out.append(R"(,"checkpoints":[)");
+  for (std::size_t i = 0; i < checkpoints.size(); ++i) {
+    if (i != 0) out.append(',');
+    append_checkpoint(out, checkpoints[i]);
+  }
+  out.append("]}");
+}
+
 Status RecoveryCheckpoint::run(Services& services, Buffer& out) const {
   const ops::Checkpoint checkpoint{.source = std::string(source),
                                    .offset = owned(offset),
@@ -43,15 +54,7 @@ Status RecoveryCheckpoint::run(Services& services, Buffer& out) const {
 }
 
 Status RecoveryStatus::answer(Reads& reads, Buffer& out) const {
-  const std::vector<ops::Checkpoint> found = reads.services().checkpoints().list(source);
-  out.append(R"({"checkpoint_count":)");
-  json::append_number(out, found.size());
-  out.append(R"(,"checkpoints":[)");
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    if (i != 0) out.append(',');
-    append_checkpoint(out, found[i]);
-  }
-  out.append("]}");
+  append_checkpoints(out, reads.services().checkpoints().list(source));
   return {};
 }
 

@@ -3,8 +3,10 @@
 
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "commands/op.h"
+#include "ops/checkpoints.h"
 
 namespace karma::commands {
 
@@ -20,6 +22,9 @@ struct RecoveryCheckpoint {
   }
   Status run(Services& services, Buffer& out) const;
 };
+
+// {"checkpoint_count":n,"checkpoints":[…]}
+void append_checkpoints(Buffer& out, const std::vector<ops::Checkpoint>& checkpoints);
 
 struct RecoveryStatus {
   static constexpr Spec kSpec{.name = "recovery.status", .command = "recovery_status"};

@@ -1,7 +1,9 @@
 #include "commands/replication.h"
 
 #include "commands/replies.h"
+#include "commands/recovery.h"
 #include "commands/services.h"
+#include "commands/snapshot_replies.h"
 
 namespace karma::commands {
 namespace {
@@ -61,6 +63,27 @@ Status ReplicationEntries::answer(Reads& reads, Buffer& out) const {
   out.append(entries.view());
   out.append(']');
   append_field(out, "next_lsn", next.value);
+  out.append('}');
+  return {};
+}
+
+Status ReplicationStatus::run(Services& services, Buffer& out) const {
+  Result<CurrentSnapshots> current = current_snapshots(services.snapshots());
+  if (!current) return current.error();
+  const ops::Stats stats = services.stats();
+  out.append(R"({"role":)");
+  json::append_string(out, stats.role);
+  out.append(stats.wal_enabled ? R"(,"wal_enabled":true)" : R"(,"wal_enabled":false)");
+  append_field(out, "wal_current_lsn", stats.wal_current_lsn);
+  append_field(out, "wal_bytes", stats.wal_bytes);
+  append_field(out, "replayed_lsn", stats.replication_replayed_lsn);
+  ops::append_replication(stats, out);
+  append_field(out, "last_snapshot_lsn", current->last_lsn.value);
+  out.append(R"(,"latest_snapshots":)");
+  append_metas(out, current->latest);
+  out.append(R"(,"recovery":)");
+  append_checkpoints(out, services.checkpoints().list({}));
+  append_field(out, "recovery_checkpoint_count", services.checkpoints().count());
   out.append('}');
   return {};
 }

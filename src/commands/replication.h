@@ -19,4 +19,13 @@ struct ReplicationEntries {
   bool is_long(Reads&) const { return true; }  // it reads files
 };
 
+struct ReplicationStatus {
+  static constexpr Spec kSpec{.name = "replication.status",
+                              .command = "replication_status",
+                              .task_access = Access::read,
+                              .quick_task = true};
+  static void describe(auto&, auto&) {}
+  Status run(Services& services, Buffer& out) const;
+};
+
 }  // namespace karma::commands

@@ -41,30 +41,20 @@ Status SnapshotList::run(Services& services, Buffer& out) const {
 Status SnapshotInfo::run(Services& services, Buffer& out) const {
   Result<std::vector<snapshot::Meta>> files = services.snapshots().list();
   if (!files) return files.error();
-  Result<std::vector<snapshot::Meta>> latest = services.snapshots().latest();
-  if (!latest) return latest.error();
-  Result<std::optional<snapshot::RegistryMeta>> registry = services.snapshots().registry_meta();
-  if (!registry) return registry.error();
-  // As in 1.0: the LSN from which a replica that takes these files has to go on.
-  std::optional<std::uint64_t> last_lsn;
+  Result<CurrentSnapshots> current = current_snapshots(services.snapshots());
+  if (!current) return current.error();
   out.append(R"({"dump_count":)");
   json::append_number(out, files->size());
-  out.append(R"(,"latest_by_tree":[)");
-  for (std::size_t i = 0; i < latest->size(); ++i) {
-    const snapshot::Meta& meta = (*latest)[i];
-    if (i != 0) out.append(',');
-    append_meta(out, meta);
-    last_lsn = last_lsn ? std::min(*last_lsn, meta.last_lsn.value) : meta.last_lsn.value;
-  }
-  out.append(R"(],"idempotency_snapshot":)");
-  if (*registry) {
-    append_registry_meta(out, **registry);
-    if (!last_lsn) last_lsn = (*registry)->last_lsn.value;
+  out.append(R"(,"latest_by_tree":)");
+  append_metas(out, current->latest);
+  out.append(R"(,"idempotency_snapshot":)");
+  if (current->registry) {
+    append_registry_meta(out, *current->registry);
   } else {
     out.append("null");
   }
   const LogState log = services.log_state();
-  append_field(out, "last_snapshot_lsn", last_lsn.value_or(0));
+  append_field(out, "last_snapshot_lsn", current->last_lsn.value);
   out.append(log.enabled ? R"(,"wal_enabled":true)" : R"(,"wal_enabled":false)");
   append_field(out, "wal_bytes", log.bytes);
   append_field(out, "wal_current_lsn", log.current.value);

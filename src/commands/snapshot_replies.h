@@ -1,8 +1,12 @@
 // What responses tell of snapshot files.
 #pragma once
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "commands/replies.h"
 #include "core/base64.h"
@@ -33,6 +37,36 @@ inline void append_meta(Buffer& out, const snapshot::Meta& meta) {
   append_field(out, "last_lsn", meta.last_lsn.value);
   append_text(out, "metadata_file", meta.file + ".meta.json");
   out.append('}');
+}
+
+inline void append_metas(Buffer& out, const std::vector<snapshot::Meta>& metas) {
+  out.append('[');
+  for (std::size_t i = 0; i < metas.size(); ++i) {
+    if (i != 0) out.append(',');
+    append_meta(out, metas[i]);
+  }
+  out.append(']');
+}
+
+// The newest snapshots as a replica would take them.
+struct CurrentSnapshots {
+  std::vector<snapshot::Meta> latest;  // of each series
+  std::optional<snapshot::RegistryMeta> registry;
+  Lsn last_lsn;  // from which the replica would go on, as in 1.0: the least of the series'; without series the registry's
+};
+
+inline Result<CurrentSnapshots> current_snapshots(snapshot::Manager& snapshots) {
+  Result<std::vector<snapshot::Meta>> latest = snapshots.latest();
+  if (!latest) return latest.error();
+  Result<std::optional<snapshot::RegistryMeta>> registry = snapshots.registry_meta();
+  if (!registry) return registry.error();
+  CurrentSnapshots current{std::move(*latest), *registry, {}};
+  if (current.registry) current.last_lsn = current.registry->last_lsn;
+  for (std::size_t i = 0; i < current.latest.size(); ++i) {
+    const Lsn lsn = current.latest[i].last_lsn;
+    current.last_lsn = i == 0 ? lsn : std::min(current.last_lsn, lsn);
+  }
+  return current;
 }
 
 inline void append_registry_meta(Buffer& out, const snapshot::RegistryMeta& meta) {

@@ -78,6 +78,7 @@ class Reader {
   bool read_escape();
   bool read_number(Value& value);
   bool read_literal(std::string_view literal);
+  bool skip_array();
 
   const char* at_;
   const char* end_;

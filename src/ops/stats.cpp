@@ -170,6 +170,16 @@ void write_stats(const Stats& stats, Buffer& out) {
   out.append('}');
 }
 
+void append_replication(const Stats& stats, Buffer& out) {
+  for (const Row& row : kRows) {
+    if (!row.field.starts_with("replication_") || row.field == "replication_replayed_lsn") continue;
+    out.append(R"(,")");
+    out.append(row.field);
+    out.append(R"(":)");
+    std::visit(JsonValue{stats, out}, row.member);
+  }
+}
+
 std::string metrics_text(const Stats& stats) {
   std::string text;
   for (const Row& row : kRows) {

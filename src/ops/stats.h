@@ -95,6 +95,9 @@ struct Stats {
 // The response of system.stats, a JSON object.
 void write_stats(const Stats& stats, Buffer& out);
 
+// The same for replication.status: the fields from the lag on, each led by a comma.
+void append_replication(const Stats& stats, Buffer& out);
+
 // The text of system.metrics: what a Prometheus scrape gets.
 std::string metrics_text(const Stats& stats);
 
