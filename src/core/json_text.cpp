@@ -44,11 +44,12 @@ void append_characters(Buffer& out, std::string_view text, bool keep_all) {
     } else if (keep_all) {
       out.append(text[at++]);
     } else {
-      // Byte by byte: keep each sequence that is a character, replace the rest.
-      std::size_t length = 4;
-      while (length > 1 && (at + length > text.size() || !valid_utf8(text.substr(at, length)))) --length;
-      if (length > 1) {
-        out.append(text.substr(at, length));
+      // Byte by byte: keep each sequence that is a character, replace the rest. Not a byte more than the character:
+      // what follows may have to be escaped.
+      const std::size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : 2;
+      const std::string_view character = text.substr(at, length);
+      if (character.size() == length && valid_utf8(character)) {
+        out.append(character);
         at += length;
       } else {
         out.append("\xEF\xBF\xBD");
