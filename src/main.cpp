@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <optional>
 
 namespace {
 
@@ -46,6 +47,8 @@ int run(const karma::CommandLine& line) {
 int main(int argc, char** argv) {
   try {
     auto environment = [](const char* name) -> const char* { return std::getenv(name); };
+    if (std::optional<int> code = karma::run_client_command(argc, argv, environment, std::cout, std::cerr))
+      return *code;
     karma::Result<karma::CommandLine> line = karma::parse_command_line(argc, argv, environment);
     if (!line) {
       std::cerr << "ERROR: " << line.error().message << std::endl;

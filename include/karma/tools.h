@@ -1,7 +1,9 @@
-// Offline tools for data directories: what `karma check` and `karma dump` do.
+// Tools: `karma check` and `karma dump` for data directories that no server uses, and the sub-commands that are clients
+// of a running server.
 #pragma once
 
 #include <iosfwd>
+#include <optional>
 #include <string>
 
 #include <karma/file_system.h>
@@ -19,5 +21,11 @@ int check_directory(const std::string& directory, std::ostream& out, std::ostrea
 // and {"series":"links"} for a series without points. Returns the exit code, as above.
 int dump_directory(const std::string& directory, std::ostream& out, std::ostream& err,
                    FileSystem& files = posix_file_system());
+
+// `karma import`, `karma export` and `karma reconcile`, if argv[1] names one of them; each describes itself with
+// --help. They talk to a server over TCP and take its answers as they are: it need not be of this version. Returns the
+// exit code, or nothing if argv asks for something else.
+std::optional<int> run_client_command(int argc, const char* const* argv, const char* (*environment)(const char* name),
+                                      std::ostream& out, std::ostream& err);
 
 }  // namespace karma

@@ -47,7 +47,9 @@ std::string unknown_flag(std::string_view typed) {
   return message + "karma --help lists all options.";
 }
 
-Result<std::string> read_token(const std::string& path) {
+}  // namespace
+
+Result<std::string> read_token_file(const std::string& path) {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"), std::fclose);
   char bytes[kMaxTokenBytes + 1];
   std::size_t size = file ? std::fread(bytes, 1, sizeof bytes, file.get()) : 0;
@@ -61,6 +63,8 @@ Result<std::string> read_token(const std::string& path) {
   if (token.empty()) return misuse("The token file " + path + " is empty");
   return std::string(token);
 }
+
+namespace {
 
 class Parser {
  public:
@@ -155,8 +159,9 @@ class Parser {
     } else if (command == "dump") {
       line_.action = CommandLine::Action::dump;
     } else {
-      return misuse(command + " is not a command: there are `karma check DIR` and `karma dump DIR`; " +
-                    "without a command the server starts. karma --help tells more.");
+      return misuse(command + " is not a command: there are `karma check DIR` and `karma dump DIR`, and as first " +
+                    "argument import, export and reconcile; without a command the server starts. " +
+                    "karma --help tells more.");
     }
     if (positionals_.size() != 2)
       return misuse("karma " + command + " takes one data directory: karma " + command + " DIR");
@@ -171,7 +176,7 @@ class Parser {
       if (token) {
         return misuse(flag.substr(0, flag.rfind("-file")) + " and " + flag + " are both given; one of them must go");
       }
-      Result<std::string> content = read_token(path);
+      Result<std::string> content = read_token_file(path);
       if (!content) return content.error();
       token = std::move(*content);
     }

@@ -45,6 +45,10 @@ void append_setting(std::string& page, const Setting& setting, const Config& def
 constexpr std::string_view kHead = R"(Usage: karma [arguments]
        karma check DIR    look for damage in a data directory that no server uses; changes nothing
        karma dump DIR     print the counters in a data directory, one JSON object a line
+       karma import FILE --series=SERIES          count a file into a running server, exactly once
+       karma export --series=SERIES               write the points of a series of a running server
+       karma reconcile --csv=FILE --series=SERIES compare points counted elsewhere with a running server
+                          each of these three has its own --help
 
 Karma is a TCP database of counters. A setting is taken from its flag, else from the environment
 variable on the right of its line, else it has the default in brackets (which shows what the

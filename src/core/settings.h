@@ -81,4 +81,7 @@ std::string value_text(const Setting& setting, const Config& config);
 // Sets the value from text. The message of an error lacks its subject: "must be an integer".
 Status assign(const Setting& setting, std::string_view text, Config& config);
 
+// The first line of a file as a token, which is never empty. The message of an error names the file.
+Result<std::string> read_token_file(const std::string& path);
+
 }  // namespace karma

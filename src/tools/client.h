@@ -1,0 +1,87 @@
+// A connection to a node as the sub-commands use it: blocking, with a limit on every wait, and pipelined.
+//
+// Requests are sent in order and answered in order. While bytes wait to be sent replies are read as well, so neither
+// side can block the other, however much is under way. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <karma/error.h>
+
+#include "core/arena.h"
+#include "core/buffer.h"
+
+namespace karma::tools {
+
+struct Endpoint {
+  std::string host = "127.0.0.1";
+  int port = 8080;
+  std::string token;         // empty: none
+  int timeout_seconds = 30;  // without a byte in either direction while a reply is due
+};
+
+// Valid until the next receive().
+struct Reply {
+  bool success = false;
+  std::string_view response;  // the JSON text of the response; of an error the message, decoded
+  std::string_view error_code;
+
+  // The refusal as an Error.
+  Error error() const;
+};
+
+class Client {
+ public:
+  explicit Client(Endpoint endpoint);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Closes what is open; lost() is false after a success.
+  Status connect();
+  void close();
+  bool connected() const { return fd_ >= 0; }
+  // The last failure was that of the connection, not a refusal: connecting and asking again may help.
+  bool lost() const { return lost_; }
+  // Gives the connection up as lost: for replies that say "not now".
+  Error lose(std::string why);
+
+  // Begins a request in `line`: {"v":2,"op":"…" and the token; the caller appends fields and '}'.
+  void begin_request(Buffer& line, std::string_view op) const;
+  // `line` without its end. Only queued: receive() sends.
+  void send(std::string_view line);
+  std::size_t unsent() const { return out_.size() - sent_; }
+  // The next reply.
+  Result<Reply> receive();
+
+  const Endpoint& endpoint() const { return endpoint_; }
+
+ private:
+  Status open_socket();
+  Status exchange();
+  Status write_some();
+  Status read_some();
+  Result<Reply> parse(std::string_view line);
+
+  const Endpoint endpoint_;
+  int fd_ = -1;
+  bool lost_ = false;
+  Buffer out_;
+  std::size_t sent_ = 0;  // of out_
+  Buffer in_;
+  std::size_t taken_ = 0;    // of in_
+  std::size_t scanned_ = 0;  // of in_: no line end before
+  Arena arena_;              // of the current reply
+};
+
+// Requests number `next` to `end` - 1, many of them under way at a time. `ask` writes a request, `take` gets its reply.
+// `next` is the first one that is not answered; after a lost connection it tells where to go on. A failure of `ask` or
+// `take` ends it and closes the connection.
+using Ask = std::function<Status(std::uint64_t number, Buffer& line)>;
+using Take = std::function<Status(std::uint64_t number, const Reply& reply)>;
+Status converse(Client& client, std::uint64_t& next, std::uint64_t end, const Ask& ask, const Take& take);
+
+}  // namespace karma::tools

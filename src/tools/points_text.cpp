@@ -1,0 +1,220 @@
+#include "tools/points_text.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/json_reader.h"
+#include "core/json_text.h"
+
+namespace karma::tools {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr std::size_t kMaxColumns = 64;
+
+bool is_space(char c) { return c == ' ' || c == '\t'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// Blanks and quotes around it do not belong to a field; a comma inside quotes has no place among numbers.
+std::string_view field_of(std::string_view text) {
+  text = trimmed(text);
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
+  return text;
+}
+
+std::optional<std::uint64_t> number_of(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (fault != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+Error bad(std::string_view what, std::string_view text) {
+  constexpr std::size_t kMaxShown = 40;
+  std::string shown(text.substr(0, kMaxShown));
+  for (char& c : shown) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  }
+  return validation_error(std::string(what) + ", not \"" + shown + (text.size() > kMaxShown ? "…\"" : "\""));
+}
+
+constexpr std::string_view kNumberWanted = "must be a whole number from 0 to 18446744073709551615";
+constexpr std::string_view kBucketWanted = "the bucket must be a calendar day like 20260505 or 2026-05-05";
+
+Result<Item> item_of(std::string_view key, std::string_view bucket, std::string_view value) {
+  const std::optional<std::uint64_t> key_number = number_of(key);
+  if (!key_number) return bad("the key " + std::string(kNumberWanted), key);
+  const std::optional<Bucket> day = bucket_of(bucket);
+  if (!day) return bad(kBucketWanted, bucket);
+  const std::optional<std::uint64_t> value_number = number_of(value);
+  if (!value_number) return bad("the value " + std::string(kNumberWanted), value);
+  return Item{{*key_number}, *day, *value_number};
+}
+
+// Days before the year 1000 get their zeros, so that they can be read again and nobody takes 260505 for a day.
+void append_day(Buffer& out, Bucket bucket) {
+  for (std::uint64_t digits = 10000000; digits > bucket.number() && digits > 1; digits /= 10) out.append('0');
+  json::append_number(out, bucket.number());
+}
+
+std::size_t digits_of(std::uint64_t number) {
+  std::size_t digits = 1;
+  for (; number >= 10; number /= 10) ++digits;
+  return digits;
+}
+
+// Calls on_field(index, field) for each.
+template <class OnField>
+void split(std::string_view line, OnField&& on_field) {
+  for (std::size_t index = 0;; ++index) {
+    const std::size_t comma = line.find(',');
+    on_field(index, field_of(line.substr(0, comma)));
+    if (comma == std::string_view::npos) return;
+    line.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace
+
+std::optional<Bucket> bucket_of(std::string_view text) {
+  std::optional<std::uint64_t> number;
+  if (text.size() == 8) {
+    number = number_of(text);
+  } else if (text.size() == 10 && text[4] == '-' && text[7] == '-') {
+    const char digits[] = {text[0], text[1], text[2], text[3], text[5], text[6], text[8], text[9]};
+    number = number_of({digits, sizeof digits});
+  }
+  return number ? Bucket::of_date(*number) : std::nullopt;
+}
+
+std::optional<PointsFormat> points_format_of(std::string_view text) {
+  if (text == "csv") return PointsFormat::csv;
+  if (text == "ndjson") return PointsFormat::ndjson;
+  return std::nullopt;
+}
+
+PointsReader::PointsReader(std::optional<PointsFormat> format, std::string series)
+    : series_(std::move(series)), format_(format) {}
+
+Result<std::optional<Item>> PointsReader::read(std::string_view line) {
+  if (first_ && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  line = trimmed(line);
+  if (line.empty()) return std::optional<Item>();
+  if (!format_) format_ = line[0] == '{' || line[0] == '[' ? PointsFormat::ndjson : PointsFormat::csv;
+  const bool first = std::exchange(first_, false);
+  if (*format_ == PointsFormat::ndjson) return read_json(line);
+  if (!first || !is_letter(field_of(line.substr(0, line.find(',')))[0])) return read_csv(line);
+  if (Status status = read_header(line); !status.ok()) return status.error();
+  return std::optional<Item>();
+}
+
+Status PointsReader::read_header(std::string_view line) {
+  constexpr std::size_t kMissing = kMaxColumns;
+  columns_.fill(kMissing);
+  strict_columns_ = false;
+  bool twice = false;
+  split(line, [&](std::size_t index, std::string_view name) {
+    const std::size_t meant = name == "key" ? 0 : name == "bucket" || name == "date" ? 1 : name == "value" ? 2 : 3;
+    if (meant == 3 || index >= kMaxColumns) return;
+    twice |= columns_[meant] != kMissing;
+    columns_[meant] = index;
+  });
+  const bool missing = std::find(columns_.begin(), columns_.end(), kMissing) != columns_.end();
+  if (missing || twice) return bad("the header must name the columns key, bucket (or date) and value", line);
+  return {};
+}
+
+Result<std::optional<Item>> PointsReader::read_csv(std::string_view line) {
+  std::string_view fields[kMaxColumns + 1];
+  std::size_t count = 0;
+  split(line, [&](std::size_t index, std::string_view field) {
+    fields[std::min(index, kMaxColumns)] = field;
+    count = index + 1;
+  });
+  const std::size_t needed = *std::max_element(columns_.begin(), columns_.end()) + 1;
+  if (strict_columns_ ? count != needed : count < needed) return bad("a line is key,bucket,value", line);
+  Result<Item> item = item_of(fields[columns_[0]], fields[columns_[1]], fields[columns_[2]]);
+  if (!item) return item.error();
+  return std::optional<Item>(*item);
+}
+
+Result<std::optional<Item>> PointsReader::read_json(std::string_view line) {
+  arena_.reset();
+  json::Reader reader(line);
+  if (reader.peek() != '[') return read_object(line);
+  std::string_view fields[3];
+  std::size_t count = 0;
+  const bool read = reader.read_array([&](const json::Value& value) {
+    if (count < 3) fields[count] = value.text;
+    ++count;
+    return true;
+  });
+  if (!read || !reader.at_end()) return bad("a line is one JSON array or object", line);
+  if (count != 3) return bad("an array is [key,bucket,value]", line);
+  Result<Item> item = item_of(fields[0], fields[1], fields[2]);
+  if (!item) return item.error();
+  return std::optional<Item>(*item);
+}
+
+Result<std::optional<Item>> PointsReader::read_object(std::string_view line) {
+  json::Reader reader(line);
+  std::optional<std::string_view> fields[3];
+  std::optional<std::string_view> series;
+  const bool read = reader.read_object([&](const json::Value& name, const json::Value& value) {
+    if (name.text == "key") fields[0] = value.text;
+    if (name.text == "bucket" || name.text == "date") fields[1] = value.text;
+    if (name.text == "value") fields[2] = value.text;
+    if (name.text == "series") series = json::decode_string(value, arena_);
+  });
+  if (!read || !reader.at_end()) return bad("a line is one JSON array or object", line);
+  if (series && *series != series_) return bad("the line must be of series " + series_, *series);
+  if (!fields[0] || !fields[1] || !fields[2]) return bad("an object needs the fields key, bucket and value", line);
+  Result<Item> item = item_of(*fields[0], *fields[1], *fields[2]);
+  if (!item) return item.error();
+  return std::optional<Item>(*item);
+}
+
+void append_csv(Buffer& out, const Item& point) {
+  json::append_number(out, point.key.value);
+  out.append(',');
+  append_day(out, point.bucket);
+  out.append(',');
+  json::append_number(out, point.value);
+  out.append('\n');
+}
+
+void append_ndjson(Buffer& out, const Item& point) {
+  out.append(R"({"key":)");
+  json::append_number(out, point.key.value);
+  out.append(R"(,"bucket":)");
+  const bool text = point.bucket.number() < 10000000;  // a JSON number has no leading zeros
+  if (text) out.append('"');
+  append_day(out, point.bucket);
+  if (text) out.append('"');
+  out.append(R"(,"value":)");
+  json::append_number(out, point.value);
+  out.append("}\n");
+}
+
+void append_item(Buffer& out, const Item& point) {
+  out.append('[');
+  json::append_number(out, point.key.value);
+  out.append(',');
+  json::append_number(out, point.bucket.number());
+  out.append(',');
+  json::append_number(out, point.value);
+  out.append(']');
+}
+
+std::size_t item_bytes(const Item& point) {
+  return digits_of(point.key.value) + digits_of(point.bucket.number()) + digits_of(point.value) + 4;
+}
+
+}  // namespace karma::tools

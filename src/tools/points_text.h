@@ -1,0 +1,59 @@
+// Points as text, one a line, in two forms:
+//
+//   CSV      key,bucket,value     42,20260505,10 or 42,2026-05-05,10; a first line that begins with a letter is a
+//   header,
+//                                 which may name the columns in another order, `date` for bucket, and further ones
+//   NDJSON   {"key":42,"bucket":20260505,"value":10} or [42,20260505,10]; the bucket may be a string, "2026-05-05" too
+//
+// Empty lines mean nothing.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <karma/error.h>
+#include <karma/types.h>
+
+#include "core/arena.h"
+#include "core/buffer.h"
+
+namespace karma::tools {
+
+enum class PointsFormat { csv, ndjson };
+std::optional<PointsFormat> points_format_of(std::string_view text);
+// A calendar day as 20260505 or 2026-05-05.
+std::optional<Bucket> bucket_of(std::string_view text);
+
+// Reads lines, the first of the file first. Not thread-safe.
+class PointsReader {
+ public:
+  // Without a format the first line decides. A line that names another series is refused.
+  PointsReader(std::optional<PointsFormat> format, std::string series);
+
+  // The point of a line (without its end), or nothing if it holds none.
+  Result<std::optional<Item>> read(std::string_view line);
+
+ private:
+  Result<std::optional<Item>> read_csv(std::string_view line);
+  Result<std::optional<Item>> read_json(std::string_view line);
+  Result<std::optional<Item>> read_object(std::string_view line);
+  Status read_header(std::string_view line);
+
+  const std::string series_;
+  std::optional<PointsFormat> format_;
+  bool first_ = true;
+  std::array<std::size_t, 3> columns_ = {0, 1, 2};  // of key, bucket and value
+  bool strict_columns_ = true;                      // no header: exactly three
+  Arena arena_;
+};
+
+void append_csv(Buffer& out, const Item& point);
+void append_ndjson(Buffer& out, const Item& point);
+// [key,bucket,value], as in requests.
+void append_item(Buffer& out, const Item& point);
+std::size_t item_bytes(const Item& point);  // of append_item()
+
+}  // namespace karma::tools

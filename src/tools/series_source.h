@@ -1,0 +1,50 @@
+// Reads a whole series from a node, page by page, with what the protocol offers: keys with their totals, and the points
+// of one key in at most 367 days. Reads that a lost connection interrupted are asked again.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <karma/error.h>
+#include <karma/types.h>
+
+#include "tools/client.h"
+#include "tools/retry.h"
+
+namespace karma::tools {
+
+struct KeyTotal {
+  Key key;
+  std::uint64_t total = 0;
+};
+
+struct KeyPage {
+  std::vector<KeyTotal> keys;  // ascending
+  std::optional<Key> next;     // cursor of the next page
+};
+
+// Not thread-safe.
+class SeriesSource {
+ public:
+  SeriesSource(Client& client, Retry& retry, std::string series);
+
+  Result<KeyPage> keys(std::optional<Key> cursor);
+  Result<std::uint64_t> total(Key key);
+  // The parts of the range that hold points, each short enough for points(), ascending.
+  Result<std::vector<BucketRange>> windows(BucketRange range);
+  // All points of these keys in these windows, by key and bucket.
+  Result<std::vector<Item>> points(std::span<const Key> keys, std::span<const BucketRange> windows);
+
+ private:
+  void begin(Buffer& line, std::string_view op) const;
+  Status ask_all(std::uint64_t count, const Ask& ask, const Take& take);
+
+  Client& client_;
+  Retry& retry_;
+  const std::string series_;
+};
+
+}  // namespace karma::tools

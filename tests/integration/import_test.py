@@ -1,0 +1,338 @@
+#!/usr/bin/env python3
+"""karma import, export and reconcile against the server binary: exact, whoever is killed and when."""
+
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+KARMA = os.environ["KARMA_SERVER"]
+TIMEOUT_SECONDS = 120
+CHUNK = b'"op":"ingest.chunk"'
+SEED = int(os.environ.get("KARMA_TEST_SEED") or random.randrange(1 << 32))
+
+
+class Server:
+    """The server binary on a directory, to be killed and started again on the same port."""
+
+    def __init__(self, directory, *options):
+        with socket.socket() as chosen:
+            chosen.bind(("127.0.0.1", 0))
+            self.port = chosen.getsockname()[1]
+        self.arguments = [KARMA, "--bind=127.0.0.1", "--port=%d" % self.port, "--directory=%s" % directory,
+                          "--log=false", *options]
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.arguments)
+        for _ in range(TIMEOUT_SECONDS * 50):
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except ConnectionRefusedError:
+                assert self.process.poll() is None, "the server ended"
+                time.sleep(0.02)
+        raise TimeoutError("the server does not listen")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def ask(self, **request):
+        with socket.create_connection(("127.0.0.1", self.port), TIMEOUT_SECONDS) as connection:
+            connection.sendall(json.dumps({"v": 2, **request}).encode() + b"\n")
+            with connection.makefile("rb") as replies:
+                return json.loads(replies.readline())
+
+
+class Proxy:
+    """Stands between client and server and calls actions[n]() before chunk request number n is passed on."""
+
+    def __init__(self, server, actions):
+        self.server, self.actions, self.chunks = server, dict(actions), 0
+        self.lock = threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        try:
+            server = socket.create_connection(("127.0.0.1", self.server.port))
+        except OSError:
+            client.close()
+            return
+        with server, client, client.makefile("rb") as lines:
+            back = threading.Thread(target=self.pump, args=(server, client), daemon=True)
+            back.start()
+            try:
+                for line in lines:
+                    if CHUNK in line:
+                        with self.lock:
+                            self.chunks += 1
+                            action = self.actions.pop(self.chunks, None)
+                        if action:
+                            action()
+                    server.sendall(line)
+            except OSError:
+                pass  # one of both is gone: so is the other for it
+            self.shut(server)
+            back.join()
+
+    @staticmethod
+    def pump(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        Proxy.shut(sink)
+
+    @staticmethod
+    def shut(end):
+        try:
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+class ImportTest(unittest.TestCase):
+    def setUp(self):
+        print("KARMA_TEST_SEED=%d" % SEED)
+        self.random = random.Random(SEED)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.server = None
+
+    def start_server(self, *options):
+        self.server = Server(self.folder / "data", *options)
+        self.addCleanup(lambda: self.server.kill())
+
+    def karma(self, *arguments, port=None):
+        return subprocess.run([KARMA, *arguments, "--port=%d" % (port or self.server.port)], capture_output=True,
+                              text=True, timeout=TIMEOUT_SECONDS)
+
+    def write(self, name, text):
+        (self.folder / name).write_text(text)
+        return str(self.folder / name)
+
+    def make_points(self, count):
+        """A file with a line per point, keys and days at random, and what it adds up to."""
+        days = ["2026%02d%02d" % (month, day) for month in range(1, 13) for day in range(1, 29)]
+        sums, lines = {}, []
+        for _ in range(count):
+            key, day, value = self.random.randrange(2000), self.random.choice(days), self.random.randrange(1, 1000)
+            sums[key, int(day)] = sums.get((key, int(day)), 0) + value
+            lines.append("%d,%s,%d\n" % (key, day, value))
+        return self.write("points.csv", "".join(lines)), sums
+
+    def exported(self, series, *options):
+        path = str(self.folder / "exported.csv")
+        done = self.karma("export", "--series=" + series, "--output=" + path, *options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        header, *lines = pathlib.Path(path).read_text().splitlines()
+        self.assertEqual(header, "key,bucket,value")
+        points = [tuple(map(int, line.split(","))) for line in lines]
+        self.assertEqual(points, sorted(points))
+        return {(key, bucket): value for key, bucket, value in points}
+
+    def import_through_kills(self, path, series, mode, server_kills, client_kills, look=lambda: None):
+        """Runs the same command until it succeeds; returns how often it was killed."""
+        process = None
+
+        def kill_server():
+            look()
+            self.server.kill()
+            self.server.start()
+
+        actions = {number: kill_server for number in server_kills}
+        actions.update({number: lambda: process.send_signal(signal.SIGKILL) for number in client_kills})
+        proxy = Proxy(self.server, actions)
+        killed = 0
+        try:
+            while True:
+                process = subprocess.Popen([KARMA, "import", path, "--series=" + series, "--mode=" + mode,
+                                            "--port=%d" % proxy.port], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                           text=True)
+                out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+                if process.returncode != -signal.SIGKILL:
+                    self.assertEqual(process.returncode, 0, out + err)
+                    self.assertEqual(proxy.actions, {}, "not all kills took place")
+                    return killed, out, err
+                killed += 1
+        finally:
+            proxy.close()
+
+    def test_two_hundred_thousand_points_through_kills_of_both_sides(self):
+        self.start_server()
+        path, expected = self.make_points(200000)
+        killed, out, err = self.import_through_kills(path, "links", "add", [120, 460, 800], [250, 600, 990])
+        self.assertEqual(killed, 3)
+        self.assertIn("imported 200000 points into links (add): ", out)
+        self.assertIn("resuming behind chunk ", err)
+
+        self.assertEqual(self.exported("links"), expected)
+        done = self.karma("reconcile", "--csv=" + path, "--series=links", "--report")
+        self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+        self.assertIn("%d points" % len(expected), done.stderr)
+        stats = self.server.ask(op="system.stats")["response"]
+        self.assertEqual(stats["reconciliation_checked_points"], len(expected))
+        self.assertEqual(stats["reconciliation_mismatch_count"], 0)
+
+        # Once more, and with other chunks: it is in.
+        for option in ("--timeout=30", "--chunk-items=7"):
+            done = self.karma("import", path, "--series=links", option)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("already", done.stdout)
+        self.assertEqual(self.server.ask(op="tree.summary", series="links")["response"]["total"],
+                         sum(expected.values()))
+
+    def test_a_replaced_series_changes_at_once_or_not_at_all(self):
+        self.start_server()
+        self.server.ask(op="series.batch_add", series="links", items=[[1, 20200101, 5], [5000, 20200102, 6]])
+        path, _ = self.make_points(30000)
+        seen = []
+
+        def look():
+            seen.append(self.server.ask(op="tree.summary", series="links")["response"]["total"])
+
+        killed, _, _ = self.import_through_kills(path, "links", "replace_series", [40, 150], [90], look)
+        self.assertEqual((killed, seen), (1, [11, 11]))
+        expected = {}
+        for line in pathlib.Path(path).read_text().splitlines():
+            key, bucket, value = map(int, line.split(","))
+            expected[key, bucket] = value
+        self.assertEqual(self.exported("links"), expected, "the last line of a day counts")
+
+    def test_wrong_lines_are_named_and_nothing_is_sent(self):
+        self.start_server()
+        path = self.write("bad.csv", "key,bucket,value\n1,20260505,1\n1,20260532,1\n2,20260505\n3,20260505,0\n")
+        done = self.karma("import", path, "--series=links")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(re.findall(r"bad\.csv:(\d+): ", done.stderr), ["3", "4", "5"])
+        self.assertIn("nothing was sent", done.stderr)
+        self.assertEqual(self.server.ask(op="tree.list")["response"], [])
+        done = self.karma("import", self.write("empty.csv", "\n"), "--series=links", "--mode=replace_series")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("holds no points", done.stderr)
+
+    def test_other_chunks_are_refused_in_the_middle_of_a_stream(self):
+        self.start_server()
+        path, expected = self.make_points(20000)
+        proxy = Proxy(self.server, {})
+        self.addCleanup(proxy.close)
+        process = subprocess.Popen([KARMA, "import", path, "--series=links", "--port=%d" % proxy.port],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        proxy.actions[60] = process.kill
+        process.communicate(timeout=TIMEOUT_SECONDS)
+        self.assertEqual(process.returncode, -signal.SIGKILL)
+        done = self.karma("import", path, "--series=links", "--chunk-items=10")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("idempotency_conflict", done.stderr)
+        self.assertEqual(self.karma("import", path, "--series=links").returncode, 0)
+        self.assertEqual(self.exported("links"), expected)
+
+    def test_an_unfinished_import_can_be_given_up(self):
+        self.start_server()
+        path, expected = self.make_points(20000)
+        proxy = Proxy(self.server, {})
+        self.addCleanup(proxy.close)
+        arguments = ["import", path, "--series=links", "--mode=replace_series"]
+        process = subprocess.Popen([KARMA, *arguments, "--port=%d" % proxy.port], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        proxy.actions[60] = process.kill
+        process.communicate(timeout=TIMEOUT_SECONDS)
+        done = self.karma(*arguments, "--abort")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("aborted stream ", done.stdout)
+        self.assertEqual(self.karma(*arguments, "--abort").returncode, 1, "there is none any more")
+        self.assertEqual(self.server.ask(op="tree.list")["response"], [])
+        self.assertEqual(self.karma(*arguments, "--chunk-items=100").returncode, 0)
+        self.assertEqual(self.exported("links").keys(), expected.keys())
+
+    def test_requests_that_are_too_large_are_explained_and_can_be_mended(self):
+        self.start_server()
+        path, expected = self.make_points(5000)
+        done = self.karma("import", path, "--series=links", "--max-request-bytes=100000")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("--max-request-bytes", done.stderr)
+        self.assertEqual(self.karma("import", path, "--series=links").returncode, 0)
+        self.assertEqual(self.exported("links"), expected)
+
+    def test_tokens_json_lines_and_days_of_all_the_calendar(self):
+        token = self.write("token", "s3cret\n")
+        self.start_server("--auth-token-file=" + token)
+        points = {(1, 10101): 1, (1, 19691231): 2, (2, 19700101): 3, (2, 20260505): 4, (2**64 - 1, 99991231): 2**64 - 1}
+        path = self.write("points.ndjson", "".join(
+            json.dumps({"key": key, "bucket": "%08d" % bucket, "value": value}) + "\n"
+            for (key, bucket), value in points.items()))
+        self.assertIn("unauthorized", self.karma("import", path, "--series=ключи").stderr)
+        options = ["--series=ключи", "--token-file=" + token]
+        done = self.karma("import", path, *options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.exported("ключи", "--token-file=" + token), points)
+        part = self.karma("export", *options, "--from=1970-01-01", "--to=20260505", "--format=ndjson")
+        self.assertEqual(part.stdout.splitlines(), ['{"key":2,"bucket":19700101,"value":3}',
+                                                    '{"key":2,"bucket":20260505,"value":4}'])
+        again = self.karma("export", *options, "--format=ndjson")
+        done = self.karma("reconcile", "--csv=" + self.write("again.ndjson", again.stdout), *options)
+        self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+
+    def test_drift_is_told_key_by_key(self):
+        self.start_server()
+        self.server.ask(op="series.batch_add", series="links",
+                        items=[[1, 20260501, 5], [1, 20260502, 5], [2, 20260501, 7], [3, 20260502, 9], [4, 20260601, 1]])
+        # Key 1 has its clicks on other days, key 2 is right, key 3 is missing, key 5 has too many; June is not asked.
+        path = self.write("warehouse.csv", "key,date,value\n1,2026-05-01,6\n1,2026-05-02,4\n2,2026-05-01,3\n"
+                          "2,2026-05-01,4\n5,2026-05-02,8\n")
+        done = self.karma("reconcile", "--csv=" + path, "--series=links", "--report")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(done.stdout.splitlines(),
+                         ["key,expected,actual,delta,days", "1,10,10,0,2", "3,0,9,9,1", "5,8,0,-8,1"])
+        self.assertIn("compared 5 points of links from 20260501 to 20260502: 4 points of 3 keys differ, by 19 in all "
+                      "and by 9 at most", done.stderr)
+        stats = self.server.ask(op="system.stats")["response"]
+        self.assertEqual([stats["reconciliation_" + name] for name in
+                          ("checked_points", "mismatch_count", "absolute_drift", "last_max_abs_delta")], [5, 4, 19, 9])
+        done = self.karma("reconcile", "--csv=" + path, "--series=links", "--listed-keys-only", "--to=20260501")
+        self.assertEqual(done.stdout.splitlines()[1:], ["1,6,5,-1,1"])
+        self.assertEqual(self.karma("reconcile", "--csv=" + path, "--series=other").returncode, 2)
+
+    def test_totals_that_no_day_holds_are_told(self):
+        (self.folder / "data").mkdir()
+        entries = [("links", 1, 20260505, 3), ("links", 1, 7, 4), ("links", 2, 20260505, 5)]
+        (self.folder / "data" / "karma.wal").write_text("".join(
+            json.dumps({"v": 2, "lsn": lsn, "entry": {"v": 2, "op": "counter.increment", "series": series, "key": key,
+                                                      "bucket": bucket, "value": value}}) + "\n"
+            for lsn, (series, key, bucket, value) in enumerate(entries, 1)))
+        self.start_server()
+        done = self.karma("export", "--series=links")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stdout, "key,bucket,value\n1,20260505,3\n2,20260505,5\n")
+        self.assertIn("key 1: 4 of its total are in no calendar day", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

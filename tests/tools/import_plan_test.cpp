@@ -1,0 +1,179 @@
+#include "tools/import_plan.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <random>
+
+#include <gtest/gtest.h>
+
+namespace karma::tools {
+namespace {
+
+// A file in memory. The blocks of the first pass may be as small as one likes.
+class TextFile : public File {
+ public:
+  explicit TextFile(std::string content, std::size_t at_once = SIZE_MAX)
+      : text(std::move(content)), at_once_(at_once) {}
+
+  Result<std::size_t> read_at(std::uint64_t offset, char* into, std::size_t length) const override {
+    if (offset >= text.size()) return std::size_t{0};
+    std::size_t size = std::min(length, text.size() - offset);
+    if (length >= kBlockBytes) size = std::min(size, at_once_);
+    std::memcpy(into, text.data() + offset, size);
+    return size;
+  }
+  Result<std::uint64_t> size() const override { return std::uint64_t{text.size()}; }
+  Status write_at(std::uint64_t, std::string_view) override { return internal_error("read only"); }
+  Status sync() override { return internal_error("read only"); }
+  Status truncate(std::uint64_t) override { return internal_error("read only"); }
+
+  std::string text;
+
+ private:
+  static constexpr std::size_t kBlockBytes = 1 << 20;
+  const std::size_t at_once_;
+};
+
+constexpr Cut kLoose{10000, 1 << 20};
+
+struct Planned {
+  Result<ImportPlan> plan;
+  std::vector<std::string> faults;    // "line: message"
+  std::vector<std::string> requests;  // the items of each chunk
+};
+
+Planned plan_of(const File& file, const Cut& cut = kLoose, bool zero_allowed = false) {
+  PointsReader reader({}, "links");
+  std::vector<std::string> faults;
+  Result<ImportPlan> plan = plan_import(
+      file, reader, zero_allowed, cut,
+      [&](std::uint64_t line, const Error& error) { faults.push_back(std::to_string(line) + ": " + error.message); },
+      [](std::uint64_t) {});
+  std::vector<std::string> requests;
+  for (std::size_t i = 0; plan && i < plan->chunks.size(); ++i) {
+    Buffer items;
+    if (!append_chunk(file, *plan, i, reader, items).ok()) items.append("changed");
+    requests.emplace_back(items.view());
+  }
+  return {std::move(plan), faults, requests};
+}
+
+Planned plan_of(const std::string& text, const Cut& cut = kLoose, bool zero_allowed = false) {
+  return plan_of(TextFile(text), cut, zero_allowed);
+}
+
+using Requests = std::vector<std::string>;
+
+TEST(ImportPlan, CutsByNumberBytesAndSum) {
+  const std::string text = "1,20260505,1\n2,20260505,2\n3,20260505,3\n";
+  EXPECT_EQ(plan_of(text).requests, Requests({"[[1,20260505,1],[2,20260505,2],[3,20260505,3]]"}));
+  EXPECT_EQ(plan_of(text, {2, 1000}).requests, Requests({"[[1,20260505,1],[2,20260505,2]]", "[[3,20260505,3]]"}));
+  // Two items and their commas are 30 bytes.
+  EXPECT_EQ(plan_of(text, {9, 30}).requests, Requests({"[[1,20260505,1],[2,20260505,2]]", "[[3,20260505,3]]"}));
+  EXPECT_EQ(plan_of(text, {9, 29}).requests.size(), 3u);
+  EXPECT_EQ(plan_of("1,20260505,18446744073709551615\n1,20260506,1\n1,20260507,1\n").requests.size(), 2u);
+}
+
+TEST(ImportPlan, HeadersEmptyLinesAndAMissingLastLineEndDoNotMatter) {
+  for (const char* text : {"key,bucket,value\n\n1,20260505,1\n\n\n2,20260505,2", "1,20260505,1\r\n2,20260505,2\r\n\r\n",
+                           "\n1,20260505,1\n2,20260505,2\n\n\n"}) {
+    EXPECT_EQ(plan_of(text).requests, Requests({"[[1,20260505,1],[2,20260505,2]]"})) << text;
+    EXPECT_EQ(plan_of(text, {1, 1000}).requests, Requests({"[[1,20260505,1]]", "[[2,20260505,2]]"})) << text;
+  }
+  EXPECT_EQ(plan_of("").plan->points, 0u);
+  EXPECT_EQ(plan_of("key,bucket,value\n").plan->points, 0u);
+}
+
+TEST(ImportPlan, WrongLinesAreNamedAndPreventIt) {
+  const Planned planned = plan_of("1,20260505,1\nnonsense\n1,20260505,0\n1,20260532,1\n");
+  EXPECT_FALSE(planned.plan.ok());
+  ASSERT_EQ(planned.faults.size(), 3u);
+  EXPECT_TRUE(planned.faults[0].starts_with("2: ")) << planned.faults[0];
+  EXPECT_TRUE(planned.faults[1].starts_with("3: the value must be greater than 0")) << planned.faults[1];
+  EXPECT_TRUE(planned.faults[2].starts_with("4: the bucket")) << planned.faults[2];
+  EXPECT_TRUE(plan_of("1,20260505,0\n", kLoose, true).plan.ok()) << "mode set deletes by 0";
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += "x\n";
+  EXPECT_EQ(plan_of(many).faults.size(), 10u) << "not all of a file that is something else";
+}
+
+TEST(ImportPlan, AFileThatChangesIsNoticed) {
+  TextFile file("1,20260505,1\n2,20260505,2\n3,20260505,3\n");
+  PointsReader reader({}, "links");
+  const Result<ImportPlan> plan = plan_import(
+      file, reader, false, {2, 1000}, [](std::uint64_t, const Error&) {}, [](std::uint64_t) {});
+  ASSERT_TRUE(plan.ok());
+  const std::string before = file.text;
+  const auto chunk_ok = [&](std::size_t chunk) {
+    Buffer items;
+    return append_chunk(file, *plan, chunk, reader, items).ok();
+  };
+  for (std::size_t at = 0; at < before.size(); ++at) {
+    file.text = before;
+    file.text[at] = file.text[at] == '7' ? '8' : '7';
+    const std::size_t chunk = at < 26 ? 0 : 1;
+    // Only the very last line end may be missing.
+    EXPECT_FALSE(chunk_ok(chunk)) << at;
+    EXPECT_TRUE(chunk_ok(1 - chunk)) << at;
+  }
+  file.text = before.substr(0, before.size() - 2);
+  EXPECT_FALSE(chunk_ok(1));
+}
+
+TEST(ImportPlan, TheStreamIsNamedByContentSeriesAndMode) {
+  const ImportPlan plan = *plan_of("1,20260505,1\n").plan;
+  const std::string id = stream_id_of(plan, "links", "add");
+  EXPECT_EQ(id, stream_id_of(*plan_of(TextFile("1,20260505,1\n", 1), {1, 100}).plan, "links", "add"))
+      << "however it is read and cut";
+  EXPECT_EQ(id.size(), std::string("import-").size() + 40);
+  EXPECT_NE(id, stream_id_of(*plan_of("1,20260505,2\n").plan, "links", "add"));
+  EXPECT_NE(id, stream_id_of(plan, "link", "add"));
+  EXPECT_NE(id, stream_id_of(plan, "links", "set"));
+  // What the server compares.
+  EXPECT_NE(granularity_of(plan, {10, 100}), granularity_of(plan, {10, 101}));
+  EXPECT_NE(granularity_of(plan, {10, 100}), granularity_of(plan, {11, 100}));
+  EXPECT_NE(granularity_of(plan, kLoose), granularity_of(*plan_of("1,20260505,2\n").plan, kLoose));
+}
+
+TEST(ImportPlan, TheCutLeavesRoomForTheRestOfTheRequest) {
+  EXPECT_EQ(Cut::of(100, 4096, 300).max_bytes, 3584u);
+  EXPECT_EQ(Cut::of(100, 4096, 512).max_bytes, 3584u) << "a token of another length cuts alike";
+  EXPECT_EQ(Cut::of(100, 4096, 513).max_bytes, 3072u);
+  EXPECT_EQ(Cut::of(100, 512, 300).max_bytes, 0u);
+  EXPECT_EQ(Cut::of(100, 565, 300).max_bytes, 53u) << "the longest item with its comma";
+}
+
+// Whatever the text looks like, the chunks together are its points, and each keeps to its bounds.
+TEST(ImportPlan, ChunksTogetherAreTheFile) {
+  const char* given = std::getenv("KARMA_TEST_SEED");
+  const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
+  SCOPED_TRACE("KARMA_TEST_SEED=" + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 200; ++round) {
+    std::string text = random() % 2 ? "" : "key,bucket,value\n";
+    std::string expected;
+    const std::size_t lines = 1 + random() % 60;
+    for (std::size_t i = 0; i < lines; ++i) {
+      if (random() % 5 == 0) text += "\n";
+      const std::string key = std::to_string(random() >> random() % 64);
+      const std::string value = std::to_string((random() >> random() % 64) | 1);
+      text += key + ",20260505," + value + (random() % 3 == 0 ? "\r\n" : "\n");
+      expected += "[" + key + ",20260505," + value + "],";
+    }
+    if (random() % 2 && !text.ends_with("\r\n")) text.pop_back();
+    const Cut cut{1 + random() % 9, 53 + random() % 300};
+    const Planned planned = plan_of(TextFile(text, 1 + random() % 50), cut);
+    ASSERT_TRUE(planned.plan.ok());
+    std::string sent;
+    for (std::size_t i = 0; i < planned.requests.size(); ++i) {
+      const std::string& items = planned.requests[i];
+      EXPECT_LE(items.size() - 1, cut.max_bytes);
+      EXPECT_LE(planned.plan->chunks[i].items, cut.max_items);
+      sent += items.substr(1, items.size() - 2) + ",";
+    }
+    ASSERT_EQ(sent, expected);
+  }
+}
+
+}  // namespace
+}  // namespace karma::tools
