@@ -15,12 +15,14 @@ Error conflict(std::string text) { return {ErrorCode::idempotency_conflict, std:
 
 // A string, or an integer as its text. The view lives as long as the arena.
 Result<std::string_view> text_of(const json::Value& value, Field field, std::size_t most, Arena& arena) {
-  const std::string name(name_of(field));
+  const auto fault = [field](const std::string& what) {
+    return validation_error("Field " + std::string(name_of(field)) + what);
+  };
   const bool integer = value.type == Type::unsigned_integer || value.type == Type::negative_integer;
-  if (!integer && value.type != Type::string) return validation_error("Field " + name + " must be a string or integer");
+  if (!integer && value.type != Type::string) return fault(" must be a string or integer");
   const std::string_view text = value.escaped ? json::decode_string(value, arena) : arena.copy(value.text);
-  if (text.empty()) return validation_error("Field " + name + " must not be empty");
-  if (text.size() > most) return validation_error("Field " + name + " exceeds max size " + std::to_string(most));
+  if (text.empty()) return fault(" must not be empty");
+  if (text.size() > most) return fault(" exceeds max size " + std::to_string(most));
   return text;
 }
 

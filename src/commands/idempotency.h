@@ -20,7 +20,8 @@ struct KeyedWrite {
   store::Fingerprint fingerprint{};
   std::int64_t created_at = 0;  // Unix seconds
   bool repeated = false;        // answered from memory
-  std::chrono::steady_clock::time_point started;
+  bool timed = false;
+  std::chrono::steady_clock::time_point started;  // if it is timed
 };
 
 // Reads the key from the fields of a request or an entry of `op`, which honours keys. Null without one. In a request

@@ -72,8 +72,7 @@ Status Engine::start() {
   options.on_warning = [this](const std::string& event, const std::string& message) { log_.warn(event, message); };
   // With --restore=false the data is still looked at, for the LSNs, but into a store that is thrown away.
   store::Store unread(random_seed());
-  Result<Recovered> recovered =
-      recover(files_, directory_, *snapshots_, config_.restore ? store_ : unread, options);
+  Result<Recovered> recovered = recover(files_, directory_, *snapshots_, config_.restore ? store_ : unread, options);
   if (!recovered) return recovered.error();
   unread_data_ = !config_.restore && (unread.series_count() != 0 || recovered->log.entry_count != 0);
   if (unread_data_) log_.warn("restore.skipped", "the data in the directory is neither loaded nor touched");
@@ -83,6 +82,10 @@ Status Engine::start() {
                                 " covered=" + std::to_string(recovered->covered) +
                                 " without_effect=" + std::to_string(recovered->refused));
 
+  if (config_.restore) {
+    // What a crash left of a snapshot is put right; where that fails, the next snapshot does it.
+    if (Status settled = snapshots_->settle(); !settled) log_.warn("restore.warning", settled.error().message);
+  }
   if (recovered->needs_snapshot && config_.restore) {
     log_.warn("restore.snapshot", "the log cannot be continued as it is: writing snapshots of everything instead");
     if (Status status = snapshots_->create_all(freeze_store(store_, recovered->last)); !status) return status;
@@ -156,8 +159,10 @@ wal::Admission Engine::admit(wal::Write& write, bool batch_empty) {
 
 commands::Verdict Engine::verdict(Mutation& mutation) {
   if (mutation.keyed != nullptr) {
-    const commands::Verdict known =
-        commands::admit_key(*mutation.keyed, store_.registry(), pending_, mutation.outcome);
+    // The one behind it will be looked up next.
+    const Mutation* next = static_cast<const Mutation*>(mutation.next);
+    if (next != nullptr && next->keyed != nullptr) store_.registry().records().prefetch(next->keyed->key);
+    const commands::Verdict known = commands::admit_key(*mutation.keyed, store_.registry(), pending_, mutation.outcome);
     if (known != commands::Verdict::log) return known;
   }
   const commands::Verdict verdict = mutation.op->admit(mutation.command, store_, pending_, mutation.outcome);
@@ -169,12 +174,19 @@ void Engine::apply(std::span<wal::Write* const> batch) {
   std::size_t next = 0;
   while (next < batch.size()) {
     std::lock_guard lock(store_.lock());
+    // Keys are remembered many at a time: both loops wait for memory, and each by itself waits less. Ops that may look
+    // at keys see all that come before them in the log.
+    std::size_t remembered = next;
     for (std::size_t points = 0; next < batch.size() && points < kPointsPerLock; ++next) {
       Mutation& mutation = static_cast<Mutation&>(*batch[next]);
+      if (!mutation.op->idempotent) {
+        remember(batch.subspan(remembered, next - remembered));
+        remembered = next;
+      }
       mutation.op->apply(mutation.command, store_, mutation.outcome);
-      if (mutation.keyed != nullptr) commands::remember_key(*mutation.keyed, store_.registry(), mutation.outcome);
       points += mutation.op->batch_size == nullptr ? 1 : mutation.op->batch_size(mutation.command);
     }
+    remember(batch.subspan(remembered, next - remembered));
   }
   store_.bury();
   count_keyed(batch);
@@ -186,18 +198,30 @@ void Engine::answer_in_order() {
   in_order_.clear();
 }
 
+void Engine::remember(std::span<wal::Write* const> writes) {
+  for (const wal::Write* write : writes) {
+    const Mutation& mutation = static_cast<const Mutation&>(*write);
+    if (mutation.keyed != nullptr) commands::remember_key(*mutation.keyed, store_.registry(), mutation.outcome);
+  }
+}
+
 // One look at the clock for all of the batch.
 void Engine::count_keyed(std::span<wal::Write* const> batch) {
   std::uint64_t count = 0;
+  std::uint64_t timed = 0;
   std::chrono::steady_clock::time_point now;
   for (const wal::Write* write : batch) {
     const commands::KeyedWrite* keyed = static_cast<const Mutation*>(write)->keyed;
     if (keyed == nullptr) continue;
-    if (count++ == 0) now = clock_.steady();
+    ++count;
+    if (!keyed->timed) continue;
+    if (timed++ == 0) now = clock_.steady();
     const auto duration = std::chrono::duration_cast<std::chrono::nanoseconds>(now - keyed->started);
     keyed_nanoseconds_.add(static_cast<std::uint64_t>(duration.count()));
     last_keyed_nanoseconds_.set(static_cast<std::uint64_t>(duration.count()));
   }
+  if (count == 0) return;
+  timed_keyed_.add(timed);
   store_.registry().counters().writes.fetch_add(count, std::memory_order_relaxed);
 }
 

@@ -84,6 +84,7 @@ class Engine final : public commands::Services, private wal::Machine {
   // wal::Machine, on the writer's thread
   wal::Admission admit(wal::Write& write, bool batch_empty) override;
   commands::Verdict verdict(Mutation& mutation);
+  void remember(std::span<wal::Write* const> writes);
   void count_keyed(std::span<wal::Write* const> batch);
   void apply(std::span<wal::Write* const> batch) override;
   void refuse(std::span<wal::Write* const> batch, const Error& error) override;
@@ -116,7 +117,8 @@ class Engine final : public commands::Services, private wal::Machine {
 
   ops::Checkpoints checkpoints_;
   ops::Reconciliation reconciliation_;
-  Tally keyed_nanoseconds_;  // from decoding to applying, of writes with a key
+  Tally timed_keyed_;        // writes with a key that were timed
+  Tally keyed_nanoseconds_;  // from decoding to applying, of those
   Tally last_keyed_nanoseconds_;
 
   // writer's thread

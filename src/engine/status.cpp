@@ -68,10 +68,10 @@ ops::Stats Engine::stats() {
     stats.keys = store_.key_count();
     add_registry(store_.registry(), stats);
   }
-  if (stats.idempotency_write_count != 0) {
+  if (timed_keyed_.get() != 0) {
     stats.idempotency_write_latency_ms_last = static_cast<double>(last_keyed_nanoseconds_.get()) / 1e6;
     stats.idempotency_write_latency_ms_avg =
-        static_cast<double>(keyed_nanoseconds_.get()) / 1e6 / static_cast<double>(stats.idempotency_write_count);
+        static_cast<double>(keyed_nanoseconds_.get()) / 1e6 / static_cast<double>(timed_keyed_.get());
   }
   reconciliation_.add_to(stats);
   stats.recovery_checkpoint_count = checkpoints_.count();

@@ -181,7 +181,8 @@ class Dispatcher::Impl {
         commands::decode_key(fields_, op, command, engine_.store().registry(), context);
     if (!decoded) return decoded.error();
     keyed = *decoded;
-    keyed->started = engine_.clock().steady();
+    keyed->timed = keyed_++ % kTimedEvery == 0;
+    if (keyed->timed) keyed->started = engine_.clock().steady();
     return {};
   }
 
@@ -299,6 +300,7 @@ class Dispatcher::Impl {
   // Connections that wait for a worker: whatever they send next must wait for that.
   std::unordered_set<void*> alone_;
   std::uint64_t handled_ = 0;
+  std::uint64_t keyed_ = 0;  // with an idempotency key
 };
 
 Dispatcher::Dispatcher(engine::Engine& engine, const Config& config, std::function<void()> wake)

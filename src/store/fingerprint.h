@@ -7,8 +7,10 @@
 //   <name>:n\n                          absent
 #pragma once
 
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string_view>
 
@@ -18,24 +20,65 @@ namespace karma::store {
 
 using Fingerprint = Sha256Digest;
 
-// Not thread-safe.
+// Not thread-safe. Inline, because names are constants: their copying then costs next to nothing.
 class FingerprintBuilder {
  public:
   // `command` is the internal name: "increment".
   explicit FingerprintBuilder(std::string_view command) { text("command", command); }
 
-  void text(std::string_view name, std::string_view value);
-  void optional_text(std::string_view name, const std::optional<std::string_view>& value);
-  void number(std::string_view name, std::uint64_t value);
-  void count(std::string_view name, std::size_t value);
-  void absent(std::string_view name);
-  Fingerprint finish();
+  void text(std::string_view name, std::string_view value) {
+    char* to = begin_line(name, 's');
+    *to++ = ':';
+    to = std::to_chars(to, to + kNumberBytes, value.size()).ptr;
+    *to++ = ':';
+    used_ = static_cast<std::size_t>(to - pending_);
+    if (used_ + value.size() + 1 > sizeof(pending_)) spill();
+    if (value.size() + 1 > sizeof(pending_)) {
+      sha_.update(value);
+      value = {};
+    }
+    end_line(append(pending_ + used_, value));
+  }
+  void optional_text(std::string_view name, const std::optional<std::string_view>& value) {
+    value ? text(name, *value) : absent(name);
+  }
+  void number(std::string_view name, std::uint64_t value) { decimal_line(name, 'u', value); }
+  void count(std::string_view name, std::size_t value) { decimal_line(name, 'i', value); }
+  void absent(std::string_view name) { end_line(begin_line(name, 'n')); }
+
+  Fingerprint finish() {
+    spill();
+    return sha_.finish();
+  }
 
  private:
-  char* begin_line(std::string_view name, char type);
-  void end_line(char* to);
-  void decimal_line(std::string_view name, char type, std::uint64_t value);
-  void spill();
+  static constexpr std::size_t kNumberBytes = 20;
+
+  static char* append(char* to, std::string_view text) {
+    std::memcpy(to, text.data(), text.size());
+    return to + text.size();
+  }
+  // Field names are short, so that a line without its text always fits into an empty buffer.
+  char* begin_line(std::string_view name, char type) {
+    if (used_ + name.size() + kNumberBytes + 8 > sizeof(pending_)) spill();
+    char* to = append(pending_ + used_, name);
+    *to++ = ':';
+    *to++ = type;
+    return to;
+  }
+  void end_line(char* to) {
+    *to++ = '\n';
+    used_ = static_cast<std::size_t>(to - pending_);
+  }
+  void decimal_line(std::string_view name, char type, std::uint64_t value) {
+    char* to = begin_line(name, type);
+    *to++ = ':';
+    end_line(std::to_chars(to, to + kNumberBytes, value).ptr);
+  }
+  void spill() {
+    sha_.update({pending_, used_});
+    used_ = 0;
+  }
 
   Sha256 sha_;
   std::size_t used_ = 0;
