@@ -1,0 +1,62 @@
+#include "ops/checkpoints.h"
+
+#include <gtest/gtest.h>
+
+#include "support/crashable_file_system.h"
+
+namespace karma::ops {
+namespace {
+
+using test::CrashableFileSystem;
+
+class CheckpointsTest : public testing::Test {
+ protected:
+  CheckpointsTest() { EXPECT_TRUE(files.create_directories("data").ok()); }
+  CrashableFileSystem files;
+};
+
+TEST_F(CheckpointsTest, AreThereAfterACrashOnceTheyAreAnswered) {
+  Checkpoints checkpoints(files, "data");
+  ASSERT_TRUE(checkpoints.load().ok());
+  ASSERT_TRUE(checkpoints.put({.source = "b\"", .offset = "1", .event_id = {}, .updated_at = 5}).ok());
+  ASSERT_TRUE(checkpoints.put({.source = "a", .offset = {}, .event_id = "e", .updated_at = 7}).ok());
+  ASSERT_TRUE(checkpoints.put({.source = "b\"", .offset = "2", .event_id = {}, .updated_at = 6}).ok());
+  const auto disk = files.after_crash(CrashableFileSystem::Unsynced::lost);
+  Checkpoints restored(*disk, "data");
+  ASSERT_TRUE(restored.load().ok());
+  const std::vector<Checkpoint> all = restored.list({});
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].source, "a");
+  EXPECT_EQ(all[0].event_id, "e");
+  EXPECT_FALSE(all[0].offset);
+  EXPECT_EQ(all[1].offset, "2");
+  EXPECT_EQ(restored.last_updated_at(), 7);
+  EXPECT_EQ(restored.list("b\"").size(), 1u);
+  EXPECT_TRUE(restored.list("c").empty());
+  EXPECT_EQ(disk->content("data/recovery.json"),
+            "{\"checkpoints\":[{\"source\":\"a\",\"event_id\":\"e\",\"updated_at_unix\":7},"
+            "{\"source\":\"b\\\"\",\"offset\":\"2\",\"updated_at_unix\":6}]}\n");
+}
+
+TEST_F(CheckpointsTest, AFailedWriteChangesNothing) {
+  Checkpoints checkpoints(files, "data");
+  ASSERT_TRUE(checkpoints.put({.source = "a", .offset = "1", .event_id = {}, .updated_at = 1}).ok());
+  files.fail({.operation = CrashableFileSystem::Operation::write});
+  EXPECT_FALSE(checkpoints.put({.source = "a", .offset = "2", .event_id = {}, .updated_at = 2}).ok());
+  EXPECT_EQ(checkpoints.list("a")[0].offset, "1");
+  EXPECT_TRUE(checkpoints.put({.source = "a", .offset = "3", .event_id = {}, .updated_at = 3}).ok());
+}
+
+TEST_F(CheckpointsTest, ADamagedFileIsNamed) {
+  for (const char* text : {"", "{", "[]", "{}", R"({"checkpoints":5})", R"({"checkpoints":[{"offset":"1"}]})",
+                           R"({"checkpoints":[{"source":"a","updated_at_unix":-1}]})"}) {
+    files.edit("data/recovery.json", text);
+    Checkpoints checkpoints(files, "data");
+    const Status status = checkpoints.load();
+    ASSERT_FALSE(status.ok()) << text;
+    EXPECT_NE(status.error().message.find("recovery.json"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace karma::ops
