@@ -110,6 +110,7 @@ Status Engine::start() {
                          .batch_wait = std::chrono::microseconds(config_.wal_batch_wait_us)});
   snapshot_worker_ = std::make_unique<Worker>();
   query_worker_ = std::make_unique<Worker>();
+  if (config_.role == Role::master) abort_unfinished_loads();
   return {};
 }
 

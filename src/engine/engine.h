@@ -90,6 +90,7 @@ class Engine final : public commands::Services, private wal::Machine {
   void refuse(std::span<wal::Write* const> batch, const Error& error) override;
   void cycle_done() override;
 
+  void abort_unfinished_loads();  // before anybody else uses the engine
   void answer(Mutation& mutation);
   void answer_in_order();
   void run_job(Job& job, store::StoreLock::Reader& reader);

@@ -137,6 +137,17 @@ class Loader {
 
 }  // namespace
 
+// A load that a crash interrupted is never taken up again: what it staged is given back.
+void Engine::abort_unfinished_loads() {
+  std::vector<std::string> unfinished;
+  const store::IngestView streams = store_.registry().streams().view();
+  for (const store::ActiveStreamView& stream : streams.active())
+    if (stream.identity->id.starts_with(kLoadStreamPrefix)) unfinished.push_back(stream.identity->id);
+  if (unfinished.empty()) return;
+  Submitter submitter(*this);
+  for (const std::string& id : unfinished) Loader(submitter, id, {}).abort();
+}
+
 Result<std::string> Engine::load_snapshot(const std::string& file) {
   Result<snapshot::Meta> meta = snapshots_->meta(file);
   if (!meta) {

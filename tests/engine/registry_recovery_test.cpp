@@ -48,6 +48,17 @@ TEST(RegistryRecovery, AReplacedSeriesInASnapshotIsNotReplacedAgain) {
   EXPECT_NE(node.call("ingest.commit", R"(,"stream_id":"x")").find("already_committed"), std::string::npos);
 }
 
+TEST(RegistryRecovery, AnInterruptedLoadIsAbortedAtTheNextStart) {
+  Node node;
+  node.open();
+  node.expect("ingest.begin", R"(,"stream_id":"snapshot.load/1_s.tree/5","mode":"replace_series")");
+  node.expect("ingest.begin", R"(,"stream_id":"mine","mode":"add")");
+  node.reopen();
+  EXPECT_NE(node.expect("system.stats").find("\"ingest_active_streams\":1,"), std::string::npos);
+  node.reopen();
+  EXPECT_NE(node.expect("system.stats").find("\"ingest_active_streams\":1,"), std::string::npos);
+}
+
 // Karma 1.0 logs neither times nor what a prune removed: what is in its log was new when it was logged.
 TEST(RegistryRecovery, AKeyThatWasPrunedAndUsedAgainCountsTwice) {
   Node node;
