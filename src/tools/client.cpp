@@ -21,9 +21,9 @@ namespace {
 constexpr int kConnectTimeoutMs = 5000;
 constexpr std::size_t kReadBytes = 256 * 1024;
 constexpr std::size_t kMaxReplyBytes = std::size_t{1} << 30;
-// Enough that a group commit never waits for the next requests, and not so much that a kill loses sight of much.
-constexpr std::uint64_t kMaxUnderWay = 256;
-constexpr std::size_t kMaxUnsentBytes = 1 << 20;
+// Enough that the server has the next group of writes at hand while it syncs one.
+constexpr std::uint64_t kMaxUnderWay = 1024;
+constexpr std::size_t kMaxUnsentBytes = 4 << 20;
 
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 

@@ -39,6 +39,7 @@ struct ImportPlan {
   std::uint64_t points = 0;
   std::uint64_t end = 0;  // of the last chunk, with a line end even if the file lacks it
   Sha256Digest content{};
+  bool plain = false;  // all lines are plain_item_of()
 };
 
 // `on_bad_line` hears of the first lines that are wrong; then the result is an error. `on_progress` gets bytes.

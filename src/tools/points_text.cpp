@@ -10,7 +10,6 @@ namespace karma::tools {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-constexpr std::size_t kMaxColumns = 64;
 
 bool is_space(char c) { return c == ' ' || c == '\t'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -69,6 +68,11 @@ std::size_t digits_of(std::uint64_t number) {
   return digits;
 }
 
+bool is_header(std::string_view line) {
+  const std::string_view first = field_of(line.substr(0, line.find(',')));
+  return !first.empty() && is_letter(first[0]);
+}
+
 // Calls on_field(index, field) for each.
 template <class OnField>
 void split(std::string_view line, OnField&& on_field) {
@@ -81,6 +85,28 @@ void split(std::string_view line, OnField&& on_field) {
 }
 
 }  // namespace
+
+std::optional<Item> plain_item_of(std::string_view line) {
+  constexpr std::size_t kDayDigits = 8;
+  constexpr std::size_t kMaxDigits = 19;  // fewer than 64 bits
+  std::uint64_t numbers[3];
+  const char* at = line.data();
+  const char* const end = at + line.size();
+  for (int i = 0; i < 3; ++i) {
+    const char* const begin = at;
+    std::uint64_t number = 0;
+    for (; at != end && *at >= '0' && *at <= '9' && at - begin <= static_cast<std::ptrdiff_t>(kMaxDigits); ++at)
+      number = number * 10 + static_cast<std::uint64_t>(*at - '0');
+    const auto digits = static_cast<std::size_t>(at - begin);
+    if (digits == 0 || digits > kMaxDigits || (*begin == '0' && digits > 1)) return std::nullopt;
+    if (i == 1 && digits != kDayDigits) return std::nullopt;
+    if (i < 2 ? at == end || *at++ != ',' : at != end) return std::nullopt;
+    numbers[i] = number;
+  }
+  const std::optional<Bucket> day = Bucket::of_date(numbers[1]);
+  if (!day) return std::nullopt;
+  return Item{{numbers[0]}, *day, numbers[2]};
+}
 
 std::optional<Bucket> bucket_of(std::string_view text) {
   std::optional<std::uint64_t> number;
@@ -103,44 +129,56 @@ PointsReader::PointsReader(std::optional<PointsFormat> format, std::string serie
     : series_(std::move(series)), format_(format) {}
 
 Result<std::optional<Item>> PointsReader::read(std::string_view line) {
+  // Nearly all lines of nearly all files.
+  if (!first_ && plain_columns_ && format_ == PointsFormat::csv) {
+    if (std::optional<Item> item = plain_item_of(line)) return item;
+  }
+  const std::string_view whole = line;
   if (first_ && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
   if (line.ends_with('\r')) line.remove_suffix(1);
   line = trimmed(line);
-  if (line.empty()) return std::optional<Item>();
+  if (line.empty()) {
+    all_plain_ &= whole.empty();
+    return std::optional<Item>();
+  }
   if (!format_) format_ = line[0] == '{' || line[0] == '[' ? PointsFormat::ndjson : PointsFormat::csv;
-  const bool first = std::exchange(first_, false);
-  if (*format_ == PointsFormat::ndjson) return read_json(line);
-  if (!first || !is_letter(field_of(line.substr(0, line.find(',')))[0])) return read_csv(line);
-  if (Status status = read_header(line); !status.ok()) return status.error();
-  return std::optional<Item>();
+  if (std::exchange(first_, false) && *format_ == PointsFormat::csv && is_header(line)) {
+    if (Status status = read_header(line); !status.ok()) return status.error();
+    return std::optional<Item>();
+  }
+  all_plain_ &= *format_ == PointsFormat::csv && plain_columns_ && plain_item_of(whole).has_value();
+  return *format_ == PointsFormat::csv ? read_csv(line) : read_json(line);
 }
 
 Status PointsReader::read_header(std::string_view line) {
-  constexpr std::size_t kMissing = kMaxColumns;
+  constexpr std::size_t kMissing = SIZE_MAX;
   columns_.fill(kMissing);
   strict_columns_ = false;
   bool twice = false;
   split(line, [&](std::size_t index, std::string_view name) {
     const std::size_t meant = name == "key" ? 0 : name == "bucket" || name == "date" ? 1 : name == "value" ? 2 : 3;
-    if (meant == 3 || index >= kMaxColumns) return;
+    if (meant == 3) return;
     twice |= columns_[meant] != kMissing;
     columns_[meant] = index;
   });
+  plain_columns_ = columns_ == std::array<std::size_t, 3>{0, 1, 2} && std::count(line.begin(), line.end(), ',') == 2;
   const bool missing = std::find(columns_.begin(), columns_.end(), kMissing) != columns_.end();
   if (missing || twice) return bad("the header must name the columns key, bucket (or date) and value", line);
   return {};
 }
 
 Result<std::optional<Item>> PointsReader::read_csv(std::string_view line) {
-  std::string_view fields[kMaxColumns + 1];
+  std::string_view fields[3];
   std::size_t count = 0;
   split(line, [&](std::size_t index, std::string_view field) {
-    fields[std::min(index, kMaxColumns)] = field;
+    for (std::size_t i = 0; i < 3; ++i) {
+      if (columns_[i] == index) fields[i] = field;
+    }
     count = index + 1;
   });
   const std::size_t needed = *std::max_element(columns_.begin(), columns_.end()) + 1;
   if (strict_columns_ ? count != needed : count < needed) return bad("a line is key,bucket,value", line);
-  Result<Item> item = item_of(fields[columns_[0]], fields[columns_[1]], fields[columns_[2]]);
+  Result<Item> item = item_of(fields[0], fields[1], fields[2]);
   if (!item) return item.error();
   return std::optional<Item>(*item);
 }

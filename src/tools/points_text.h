@@ -24,6 +24,9 @@ namespace karma::tools {
 
 enum class PointsFormat { csv, ndjson };
 std::optional<PointsFormat> points_format_of(std::string_view text);
+// The point of a line that is key,bucket,value in digits without blanks, quotes, dashes or needless zeros: such a line
+// in square brackets is the item of a request. Nothing for any other line.
+std::optional<Item> plain_item_of(std::string_view line);
 // A calendar day as 20260505 or 2026-05-05.
 std::optional<Bucket> bucket_of(std::string_view text);
 
@@ -35,6 +38,8 @@ class PointsReader {
 
   // The point of a line (without its end), or nothing if it holds none.
   Result<std::optional<Item>> read(std::string_view line);
+  // Were all points so far in lines as plain_item_of() takes them?
+  bool all_plain() const { return all_plain_; }
 
  private:
   Result<std::optional<Item>> read_csv(std::string_view line);
@@ -47,6 +52,8 @@ class PointsReader {
   bool first_ = true;
   std::array<std::size_t, 3> columns_ = {0, 1, 2};  // of key, bucket and value
   bool strict_columns_ = true;                      // no header: exactly three
+  bool plain_columns_ = true;                       // key, bucket, value and nothing else
+  bool all_plain_ = true;
   Arena arena_;
 };
 

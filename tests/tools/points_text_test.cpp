@@ -52,6 +52,28 @@ TEST(PointsText, WhatIsNoPointIsRefused) {
   }
 }
 
+// Such lines are sent as they are.
+TEST(PointsText, PlainLinesAreRecognised) {
+  const auto plain = [](std::vector<std::string> lines) {
+    PointsReader reader({}, "links");
+    for (const std::string& line : lines) EXPECT_TRUE(reader.read(line).ok()) << line;
+    return reader.all_plain();
+  };
+  EXPECT_TRUE(plain({"0,20260505,0", "", "9999999999999999999,20260505,1"}));
+  EXPECT_TRUE(plain({"key,date,value", "1,20260505,1", "2,20260505,1"}));
+  for (const char* line : {"01,20260505,1", "1,20260505,01", "1,00010101,1", "1,2026-05-05,1", " 1,20260505,1", "\r",
+                           " ", "1,20260505,1\r", "\"1\",20260505,1", "18446744073709551615,20260505,1"}) {
+    EXPECT_FALSE(plain({"1,20260505,1", line})) << line;
+    EXPECT_FALSE(plain({line, "1,20260505,1"})) << line;
+  }
+  EXPECT_FALSE(
+      plain({"\xEF\xBB\xBF"
+             "1,20260505,1"}));
+  EXPECT_FALSE(plain({"value,bucket,key", "1,20260505,1"}));
+  EXPECT_FALSE(plain({"key,bucket,value,more", "1,20260505,1,2"}));
+  EXPECT_FALSE(plain({"[1,20260505,1]"}));
+}
+
 TEST(PointsText, JsonLinesAreObjectsOrArrays) {
   EXPECT_EQ(read({R"({"key":42,"bucket":20260505,"value":10})", "[42,\"2026-05-05\",10]",
                   R"({"value":"10","more":[{}],"date":"20260505","key":42})", "",
