@@ -239,8 +239,9 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, snaps
     if (!second) return second.error();
   }
   recovered.last = std::max({log.last, log.lsn_file, recovered.snapshots.newest});
-  recovered.needs_snapshot =
-      !log.damage.empty() || (log.entry_count != 0 && (recovered.last > log.last || recovered.snapshots.log_restarted));
+  // What was given up is not to be met at the next start again.
+  recovered.needs_snapshot = !options.give_up.empty() || !log.damage.empty() ||
+                             (log.entry_count != 0 && (recovered.last > log.last || recovered.snapshots.log_restarted));
   return recovered;
 }
 

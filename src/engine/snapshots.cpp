@@ -15,6 +15,7 @@ Result<snapshot::Frozen> Engine::freeze() {
     // From here on the log's active file holds only what the snapshot does not.
     rotated = wal_->rotate();
     frozen = freeze_store(store_, wal_->last());
+    frozen.logged = wal_->keeps_entries();
   });
   if (!ran) return internal_error("The node is shutting down");
   if (!rotated) return rotated.error();
@@ -70,7 +71,9 @@ Result<commands::Verified> Engine::verify() {
   return verification->found;
 }
 
-std::string Engine::snapshot_path(const std::string& file) const { return std::filesystem::absolute(join_path(directory_, file)).string(); }
+std::string Engine::snapshot_path(const std::string& file) const {
+  return std::filesystem::absolute(join_path(directory_, file)).string();
+}
 
 void Engine::count_snapshots() {
   Result<std::vector<snapshot::Meta>> files = snapshots_->list();

@@ -18,7 +18,7 @@ const Item* find(const Inventory& inventory, const std::string& file) {
   return nullptr;
 }
 
-Error no_such_file() { return {ErrorCode::not_found, "Snapshot not found"}; }
+Error no_such_file(const std::string& file) { return {ErrorCode::not_found, "Snapshot \"" + file + "\" not found"}; }
 
 }  // namespace
 
@@ -65,13 +65,13 @@ Result<Meta> Manager::meta(const std::string& file) {
   const Item* const item = find(*inventory, file);
   if (item) return item->file.meta;
   if (inventory->has(file)) return validation_error("The file has no name of a snapshot");
-  return no_such_file();
+  return no_such_file(file);
 }
 
 Result<std::string> Manager::read(const std::string& file, std::uint64_t offset, std::uint64_t limit) {
   std::string path = impl_->path(file);
   if (!impl_->files.exists(path)) path = impl_->path(staged_name(file));
-  if (!impl_->files.exists(path)) return no_such_file();
+  if (!impl_->files.exists(path)) return no_such_file(file);
   Result<std::unique_ptr<File>> opened = impl_->files.open(path, FileSystem::Open::read);
   if (!opened) return opened.error();
   Result<std::uint64_t> size = (*opened)->size();
@@ -88,7 +88,7 @@ Result<store::Series> Manager::load(const std::string& file, store::Series empty
   Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
   if (!inventory) return inventory.error();
   const Item* const item = find(*inventory, file);
-  if (!item) return inventory->has(file) ? validation_error("The file has no name of a snapshot") : no_such_file();
+  if (!item) return inventory->has(file) ? validation_error("The file has no name of a snapshot") : no_such_file(file);
   Result<TreeFacts> facts =
       impl_->decode(*item, [&](Key key, std::span<const store::Point> points) { return empty.load(key, points); });
   if (!facts) return internal_error(file + " is damaged: " + facts.error().message);

@@ -1,0 +1,81 @@
+// What Karma's documentation says of counters, series and trees, as plainly as it can be written: maps, and every
+// answer made from them. Requests come as structs, so that the model shares no code with what it checks.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace karma::test {
+
+class Random;
+
+struct Request {
+  using Range = std::pair<std::uint64_t, std::uint64_t>;
+  struct Item {
+    std::uint64_t key;
+    std::uint64_t bucket;
+    std::uint64_t value;
+  };
+
+  std::string op;
+  std::string series;
+  std::uint64_t key = 0;
+  std::uint64_t bucket = 0;  // or `before`, or the limit of tree.keys and tree.top
+  std::uint64_t value = 0;
+  std::optional<Range> range;
+  std::optional<std::uint64_t> cursor;
+  std::vector<std::uint64_t> keys;
+  std::vector<Item> items;
+
+  std::string to_json() const;
+  bool is_mutation() const;
+};
+
+class Model {
+ public:
+  using Days = std::map<std::uint64_t, std::uint64_t>;
+  using Counters = std::map<std::uint64_t, Days>;
+
+  // The reply, without its line end.
+  std::string execute(const Request& request);
+  // As `karma dump` prints it.
+  std::string content() const;
+
+  std::map<std::string, Counters> series;
+
+ private:
+  std::string mutate(const Request& request);
+  std::string read(const Request& request) const;
+  std::string add(const Request& request);
+  std::string set(const Request& request);
+  std::string find_reply(const Request& request, const Counters& counters) const;
+};
+
+// Requests over few series, keys and days, so that they meet; all of them well-formed. `huge`: with values near 2^64 as
+// well, so that additions overflow now and then.
+class Workload {
+ public:
+  Workload(Random& random, bool huge) : random_(random), huge_(huge) {}
+
+  Request next();           // anything
+  Request next_mutation();  // what goes into the log, if it is not refused
+  Request next_read();
+
+ private:
+  std::string series();
+  std::uint64_t key();
+  std::uint64_t bucket();
+  std::uint64_t value(std::uint64_t least);
+  Request::Range range();
+  std::vector<std::uint64_t> keys();
+  std::vector<Request::Item> items(std::uint64_t least);
+
+  Random& random_;
+  const bool huge_;
+};
+
+}  // namespace karma::test
