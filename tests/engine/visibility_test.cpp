@@ -1,0 +1,205 @@
+// Readers never see what is not durable: while a sync is under way, no reader of any thread sees the write, and none
+// waits for it; the moment it is acknowledged, all see it.
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/log.h"
+#include "engine/engine.h"
+#include "server/dispatcher.h"
+#include "support/engine_fixture.h"
+
+namespace karma::test {
+namespace {
+
+// Holds the disk's syncs while it is closed.
+class Gate {
+ public:
+  void close() {
+    std::lock_guard lock(mutex_);
+    open_ = false;
+  }
+  void open() {
+    std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  // By the thread that syncs.
+  void pass() {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+    --waiting_;
+  }
+  void wait_until_held() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_ != 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = true;  // guarded by mutex_
+  int waiting_ = 0;   // guarded by mutex_
+};
+
+// An I/O thread of a server, played by the test.
+class Client {
+ public:
+  Client(engine::Engine& engine, const Config& config) : dispatcher_(engine, config, [this] { wake(); }) {}
+
+  // The reply of a read, which is there at once.
+  std::string read(const std::string& line) {
+    Buffer out;
+    EXPECT_EQ(dispatcher_.handle(line, &reader_, 0, out), server::Handled::replied);
+    return std::string(out.view());
+  }
+  void write(const std::string& line) {
+    Buffer out;
+    EXPECT_EQ(dispatcher_.handle(line, &writer_, pending_, out), server::Handled::pending);
+    ++pending_;
+    dispatcher_.flush();
+  }
+  // What has arrived, without waiting.
+  std::vector<std::string> replies() {
+    std::vector<std::string> found;
+    dispatcher_.collect([&](void*, std::string_view reply) {
+      found.emplace_back(reply);
+      --pending_;
+    });
+    return found;
+  }
+  std::string wait_for_reply() {
+    for (;;) {
+      std::vector<std::string> found = replies();
+      if (!found.empty()) return found.front();
+      std::unique_lock lock(mutex_);
+      woken_.wait(lock, [this] { return awake_; });
+      awake_ = false;
+    }
+  }
+  server::Handled ask_behind_pending(const std::string& line) {
+    Buffer out;
+    return dispatcher_.handle(line, &writer_, pending_, out);
+  }
+
+ private:
+  void wake() {
+    std::lock_guard lock(mutex_);
+    awake_ = true;
+    woken_.notify_one();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable woken_;
+  bool awake_ = false;  // guarded by mutex_
+  int reader_ = 0;      // connections, by their addresses
+  int writer_ = 0;
+  std::size_t pending_ = 0;
+  server::Dispatcher dispatcher_;
+};
+
+const std::string kIncrement = R"({"v":2,"op":"counter.increment","series":"s","key":1,"bucket":20260505,"value":5})";
+const std::string kSum = R"({"v":2,"op":"counter.sum","series":"s","key":1})";
+const std::string kKeys = R"({"v":2,"op":"tree.keys","series":"s"})";
+
+class Visibility : public testing::Test {
+ protected:
+  void SetUp() override {
+    files_.before_sync([this] { gate_.pass(); });
+    Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(config_, files_, clock_, log_);
+    ASSERT_TRUE(opened.ok()) << opened.error().message;
+    engine_ = std::move(*opened);
+    writer_ = std::make_unique<Client>(*engine_, config_);
+    other_ = std::make_unique<Client>(*engine_, config_);
+    writer_->write(kIncrement);
+    ASSERT_EQ(writer_->wait_for_reply(), success("5") + "\r\n");
+  }
+  void TearDown() override {
+    gate_.open();
+    if (engine_) (void)engine_->shutdown(false);
+  }
+
+  std::string seen_by(Client& client) { return client.read(kSum); }
+
+  CrashableFileSystem files_;
+  Gate gate_;
+  ManualClock clock_;
+  Config config_ = test_config();
+  EventLog log_{clock_, false};
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<Client> writer_;
+  std::unique_ptr<Client> other_;
+};
+
+TEST_F(Visibility, NobodySeesAWriteBeforeItIsDurable) {
+  gate_.close();
+  writer_->write(kIncrement);
+  gate_.wait_until_held();
+  // It is in the kernel's hands, perhaps on the disk: nobody knows, so nobody may see it.
+  EXPECT_EQ(seen_by(*other_), success("5") + "\r\n");
+  EXPECT_EQ(seen_by(*writer_), success("5") + "\r\n");
+  EXPECT_NE(other_->read(kKeys).find("\"total\":5"), std::string::npos);
+  EXPECT_TRUE(writer_->replies().empty()) << "acknowledged before the sync returned";
+  gate_.open();
+  EXPECT_EQ(writer_->wait_for_reply(), success("5") + "\r\n");
+  EXPECT_EQ(seen_by(*other_), success("10") + "\r\n");
+  EXPECT_EQ(seen_by(*writer_), success("10") + "\r\n");
+}
+
+TEST_F(Visibility, OnOneConnectionAReadWaitsForTheWriteBeforeIt) {
+  gate_.close();
+  writer_->write(kIncrement);
+  gate_.wait_until_held();
+  EXPECT_EQ(writer_->ask_behind_pending(kSum), server::Handled::blocked);
+  gate_.open();
+  writer_->wait_for_reply();
+}
+
+TEST_F(Visibility, WhatIsVisibleSurvivesACrash) {
+  gate_.close();
+  writer_->write(kIncrement);
+  gate_.wait_until_held();
+  Node before(files_.after_crash(CrashableFileSystem::Unsynced::lost));
+  before.open();
+  EXPECT_EQ(before(kSum), success("5"));
+  gate_.open();
+  writer_->wait_for_reply();
+  EXPECT_EQ(seen_by(*other_), success("10") + "\r\n");
+  Node after(files_.after_crash(CrashableFileSystem::Unsynced::lost));
+  after.open();
+  EXPECT_EQ(after(kSum), success("10"));
+}
+
+TEST_F(Visibility, WritesThatComeDuringASyncShareTheNextOne) {
+  gate_.close();
+  writer_->write(kIncrement);
+  gate_.wait_until_held();
+  const std::uint64_t syncs = files_.count(CrashableFileSystem::Operation::sync);
+  std::vector<std::unique_ptr<Client>> many;
+  for (int i = 0; i < 24; ++i) {
+    many.push_back(std::make_unique<Client>(*engine_, config_));
+    many.back()->write(kIncrement);
+  }
+  gate_.open();
+  for (auto& client : many) EXPECT_EQ(client->wait_for_reply(), success("5") + "\r\n");
+  EXPECT_EQ(seen_by(*other_), success("130") + "\r\n");
+  // The one that was held, and one for all the others.
+  EXPECT_LE(files_.count(CrashableFileSystem::Operation::sync), syncs + 2);
+  writer_->wait_for_reply();
+}
+
+TEST_F(Visibility, AFailedSyncIsSeenByNobody) {
+  files_.fail({.operation = CrashableFileSystem::Operation::sync, .name = "karma.wal", .text = "Input/output error"});
+  writer_->write(kIncrement);
+  EXPECT_TRUE(writer_->wait_for_reply().find("internal_error") != std::string::npos);
+  EXPECT_EQ(seen_by(*other_), success("5") + "\r\n");
+  EXPECT_NE(other_->read(R"({"v":2,"op":"system.health"})").find("degraded"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace karma::test
