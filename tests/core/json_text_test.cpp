@@ -83,6 +83,8 @@ TEST(JsonText, RepliesAreAlwaysUtf8AndTheLogKeepsEveryByte) {
     ASSERT_TRUE(reader.read_value(value) && reader.at_end());
     EXPECT_EQ(decode_string(value, arena), text);
   }
+  EXPECT_EQ(as_string("\xff\xc3\xa4\"\n"), "\"\xef\xbf\xbd\xc3\xa4\\\"\\n\"")
+      << "what follows a character is escaped still";
   EXPECT_EQ(as_string("a\xff\xc3z"), "\"a\xef\xbf\xbd\xef\xbf\xbdz\"") << "one mark for each byte that is no character";
 }
 

@@ -1,0 +1,452 @@
+// Every op of the catalog, held to the same rules. A new op needs an example here and gets the rest for nothing.
+#include "commands/catalog.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+
+#include "support/engine_fixture.h"
+
+namespace karma::commands {
+namespace {
+
+using nlohmann::json;
+using test::failed_with;
+using test::Node;
+
+// All the fields that the op takes, the optional ones too.
+const std::map<std::string, std::string, std::less<>> kExamples = {
+    {"counter.increment", R"({"series":"s","key":7,"bucket":20260505,"value":3})"},
+    {"counter.decrement", R"({"series":"s","key":7,"bucket":20260505,"value":3})"},
+    {"counter.sum", R"({"series":"s","key":7,"range":{"from":20260501,"to":20260505}})"},
+    {"counter.series", R"({"series":"s","key":7,"range":{"from":20260501,"to":20260505}})"},
+    {"counter.batch_sum", R"({"series":"s","keys":[7,8],"range":{"from":20260501,"to":20260505}})"},
+    {"counter.multi_sum", R"({"items":[{"series":"s","key":7}],"range":{"from":20260501,"to":20260505}})"},
+    {"counter.reset", R"({"series":"s","key":7})"},
+    {"counter.batch_reset", R"({"series":"s","keys":[7,8,18446744073709551615]})"},
+    {"counter.delete_range", R"({"series":"s","key":7,"range":{"from":20260501,"to":20260505}})"},
+    {"counter.batch_delete_range", R"({"series":"s","keys":[7,8],"range":{"from":20260501,"to":20260505}})"},
+    {"series.batch_add", R"({"series":"s","items":[[7,20260505,3],[18446744073709551615,20240229,1]]})"},
+    {"series.batch_set", R"({"series":"s","items":[[7,20260505,3],[8,20260505,0]]})"},
+    {"series.delete_before", R"({"series":"s","before":20260505})"},
+    {"series.compact", R"({"series":"s"})"},
+    {"tree.create", R"({"series":"s"})"},
+    {"tree.drop", R"({"series":"s"})"},
+    {"tree.list", R"({})"},
+    {"tree.info", R"({"series":"s"})"},
+    {"tree.keys", R"({"series":"s","limit":10,"cursor":3})"},
+    {"tree.top", R"({"series":"s","limit":10,"range":{"from":20260501,"to":20260505}})"},
+    {"tree.summary", R"({"series":"s","range":{"from":20260501,"to":20260505}})"},
+    {"tree.series", R"({"series":"s","range":{"from":20260501,"to":20260505}})"},
+    {"tree.reset", R"({"series":"s"})"},
+    {"tree.delete_range", R"({"series":"s","range":{"from":20260501,"to":20260505}})"},
+    {"ingest.begin", R"({"stream_id":"i","mode":"add","granularity":"day"})"},
+    {"ingest.chunk", R"({"stream_id":"i","series":"s","chunk_seq":1,"items":[[7,20260505,3]]})"},
+    {"ingest.commit", R"({"stream_id":"i"})"},
+    {"ingest.abort", R"({"stream_id":"i"})"},
+    {"idempotency.prune", R"({"before":1780012800,"limit":10})"},
+    {"idempotency.snapshot_fetch_chunk", R"({"offset":0,"limit":10})"},
+    {"snapshot.create", R"({"series":"s"})"},
+    {"snapshot.create_all", R"({})"},
+    {"snapshot.list", R"({})"},
+    {"snapshot.info", R"({})"},
+    {"snapshot.load", R"({"file":"1_s.tree"})"},
+    {"snapshot.fetch", R"({"file":"1_s.tree"})"},
+    {"snapshot.fetch_chunk", R"({"file":"1_s.tree","limit":10,"offset":0})"},
+    {"snapshot.verify", R"({})"},
+    {"replication.status", R"({})"},
+    {"replication.entries", R"({"after_lsn":0,"limit":10})"},
+    {"recovery.checkpoint", R"({"source":"orders","source_offset":"e1","event_id":"b42"})"},
+    {"recovery.status", R"({"source":"orders"})"},
+    {"reconciliation.report", R"({"checked_points":5,"mismatch_count":1,"absolute_drift":2,"max_abs_delta":1})"},
+    {"system.ping", R"({})"},
+    {"system.health", R"({})"},
+    {"system.stats", R"({})"},
+    {"system.metrics", R"({})"},
+    {"system.compact", R"({})"},
+};
+
+// Names beside the first one, as clients of Karma 1.0 use them.
+const std::map<std::string, std::string> kAliases = {
+    {"series.increment", "counter.increment"},
+    {"series.sum", "counter.sum"},
+    {"series.points", "counter.series"},
+    {"series.batch_sum", "counter.batch_sum"},
+    {"counter.batch_increment", "series.batch_add"},
+    {"tree.delete_before", "series.delete_before"},
+    {"tree.compact", "series.compact"},
+};
+
+// What a field may not be, in the place of what the example has; by op and field where an op has its own rule.
+const std::map<std::string, std::vector<std::string>> kWrong = {
+    {"series",
+     {"5", "true", "[]", "\"\"", R"("a/b")", R"(".hidden")", R"("a\u0000b")", R"("tab\t")",
+      "\"" + std::string(129, 'x') + "\""}},
+    {"key", {R"("7")", "-1", "1.5", "1e3", "true", "[]", "{}"}},
+    {"keys", {"5", R"("7")", "{}", "[-1]", "[1.5]", R"(["7"])", "[null]", "[[1]]"}},
+    {"items",
+     {"5", "{}", "[5]", "[[]]", "[[1,20260505]]", "[[1,20260505,1,1]]", R"([["1",20260505,1]])", "[[1,20260505,-1]]",
+      "[[1,20260505,1.5]]", "[[1,20261301,1]]", "[[1,0,1]]", "[null]"}},
+    {"[bucket]",
+     {R"("yesterday")", R"("")", R"("-20260505")", "-1", "1.5", "true", "20260230", "0", R"("2026-02-30")",
+      R"("99999999999999999999999")"}},
+    {"[value]", {"0", "-1", "1.5", R"("1")", "true", "[]"}},
+    {"range",
+     {"5", "[]", R"("x")", "{}", R"({"from":20260501})", R"({"to":20260501})", R"({"from":20260505,"to":20260501})",
+      R"({"from":20260101,"to":20270103})", R"({"from":20260230,"to":20260301})",
+      R"({"from":"20260501","to":20260505})", R"({"from":1,"to":2})", R"({"from":-1,"to":20260505})"}},
+    {"before", {R"("20260505")", "-1", "1.5", "0", "20260230", "99999999999", "true"}},
+    {"[limit]", {"0", "-1", "1.5", R"("5")", "10000000", "true"}},
+    {"[cursor]", {"-1", "1.5", R"("5")", "true"}},
+    {"file", {"5", R"("")", R"("a.txt")", R"("../1_s.tree")", R"("a/1_s.tree")", R"("1_\u0000.tree")"}},
+    {"[offset]", {"-1", "1.5", R"("5")"}},
+    {"counter.multi_sum/items",
+     {"5", "{}", "[5]", "[{}]", R"([{"series":"s"}])", R"([{"series":"s","key":-1}])", R"([{"series":"","key":1}])"}},
+    {"stream_id", {"5", R"("")", "true", "[]"}},
+    {"mode", {"5", R"("")", R"("sum")", "true"}},
+    {"[granularity]", {}},  // what is no string counts as absent
+    {"chunk_seq", {R"("1")", "-1", "1.5", "true"}},
+    {"ingest.chunk/items", {"5", "{}", "[5]", "[[1,20260505]]", "[[1,20260505,-1]]", "[[1,20260230,1]]"}},
+    {"idempotency.prune/before", {R"("yesterday")", R"("2026-05-05")", R"("")", "-1", "1.5", "true"}},
+    {"after_lsn", {R"("1")", "-1", "1.5", "true"}},
+    {"source", {"5", R"("")", "true"}},
+    {"[source]", {}},  // what is no string asks for all
+    {"[source_offset]", {R"("")", "1.5", "true", "[]"}},
+    {"[event_id]", {R"("")", "1.5", "true", "[]"}},
+    {"checked_points", {R"("5")", "-1", "1.5", "0"}},
+    {"mismatch_count", {R"("5")", "-1", "1.5", "6"}},
+    {"[absolute_drift]", {R"("5")", "-1", "1.5"}},
+    {"[max_abs_delta]", {R"("5")", "-1", "1.5"}},
+};
+
+const std::vector<std::string>& wrong_values(std::string_view op, const std::string& field) {
+  const auto own = kWrong.find(std::string(op) + "/" + field);
+  if (own != kWrong.end()) return own->second;
+  return kWrong.at(field == "[range]" ? "range" : field);
+}
+
+std::vector<std::string> fields_of(const Op& op) {
+  std::vector<std::string> found;
+  std::string text = op.fields();
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(", ", at), text.size());
+    found.push_back(text.substr(at, end - at));
+    at = end + 2;
+  }
+  return found;
+}
+
+bool is_optional(const std::string& field) { return field.front() == '['; }
+std::string bare(const std::string& field) { return is_optional(field) ? field.substr(1, field.size() - 2) : field; }
+
+json example(const Op& op) {
+  json request = json::parse(kExamples.at(std::string(op.name)));
+  request["v"] = 2;
+  request["op"] = std::string(op.name);
+  return request;
+}
+
+std::string with(const json& request, const std::string& field, const std::string& value) {
+  json copy = request;
+  copy.erase(field);
+  std::string text = copy.dump();
+  text.insert(text.size() - 1, ",\"" + field + "\":" + value);
+  return text;
+}
+
+// Decoded from a request or from the log; the entry as it is logged.
+struct Decoded {
+  explicit Decoded(std::string text, DecodeContext::Source source = DecodeContext::Source::request)
+      : line(std::move(text)) {
+    status = fields.parse(line);
+    if (!status) return;
+    op = find_op(fields.find(Field::op)->text);
+    DecodeContext context{.arena = arena, .today = Bucket::of_number(20260505), .source = source};
+    Result<void*> result = op->decode(fields, context);
+    if (!result) {
+      status = result.error();
+      return;
+    }
+    command = *result;
+  }
+  std::string entry() {
+    Buffer out;
+    out.append(R"({"v":2,"op":")");
+    out.append(op->name);
+    out.append('"');
+    op->encode(command, out);
+    out.append('}');
+    return std::string(out.view());
+  }
+
+  std::string line;
+  Fields fields;
+  Arena arena;
+  Status status;
+  const Op* op = nullptr;
+  const void* command = nullptr;
+};
+
+class CatalogOp : public testing::TestWithParam<std::string> {
+ protected:
+  const Op& op() const { return *find_op(GetParam()); }
+};
+
+TEST_P(CatalogOp, HasAnExampleThatDecodes) {
+  ASSERT_TRUE(kExamples.contains(GetParam())) << "add one";
+  Decoded decoded(example(op()).dump());
+  EXPECT_TRUE(decoded.status.ok()) << decoded.status.error().message;
+  for (const std::string& field : fields_of(op())) EXPECT_TRUE(example(op()).contains(bare(field))) << field;
+}
+
+TEST_P(CatalogOp, WhatIsLoggedReadsBackTheSame) {
+  if (op().kind != Kind::mutation) {
+    EXPECT_EQ(op().encode, nullptr) << "only mutations are logged";
+    return;
+  }
+  Decoded request(example(op()).dump());
+  ASSERT_TRUE(request.status.ok());
+  const std::string entry = request.entry();
+  Decoded logged(entry, DecodeContext::Source::log);
+  ASSERT_TRUE(logged.status.ok()) << entry << ": " << logged.status.error().message;
+  EXPECT_EQ(logged.entry(), entry);
+  EXPECT_EQ(logged.op, request.op);
+  // Nothing of the request is lost on the way: every field is in the entry, with the same value.
+  const json entry_json = json::parse(entry);
+  const json all = example(op());
+  for (const auto& [name, value] : all.items()) EXPECT_EQ(entry_json[name], value) << name;
+}
+
+TEST_P(CatalogOp, MissesNoRequiredField) {
+  for (const std::string& field : fields_of(op())) {
+    json request = example(op());
+    request.erase(bare(field));
+    Decoded without(request.dump());
+    if (is_optional(field)) {
+      EXPECT_TRUE(without.status.ok()) << field << ": " << without.status.error().message;
+      continue;
+    }
+    ASSERT_FALSE(without.status.ok()) << field;
+    EXPECT_EQ(without.status.error().code, ErrorCode::validation_error);
+    const std::string expected =
+        field == "series" ? "Field tree or series is required" : "Field " + field + " is required";
+    EXPECT_EQ(without.status.error().message, expected);
+  }
+}
+
+// The caller may have meant something.
+TEST_P(CatalogOp, TakesNoNullButWhereNullMeansNothing) {
+  const std::set<std::string> nothing = {"[cursor]", "[granularity]", "[source]"};
+  for (const std::string& field : fields_of(op())) {
+    Decoded null(with(example(op()), bare(field), "null"));
+    EXPECT_EQ(null.status.ok(), nothing.contains(field)) << field;
+  }
+}
+
+TEST_P(CatalogOp, RefusesWrongTypesAndLimits) {
+  for (const std::string& field : fields_of(op())) {
+    for (const std::string& value : wrong_values(op().name, field)) {
+      Decoded wrong(with(example(op()), bare(field), value));
+      ASSERT_FALSE(wrong.status.ok()) << field << " = " << value;
+      EXPECT_EQ(wrong.status.error().code, ErrorCode::validation_error);
+      EXPECT_NE(wrong.status.error().message, "");
+    }
+  }
+}
+
+TEST_P(CatalogOp, TakesTheSeriesAsTreeToo) {
+  json request = example(op());
+  if (!request.contains("series")) return;
+  const std::string plain = Decoded(request.dump()).status.ok() ? request.dump() : "";
+  request.erase("series");
+  request["tree"] = "s";
+  Decoded by_tree(request.dump());
+  ASSERT_TRUE(by_tree.status.ok());
+  if (op().kind == Kind::mutation) {
+    EXPECT_EQ(by_tree.entry(), Decoded(plain).entry());
+  }
+}
+
+TEST_P(CatalogOp, AReadTokenReadsAndWritesNothing) {
+  Node node;
+  node.config.auth_token = "secret";
+  node.config.read_auth_token = "looking";
+  node.open();
+  json request = example(op());
+  EXPECT_EQ(node(request.dump()), test::failure("unauthorized", "Unauthorized"));
+  request["token"] = "wrong";
+  EXPECT_EQ(node(request.dump()), test::failure("unauthorized", "Unauthorized"));
+  request["token"] = "looking";
+  const std::string reply = node(request.dump());
+  if (op().access == Access::write) {
+    EXPECT_EQ(reply, test::failure("forbidden", "Read-only token cannot execute command " + std::string(op().command)));
+    EXPECT_EQ(node.expect("tree.list", R"(,"token":"looking")"), "[]");
+  } else {
+    EXPECT_FALSE(failed_with(reply, "forbidden")) << reply;
+    EXPECT_FALSE(failed_with(reply, "unauthorized")) << reply;
+  }
+  request["token"] = "secret";
+  const std::string allowed = node(request.dump());
+  EXPECT_FALSE(failed_with(allowed, "forbidden") || failed_with(allowed, "unauthorized")) << allowed;
+}
+
+TEST_P(CatalogOp, ASlaveReadsAndWritesNothing) {
+  Node node;
+  node.config.role = Role::slave;
+  node.open();
+  const std::string reply = node(example(op()).dump());
+  if (op().access == Access::write) {
+    EXPECT_EQ(reply, test::failure("forbidden", "Slave role cannot execute command " + std::string(op().command)));
+    // What is malformed is told first.
+    for (const std::string& field : fields_of(op())) {
+      if (is_optional(field)) continue;
+      EXPECT_TRUE(failed_with(node(with(example(op()), bare(field), "-1")), "validation_error")) << field;
+    }
+    EXPECT_EQ(node.lsn(), 0u);
+  } else {
+    EXPECT_FALSE(failed_with(reply, "forbidden")) << reply;
+  }
+}
+
+TEST_P(CatalogOp, RepeatedFieldsCountTheLastTime) {
+  for (const std::string& field : fields_of(op())) {
+    const json request = example(op());
+    std::string text = request.dump();
+    text.insert(1, "\"" + bare(field) + "\":-1,");
+    EXPECT_TRUE(Decoded(text).status.ok()) << text;
+  }
+}
+
+std::vector<std::string> op_names() {
+  std::vector<std::string> found;
+  for (const Op& op : catalog()) found.emplace_back(op.name);
+  return found;
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, CatalogOp, testing::ValuesIn(op_names()), [](const auto& parameter) {
+  std::string name = parameter.param;
+  for (char& byte : name) {
+    if (byte == '.') byte = '_';
+  }
+  return name;
+});
+
+TEST(Catalog, NamesAndAliasesAreThoseOfTheProtocol) {
+  std::set<std::string> aliases;
+  for (const Op& op : catalog()) {
+    EXPECT_EQ(find_op(op.name), &op);
+    for (const std::string_view alias : op.aliases) {
+      EXPECT_TRUE(aliases.emplace(alias).second) << alias;
+      EXPECT_EQ(find_op(alias), &op);
+      ASSERT_TRUE(kAliases.contains(std::string(alias))) << alias;
+      EXPECT_EQ(kAliases.at(std::string(alias)), op.name);
+    }
+  }
+  EXPECT_EQ(aliases.size(), kAliases.size());
+  for (const char* name : {"", "counter", "Counter.increment", "counter.increment ", "series.create", "counter.set"})
+    EXPECT_EQ(find_op(name), nullptr) << name;
+}
+
+TEST(Catalog, EveryExampleIsAnOp) {
+  for (const auto& [name, fields] : kExamples) EXPECT_NE(find_op(name), nullptr) << name;
+}
+
+TEST(Codec, ListsEndAtTenThousand) {
+  const auto list = [](std::size_t count, const std::string& element) {
+    std::string text = "[";
+    for (std::size_t i = 0; i < count; ++i) text += (i == 0 ? "" : ",") + element;
+    return text + "]";
+  };
+  const auto refusal = [&](std::string_view op, const std::string& field, std::size_t count,
+                           const std::string& element) {
+    Decoded decoded(with(example(*find_op(op)), field, list(count, element)));
+    return decoded.status.ok() ? std::string() : decoded.status.error().message;
+  };
+  EXPECT_EQ(refusal("counter.batch_sum", "keys", 10000, "7"), "");
+  EXPECT_EQ(refusal("counter.batch_sum", "keys", 10001, "7"), "Field keys exceeds max size 10000");
+  EXPECT_EQ(refusal("series.batch_add", "items", 10000, "[7,20260505,1]"), "");
+  EXPECT_EQ(refusal("series.batch_add", "items", 10001, "[7,20260505,1]"), "Field items exceeds max size 10000");
+  EXPECT_EQ(refusal("counter.multi_sum", "items", 10000, R"({"series":"s","key":7})"), "");
+  EXPECT_EQ(refusal("counter.multi_sum", "items", 10001, R"({"series":"s","key":7})"),
+            "Field items exceeds max size 10000");
+  EXPECT_EQ(refusal("series.batch_add", "items", 0, ""), "");
+  EXPECT_EQ(refusal("series.batch_add", "items", 1, "[7,20260505,0]"), "Batch item value must be greater than 0");
+  EXPECT_EQ(refusal("series.batch_add", "items", 2, "[7,20260505,9223372036854775808]"), "Batch total overflow");
+  EXPECT_EQ(refusal("series.batch_add", "items", 3, " [ 7 ,\t20260505 , 1 ] "), "");
+  EXPECT_EQ(refusal("series.batch_add", "items", 1, "[7,20260505,18446744073709551616]"),
+            "Invalid JSON: integer beyond 64 bits");
+}
+
+TEST(Codec, MultiSumItemsAreObjects) {
+  for (const auto& [element, message] : std::map<std::string, std::string>{
+           {"5", "Each item must be an object"},
+           {"{}", "Field items[].series is required"},
+           {R"({"tree":"s","key":1})", "Field items[].series is required"},
+           {R"({"series":"","key":1})", "Field items[].series must not be empty"},
+           {R"({"series":"s"})", "Field items[].key is required"},
+           {R"({"series":"s","key":-1})", "Field items[].key must be greater than or equal to 0"}}) {
+    Decoded decoded(with(example(*find_op("counter.multi_sum")), "items", "[" + element + "]"));
+    ASSERT_FALSE(decoded.status.ok()) << element;
+    EXPECT_EQ(decoded.status.error().message, message);
+  }
+}
+
+TEST(Codec, BucketsComeAsNumbersDatesOrNotAtAll) {
+  const auto bucket = [](const std::string& fields) {
+    Decoded decoded(R"({"v":2,"op":"counter.increment","series":"s","key":1)" + fields + "}");
+    EXPECT_TRUE(decoded.status.ok()) << fields;
+    return json::parse(decoded.entry())["bucket"].get<std::uint64_t>();
+  };
+  EXPECT_EQ(bucket(""), 20260505u) << "today";
+  EXPECT_EQ(bucket(R"(,"bucket":20240229)"), 20240229u);
+  EXPECT_EQ(bucket(R"(,"bucket":"20240229")"), 20240229u);
+  EXPECT_EQ(bucket(R"(,"bucket":"2024-02-29")"), 20240229u);
+  EXPECT_EQ(bucket(R"(,"date":20240301,"bucket":20240229)"), 20240301u) << "date wins";
+  EXPECT_EQ(bucket(R"(,"bucket":10101)"), 10101u) << "the year 1";
+  EXPECT_EQ(bucket(R"(,"bucket":99991231)"), 99991231u);
+}
+
+TEST(Codec, ARangeEndsAfterThreeHundredAndSixtySevenDays) {
+  const auto range = [](std::uint64_t from, std::uint64_t to) {
+    return Decoded(with(example(*find_op("counter.sum")), "range",
+                        "{\"from\":" + std::to_string(from) + ",\"to\":" + std::to_string(to) + "}"))
+        .status.ok();
+  };
+  EXPECT_TRUE(range(20260101, 20270102));
+  EXPECT_FALSE(range(20260101, 20270103));
+  EXPECT_TRUE(range(20240101, 20250101)) << "a leap year";
+  EXPECT_FALSE(range(20240101, 20250102 + 1));
+  EXPECT_TRUE(range(20260505, 20260505));
+}
+
+// The caller meant something else, and data would be gone.
+TEST(Codec, FieldsThatContradictTheOpAreRefused) {
+  for (const char* line :
+       {R"({"v":2,"op":"tree.reset","series":"s","key":1})",
+        R"({"v":2,"op":"tree.delete_range","series":"s","key":1,"range":{"from":20260501,"to":20260505}})",
+        R"({"v":2,"op":"system.compact","series":"s"})", R"({"v":2,"op":"system.compact","tree":"s"})"}) {
+    EXPECT_FALSE(Decoded(line).status.ok()) << line;
+    EXPECT_TRUE(Decoded(line, DecodeContext::Source::log).status.ok()) << "Karma 1.0 logged it: " << line;
+  }
+}
+
+// What the log holds was accepted once, perhaps by Karma 1.0.
+TEST(Codec, TheLogIsTakenAsItIs) {
+  for (const char* entry :
+       {R"({"v":2,"op":"counter.increment","series":"a/b","key":1,"bucket":0,"value":1})",
+        R"({"v":2,"op":"counter.increment","series":"","key":1,"bucket":20261399,"value":1})",
+        R"({"v":2,"op":"series.batch_add","series":".x","granularity":"day","items":[[1,9223372036854775807,1]]})",
+        R"({"v":2,"op":"counter.delete_range","series":"s","key":1,"range":{"from":0,"to":18446744073709551615}})",
+        R"({"v":2,"op":"series.delete_before","series":"s","before":99999999999})"}) {
+    Decoded decoded(entry, DecodeContext::Source::log);
+    ASSERT_TRUE(decoded.status.ok()) << entry << ": " << decoded.status.error().message;
+    EXPECT_EQ(decoded.entry(), entry);
+    EXPECT_FALSE(Decoded(entry).status.ok()) << "but not as a new request: " << entry;
+  }
+}
+
+}  // namespace
+}  // namespace karma::commands
