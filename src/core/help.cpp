@@ -47,7 +47,7 @@ constexpr std::string_view kHead = R"(Usage: karma [arguments]
        karma dump DIR     print the counters in a data directory, one JSON object a line
        karma import FILE --series=SERIES          count a file into a running server, exactly once
        karma export --series=SERIES               write the points of a series of a running server
-       karma reconcile --csv=FILE --series=SERIES compare points counted elsewhere with a running server
+       karma reconcile --csv=FILE --series=SERIES compare with what was counted elsewhere
                           each of these three has its own --help
 
 Karma is a TCP database of counters. A setting is taken from its flag, else from the environment

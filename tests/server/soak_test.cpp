@@ -63,7 +63,7 @@ class Client {
         return expect(R"("response":[{"key":1,"value":)",
                       R"({"v":2,"op":"counter.batch_sum","series":"s","keys":[1,2,3,1]})");
       case 1:
-        return expect(R"("response":{"tree":"s","total":)",
+        return expect(R"("response":{"tree":"s","range_from":20260101,)",
                       R"({"v":2,"op":"tree.summary","series":"s","range":{"from":20260101,"to":20261231}})");
       case 2:
         return expect(R"("response":{"tree":"s","limit":5)", R"({"v":2,"op":"tree.top","series":"s","limit":5})");
