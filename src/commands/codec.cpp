@@ -118,7 +118,8 @@ void Decoder::key(Key& key) {
 }
 
 void Decoder::no_key() {
-  if (strict() && fields_.find(Field::key) != nullptr) fail("Field key is not taken by this op, which concerns the whole series");
+  if (strict() && fields_.find(Field::key) != nullptr)
+    fail("Field key is not taken by this op, which concerns the whole series");
 }
 
 void Decoder::no_series() {
@@ -231,8 +232,7 @@ void Decoder::bucket(Bucket& bucket) {
   if (const Value* date = fields_.find(Field::date)) {
     if (unsigned_of(*date, "date", number)) day_of(number, bucket);
   } else if (const Value* value = fields_.find(Field::bucket)) {
-    const bool read =
-        value->type == Type::string ? bucket_text(*value, number) : unsigned_of(*value, "bucket", number);
+    const bool read = value->type == Type::string ? bucket_text(*value, number) : unsigned_of(*value, "bucket", number);
     if (read) day_of(number, bucket);
   } else {
     bucket = context_.today;

@@ -63,16 +63,16 @@ class Decoder {
   void items(std::span<const Item>& items, std::uint64_t least);
   // [{"series":…,"key":…}, …]
   void series_keys(std::span<const SeriesKey>& items);
-  void bucket(Bucket& bucket);                 // `date` or `bucket`, default today
-  void amount(std::uint64_t& value);           // default 1, at least 1
+  void bucket(Bucket& bucket);        // `date` or `bucket`, default today
+  void amount(std::uint64_t& value);  // default 1, at least 1
   void range(BucketRange& range);
   void range(std::optional<BucketRange>& range);
-  void before(Bucket& bucket);                 // `before` or `date`
-  void granularity_day() {}                    // in the log only
+  void before(Bucket& bucket);  // `before` or `date`
+  void granularity_day() {}     // in the log only
   void limit(std::uint64_t& limit, std::uint64_t fallback, std::uint64_t most);
   void cursor(std::optional<Key>& key);
   void file(std::string_view& file);
-  void offset(std::uint64_t& offset);          // default 0
+  void offset(std::uint64_t& offset);  // default 0
   void after_lsn(Lsn& lsn);
 
   // codec_registry.cpp
@@ -80,9 +80,9 @@ class Decoder {
   void ingest_mode(store::IngestMode& mode);
   void granularity(std::optional<std::string_view>& granularity);
   void chunk_seq(std::uint64_t& number);
-  void committed_at(std::int64_t& time);       // now; in the log what it says
-  void prune_before(std::int64_t& time);       // Unix seconds or RFC 3339
-  void prune_limit(std::uint64_t& limit);      // default: none
+  void committed_at(std::int64_t& time);   // now; in the log what it says
+  void prune_before(std::int64_t& time);   // Unix seconds or RFC 3339
+  void prune_limit(std::uint64_t& limit);  // default: none
   void source(std::string_view& source);
   void source(std::optional<std::string_view>& source);
   void source_position(std::optional<std::string_view>& offset, std::optional<std::string_view>& event_id);

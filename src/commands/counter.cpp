@@ -17,11 +17,12 @@ std::string increment_overflow(Key key, Bucket bucket) { return overflow_text("C
 }  // namespace
 
 Verdict CounterIncrement::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
-  return admit_adding(store, series.text, value, pending, outcome, [this](const store::Series* found, Outcome& refused) {
-    if (!overflows(found, key, value)) return false;
-    refused.fail(ErrorCode::validation_error, increment_overflow(key, bucket));
-    return true;
-  });
+  return admit_adding(store, series.text, value, pending, outcome,
+                      [this](const store::Series* found, Outcome& refused) {
+                        if (!overflows(found, key, value)) return false;
+                        refused.fail(ErrorCode::validation_error, increment_overflow(key, bucket));
+                        return true;
+                      });
 }
 
 void CounterIncrement::apply(store::Store& store, Outcome& outcome) const {
@@ -55,8 +56,7 @@ Status CounterSum::answer(Reads& reads, Buffer& out) const {
 
 Status CounterSeries::answer(Reads& reads, Buffer& out) const {
   std::vector<store::Point> points;
-  Status status =
-      reads.series(series.text, [&](const store::Series& found) { found.points(key, range, points); });
+  Status status = reads.series(series.text, [&](const store::Series& found) { found.points(key, range, points); });
   if (status) reply_points(out, points);
   return status;
 }

@@ -1,7 +1,8 @@
 // What an op is: one struct with its fields and what it does, made into one row of the catalog.
 //
 // A struct tells its kind by its function:
-//   apply(Store&, Outcome&)   a mutation: logged, then applied by the writer. Never fails, it answers; from the entry and
+//   apply(Store&, Outcome&)   a mutation: logged, then applied by the writer. Never fails, it answers; from the entry
+//   and
 //                             the state alone, so that replay gives the same answer.
 //                             admit(const Store&, Pending&, Outcome&) says before the log whether it may be logged;
 //                             reply(const Outcome&, Buffer&) writes the response.
@@ -40,8 +41,8 @@ struct Outcome {
   Arena* arena = nullptr;
   bool failed = false;
   ErrorCode code = ErrorCode::internal_error;
-  std::string_view message;   // in the arena
-  std::uint64_t first = 0;    // what the op answers, by op
+  std::string_view message;  // in the arena
+  std::uint64_t first = 0;   // what the op answers, by op
   std::uint64_t second = 0;
 
   void fail(ErrorCode error_code, std::string_view text) {
@@ -54,8 +55,8 @@ struct Outcome {
 
 // What is logged in this batch but not yet applied, as far as it can change a verdict.
 struct Pending {
-  bool any = false;             // something is
-  std::uint64_t added = 0;      // sum of all values to be added, saturating
+  bool any = false;         // something is
+  std::uint64_t added = 0;  // sum of all values to be added, saturating
   bool creates_series = false;
   bool removes_series = false;  // drops or replaces one
   bool forgets_keys = false;    // of idempotency
@@ -96,10 +97,10 @@ struct Op {
   std::string_view command;  // the name in `forbidden` texts, fingerprints and idempotency records
   Kind kind = Kind::query;
   Access access = Access::read;
-  bool idempotent = false;   // honours idempotency_key
+  bool idempotent = false;  // honours idempotency_key
 
   Result<void*> (*decode)(const Fields&, DecodeContext&) = nullptr;
-  std::string (*fields)() = nullptr;  // for documentation
+  std::string (*fields)() = nullptr;                 // for documentation
   std::size_t (*batch_size)(const void*) = nullptr;  // of an op on many keys or items: how many
 
   // mutations
@@ -111,13 +112,13 @@ struct Op {
   Replayed (*replay)(const void*, store::Store&, const Coverage&, Outcome&) = nullptr;
   void (*reply)(const void*, const Outcome&, Buffer&) = nullptr;
   store::Fingerprint (*fingerprint)(const void*) = nullptr;  // of one that is idempotent
-  std::string_view (*series)(const void*) = nullptr;  // the one it changes; empty: several or none
-  std::size_t max_reply_bytes = 0;                    // of the response, without the envelope
+  std::string_view (*series)(const void*) = nullptr;         // the one it changes; empty: several or none
+  std::size_t max_reply_bytes = 0;                           // of the response, without the envelope
 
   // reads
   Status (*answer)(const void*, Reads&, Buffer&) = nullptr;
   bool (*is_long)(const void*, Reads&) = nullptr;  // better done on a worker thread
-  bool quick = false;  // a task that must not wait for snapshots
+  bool quick = false;                              // a task that must not wait for snapshots
 
   // tasks
   Status (*run)(const void*, Services&, Buffer&) = nullptr;
@@ -134,11 +135,17 @@ struct Spec {
 };
 
 template <class C>
-concept Mutation = requires(const C& c, store::Store& store, Outcome& outcome) { c.apply(store, outcome); };
+concept Mutation = requires(const C& c, store::Store& store, Outcome& outcome) {
+  c.apply(store, outcome);
+};
 template <class C>
-concept Query = requires(const C& c, Reads& reads, Buffer& out) { c.answer(reads, out); };
+concept Query = requires(const C& c, Reads& reads, Buffer& out) {
+  c.answer(reads, out);
+};
 template <class C>
-concept Task = requires(const C& c, Services& services, Buffer& out) { c.run(services, out); };
+concept Task = requires(const C& c, Services& services, Buffer& out) {
+  c.run(services, out);
+};
 
 namespace detail {
 

@@ -1,7 +1,7 @@
 #include "commands/replication.h"
 
-#include "commands/replies.h"
 #include "commands/recovery.h"
+#include "commands/replies.h"
 #include "commands/services.h"
 #include "commands/snapshot_replies.h"
 
@@ -47,8 +47,8 @@ Status ReplicationEntries::answer(Reads& reads, Buffer& out) const {
   });
   if (!status) return status;
   if (truncated && count == 0) {
-    return Error{ErrorCode::response_too_large, "Single WAL entry " + std::to_string(next.value) +
-                                                    " exceeds replication response byte budget"};
+    return Error{ErrorCode::response_too_large,
+                 "Single WAL entry " + std::to_string(next.value) + " exceeds replication response byte budget"};
   }
   out.append(R"({"after_lsn":)");
   json::append_number(out, after.value);

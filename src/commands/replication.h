@@ -5,7 +5,8 @@
 
 namespace karma::commands {
 
-// A page of the log. It ends before the response limit; a single entry is delivered whatever its size within that limit.
+// A page of the log. It ends before the response limit; a single entry is delivered whatever its size within that
+// limit.
 struct ReplicationEntries {
   static constexpr Spec kSpec{.name = "replication.entries", .command = "replication_entries"};
   Lsn after;
@@ -20,10 +21,8 @@ struct ReplicationEntries {
 };
 
 struct ReplicationStatus {
-  static constexpr Spec kSpec{.name = "replication.status",
-                              .command = "replication_status",
-                              .task_access = Access::read,
-                              .quick_task = true};
+  static constexpr Spec kSpec{
+      .name = "replication.status", .command = "replication_status", .task_access = Access::read, .quick_task = true};
   static void describe(auto&, auto&) {}
   Status run(Services& services, Buffer& out) const;
 };

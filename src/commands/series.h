@@ -58,7 +58,8 @@ struct SeriesDeleteBefore {
   void reply(const Outcome& outcome, Buffer& out) const;
 };
 
-// Empty counters never exist, so there is nothing to do; logged all the same, as 1.0 does, for the sake of its replicas.
+// Empty counters never exist, so there is nothing to do; logged all the same, as 1.0 does, for the sake of its
+// replicas.
 struct SeriesCompact {
   static constexpr std::string_view kAliases[] = {"tree.compact"};
   static constexpr Spec kSpec{.name = "series.compact", .command = "compact", .aliases = kAliases};

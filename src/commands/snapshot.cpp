@@ -92,7 +92,8 @@ Status SnapshotFetchChunk::run(Services& services, Buffer& out) const {
   if (offset > meta->bytes) return validation_error("Field offset exceeds snapshot size");
   Result<std::string> bytes = services.snapshots().read(std::string(file), offset, limit);
   if (!bytes) return bytes.error();
-  reply_chunk(out, [&] { append_meta(out, *meta); }, offset, limit, meta->bytes, *bytes);
+  reply_chunk(
+      out, [&] { append_meta(out, *meta); }, offset, limit, meta->bytes, *bytes);
   return {};
 }
 

@@ -52,7 +52,8 @@ inline void append_metas(Buffer& out, const std::vector<snapshot::Meta>& metas) 
 struct CurrentSnapshots {
   std::vector<snapshot::Meta> latest;  // of each series
   std::optional<snapshot::RegistryMeta> registry;
-  Lsn last_lsn;  // from which the replica would go on, as in 1.0: the least of the series'; without series the registry's
+  Lsn last_lsn;  // from which the replica would go on, as in 1.0: the least of the series'; without series the
+                 // registry's
 };
 
 inline Result<CurrentSnapshots> current_snapshots(snapshot::Manager& snapshots) {

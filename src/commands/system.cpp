@@ -33,7 +33,8 @@ Status SystemHealth::answer(Reads& reads, Buffer& out) const {
   const Health health = reads.services().health();
   char uptime[32];
   std::snprintf(uptime, sizeof uptime, "%.6f", health.uptime_seconds);
-  out.append(health.problems.empty() ? R"({"status":"ok","uptime_seconds":)" : R"({"status":"degraded","uptime_seconds":)");
+  out.append(health.problems.empty() ? R"({"status":"ok","uptime_seconds":)"
+                                     : R"({"status":"degraded","uptime_seconds":)");
   out.append(uptime);
   out.append(R"(,"role":)");
   json::append_string(out, health.role);

@@ -31,10 +31,10 @@ enum class Type : std::uint8_t {
 
 struct Value {
   Type type = Type::null;
-  bool truth = false;         // of a boolean
-  bool escaped = false;       // a string with backslashes
-  std::uint64_t number = 0;   // of an unsigned_integer
-  std::string_view text;      // of a string: between the quotes; otherwise the whole value
+  bool truth = false;        // of a boolean
+  bool escaped = false;      // a string with backslashes
+  std::uint64_t number = 0;  // of an unsigned_integer
+  std::string_view text;     // of a string: between the quotes; otherwise the whole value
 };
 
 // A cursor over a text. Each function returns false, with fault() set, at the first byte that is not JSON.

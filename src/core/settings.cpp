@@ -24,7 +24,7 @@ constexpr Setting kSettings[] = {
         .short_form('d')
         .named("dump_dir"),
     Setting{Group::replication, "role", "KARMA_ROLE", &Config::role, "ROLE",
-            "master takes writes; slave refuses them and follows a source if one is set."},
+            "master takes writes; slave refuses them."},
     Setting{Group::data, "restore", "KARMA_RESTORE", &Config::restore, "BOOL",
             "Load snapshots and log at start. Without it the node starts empty."}
         .short_form('r'),
@@ -96,7 +96,7 @@ constexpr Setting kSettings[] = {
             &Config::ingest_max_staged_points, "N", "Points that all open replace_series streams may hold together."}
         .at_least(1),
     Setting{Group::replication, "replication-source-host", "KARMA_REPLICATION_SOURCE_HOST",
-            &Config::replication_source_host, "HOST", "The node that a slave follows."},
+            &Config::replication_source_host, "HOST", "The node that a slave belongs to; not followed yet."},
     Setting{Group::replication, "replication-source-port", "KARMA_REPLICATION_SOURCE_PORT",
             &Config::replication_source_port, "PORT", "Its port."}
         .at_least(1)

@@ -103,6 +103,8 @@ Status Engine::start() {
   } else {
     wal_ = wal::null_log(recovered->last);
   }
+  if (config_.replication_source_host)
+    log_.warn("replication.not_followed", "this version refuses writes on a slave, but does not follow its source yet");
   count_snapshots();
   writer_ = std::make_unique<wal::Writer>(
       *wal_, static_cast<wal::Machine&>(*this),

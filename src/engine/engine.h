@@ -1,4 +1,5 @@
-// The node without its network: state, log, writer, snapshots, workers. The only place where command, log and store meet.
+// The node without its network: state, log, writer, snapshots, workers. The only place where command, log and store
+// meet.
 //
 //   read      decode -> answer(Reads)                                        on the thread that asks
 //   mutation  decode -> encode -> flush -> [writer: admit -> log -> sync -> apply] -> Lane -> reply

@@ -31,8 +31,8 @@ struct Mutation : wal::Write {
 };
 
 struct MutationBatch {
-  Arena arena;             // mutations, commands, entries
-  Buffer scratch;          // an entry while it is encoded
+  Arena arena;     // mutations, commands, entries
+  Buffer scratch;  // an entry while it is encoded
   wal::Write* first = nullptr;
   wal::Write* last = nullptr;
   std::size_t unanswered = 0;

@@ -22,17 +22,17 @@ std::string replay_entry(store::Store& store, std::string_view entry, std::int64
 struct Recovered {
   wal::Scan log;
   snapshot::Restored snapshots;
-  Lsn last;                          // the next entry has the LSN behind it
-  std::uint64_t applied = 0;         // log entries
-  std::uint64_t covered = 0;         // log entries that the snapshots hold already
-  std::uint64_t refused = 0;         // log entries without effect
-  // The log cannot simply go on: its numbers restarted or lie below a snapshot's, or the operator gave up damaged files.
-  // A snapshot of everything has to take its place before the first write.
+  Lsn last;                   // the next entry has the LSN behind it
+  std::uint64_t applied = 0;  // log entries
+  std::uint64_t covered = 0;  // log entries that the snapshots hold already
+  std::uint64_t refused = 0;  // log entries without effect
+  // The log cannot simply go on: its numbers restarted or lie below a snapshot's, or the operator gave up damaged
+  // files. A snapshot of everything has to take its place before the first write.
   bool needs_snapshot = false;
 };
 
 struct RecoveryOptions {
-  std::int64_t now = 0;  // as in replay_entry()
+  std::int64_t now = 0;           // as in replay_entry()
   std::set<std::string> give_up;  // damaged files that the operator gives up, by name
   std::function<void(const std::string& event, const std::string& message)> on_event;
   std::function<void(const std::string& event, const std::string& message)> on_warning;

@@ -19,9 +19,7 @@ std::uint64_t resident_bytes() {
   return read ? resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
 }
 
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
+bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
 
 std::string_view role_name(Role role) { return role == Role::master ? "master" : "slave"; }
 

@@ -41,8 +41,8 @@ Lsn newest_of(const snapshot::Restored& restored) {
 
 Result<Verification> verify_directory(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots) {
   Verification verification;
-  Result<wal::Scan> log = wal::scan(
-      files, directory, [](Lsn, std::string_view) { return Status(); }, {.beyond_damage = true, .progress = {}});
+  Result<wal::Scan> log = wal::scan(files, directory, [](Lsn, std::string_view) { return Status(); },
+                                    {.beyond_damage = true, .progress = {}});
   if (!log) return log.error();
   check_log(*log, verification);
 

@@ -14,7 +14,7 @@ using Member = std::variant<double Stats::*, std::uint64_t Stats::*, bool Stats:
 enum class Metric { none, gauge, counter };
 
 struct Row {
-  std::string_view field;   // in system.stats
+  std::string_view field;  // in system.stats
   Member member;
   Metric kind = Metric::none;
   std::string_view metric = {};  // in system.metrics
@@ -135,10 +135,10 @@ std::string float_text(double number) {
 struct JsonValue {
   const Stats& stats;
   Buffer& out;
-  void operator()(double Stats::* member) const { out.append(float_text(stats.*member)); }
-  void operator()(std::uint64_t Stats::* member) const { json::append_number(out, stats.*member); }
-  void operator()(bool Stats::* member) const { out.append(stats.*member ? "true" : "false"); }
-  void operator()(std::string Stats::* member) const {
+  void operator()(double Stats::*member) const { out.append(float_text(stats.*member)); }
+  void operator()(std::uint64_t Stats::*member) const { json::append_number(out, stats.*member); }
+  void operator()(bool Stats::*member) const { out.append(stats.*member ? "true" : "false"); }
+  void operator()(std::string Stats::*member) const {
     if ((stats.*member).empty()) {
       out.append("null");
     } else {
@@ -149,11 +149,11 @@ struct JsonValue {
 
 struct MetricValue {
   const Stats& stats;
-  std::string operator()(double Stats::* member) const { return " " + float_text(stats.*member); }
-  std::string operator()(std::uint64_t Stats::* member) const { return " " + std::to_string(stats.*member); }
-  std::string operator()(bool Stats::* member) const { return stats.*member ? " 1" : " 0"; }
+  std::string operator()(double Stats::*member) const { return " " + float_text(stats.*member); }
+  std::string operator()(std::uint64_t Stats::*member) const { return " " + std::to_string(stats.*member); }
+  std::string operator()(bool Stats::*member) const { return stats.*member ? " 1" : " 0"; }
   // The only text among the metrics is the role, a label.
-  std::string operator()(std::string Stats::* member) const { return "{role=\"" + stats.*member + "\"} 1"; }
+  std::string operator()(std::string Stats::*member) const { return "{role=\"" + stats.*member + "\"} 1"; }
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
-// What a node tells of itself: one plain struct, filled by the engine, written as system.stats (JSON) and system.metrics
-// (Prometheus text). Names and order are those of Karma 1.0; a row of the table in stats.cpp is one value.
+// What a node tells of itself: one plain struct, filled by the engine, written as system.stats (JSON) and
+// system.metrics (Prometheus text). Names and order are those of Karma 1.0; a row of the table in stats.cpp is one
+// value.
 #pragma once
 
 #include <cstdint>

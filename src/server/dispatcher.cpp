@@ -94,8 +94,7 @@ class Dispatcher::Impl {
       return refuse({ErrorCode::unknown_command, "Unknown op " + std::string(json::decode_string(*name, arena))});
     }
     if (granted < op->access) {
-      return refuse(
-          {ErrorCode::forbidden, "Read-only token cannot execute command " + std::string(op->command)});
+      return refuse({ErrorCode::forbidden, "Read-only token cannot execute command " + std::string(op->command)});
     }
     if (op->kind == Kind::mutation) return mutate(*op, connection, pending, out);
     if (pending != 0) return Handled::blocked;
@@ -142,8 +141,7 @@ class Dispatcher::Impl {
   }
 
   Error too_large() const {
-    return {ErrorCode::response_too_large,
-            "Response exceeds " + std::to_string(config_.max_response_bytes) + " bytes"};
+    return {ErrorCode::response_too_large, "Response exceeds " + std::to_string(config_.max_response_bytes) + " bytes"};
   }
 
   Handled mutate(const Op& op, void* connection, std::size_t pending, Buffer& out) {

@@ -27,8 +27,8 @@ class Store {
   Series* find(std::string_view name);
   const Series* find(std::string_view name) const;
   Series& find_or_create(std::string_view name);
-  // False if there is none. Like clear() and replace(), it does not free the old content, which may take long, but keeps
-  // it for bury().
+  // False if there is none. Like clear() and replace(), it does not free the old content, which may take long, but
+  // keeps it for bury().
   bool drop(std::string_view name);
   // Empties the series. False if there is none.
   bool clear(std::string_view name);
