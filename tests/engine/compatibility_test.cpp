@@ -356,6 +356,13 @@ TEST_F(Compatibility, NamesThatBreakTheRulesKeepTheirCounts) {
   node_.open();
   EXPECT_TRUE(failed_with(node_.call("tree.create", R"(,"series":"c/d")"), "validation_error"));
   EXPECT_EQ(node_.expect("counter.increment", R"(,"series":"a/b","key":1,"bucket":20260505)"), "1");
+  // Old ones go on, byte for byte.
+  node_.expect("counter.increment", ",\"series\":\"" + bytes + R"(","key":1,"bucket":20260505)");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(node_.expect("counter.sum", ",\"series\":\"" + bytes + "\",\"key\":1"), "5");
+    EXPECT_EQ(nlohmann::json::parse(node_.expect("tree.list")).size(), 7u);
+    node_.reopen();
+  }
 }
 
 TEST_F(Compatibility, EachSeriesGoesOnFromItsOwnSnapshot) {
