@@ -49,7 +49,10 @@ Result<std::unique_ptr<Engine>> Engine::open(const Config& config, FileSystem& f
 }
 
 std::function<void(const std::string&, const std::string&)> Engine::event_sink() {
-  return [this](const std::string& event, const std::string& message) { log_.info(event, message); };
+  return [this](const std::string& event, const std::string& message) {
+    const bool bad = event == "wal.stopped" || event.ends_with("_failed");
+    bad ? log_.error(event, message) : log_.info(event, message);
+  };
 }
 
 Status Engine::start() {
@@ -174,6 +177,7 @@ commands::Verdict Engine::verdict(Mutation& mutation) {
 }
 
 void Engine::apply(std::span<wal::Write* const> batch) {
+  writes_fail_.store(false, std::memory_order_relaxed);
   std::size_t next = 0;
   while (next < batch.size()) {
     std::lock_guard lock(store_.lock());
@@ -229,6 +233,7 @@ void Engine::count_keyed(std::span<wal::Write* const> batch) {
 }
 
 void Engine::refuse(std::span<wal::Write* const> batch, const Error& error) {
+  writes_fail_.store(true, std::memory_order_relaxed);
   for (wal::Write* write : batch) {
     Mutation& mutation = static_cast<Mutation&>(*write);
     mutation.outcome.fail(error);

@@ -132,8 +132,9 @@ class Engine final : public commands::Services, private wal::Machine {
   std::vector<std::unique_ptr<Counters>> counters_;  // guarded by stats_mutex_
   std::atomic<int> open_connections_{0};
   std::atomic<std::uint64_t> snapshot_count_{0};
-  std::uint64_t replay_refused_ = 0;  // constant after start
-  bool unread_data_ = false;          // started with --restore=false on a directory with data; constant after start
+  std::atomic<bool> writes_fail_{false};  // the last batch could not be logged
+  std::uint64_t replay_refused_ = 0;      // constant after start
+  bool unread_data_ = false;              // started with --restore=false on a directory with data; constant after start
 };
 
 }  // namespace karma::engine

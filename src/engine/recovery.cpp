@@ -220,6 +220,7 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, snaps
   const snapshot::LogReach reach{
       .has_entries = log.entry_count != 0, .first = log.first, .last = log.last, .lsn_file = log.lsn_file};
   const auto snapshot_progress = [&](std::size_t done, std::size_t all) {
+    if (all == 0) return;  // nothing to restore
     options.on_event("restore.snapshots", "done=" + std::to_string(done) + " of=" + std::to_string(all));
   };
   Result<snapshot::Restored> restored = snapshots.restore(store, reach, options.give_up, snapshot_progress);

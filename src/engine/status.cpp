@@ -92,8 +92,11 @@ commands::Health Engine::health() {
   health.uptime_seconds = std::chrono::duration<double>(clock_.steady() - started_).count();
   health.role = role_name(config_.role);
   health.wal_enabled = config_.wal;
-  if (wal_->stopped())
+  if (wal_->stopped()) {
     health.problems.push_back("writing has stopped: a sync of the log failed; check the disk and restart the node");
+  } else if (writes_fail_.load(std::memory_order_relaxed)) {
+    health.problems.push_back("the last writes could not be logged and were refused; is the disk full?");
+  }
   if (!is_loopback(config_.bind) && !config_.auth_token && !config_.read_auth_token)
     health.warnings.push_back("open to the network without a token");
   return health;

@@ -7,10 +7,10 @@
 //   <name>:n\n                          absent
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <string_view>
 
@@ -54,10 +54,7 @@ class FingerprintBuilder {
  private:
   static constexpr std::size_t kNumberBytes = 20;
 
-  static char* append(char* to, std::string_view text) {
-    std::memcpy(to, text.data(), text.size());
-    return to + text.size();
-  }
+  static char* append(char* to, std::string_view text) { return std::copy(text.begin(), text.end(), to); }
   // Field names are short, so that a line without its text always fits into an empty buffer.
   char* begin_line(std::string_view name, char type) {
     if (used_ + name.size() + kNumberBytes + 8 > sizeof(pending_)) spill();

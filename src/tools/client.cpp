@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <memory>
 
 #include "core/json_reader.h"
@@ -119,10 +118,10 @@ void Client::send(std::string_view line) {
 Result<Reply> Client::receive() {
   if (!connected()) return lose("there is no connection");
   while (true) {
-    const void* end = std::memchr(in_.data() + scanned_, '\n', in_.size() - scanned_);
-    if (end != nullptr) {
-      const char* begin = in_.data() + taken_;
-      std::string_view line(begin, static_cast<std::size_t>(static_cast<const char*>(end) - begin));
+    const std::string_view received(in_.data(), in_.size());
+    const std::size_t end = received.find('\n', scanned_);
+    if (end != received.npos) {
+      std::string_view line = received.substr(taken_, end - taken_);
       taken_ += line.size() + 1;
       scanned_ = taken_;
       if (line.ends_with('\r')) line.remove_suffix(1);

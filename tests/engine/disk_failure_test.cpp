@@ -111,6 +111,17 @@ TEST_F(DiskFailure, AFullDiskAtEveryOperationRefusesExactlyThatAndHeals) {
   EXPECT_GT(refused_acts, 20u);
 }
 
+TEST_F(DiskFailure, HealthTellsOfRefusedWritesUntilOneSucceeds) {
+  Node node;
+  node.open();
+  EXPECT_TRUE(succeeded(node.call("counter.increment", R"(,"series":"s","key":1)")));
+  node.files->fail({.operation = Operation::write, .name = "karma.wal"});
+  EXPECT_TRUE(failed_with(node.call("counter.increment", R"(,"series":"s","key":1)"), "internal_error"));
+  EXPECT_TRUE(is_degraded(node));
+  EXPECT_TRUE(succeeded(node.call("counter.increment", R"(,"series":"s","key":1)")));
+  EXPECT_FALSE(is_degraded(node));
+}
+
 TEST_F(DiskFailure, AfterAFailedSyncNothingIsAcknowledgedUntilARestart) {
   SCOPED_TRACE(seed_text(seed_));
   bool reached = true;
