@@ -77,7 +77,7 @@ TEST_P(Crc32c, ContinuesFromTheChecksumOfTheBytesBefore) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, Crc32c, testing::Values("table", "instruction", "chosen"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& test) { return std::string(test.param); });
 
 }  // namespace
 }  // namespace karma

@@ -207,7 +207,7 @@ TEST_F(ProcessTest, WithoutDescriptorsItPausesAndGoesOnWhenThereAreSome) {
   }
   EXPECT_TRUE(server.running());
   server.signal(SIGTERM);
-  EXPECT_EQ(server.wait(), 0);
+  EXPECT_EQ(server.wait(), 0) << server.output();
   std::size_t first = server.output().find("server.accept_paused");
   EXPECT_EQ(server.output().find("server.accept_paused", first + 1), std::string::npos) << server.output();
 }

@@ -310,7 +310,7 @@ const SegmentCase kSegmentCases[] = {
 };
 
 INSTANTIATE_TEST_SUITE_P(Cases, WalSegmentDamage, testing::ValuesIn(kSegmentCases),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& test) { return std::string(test.param.name); });
 
 // Every bit of every file: found, or without any effect on the entries. Nothing that was acknowledged is cut.
 TEST(WalDamage, EveryFlippedBitIsFoundOrHarmless) {
