@@ -1,14 +1,14 @@
 #include "server/signals.h"
 
-#include <poll.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
-#include <sys/signalfd.h>
 
-#include "core/check.h"
+#include <utility>
 
 namespace karma::server {
 namespace {
+
+// Sent to the thread of a StopSignalWatch only.
+constexpr int kEndOfWatch = SIGUSR2;
 
 sigset_t stop_signals() {
   sigset_t set;
@@ -41,21 +41,19 @@ NoSignalsForNewThreads::NoSignalsForNewThreads() {
 
 NoSignalsForNewThreads::~NoSignalsForNewThreads() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
-StopSignalWatch::StopSignalWatch(std::function<void()> stop) : end_(::eventfd(0, EFD_CLOEXEC)) {
-  sigset_t watched = stop_signals();
-  signals_ = FileDescriptor(::signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
-  KARMA_CHECK(signals_.valid() && end_.valid());
-  thread_ = std::thread([this, stop = std::move(stop)] {
-    pollfd watch[] = {{end_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
-    while (::poll(watch, 2, -1) < 0 || watch[0].revents == 0) {
-      signalfd_siginfo signal;
-      if (::read(signals_.get(), &signal, sizeof signal) == sizeof signal) stop();
+StopSignalWatch::StopSignalWatch(std::function<void()> stop) {
+  NoSignalsForNewThreads guard;  // kEndOfWatch must find it blocked, or it would end the process
+  thread_ = std::thread([stop = std::move(stop)] {
+    sigset_t watched = stop_signals();
+    sigaddset(&watched, kEndOfWatch);
+    for (int signal = 0; signal != kEndOfWatch;) {
+      if (::sigwait(&watched, &signal) == 0 && signal != kEndOfWatch) stop();
     }
   });
 }
 
 StopSignalWatch::~StopSignalWatch() {
-  ::eventfd_write(end_.get(), 1);
+  ::pthread_kill(thread_.native_handle(), kEndOfWatch);
   thread_.join();
 }
 

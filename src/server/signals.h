@@ -7,8 +7,6 @@
 #include <functional>
 #include <thread>
 
-#include "server/file_descriptor.h"
-
 namespace karma::server {
 
 // SIGINT, SIGTERM, SIGUSR1, SIGHUP.
@@ -29,15 +27,13 @@ class NoSignalsForNewThreads {
 };
 
 // Calls `stop` on a thread of its own when SIGINT or SIGTERM comes; for the time in which the main thread is busy.
-// The signals must be blocked.
+// The signals must be blocked. Needs no descriptor: a server that has none left can still be stopped.
 class StopSignalWatch {
  public:
   explicit StopSignalWatch(std::function<void()> stop);
   ~StopSignalWatch();
 
  private:
-  FileDescriptor signals_;
-  FileDescriptor end_;
   std::thread thread_;
 };
 

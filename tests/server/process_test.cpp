@@ -183,6 +183,17 @@ TEST_F(ProcessTest, ASecondSignalLeavesAtOnce) {
   EXPECT_EQ(server.wait(), 1);
 }
 
+TEST_F(ProcessTest, WithoutDescriptorsItStopsAsItAlwaysDoes) {
+  constexpr int kCrowd = 100;
+  Process server(arguments({"--read-timeout=0", "--io-threads=1"}), 60);
+  ASSERT_TRUE(server.wait_for("server.start")) << server.output();
+  std::vector<SocketClient> crowd;
+  for (int i = 0; i < kCrowd; ++i) crowd.emplace_back(port_);
+  ASSERT_TRUE(server.wait_for("server.accept_paused")) << server.output();
+  server.signal(SIGTERM);
+  EXPECT_EQ(server.wait(), 0) << server.output();
+}
+
 TEST_F(ProcessTest, WithoutDescriptorsItPausesAndGoesOnWhenThereAreSome) {
   constexpr int kCrowd = 100;
   Process server(arguments({"--read-timeout=0", "--io-threads=1"}), 60);
