@@ -17,21 +17,17 @@ void Lane::stage(Mutation& mutation) {
   staged_last_ = &mutation;
 }
 
+// Waking under the lock: once take() has returned the answers, nobody is inside the lane any more, and it may go.
 void Lane::publish() {
-  {
-    std::lock_guard lock(mutex_);
-    (last_ == nullptr ? first_ : last_->next_answered) = staged_first_;
-    last_ = staged_last_;
-  }
-  staged_first_ = staged_last_ = nullptr;
+  std::lock_guard lock(mutex_);
+  (last_ == nullptr ? first_ : last_->next_answered) = std::exchange(staged_first_, nullptr);
+  last_ = std::exchange(staged_last_, nullptr);
   wake_();
 }
 
 void Lane::publish(std::unique_ptr<Job> job) {
-  {
-    std::lock_guard lock(mutex_);
-    jobs_.push_back(std::move(job));
-  }
+  std::lock_guard lock(mutex_);
+  jobs_.push_back(std::move(job));
   wake_();
 }
 
