@@ -21,6 +21,9 @@ class Clock {
   Bucket today() const;
 };
 
+// The bucket of a moment, in UTC.
+Bucket bucket_at(std::int64_t unix_seconds);
+
 Clock& system_clock();
 
 }  // namespace karma

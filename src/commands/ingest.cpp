@@ -23,17 +23,6 @@ void not_found(std::string_view stream_id, Outcome& outcome) {
   outcome.fail(ErrorCode::not_found, "Ingest stream \"" + std::string(stream_id) + "\" not found");
 }
 
-void append_text(Buffer& out, std::string_view name, const std::optional<std::string>& text) {
-  out.append(R"(,")");
-  out.append(name);
-  out.append(R"(":)");
-  if (text) {
-    json::append_string(out, *text);
-  } else {
-    out.append("null");
-  }
-}
-
 // {"stream_id":…,"mode":…,"series":…,"granularity":…,"status":…,"last_chunk_seq":…}
 template <class Stream>
 void tell_status(const Stream& stream, std::string_view status, Outcome& outcome) {

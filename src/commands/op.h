@@ -1,9 +1,8 @@
 // What an op is: one struct with its fields and what it does, made into one row of the catalog.
 //
 // A struct tells its kind by its function:
-//   apply(Store&, Outcome&)   a mutation: logged, then applied by the writer. Never fails, it answers; from the entry
-//   and
-//                             the state alone, so that replay gives the same answer.
+//   apply(Store&, Outcome&)   a mutation: logged, then applied by the writer. Never fails, it answers; from the
+//                             entry and the state alone, so that replay gives the same answer.
 //                             admit(const Store&, Pending&, Outcome&) says before the log whether it may be logged;
 //                             reply(const Outcome&, Buffer&) writes the response.
 //   answer(Reads&, Buffer&)   a read.

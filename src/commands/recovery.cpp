@@ -10,17 +10,6 @@ std::optional<std::string> owned(const std::optional<std::string_view>& text) {
   return text ? std::optional<std::string>(*text) : std::nullopt;
 }
 
-void append_text(Buffer& out, std::string_view name, const std::optional<std::string>& text) {
-  out.append(R"(,")");
-  out.append(name);
-  out.append(R"(":)");
-  if (text) {
-    json::append_string(out, *text);
-  } else {
-    out.append("null");
-  }
-}
-
 void append_checkpoint(Buffer& out, const ops::Checkpoint& checkpoint) {
   out.append(R"({"source":)");
   json::append_string(out, checkpoint.source);

@@ -1,7 +1,9 @@
 // Responses that several ops share. All write the JSON value only; the envelope is protocol/'s.
 #pragma once
 
+#include <optional>
 #include <span>
+#include <string_view>
 
 #include "core/buffer.h"
 #include "core/json_text.h"
@@ -55,6 +57,18 @@ inline void append_field(Buffer& out, std::string_view name, std::uint64_t numbe
   out.append(name);
   out.append(R"(":)");
   json::append_number(out, number);
+}
+
+// ,"name":"text"; null if there is none.
+inline void append_text(Buffer& out, std::string_view name, std::optional<std::string_view> text) {
+  out.append(R"(,")");
+  out.append(name);
+  out.append(R"(":)");
+  if (text) {
+    json::append_string(out, *text);
+  } else {
+    out.append("null");
+  }
 }
 
 }  // namespace karma::commands

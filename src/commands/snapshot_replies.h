@@ -14,13 +14,6 @@
 
 namespace karma::commands {
 
-inline void append_text(Buffer& out, std::string_view name, std::string_view text) {
-  out.append(R"(,")");
-  out.append(name);
-  out.append(R"(":)");
-  json::append_string(out, text);
-}
-
 inline void append_signed(Buffer& out, std::string_view name, std::int64_t number) {
   out.append(R"(,")");
   out.append(name);
@@ -52,8 +45,8 @@ inline void append_metas(Buffer& out, const std::vector<snapshot::Meta>& metas) 
 struct CurrentSnapshots {
   std::vector<snapshot::Meta> latest;  // of each series
   std::optional<snapshot::RegistryMeta> registry;
-  Lsn last_lsn;  // from which the replica would go on, as in 1.0: the least of the series'; without series the
-                 // registry's
+  // From which the replica would go on, as in 1.0: the least of the series'; without series the registry's.
+  Lsn last_lsn;
 };
 
 inline Result<CurrentSnapshots> current_snapshots(snapshot::Manager& snapshots) {

@@ -14,8 +14,10 @@ class SystemClock final : public Clock {
 
 }  // namespace
 
-Bucket Clock::today() const {
-  auto day = std::chrono::floor<std::chrono::days>(std::chrono::seconds(unix_seconds()));
+Bucket Clock::today() const { return bucket_at(unix_seconds()); }
+
+Bucket bucket_at(std::int64_t unix_seconds) {
+  auto day = std::chrono::floor<std::chrono::days>(std::chrono::seconds(unix_seconds));
   return Bucket::of_day(static_cast<std::int32_t>(day.count()));
 }
 

@@ -174,12 +174,6 @@ Status load_registry(snapshot::Restored& restored, store::Store& store, const Re
   return internal_error(name + " is damaged: " + status.error().message + ". " + advice(name));
 }
 
-Lsn newest_snapshot(const snapshot::Restored& restored) {
-  Lsn newest = std::max(restored.set_lsn, restored.registry_lsn);
-  for (const auto& [series, lsn] : restored.series_lsn) newest = std::max(newest, lsn);
-  return newest;
-}
-
 // Between the snapshots and the log nothing may be missing.
 Status check_reach(const Recovered& recovered) {
   const wal::Scan& log = recovered.log;
@@ -193,6 +187,12 @@ Status check_reach(const Recovered& recovered) {
 }
 
 }  // namespace
+
+Lsn newest_snapshot(const snapshot::Restored& restored) {
+  Lsn newest = std::max(restored.set_lsn, restored.registry_lsn);
+  for (const auto& [series, lsn] : restored.series_lsn) newest = std::max(newest, lsn);
+  return newest;
+}
 
 std::string replay_entry(store::Store& store, std::string_view text, std::int64_t now) {
   Fields fields;

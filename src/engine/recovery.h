@@ -31,6 +31,9 @@ struct Recovered {
   bool needs_snapshot = false;
 };
 
+// Up to where the restored snapshots reach, taken together.
+Lsn newest_snapshot(const snapshot::Restored& restored);
+
 struct RecoveryOptions {
   std::int64_t now = 0;           // as in replay_entry()
   std::set<std::string> give_up;  // damaged files that the operator gives up, by name

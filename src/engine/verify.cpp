@@ -22,19 +22,13 @@ void check_log(const wal::Scan& log, Verification& verification) {
 }
 
 // karma.wal.lsn notes how far the log was trimmed: it may lag behind the log, never run ahead of all there is.
-void check_lsn_file(const wal::Scan& log, Lsn newest_snapshot, Verification& verification) {
+void check_lsn_file(const wal::Scan& log, Lsn snapshots, Verification& verification) {
   const std::string name(wal::kLsnName);
   if (log.lsn_file_bad) verification.faults.push_back(name + ": not a number");
-  const Lsn newest = std::max(log.last, newest_snapshot);
+  const Lsn newest = std::max(log.last, snapshots);
   if (log.lsn_file > newest)
     verification.faults.push_back(name + ": LSN " + std::to_string(log.lsn_file.value) +
                                   " is ahead of everything else, which ends with " + std::to_string(newest.value));
-}
-
-Lsn newest_of(const snapshot::Restored& restored) {
-  Lsn newest = std::max(restored.set_lsn, restored.registry_lsn);
-  for (const auto& [series, lsn] : restored.series_lsn) newest = std::max(newest, lsn);
-  return newest;
 }
 
 }  // namespace
@@ -66,7 +60,7 @@ Result<Verification> verify_directory(FileSystem& files, const std::string& dire
     verification.faults.push_back(recovered.error().message);
     return verification;
   }
-  const Lsn newest = newest_of(recovered->snapshots);
+  const Lsn newest = newest_snapshot(recovered->snapshots);
   check_lsn_file(*log, newest, verification);
   verification.found.trees = restored.series_count();
   verification.found.keys = restored.key_count();

@@ -118,8 +118,7 @@ class Dispatcher::Impl {
   // The clock is read once for a request, here.
   commands::DecodeContext make_context(Arena& arena) {
     const std::int64_t now = engine_.clock().unix_seconds();
-    const auto day = std::chrono::floor<std::chrono::days>(std::chrono::seconds(now));
-    commands::DecodeContext context{.arena = arena, .today = Bucket::of_day(static_cast<std::int32_t>(day.count()))};
+    commands::DecodeContext context{.arena = arena, .today = bucket_at(now)};
     context.now = now;
     context.series_exists = [](void* self, std::string_view series) {
       Impl& impl = *static_cast<Impl*>(self);
