@@ -1,5 +1,9 @@
 // Many connections on one thread: each keeps its pipeline full and measures from the write of a request to the read of
 // its reply.
+//
+// It has to cost less than any server, so what a request costs here is little: requests lie ready one behind the other
+// and are sent from where they lie, as many as fit the pipeline at a time; the clock is read once for all replies that
+// one read brought; what was sent together and comes back together is counted together.
 #pragma once
 
 #include <arpa/inet.h>
@@ -8,22 +12,25 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
-#include <deque>
-#include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "load_flags.h"
 #include "load_histogram.h"
-#include "load_options.h"
-#include "load_workload.h"
+#include "load_replies.h"
+#include "load_requests.h"
 
 namespace karma::load {
 
@@ -31,11 +38,19 @@ using Time = std::chrono::steady_clock::time_point;
 
 inline Time now() { return std::chrono::steady_clock::now(); }
 
-inline int connect_to(const std::string& host, int port) {
+inline double seconds_since(Time begin) { return std::chrono::duration<double>(now() - begin).count(); }
+
+struct Address {
+  std::string host = "127.0.0.1";
+  int port = 8080;
+};
+
+// Returns a blocking socket, or -1 and errno.
+inline int connect_to(const Address& to) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  if (inet_pton(AF_INET, host == "localhost" ? "127.0.0.1" : host.c_str(), &address.sin_addr) != 1)
+  address.sin_port = htons(static_cast<std::uint16_t>(to.port));
+  if (inet_pton(AF_INET, to.host == "localhost" ? "127.0.0.1" : to.host.c_str(), &address.sin_addr) != 1)
     misuse("--host must be an IPv4 address");
   const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (socket < 0 || ::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
@@ -46,36 +61,39 @@ inline int connect_to(const std::string& host, int port) {
   }
   const int on = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK);
   return socket;
 }
 
 struct Measured {
   Histogram round_trips;
-  std::uint64_t replies = 0;
+  std::uint64_t replies = 0;  // requests that were answered
   std::uint64_t items = 0;
   std::uint64_t errors = 0;
   std::string first_error;
   double seconds = 0;
 };
 
-// What a run sends: the next request, or nullptr when there are no more; and who sees each good reply.
-struct Script {
-  std::function<Request*()> next;
-  std::function<void(const Request&, std::string_view reply)> on_reply = {};
+// Which of the requests are sent, and how often.
+struct Plan {
+  std::uint64_t count = std::numeric_limits<std::uint64_t>::max();  // in a circle, until it is reached
+  Time end = Time::max();                                           // or until then
+  bool stamped = false;                                             // with idempotency keys
+  std::vector<std::uint64_t>* values = nullptr;                     // takes the sums of all replies
 };
 
 class Clients {
  public:
-  Clients(const Options& options, std::uint64_t connections, std::uint64_t pipeline)
-      : pipeline_(pipeline), epoll_(::epoll_create1(EPOLL_CLOEXEC)), input_(kReadBytes, '\0') {
-    for (std::uint64_t i = 0; i < connections; ++i) {
-      const int socket = connect_to(options.host, options.port);
+  Clients(const Address& address, Dialect dialect, std::uint64_t clients, std::uint64_t pipeline)
+      : dialect_(dialect), pipeline_(pipeline), epoll_(::epoll_create1(EPOLL_CLOEXEC)), input_(kReadBytes, '\0') {
+    for (std::uint64_t i = 0; i < clients; ++i) {
+      const int socket = connect_to(address);
       if (socket < 0) fail("cannot connect: " + std::string(std::strerror(errno)));
+      ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK);
       clients_.push_back(std::make_unique<Client>());
       clients_.back()->socket = socket;
+      clients_.back()->runs.resize(std::bit_ceil(pipeline));
       epoll_event event{};
-      event.events = EPOLLIN;
+      event.events = EPOLLIN | EPOLLOUT | EPOLLET;
       event.data.ptr = clients_.back().get();
       ::epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
     }
@@ -87,126 +105,197 @@ class Clients {
   Clients(const Clients&) = delete;
   Clients& operator=(const Clients&) = delete;
 
-  // Until the script has no more and everything is answered.
-  Measured run(const Script& script) {
+  // Until the plan has no more and everything is answered.
+  Measured run(Requests& requests, const Plan& plan) {
+    requests_ = &requests;
+    plan_ = plan;
+    next_ = 0;
     measured_ = {};
     under_way_ = 0;
     const Time begin = now();
-    for (const auto& client : clients_) refill(*client, script);
+    for (const auto& client : clients_) refill(*client, now());
     epoll_event events[256];
     while (under_way_ != 0) {
       const int count = ::epoll_wait(epoll_, events, 256, kPatienceMs);
       if (count == 0) fail("no reply for " + std::to_string(kPatienceMs / 1000) + " s");
       for (int i = 0; i < count; ++i) {
         Client& client = *static_cast<Client*>(events[i].data.ptr);
-        if ((events[i].events & EPOLLOUT) != 0) send(client);
-        if ((events[i].events & ~static_cast<std::uint32_t>(EPOLLOUT)) == 0) continue;
-        receive(client, script);
-        refill(client, script);
+        if (!client.unsent.empty()) send_rest(client);
+        if ((events[i].events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) receive(client);
       }
     }
-    measured_.seconds = std::chrono::duration<double>(now() - begin).count();
+    measured_.seconds = seconds_since(begin);
     return std::move(measured_);
   }
 
  private:
-  static constexpr std::size_t kReadBytes = 1 << 18;
-  static constexpr int kPatienceMs = 30000;
-  static constexpr std::string_view kGood = R"({"protocol_version":2,"success":true,)";
+  static constexpr std::size_t kReadBytes = 1 << 20;
+  static constexpr int kPatienceMs = 60000;
+  static constexpr std::size_t kMostPieces = 16;
 
-  struct UnderWay {
-    Request* request;
+  // Requests that lie behind each other and were sent at the same time; the first ones are answered already.
+  struct Run {
+    std::size_t first;
+    std::uint64_t count;
     Time sent;
   };
   struct Client {
     int socket = -1;
-    std::string out;
-    std::size_t sent = 0;
-    std::string in;  // of a reply that has not come whole
-    std::deque<UnderWay> under_way;
-    bool waits_to_send = false;
+    std::vector<Run> runs;  // a ring, as large as the pipeline
+    std::size_t first_run = 0;
+    std::size_t run_count = 0;
+    std::uint64_t under_way = 0;
+    std::string unsent;  // what the socket did not take
+    std::string in;      // of a reply that has not come whole
+    ReplyReader reader;
+    std::uint32_t parts = 0;  // replies that have come for a request that takes several
+    bool refused = false;     // one of them was no good
   };
 
-  void refill(Client& client, const Script& script) {
-    const Time time = now();
-    bool added = false;
-    while (client.under_way.size() < pipeline_) {
-      Request* request = script.next();
-      if (request == nullptr) break;
-      client.out += request->line;
-      client.under_way.push_back({request, time});
-      ++under_way_;
-      added = true;
-    }
-    if (added) send(client);
+  // The next requests that lie behind each other, at most `limit`.
+  Run take(std::uint64_t limit, Time time) {
+    if (time >= plan_.end) plan_.count = 0;
+    if (next_ == requests_->size()) next_ = 0;
+    const Run run{next_, std::min({limit, plan_.count, std::uint64_t{requests_->size() - next_}}), time};
+    next_ += run.count;
+    plan_.count -= run.count;
+    if (plan_.stamped && run.count != 0) requests_->stamp(run.first, run.count);
+    return run;
   }
 
-  void send(Client& client) {
-    while (client.sent < client.out.size()) {
-      const ssize_t size = ::send(client.socket, client.out.data() + client.sent, client.out.size() - client.sent,
-                                  MSG_NOSIGNAL | MSG_DONTWAIT);
+  void refill(Client& client, Time time) {
+    while (client.under_way < pipeline_) {
+      iovec pieces[kMostPieces];
+      std::size_t count = 0;
+      while (count < kMostPieces && client.under_way < pipeline_) {
+        const Run run = take(pipeline_ - client.under_way, time);
+        if (run.count == 0) break;
+        client.runs[(client.first_run + client.run_count++) & (client.runs.size() - 1)] = run;
+        client.under_way += run.count;
+        under_way_ += run.count;
+        const std::string_view bytes = requests_->bytes_of(run.first, run.count);
+        pieces[count++] = {const_cast<char*>(bytes.data()), bytes.size()};
+      }
+      if (count == 0) return;
+      send(client, pieces, count);
+    }
+  }
+
+  void send(Client& client, const iovec* pieces, std::size_t count) {
+    std::size_t sent = 0;
+    if (client.unsent.empty()) {
+      msghdr message{};
+      message.msg_iov = const_cast<iovec*>(pieces);
+      message.msg_iovlen = count;
+      const ssize_t size = count == 1 ? ::send(client.socket, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL)
+                                      : ::sendmsg(client.socket, &message, MSG_NOSIGNAL);
+      if (size < 0 && errno != EAGAIN) fail("cannot send: " + std::string(std::strerror(errno)));
+      if (size > 0) sent = static_cast<std::size_t>(size);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t skip = std::min(sent, pieces[i].iov_len);
+      sent -= skip;
+      client.unsent.append(static_cast<const char*>(pieces[i].iov_base) + skip, pieces[i].iov_len - skip);
+    }
+    // A short write may have left room that no event will tell of.
+    if (!client.unsent.empty()) send_rest(client);
+  }
+
+  void send_rest(Client& client) {
+    std::size_t sent = 0;
+    while (sent < client.unsent.size()) {
+      const ssize_t size =
+          ::send(client.socket, client.unsent.data() + sent, client.unsent.size() - sent, MSG_NOSIGNAL);
       if (size < 0 && errno != EAGAIN) fail("cannot send: " + std::string(std::strerror(errno)));
       if (size < 0) break;
-      client.sent += static_cast<std::size_t>(size);
+      sent += static_cast<std::size_t>(size);
     }
-    const bool waits = client.sent < client.out.size();
-    if (!waits) {
-      client.out.clear();
-      client.sent = 0;
-    }
-    if (waits == client.waits_to_send) return;
-    client.waits_to_send = waits;
-    epoll_event event{};
-    event.events = waits ? EPOLLIN | EPOLLOUT : EPOLLIN;
-    event.data.ptr = &client;
-    ::epoll_ctl(epoll_, EPOLL_CTL_MOD, client.socket, &event);
+    client.unsent.erase(0, sent);
   }
 
-  void receive(Client& client, const Script& script) {
-    const ssize_t size = ::recv(client.socket, input_.data(), input_.size(), 0);
-    if (size < 0 && errno == EAGAIN) return;
-    if (size < 0) fail("cannot receive: " + std::string(std::strerror(errno)));
-    if (size == 0) fail("the server closed a connection; first error: " + measured_.first_error);
-    const Time time = now();
-    std::string_view bytes(input_.data(), static_cast<std::size_t>(size));
+  // Everything that is there: an event tells of it only once.
+  void receive(Client& client) {
     while (true) {
-      const std::size_t end = bytes.find('\n');
-      if (end == std::string_view::npos) break;
-      std::string_view line = bytes.substr(0, end);
-      if (!client.in.empty()) {
-        client.in.append(line);
-        line = client.in;
+      const std::size_t before = client.in.size();
+      if (input_.size() < 2 * before) input_.resize(2 * before);
+      const ssize_t size = ::recv(client.socket, input_.data() + before, input_.size() - before, 0);
+      if (size < 0 && errno == EAGAIN) return;
+      if (size < 0) fail("cannot receive: " + std::string(std::strerror(errno)));
+      if (size == 0) fail("the server closed a connection; first error: " + measured_.first_error);
+      const std::size_t room = input_.size() - before;
+      std::memcpy(input_.data(), client.in.data(), before);
+      const Time time = now();
+      const char* at = input_.data();
+      const char* const end = at + before + size;
+      take_replies(client, at, end, time);
+      client.in.assign(at, end);
+      refill(client, time);
+      if (static_cast<std::size_t>(size) < room) return;
+    }
+  }
+
+  void take_replies(Client& client, const char*& at, const char* end, Time time) {
+    ReplyReader::Reply reply;
+    std::uint64_t together = 0;  // replies to the first run
+    while (at != end && client.reader.next(dialect_, at, end, reply, plan_.values)) {
+      if (client.run_count == 0) fail("a reply that nobody asked for");
+      Run& run = client.runs[client.first_run];
+      Request& request = (*requests_)[run.first];
+      if (!reply.good) [[unlikely]] {
+        client.refused = true;
+        if (measured_.first_error.empty()) measured_.first_error = reply.text;
+        reply = {};
       }
-      take(client, line, time, script);
-      client.in.clear();
-      bytes.remove_prefix(end + 1);
+      if (++client.parts < request.replies) continue;
+      client.parts = 0;
+      if (client.refused) [[unlikely]] {
+        client.refused = false;
+        ++measured_.errors;
+      } else {
+        ++request.acknowledged;
+        measured_.items += request.items;
+      }
+      ++together;
+      ++run.first;
+      if (--run.count == 0) {
+        count(client, run, together, time);
+        together = 0;
+        client.first_run = (client.first_run + 1) & (client.runs.size() - 1);
+        --client.run_count;
+      }
     }
-    client.in.append(bytes);
+    if (together != 0) count(client, client.runs[client.first_run], together, time);
   }
 
-  void take(Client& client, std::string_view line, Time time, const Script& script) {
-    if (client.under_way.empty()) fail("a reply that nobody asked for: " + std::string(line));
-    const UnderWay answered = client.under_way.front();
-    client.under_way.pop_front();
-    --under_way_;
-    const auto duration = std::chrono::duration_cast<std::chrono::nanoseconds>(time - answered.sent).count();
-    measured_.round_trips.add(static_cast<std::uint64_t>(duration));
-    ++measured_.replies;
-    if (line.starts_with(kGood)) {
-      ++answered.request->acknowledged;
-      measured_.items += answered.request->items;
-      if (script.on_reply) script.on_reply(*answered.request, line);
-    } else if (measured_.errors++ == 0) {
-      measured_.first_error = line;
-    }
+  void count(Client& client, const Run& run, std::uint64_t replies, Time time) {
+    const auto duration = std::chrono::duration_cast<std::chrono::nanoseconds>(time - run.sent).count();
+    measured_.round_trips.add(static_cast<std::uint64_t>(duration), replies);
+    measured_.replies += replies;
+    client.under_way -= replies;
+    under_way_ -= replies;
   }
 
+  const Dialect dialect_;
   const std::uint64_t pipeline_;
   const int epoll_;
   std::string input_;
   std::vector<std::unique_ptr<Client>> clients_;
-  std::size_t under_way_ = 0;
+  Requests* requests_ = nullptr;
+  Plan plan_;
+  std::size_t next_ = 0;
+  std::uint64_t under_way_ = 0;
   Measured measured_;
 };
+
+// Sends each request once, from one connection; returns the sums in the replies.
+inline std::vector<std::uint64_t> send_all(const Address& address, Dialect dialect, Requests& requests) {
+  std::vector<std::uint64_t> values;
+  Plan plan;
+  plan.count = requests.size();
+  plan.values = &values;
+  const Measured measured = Clients(address, dialect, 1, 16).run(requests, plan);
+  if (measured.errors != 0) fail("refused: " + measured.first_error);
+  return values;
+}
 
 }  // namespace karma::load

@@ -1,70 +1,106 @@
-// The server under load: started for the occasion, and its CPU time as the kernel counts it.
+// The server under load: started for the occasion, pinned to a core, and what it costs as the kernel counts it.
 #pragma once
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "load_clients.h"
-#include "load_options.h"
+#include "load_flags.h"
 
 namespace karma::load {
 
-// Seconds of CPU that all threads of a process have used, to 10 ms.
+// Seconds of CPU that all threads of a process have used.
 inline double cpu_seconds(std::uint64_t pid) {
-  std::FILE* file = std::fopen(("/proc/" + std::to_string(pid) + "/stat").c_str(), "re");
-  if (file == nullptr) return 0;
-  char text[1024] = {};
-  const std::size_t size = std::fread(text, 1, sizeof text - 1, file);
-  std::fclose(file);
-  // The name, in parentheses, may hold anything; the fields behind it are numbered from 3.
-  const std::string_view stat(text, size);
-  const std::size_t name_end = stat.rfind(')');
-  if (name_end == std::string_view::npos) return 0;
-  unsigned long long user = 0;
-  unsigned long long kernel = 0;
-  constexpr const char* kForm = " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu";
-  if (std::sscanf(text + name_end + 1, kForm, &user, &kernel) != 2) return 0;
-  return static_cast<double>(user + kernel) / static_cast<double>(sysconf(_SC_CLK_TCK));
+  clockid_t clock{};
+  timespec time{};
+  if (pid == 0 || ::clock_getcpuclockid(static_cast<pid_t>(pid), &clock) != 0 || ::clock_gettime(clock, &time) != 0)
+    return 0;
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
+inline std::uint64_t resident_bytes(std::uint64_t pid) {
+  std::FILE* file = std::fopen(("/proc/" + std::to_string(pid) + "/status").c_str(), "re");
+  if (file == nullptr) return 0;
+  char line[256];
+  unsigned long long kilobytes = 0;
+  while (std::fgets(line, sizeof line, file) != nullptr && std::sscanf(line, "VmRSS: %llu kB", &kilobytes) != 1) {
+  }
+  std::fclose(file);
+  return kilobytes * 1024;
+}
+
+// Of the calling thread, and of what it starts. -1: leave it as it is.
+inline void pin_to(int cpu) {
+  if (cpu < 0) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<std::size_t>(cpu), &set);
+  if (::sched_setaffinity(0, sizeof set, &set) != 0) fail("there is no core " + std::to_string(cpu));
+}
+
+struct ServerOptions {
+  std::string path;  // empty: it runs already
+  Dialect dialect = Dialect::karma;
+  bool wal = true;
+  bool wal_fsync = true;
+  int cpu = -1;
+  std::vector<std::string> more;  // options of the server
+};
+
+// A server on a free port with a data directory of its own, which goes when this object goes.
 class SpawnedServer {
  public:
-  // Sets options.port and options.server_pid.
-  explicit SpawnedServer(Options& options) {
-    if (options.spawn.empty()) return;
+  explicit SpawnedServer(ServerOptions options) : options_(std::move(options)) {
     std::string pattern = (std::filesystem::temp_directory_path() / "karma-load-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) fail("cannot create " + pattern);
     directory_ = pattern;
-    options.host = "127.0.0.1";
-    options.port = free_port();
-    // Later options win, so the caller's do.
-    std::vector<std::string> arguments = {
-        options.spawn,      "--bind=127.0.0.1", "--directory=" + directory_.string(), "--max-request-bytes=1048576",
-        "--read-timeout=0", "--log=false"};
-    arguments.insert(arguments.end(), options.server_options.begin(), options.server_options.end());
-    arguments.push_back("--port=" + std::to_string(options.port));
-    start(arguments);
-    options.server_pid = static_cast<std::uint64_t>(pid_);
-    wait_until_it_answers(options);
+    address_.port = free_port();
+    start();
   }
   ~SpawnedServer() {
-    if (pid_ > 0) {
-      ::kill(pid_, SIGKILL);
-      ::waitpid(pid_, nullptr, 0);
-    }
+    kill();
     std::error_code ignored;
-    if (!directory_.empty()) std::filesystem::remove_all(directory_, ignored);
+    std::filesystem::remove_all(directory_, ignored);
   }
   SpawnedServer(const SpawnedServer&) = delete;
   SpawnedServer& operator=(const SpawnedServer&) = delete;
+
+  const Address& address() const { return address_; }
+  std::uint64_t pid() const { return static_cast<std::uint64_t>(pid_); }
+  const std::filesystem::path& directory() const { return directory_; }
+
+  // On the data that is there; returns when it accepts connections.
+  void start() {
+    const std::vector<std::string> arguments = command_line();
+    std::vector<char*> argv;
+    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      pin_to(options_.cpu);
+      ::execvp(argv[0], argv.data());
+      ::_exit(127);
+    }
+    if (pid_ < 0) fail("cannot start the server");
+    wait_until_it_listens();
+  }
+  void kill() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
 
  private:
   static int free_port() {
@@ -80,35 +116,54 @@ class SpawnedServer {
     return ntohs(address.sin_port);
   }
 
-  void start(const std::vector<std::string>& arguments) {
-    std::vector<char*> argv;
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-    argv.push_back(nullptr);
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      ::execv(argv[0], argv.data());
-      ::_exit(127);
+  // The caller's options come last, or before those that must not be changed: later ones win.
+  std::vector<std::string> command_line() const {
+    const std::string port = std::to_string(address_.port);
+    std::vector<std::string> line = {options_.path};
+    const auto add = [&](std::vector<std::string> more) { line.insert(line.end(), more.begin(), more.end()); };
+    const auto truth = [](bool value) { return value ? "true" : "false"; };
+    switch (options_.dialect) {
+      case Dialect::karma:
+        add({"--bind=127.0.0.1", "--max-request-bytes=1048576", "--read-timeout=0", "--log=false",
+             std::string("--wal=") + truth(options_.wal), std::string("--wal-fsync=") + truth(options_.wal_fsync)});
+        add(options_.more);
+        add({"--directory=" + directory_.string(), "--port=" + port});
+        break;
+      case Dialect::redis:  // as lean as it gets: no snapshots of its own, no rewriting of its log
+        add({"--bind", "127.0.0.1", "--save", "", "--appendonly", options_.wal ? "yes" : "no", "--appendfsync",
+             options_.wal_fsync ? "always" : "no", "--auto-aof-rewrite-percentage", "0", "--logfile", "/dev/null"});
+        add(options_.more);
+        add({"--dir", directory_.string(), "--port", port});
+        break;
+      case Dialect::echo:
+        add(options_.more);
+        add({"--port=" + port});
+        break;
     }
-    if (pid_ < 0) fail("cannot start the server");
+    return line;
   }
 
-  void wait_until_it_answers(const Options& options) {
-    for (int tries = 0; tries < 200; ++tries) {
+  void wait_until_it_listens() {
+    for (int tries = 0; tries < 60000; ++tries) {
       if (::waitpid(pid_, nullptr, WNOHANG) != 0) {
         pid_ = -1;
-        fail("the server did not start: " + options.spawn);
+        std::error_code ignored;
+        std::filesystem::remove_all(directory_, ignored);
+        fail("the server did not start: " + options_.path);
       }
-      const int socket = connect_to(options.host, options.port);
+      const int socket = connect_to(address_);
       if (socket >= 0) {
         ::close(socket);
         return;
       }
-      std::this_thread::sleep_for(std::chrono::milliseconds(25));
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     fail("the server does not listen");
   }
 
+  const ServerOptions options_;
   std::filesystem::path directory_;
+  Address address_;
   pid_t pid_ = -1;
 };
 

@@ -1,56 +1,64 @@
-// Requests, rendered before the clock starts, and what each of them adds to which counter.
+// What is asked for, made before the clock starts.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include <karma/types.h>
-
-#include "load_options.h"
+#include "load_protocol.h"
+#include "load_requests.h"
 
 namespace karma::load {
 
-inline constexpr std::string_view kSeries = "load";
+struct WorkloadOptions {
+  std::string op = "increment";
+  std::uint64_t keys = 100000;
+  std::uint64_t days = 30;
+  std::uint64_t batch = 1000;
+  std::uint64_t range_days = 0;
+  std::uint64_t seed = 1;
 
-struct Request {
-  std::string line;                  // with its line end
-  std::uint64_t items = 1;           // counters it touches
-  std::vector<std::uint32_t> added;  // keys that it adds 1 to
-  std::uint64_t acknowledged = 0;
+  bool reads() const { return op != "increment" && op != "batch_add"; }
 };
+
+inline const std::vector<std::string_view> kOps = {"increment", "sum", "batch_add", "batch_sum", "mix"};
 
 class Workload {
  public:
-  explicit Workload(const Options& options) : options_(options), random_(options.seed) {
-    // Enough of them that the choice of keys looks random, few enough to stay in the cache's good graces.
-    const std::size_t points = 400000;
-    const bool batches = options.op == "batch_add" || options.op == "batch_sum";
-    const std::size_t count = batches ? std::max<std::size_t>(64, points / options.batch) : 50000;
-    for (std::size_t i = 0; i < count; ++i) requests_.push_back(make(kind_of(i)));
-    if (options.op == "mix") std::shuffle(requests_.begin(), requests_.end(), random_);
+  Workload(const WorkloadOptions& options, const Protocol& protocol)
+      : options_(options), protocol_(protocol), random_(options.seed) {}
+
+  // Enough of them that the choice of keys looks random, few enough to stay in the cache's good graces.
+  Requests requests() {
+    const bool batches = options_.op == "batch_add" || options_.op == "batch_sum";
+    const std::size_t items = batches ? options_.batch * std::max<std::uint64_t>(1, options_.range_days / 4) : 8;
+    const std::size_t count = std::clamp<std::size_t>(400000 / items, 32, 50000);
+    std::vector<Kind> kinds;
+    for (std::size_t i = 0; i < count; ++i) kinds.push_back(kind_of(i));
+    if (options_.op == "mix") std::shuffle(kinds.begin(), kinds.end(), random_);
+    Requests requests;
+    for (const Kind kind : kinds) add(requests, kind);
+    return requests;
   }
 
-  std::vector<Request>& requests() { return requests_; }
-
   // Every key and day once, in requests that fit the node's default limit.
-  std::vector<Request> fill() {
+  Requests fill() const {
     constexpr std::size_t kItems = 100;
-    std::vector<Request> requests;
-    std::string items;
-    std::size_t count = 0;
+    Requests requests;
+    std::vector<Point> points;
     const auto flush = [&] {
-      if (count == 0) return;
-      requests.push_back({start("series.batch_add") + R"(,"items":[)" + items + "]}\n", count, {}, 0});
-      items.clear();
-      count = 0;
+      if (points.empty()) return;
+      requests.end_request(points.size(), protocol_.batch_add(requests.text(), points));
+      points.clear();
     };
-    for (std::uint64_t key = 0; key < options_.keys; ++key) {
-      for (std::uint64_t day = 0; day < options_.days; ++day) {
-        items += (count == 0 ? "[" : ",[") + std::to_string(key) + "," + bucket(day) + ",1]";
-        if (++count == kItems) flush();
+    for (std::uint32_t key = 0; key < options_.keys; ++key) {
+      for (std::uint32_t day = 0; day < options_.days; ++day) {
+        points.push_back({key, day, 1});
+        if (points.size() == kItems) flush();
       }
     }
     flush();
@@ -58,19 +66,24 @@ class Workload {
   }
 
   // The totals of all keys, in requests that fit the default limit.
-  std::vector<Request> totals() const {
+  Requests totals() const {
     constexpr std::uint64_t kKeys = 200;
-    std::vector<Request> requests;
-    for (std::uint64_t key = 0; key < options_.keys; key += kKeys) {
-      const std::uint64_t end = std::min(options_.keys, key + kKeys);
-      std::string keys;
-      for (std::uint64_t next = key; next < end; ++next) keys += (next == key ? "" : ",") + std::to_string(next);
-      requests.push_back({start("counter.batch_sum") + R"(,"keys":[)" + keys + "]}\n", end - key, {}, 0});
+    Requests requests;
+    std::vector<std::uint32_t> keys;
+    for (std::uint64_t key = 0; key < options_.keys; ++key) {
+      keys.push_back(static_cast<std::uint32_t>(key));
+      if (keys.size() < kKeys && key + 1 < options_.keys) continue;
+      requests.end_request(keys.size(), protocol_.batch_sum(requests.text(), keys, {}));
+      keys.clear();
     }
     return requests;
   }
 
-  std::string create_series() const { return start("tree.create") + "}\n"; }
+  Requests create_series() const {
+    Requests requests;
+    requests.end_request(1, protocol_.create(requests.text()));
+    return requests;
+  }
 
  private:
   enum class Kind { increment, sum, batch_add, batch_sum };
@@ -84,61 +97,41 @@ class Workload {
     return place < 50 ? Kind::increment : place < 90 ? Kind::sum : place < 95 ? Kind::batch_add : Kind::batch_sum;
   }
 
-  Request make(Kind kind) {
-    Request request;
+  void add(Requests& requests, Kind kind) {
+    const Range range = Range::days(0, options_.range_days);
+    std::string& text = requests.text();
+    std::vector<Point> points;
     switch (kind) {
       case Kind::increment:
-        request.added = {random_key()};
-        request.line = start("counter.increment") + R"(,"key":)" + std::to_string(request.added[0]) + R"(,"bucket":)" +
-                       bucket(random_() % options_.days) + "}\n";
+        points = {random_point()};
+        requests.end_request(1, protocol_.increment(text, points[0]));
         break;
       case Kind::sum:
-        request.line = start("counter.sum") + R"(,"key":)" + std::to_string(random_key()) + range() + "}\n";
+        requests.end_request(1, protocol_.sum(text, random_key(), range));
         break;
-      case Kind::batch_add: {
-        request.items = options_.batch;
-        request.line = start("series.batch_add") + R"(,"items":[)";
-        for (std::uint64_t i = 0; i < options_.batch; ++i) {
-          request.added.push_back(random_key());
-          request.line += (i == 0 ? "[" : ",[") + std::to_string(request.added.back()) + "," +
-                          bucket(random_() % options_.days) + ",1]";
-        }
-        request.line += "]}\n";
+      case Kind::batch_add:
+        for (std::uint64_t i = 0; i < options_.batch; ++i) points.push_back(random_point());
+        requests.end_request(points.size(), protocol_.batch_add(text, points));
+        break;
+      case Kind::batch_sum: {
+        std::vector<std::uint32_t> keys;
+        for (std::uint64_t i = 0; i < options_.batch; ++i) keys.push_back(random_key());
+        requests.end_request(keys.size(), protocol_.batch_sum(text, keys, range));
         break;
       }
-      case Kind::batch_sum:
-        request.items = options_.batch;
-        request.line = start("counter.batch_sum") + R"(,"keys":[)";
-        for (std::uint64_t i = 0; i < options_.batch; ++i)
-          request.line += (i == 0 ? "" : ",") + std::to_string(random_key());
-        request.line += "]" + range() + "}\n";
-        break;
     }
-    return request;
-  }
-
-  std::string start(std::string_view op) const {
-    std::string line = R"({"v":2,)";
-    if (!options_.token.empty()) line += R"("token":")" + options_.token + R"(",)";
-    return line + R"("op":")" + std::string(op) + R"(","series":")" + std::string(kSeries) + '"';
+    for (const Point& point : points) requests.adds_to(point.key);
   }
 
   std::uint32_t random_key() { return static_cast<std::uint32_t>(random_() % options_.keys); }
-
-  // Day 0 is 2026-01-01.
-  static std::string bucket(std::uint64_t day) {
-    static const std::int32_t first = *Bucket::of_number(20260101).day();
-    return std::to_string(Bucket::of_day(first + static_cast<std::int32_t>(day)).number());
+  Point random_point() {
+    const std::uint32_t key = random_key();
+    return {key, static_cast<std::uint32_t>(random_() % options_.days), 1};
   }
 
-  std::string range() const {
-    if (options_.range_days == 0) return "";
-    return R"(,"range":{"from":)" + bucket(0) + R"(,"to":)" + bucket(options_.range_days - 1) + "}";
-  }
-
-  const Options& options_;
+  const WorkloadOptions options_;
+  const Protocol& protocol_;
   std::mt19937_64 random_;
-  std::vector<Request> requests_;
 };
 
 }  // namespace karma::load

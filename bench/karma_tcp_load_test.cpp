@@ -1,0 +1,228 @@
+// Load over TCP: how many operations a server takes, how long each takes, and what it costs the server. See
+// bench/README.md.
+#include <cinttypes>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "load_clients.h"
+#include "load_flags.h"
+#include "load_server.h"
+#include "load_workload.h"
+
+namespace karma::load {
+namespace {
+
+constexpr std::string_view kUsage = R"(Usage: karma_tcp_load_test [option...] [-- option of the server...]
+
+Plays many clients from one thread and measures round trips.
+
+  --host=ADDRESS        IPv4 address of the server (127.0.0.1)
+  --port=PORT           its port (8080)
+  --spawn=PATH          start this server on a free port with a new, temporary data directory; the options behind --
+                        are passed on
+  --protocol=NAME       karma, redis or echo: what the server speaks (karma)
+  --wal=BOOL            the spawned server writes a log (true)
+  --wal-fsync=BOOL      and syncs it before it answers (true)
+  --server-cpu=N        pin the spawned server to this core
+  --client-cpu=N        pin this program to this core
+  --token=TOKEN         sent with every request
+  --op=NAME             increment, sum, batch_add, batch_sum, or mix: 50 % increments, 40 % sums, 5 % of each batch
+                        (increment)
+  --idempotency=BOOL    give each increment an idempotency key of its own (false)
+  --clients=N           connections at a time (64)
+  --pipeline=N          requests that a client has under way (1)
+  --keys=N              counters, chosen at random (100000)
+  --days=N              days that have data and that are written to (30)
+  --batch=N             items or keys of a batch (1000)
+  --range-days=N        days that a read sums; 0: the whole total (0)
+  --seconds=N           how long to measure (5)
+  --requests=N          measure so many requests instead
+  --fill=BOOL           write every key and day once before (true for reads, else false)
+  --verify=BOOL         compare all totals with what was acknowledged, afterwards (false)
+  --server-pid=PID      whose CPU time to measure (that of --spawn)
+  --seed=N              of the random choice (1)
+  --json=BOOL           print one JSON object instead of a text (false)
+
+Redis keeps a hash of days and a total per key: an increment is HINCRBY and INCRBY and counts as one, a sum is GET or,
+with a range, HMGET; a batch_add is as many pairs in one pipeline, a batch_sum MGET or as many HMGETs.
+)";
+
+struct Options {
+  Address address;
+  ServerOptions server;
+  std::uint64_t server_pid = 0;
+  int client_cpu = -1;
+  std::string protocol = "karma";
+  std::string token;
+  WorkloadOptions workload;
+  bool idempotency = false;
+  std::uint64_t clients = 64;
+  std::uint64_t pipeline = 1;
+  std::uint64_t seconds = 5;
+  std::uint64_t requests = 0;
+  bool fill = false;
+  bool verify = false;
+  bool json = false;
+};
+
+Options parse_options(int argc, char** argv) {
+  Options options;
+  WorkloadOptions& workload = options.workload;
+  Flags flags;
+  std::uint64_t port = 8080;
+  flags.text("--host", options.address.host);
+  flags.number("--port", port, 1, 65535);
+  flags.text("--spawn", options.server.path);
+  flags.choice("--protocol", options.protocol, {"karma", "redis", "echo"});
+  flags.truth("--wal", options.server.wal);
+  flags.truth("--wal-fsync", options.server.wal_fsync);
+  flags.cpu("--server-cpu", options.server.cpu);
+  flags.cpu("--client-cpu", options.client_cpu);
+  flags.text("--token", options.token);
+  flags.choice("--op", workload.op, kOps);
+  flags.truth("--idempotency", options.idempotency);
+  flags.number("--clients", options.clients, 1, 10000);
+  flags.number("--pipeline", options.pipeline, 1, 1 << 20);
+  flags.number("--keys", workload.keys, 1, 1u << 31);
+  flags.number("--days", workload.days, 1, 3650);
+  flags.number("--batch", workload.batch, 1, 10000);
+  flags.number("--range-days", workload.range_days, 0, 366);
+  flags.number("--seconds", options.seconds, 1);
+  flags.number("--requests", options.requests, 1);
+  flags.truth("--fill", options.fill);
+  flags.truth("--verify", options.verify);
+  flags.number("--server-pid", options.server_pid, 1, 1u << 30);
+  flags.number("--seed", workload.seed, 0);
+  flags.truth("--json", options.json);
+  options.server.more = flags.parse(argc, argv, kUsage);
+  options.address.port = static_cast<int>(port);
+  options.server.dialect = dialect_of(options.protocol);
+  if (!flags.given("--fill")) options.fill = workload.reads();
+  if (options.protocol == "echo") {
+    if (options.verify) misuse("an echo server has no totals to verify");
+    options.fill = false;
+  }
+  if (options.idempotency && (options.protocol != "karma" || workload.op != "increment"))
+    misuse("--idempotency is for increments of Karma");
+  return options;
+}
+
+std::vector<std::uint64_t> read_totals(const Options& options, const Workload& workload) {
+  Requests requests = workload.totals();
+  std::vector<std::uint64_t> totals = send_all(options.address, options.server.dialect, requests);
+  if (totals.size() != options.workload.keys) fail("the server answered for another number of keys");
+  return totals;
+}
+
+// How many counters hold something else than before plus what was acknowledged.
+std::size_t wrong_totals(const Options& options, const Workload& workload, const Requests& requests,
+                         std::vector<std::uint64_t> expected) {
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    for (const std::uint32_t key : requests.added_by(requests[i])) expected[key] += requests[i].acknowledged;
+  const std::vector<std::uint64_t> found = read_totals(options, workload);
+  std::size_t wrong = 0;
+  for (std::size_t key = 0; key < found.size(); ++key) wrong += found[key] != expected[key];
+  return wrong;
+}
+
+double microseconds(std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1000; }
+
+struct Cost {
+  double server = 0;  // CPU seconds
+  double client = 0;
+};
+
+void report(const Options& options, const Measured& measured, const Cost& cost, const std::string& verified) {
+  const auto replies = static_cast<double>(measured.replies);
+  const double rate = replies / measured.seconds;
+  const double item_rate = static_cast<double>(measured.items) / measured.seconds;
+  const double server_cpu = cost.server * 1e6 / replies;
+  const double client_cpu = cost.client * 1e6 / replies;
+  const Histogram& trips = measured.round_trips;
+  const double p50 = microseconds(trips.at(0.5));
+  const double p90 = microseconds(trips.at(0.9));
+  const double p99 = microseconds(trips.at(0.99));
+  const double p999 = microseconds(trips.at(0.999));
+  const double largest = microseconds(trips.largest());
+  const std::string& op = options.workload.op;
+  if (options.json) {
+    std::printf(R"({"protocol":"%s","op":"%s","clients":%)" PRIu64 R"(,"pipeline":%)" PRIu64
+                R"(,"seconds":%.3f,"replies":%)" PRIu64 R"(,"errors":%)" PRIu64
+                R"(,"ops_per_second":%.0f,"items_per_second":%.0f,"p50_us":%.1f,"p90_us":%.1f,"p99_us":%.1f,)"
+                R"("p999_us":%.1f,"max_us":%.1f,"server_cpu_us_per_op":%.3f,"client_cpu_us_per_op":%.3f,)"
+                R"("verified":"%s"})"
+                "\n",
+                options.protocol.c_str(), op.c_str(), options.clients, options.pipeline, measured.seconds,
+                measured.replies, measured.errors, rate, item_rate, p50, p90, p99, p999, largest, server_cpu,
+                client_cpu, verified.c_str());
+  } else {
+    std::printf("%s, %" PRIu64 " clients x %" PRIu64 " under way, %.2f s\n", op.c_str(), options.clients,
+                options.pipeline, measured.seconds);
+    std::printf("  ops/s          %.0f\n", rate);
+    if (item_rate > rate * 1.5) std::printf("  items/s        %.0f\n", item_rate);
+    std::printf("  round trip us  p50 %.1f  p90 %.1f  p99 %.1f  p99.9 %.1f  max %.1f\n", p50, p90, p99, p999, largest);
+    if (options.server_pid != 0) std::printf("  server CPU us  %.3f an op\n", server_cpu);
+    std::printf("  client CPU us  %.3f an op\n", client_cpu);
+    std::printf("  errors         %" PRIu64 "\n", measured.errors);
+    if (!verified.empty()) std::printf("  totals         %s\n", verified.c_str());
+  }
+  if (measured.errors != 0)
+    std::fprintf(stderr, "%s: first error: %s\n", program_invocation_short_name, measured.first_error.c_str());
+}
+
+Measured measure(const Options& options, Requests& requests, Cost& cost) {
+  Clients clients(options.address, options.server.dialect, options.clients, options.pipeline);
+  Plan plan;
+  plan.stamped = options.idempotency;
+  if (options.requests != 0) {
+    plan.count = options.requests;
+  } else {
+    plan.end = now() + std::chrono::seconds(options.seconds);
+  }
+  const auto self = static_cast<std::uint64_t>(::getpid());
+  const Cost before = {cpu_seconds(options.server_pid), cpu_seconds(self)};
+  Measured measured = clients.run(requests, plan);
+  cost = {cpu_seconds(options.server_pid) - before.server, cpu_seconds(self) - before.client};
+  return measured;
+}
+
+int run(Options options) {
+  std::optional<SpawnedServer> server;
+  if (!options.server.path.empty()) {
+    server.emplace(options.server);
+    options.address = server->address();
+    options.server_pid = server->pid();
+  }
+  pin_to(options.client_cpu);
+  const Dialect dialect = options.server.dialect;
+  const auto protocol = protocol_of(dialect, options.token, options.idempotency);
+  Workload workload(options.workload, *protocol);
+  Requests create = workload.create_series();
+  send_all(options.address, dialect, create);
+  if (options.fill) {
+    Requests fill = workload.fill();
+    send_all(options.address, dialect, fill);
+  }
+  std::vector<std::uint64_t> before;
+  if (options.verify) before = read_totals(options, workload);
+
+  Requests requests = workload.requests();
+  Cost cost;
+  const Measured measured = measure(options, requests, cost);
+  std::size_t wrong = 0;
+  std::string verified;
+  if (options.verify) {
+    wrong = wrong_totals(options, workload, requests, std::move(before));
+    verified =
+        wrong == 0 ? "exact" : std::to_string(wrong) + " of " + std::to_string(options.workload.keys) + " are wrong";
+  }
+  report(options, measured, cost, verified);
+  return measured.errors == 0 && wrong == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace karma::load
+
+int main(int argc, char** argv) { return karma::load::run(karma::load::parse_options(argc, argv)); }

@@ -1,0 +1,85 @@
+// Requests as bytes, one behind the other, so that a client sends any number of them in one write and copies none.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace karma::load {
+
+struct Request {
+  std::size_t offset = 0;
+  std::uint32_t bytes = 0;
+  std::uint32_t items = 1;    // counters it touches
+  std::uint32_t replies = 1;  // that answer it
+  std::uint32_t acknowledged = 0;
+  std::size_t first_added = 0;
+  std::uint32_t added = 0;  // keys that it adds 1 to
+};
+
+class Requests {
+ public:
+  // The bytes that were appended to text() since the last call are a request.
+  Request& end_request(std::size_t items, std::size_t replies) {
+    const std::size_t begin = list_.empty() ? 0 : list_.back().offset + list_.back().bytes;
+    Request request;
+    request.offset = begin;
+    request.bytes = static_cast<std::uint32_t>(text_.size() - begin);
+    request.items = static_cast<std::uint32_t>(items);
+    request.replies = static_cast<std::uint32_t>(replies);
+    request.first_added = added_.size();
+    return list_.emplace_back(request);
+  }
+  std::string& text() { return text_; }
+  // The latest request adds 1 to this key.
+  void adds_to(std::uint32_t key) {
+    added_.push_back(key);
+    ++list_.back().added;
+  }
+  void clear() {
+    text_.clear();
+    list_.clear();
+    added_.clear();
+  }
+
+  std::size_t size() const { return list_.size(); }
+  Request& operator[](std::size_t index) { return list_[index]; }
+  const Request& operator[](std::size_t index) const { return list_[index]; }
+  std::span<const std::uint32_t> added_by(const Request& request) const {
+    return std::span(added_).subspan(request.first_added, request.added);
+  }
+  std::string_view bytes_of(std::size_t first, std::size_t count) const {
+    const Request& last = list_[first + count - 1];
+    return std::string_view(text_).substr(list_[first].offset, last.offset + last.bytes - list_[first].offset);
+  }
+
+  // Every request ends with kStampDigits digits of an idempotency key and kBehindStamp: make them unique.
+  void stamp(std::size_t first, std::size_t count) {
+    for (std::size_t index = first; index < first + count; ++index) {
+      for (std::size_t digit = kStampDigits; digit-- > 0;) {
+        if (stamp_[digit] != '9') {
+          ++stamp_[digit];
+          break;
+        }
+        stamp_[digit] = '0';
+      }
+      const Request& request = list_[index];
+      std::memcpy(text_.data() + request.offset + request.bytes - kBehindStamp.size() - kStampDigits, stamp_,
+                  kStampDigits);
+    }
+  }
+  static constexpr std::size_t kStampDigits = 12;
+  static constexpr std::string_view kBehindStamp = "\"}\n";
+
+ private:
+  std::string text_;
+  std::vector<Request> list_;
+  std::vector<std::uint32_t> added_;
+  char stamp_[kStampDigits + 1] = "000000000000";
+};
+
+}  // namespace karma::load
