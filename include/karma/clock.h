@@ -16,9 +16,6 @@ class Clock {
   virtual std::int64_t unix_seconds() const = 0;
   // For durations and deadlines; never steps.
   virtual std::chrono::steady_clock::time_point steady() const = 0;
-
-  // Today's bucket in UTC.
-  Bucket today() const;
 };
 
 // The bucket of a moment, in UTC.

@@ -14,6 +14,7 @@
 #include "commands/snapshot.h"
 #include "commands/system.h"
 #include "commands/tree.h"
+#include "core/short_text.h"
 
 namespace karma::commands {
 namespace {
@@ -98,7 +99,7 @@ class Index {
   }
   const Op* find(std::string_view name) const {
     for (std::size_t slot = hash(name);; slot = (slot + 1) % kSlots) {
-      if (slots_[slot].op == nullptr || slots_[slot].name == name) return slots_[slot].op;
+      if (slots_[slot].op == nullptr || same_text(slots_[slot].name, name)) return slots_[slot].op;
     }
   }
 
@@ -110,11 +111,7 @@ class Index {
     const Op* op = nullptr;
   };
 
-  static std::size_t hash(std::string_view name) {
-    std::size_t value = name.size();
-    for (const char byte : name) value = value * 31 + static_cast<unsigned char>(byte);
-    return value % kSlots;
-  }
+  static std::size_t hash(std::string_view name) { return short_hash(name) % kSlots; }
   void insert(std::string_view name, const Op& op) {
     std::size_t slot = hash(name);
     while (slots_[slot].op != nullptr) slot = (slot + 1) % kSlots;

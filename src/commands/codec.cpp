@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <karma/clock.h>
+
 #include "core/json_text.h"
 #include "core/utf8.h"
 
@@ -235,7 +237,7 @@ void Decoder::bucket(Bucket& bucket) {
     const bool read = value->type == Type::string ? bucket_text(*value, number) : unsigned_of(*value, "bucket", number);
     if (read) day_of(number, bucket);
   } else {
-    bucket = context_.today;
+    bucket = strict() ? bucket_at(context_.now) : Bucket();
   }
 }
 

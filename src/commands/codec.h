@@ -39,12 +39,11 @@ struct DecodeContext {
     log,      // taken as it is: it was accepted once, perhaps by Karma 1.0
   };
   Arena& arena;
-  Bucket today;
   Source source = Source::request;
   // Whether a series of that name exists. Names that break the rules are accepted where it does (old data).
   bool (*series_exists)(void* state, std::string_view name) = nullptr;
   void* state = nullptr;
-  std::int64_t now = 0;  // Unix seconds
+  std::int64_t now = 0;  // Unix seconds; says which day today is
 };
 
 class Decoder {

@@ -4,6 +4,7 @@
 
 #include "commands/replies.h"
 #include "commands/verdicts.h"
+#include "core/decimal.h"
 
 namespace karma::commands {
 namespace {
@@ -82,9 +83,9 @@ Status CounterBatchSum::answer(Reads& reads, Buffer& out) const {
   *to++ = '[';
   for (std::size_t i = 0; i < keys.size(); ++i) {
     append(i == 0 ? R"({"key":)" : R"(,{"key":)");
-    to = std::to_chars(to, to + 20, keys[i].value).ptr;
+    to = write_decimal(to, keys[i].value);
     append(R"(,"value":)");
-    to = std::to_chars(to, to + 20, sums[i]).ptr;
+    to = write_decimal(to, sums[i]);
     *to++ = '}';
   }
   *to++ = ']';

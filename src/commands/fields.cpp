@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "core/short_text.h"
+
 namespace karma::commands {
 namespace {
 
@@ -66,7 +68,7 @@ static_assert(every_name_has_its_slot());
 std::size_t index_of(std::string_view name) {
   if (name.empty()) return kFieldCount;
   const std::size_t index = kFieldOfSlot[slot_of(name)];
-  return index != kFieldCount && kNames[index] == name ? index : kFieldCount;
+  return index != kFieldCount && same_text(kNames[index], name) ? index : kFieldCount;
 }
 
 }  // namespace

@@ -1,10 +1,16 @@
 #include "core/json_reader.h"
 
+#include <emmintrin.h>
+
+#include <bit>
 #include <charconv>
 #include <cstring>
 
 namespace karma::json {
 namespace {
+
+constexpr int kSafeDigits = 19;  // so many always fit into 64 bits
+constexpr std::uint64_t kTenTo19 = 10000000000000000000U;
 
 bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
 
@@ -49,15 +55,21 @@ char* encode_utf8(char* to, std::uint32_t code) {
   return to;
 }
 
-// Eight bytes at once: is any of them a quote, a backslash or a control character?
-bool ends_plain_run(const char* at) {
-  std::uint64_t bytes;
-  std::memcpy(&bytes, at, sizeof bytes);
-  constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
-  constexpr std::uint64_t kHighs = 0x8080808080808080ULL;
-  const auto has_zero = [](std::uint64_t word) { return (word - kOnes) & ~word & kHighs; };
-  const std::uint64_t control = (bytes - kOnes * 0x20) & ~bytes & kHighs;
-  return (has_zero(bytes ^ (kOnes * '"')) | has_zero(bytes ^ (kOnes * '\\')) | control) != 0;
+// Passes over what may stand in a string as it is, up to a quote, a backslash or a control character; sixteen bytes at
+// once (SSE2 is part of x86-64) as long as there are so many.
+const char* end_of_plain_run(const char* at, const char* end) {
+  const __m128i quote = _mm_set1_epi8('"');
+  const __m128i backslash = _mm_set1_epi8('\\');
+  const __m128i last_control = _mm_set1_epi8(0x1F);
+  for (; end - at >= 16; at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
+    const __m128i marks = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
+    const int found = _mm_movemask_epi8(_mm_or_si128(marks, control));
+    if (found != 0) return at + std::countr_zero(static_cast<unsigned>(found));
+  }
+  while (at != end && *at != '"' && *at != '\\' && static_cast<unsigned char>(*at) >= 0x20) ++at;
+  return at;
 }
 
 }  // namespace
@@ -83,6 +95,7 @@ bool Reader::read_any(Value& value) {
   bool good = false;
   switch (*at_) {
     case '"':
+      ++at_;
       return read_string(value);
     case '{':
       value.type = Type::object;
@@ -116,7 +129,6 @@ bool Reader::read_any(Value& value) {
 // What producers and readers send in bulk are arrays of plain numbers: those pass in a tight loop. Whatever else comes
 // is read as a value.
 bool Reader::skip_array() {
-  constexpr int kSafeDigits = 19;  // so many always fit into 64 bits
   ++at_;
   if (++depth_ > kMaxDepth) return fail("nested too deeply");
   if (take(']')) return --depth_, true;
@@ -150,20 +162,18 @@ bool Reader::read_literal(std::string_view literal) {
 }
 
 bool Reader::read_string(Value& value) {
-  const char* start = ++at_;
+  const char* start = at_;
   value.type = Type::string;
   value.escaped = false;
   while (true) {
-    while (end_ - at_ >= 8 && !ends_plain_run(at_)) at_ += 8;
+    at_ = end_of_plain_run(at_, end_);
     if (at_ == end_) return fail("unfinished string");
     const unsigned char byte = static_cast<unsigned char>(*at_);
     if (byte == '"') break;
-    if (byte < 0x20) return fail("control character in a string");
+    if (byte != '\\') return fail("control character in a string");
     ++at_;
-    if (byte == '\\') {
-      value.escaped = true;
-      if (!read_escape()) return fail("bad escape in a string");
-    }
+    value.escaped = true;
+    if (!read_escape()) return fail("bad escape in a string");
   }
   value.text = {start, static_cast<std::size_t>(at_ - start)};
   ++at_;
@@ -191,13 +201,10 @@ bool Reader::read_number(Value& value) {
   if (at_ == end_ || !is_digit(*at_)) return fail("expected a value");
   const char* digits = at_;
   std::uint64_t number = 0;
-  bool too_large = false;
-  while (at_ != end_ && is_digit(*at_)) {
-    const std::uint64_t digit = static_cast<std::uint64_t>(*at_ - '0');
-    too_large |= number > (UINT64_MAX - digit) / 10;
-    number = number * 10 + digit;
-    ++at_;
-  }
+  while (at_ != end_ && is_digit(*at_)) number = number * 10 + static_cast<std::uint64_t>(*at_++ - '0');
+  // Of twenty digits those from 10^19 up to 2^64 - 1 fit; above, the number has wrapped around to below 10^19.
+  const std::ptrdiff_t count = at_ - digits;
+  const bool too_large = count > kSafeDigits && (count > kSafeDigits + 1 || *digits != '1' || number < kTenTo19);
   if (*digits == '0' && at_ - digits > 1) return fail("a number starts with 0");
   const bool integer = at_ == end_ || (*at_ != '.' && *at_ != 'e' && *at_ != 'E');
   if (integer) {

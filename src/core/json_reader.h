@@ -67,14 +67,17 @@ class Reader {
   void skip_space() {
     while (at_ != end_ && (*at_ == ' ' || *at_ == '\t' || *at_ == '\r' || *at_ == '\n')) ++at_;
   }
+  // Machines write without spaces, so the byte wanted is mostly the next one.
   bool take(char wanted) {
-    skip_space();
-    if (at_ == end_ || *at_ != wanted) return false;
+    if (at_ == end_ || *at_ != wanted) {
+      skip_space();
+      if (at_ == end_ || *at_ != wanted) return false;
+    }
     ++at_;
     return true;
   }
   bool read_any(Value& value);
-  bool read_string(Value& value);
+  bool read_string(Value& value);  // behind the opening quote
   bool read_escape();
   bool read_number(Value& value);
   bool read_literal(std::string_view literal);
@@ -93,8 +96,7 @@ bool Reader::read_object(OnField&& on_field) {
   if (take('}')) return --depth_, true;
   while (true) {
     Value name;
-    skip_space();
-    if (at_ == end_ || *at_ != '"' || !read_string(name)) return fail("expected a field name");
+    if (!take('"') || !read_string(name)) return fail("expected a field name");
     if (!take(':')) return fail("expected ':' behind a field name");
     Value value;
     if (!read_value(value)) return false;

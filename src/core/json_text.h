@@ -1,17 +1,17 @@
 // Writes JSON straight into a Buffer: compact, without a tree.
 #pragma once
 
-#include <charconv>
 #include <cstdint>
 #include <string_view>
 
 #include "core/buffer.h"
+#include "core/decimal.h"
 
 namespace karma::json {
 
 inline void append_number(Buffer& out, std::uint64_t number) {
-  char* const start = out.reserve(20);
-  out.commit(static_cast<std::size_t>(std::to_chars(start, start + 20, number).ptr - start));
+  char* const start = out.reserve(kDecimalRoom);
+  out.commit(static_cast<std::size_t>(write_decimal(start, number) - start));
 }
 
 // Quotes and escapes. Bytes that are not valid UTF-8 (names in old data) become U+FFFD, so that a reply always is.

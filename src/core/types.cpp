@@ -64,6 +64,9 @@ Bucket Bucket::of_day(std::int32_t day) {
 std::string_view series_name_fault(std::string_view name) {
   if (name.empty()) return "must not be empty";
   if (name.size() > 128) return "must not be longer than 128 bytes";
+  bool plain = name.front() != '.';
+  for (const char byte : name) plain &= byte >= 0x20 && byte < 0x7F && byte != '/';
+  if (plain) return {};  // as nearly all are
   if (!valid_utf8(name)) return "must be valid UTF-8";
   if (name.front() == '.') return "must not start with a dot";
   for (std::size_t i = 0; i < name.size(); ++i) {

@@ -21,7 +21,6 @@ class Submitter {
     if (Status status = fields.parse(entry); !status) return status;
     const commands::Op* op = commands::find_op(fields.find(commands::Field::op)->text);
     commands::DecodeContext context{.arena = batch_.arena,
-                                    .today = engine_.clock().today(),
                                     .source = commands::DecodeContext::Source::log,
                                     .series_exists = nullptr,
                                     .state = nullptr};

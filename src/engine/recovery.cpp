@@ -35,7 +35,7 @@ Entry decode_entry(std::string_view text, const store::Store& store, std::int64_
     entry.refusal = "not an operation that is logged";
     return entry;
   }
-  DecodeContext context{.arena = arena, .today = Bucket(), .source = DecodeContext::Source::log};
+  DecodeContext context{.arena = arena, .source = DecodeContext::Source::log};
   Result<void*> command = op->decode(fields, context);
   if (!command) {
     entry.refusal = command.error().message;

@@ -117,9 +117,8 @@ class Dispatcher::Impl {
 
   // The clock is read once for a request, here.
   commands::DecodeContext make_context(Arena& arena) {
-    const std::int64_t now = engine_.clock().unix_seconds();
-    commands::DecodeContext context{.arena = arena, .today = bucket_at(now)};
-    context.now = now;
+    commands::DecodeContext context{.arena = arena};
+    context.now = engine_.clock().unix_seconds();
     context.series_exists = [](void* self, std::string_view series) {
       Impl& impl = *static_cast<Impl*>(self);
       std::lock_guard lock(impl.reader_);

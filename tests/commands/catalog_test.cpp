@@ -164,7 +164,7 @@ struct Decoded {
     status = fields.parse(line);
     if (!status) return;
     op = find_op(fields.find(Field::op)->text);
-    DecodeContext context{.arena = arena, .today = Bucket::of_number(20260505), .source = source};
+    DecodeContext context{.arena = arena, .source = source, .now = 1777982400};  // 2026-05-05
     Result<void*> result = op->decode(fields, context);
     if (!result) {
       status = result.error();

@@ -233,6 +233,8 @@ TEST(JsonReader, IntegersHoldSixtyFourBits) {
   };
   EXPECT_EQ(integer("18446744073709551615").number, UINT64_MAX);
   EXPECT_EQ(integer("9223372036854775808").number, std::uint64_t{1} << 63);
+  EXPECT_EQ(integer("9999999999999999999").number, 9999999999999999999U);
+  EXPECT_EQ(integer("10000000000000000000").number, 10000000000000000000U);
   EXPECT_EQ(integer("0").type, Type::unsigned_integer);
   EXPECT_EQ(integer("-0").type, Type::unsigned_integer);
   EXPECT_EQ(integer("-1").type, Type::negative_integer);
@@ -240,9 +242,31 @@ TEST(JsonReader, IntegersHoldSixtyFourBits) {
   EXPECT_EQ(integer("1.0").type, Type::real);
   EXPECT_EQ(integer("1e2").type, Type::real);
   EXPECT_EQ(integer("1e-400").type, Type::real) << "too small is zero, not an error";
-  for (const char* text : {"18446744073709551616", "99999999999999999999", "184467440737095516150",
+  for (const char* text : {"18446744073709551616", "19999999999999999999", "20000000000000000000", "99999999999999999999", "184467440737095516150",
                            "-9223372036854775809", "-18446744073709551615"}) {
     EXPECT_FALSE(accepts(text)) << text;
+  }
+}
+
+// Strings are read sixteen bytes at a time: what ends one, or may not be in it, at every place of every length.
+TEST(JsonReader, StringsEndWhereTheyEnd) {
+  for (std::size_t length = 0; length <= 50; ++length) {
+    const std::string plain = "\"" + std::string(length, 'x') + "\"";
+    EXPECT_TRUE(accepts(plain + std::string(20, ' '))) << length;
+    EXPECT_FALSE(accepts(plain.substr(0, plain.size() - 1))) << length;
+    Reader reader(plain);
+    Value value;
+    ASSERT_TRUE(reader.read_value(value));
+    EXPECT_EQ(value.text, std::string(length, 'x'));
+    for (std::size_t at = 1; at <= length; ++at) {
+      for (const char byte : {'\0', '\x1f', '\x20', '\x7f', '\x80', '\xff', '"', '\\'}) {
+        std::string text = plain;
+        text[at] = byte;
+        const bool passes = byte != '"' && byte != '\\' && static_cast<unsigned char>(byte) >= 0x20;
+        EXPECT_EQ(accepts(text), passes) << length << " " << at << " " << static_cast<int>(byte);
+        EXPECT_EQ(accepts(text + std::string(16, ' ')), passes) << length << " " << at << " " << static_cast<int>(byte);
+      }
+    }
   }
 }
 
