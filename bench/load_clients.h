@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <chrono>
@@ -78,6 +79,7 @@ struct Plan {
   std::uint64_t count = std::numeric_limits<std::uint64_t>::max();  // in a circle, until it is reached
   Time end = Time::max();                                           // or until then
   bool stamped = false;                                             // with idempotency keys
+  const std::atomic<bool>* stop = nullptr;                          // or until it is true
   std::vector<std::uint64_t>* values = nullptr;                     // takes the sums of all replies
 };
 
@@ -154,7 +156,7 @@ class Clients {
 
   // The next requests that lie behind each other, at most `limit`.
   Run take(std::uint64_t limit, Time time) {
-    if (time >= plan_.end) plan_.count = 0;
+    if (time >= plan_.end || (plan_.stop != nullptr && plan_.stop->load(std::memory_order_relaxed))) plan_.count = 0;
     if (next_ == requests_->size()) next_ = 0;
     const Run run{next_, std::min({limit, plan_.count, std::uint64_t{requests_->size() - next_}}), time};
     next_ += run.count;

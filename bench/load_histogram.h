@@ -17,6 +17,12 @@ class Histogram {
     largest_ = std::max(largest_, nanoseconds);
   }
 
+  void add(const Histogram& other) {
+    for (std::size_t slot = 0; slot < counts_.size(); ++slot) counts_[slot] += other.counts_[slot];
+    count_ += other.count_;
+    largest_ = std::max(largest_, other.largest_);
+  }
+
   std::uint64_t count() const { return count_; }
   std::uint64_t largest() const { return largest_; }
 

@@ -1,0 +1,464 @@
+// A large series: how fast it is written, what it occupies, how fast it is read in many ways, whom a snapshot holds up,
+// and how long a restart takes. See bench/README.md.
+#include <algorithm>
+#include <atomic>
+#include <cinttypes>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "load_clients.h"
+#include "load_flags.h"
+#include "load_server.h"
+#include "load_workload.h"
+
+namespace karma::load {
+namespace {
+
+constexpr std::string_view kUsage =
+    R"(Usage: karma_volume_load_test --spawn=PATH [option...] [-- option of the server...]
+
+Fills a server with points over one connection, then reads it in many ways, snapshots it and restarts it.
+
+  --spawn=PATH          start this server on a free port with a new, temporary data directory
+  --server=NAME         karma or redis: what it is (karma)
+  --wal=BOOL            it writes a log (false)
+  --wal-fsync=BOOL      and syncs it before it answers (true)
+  --server-cpu=N        pin it to this core
+  --client-cpu=N        pin this program to this core
+  --sizes=N[,N...]      keys; each size on a server of its own (1000,10000)
+  --bucket-count=N      days of each key (30)
+  --batch-size=N        points of a series.batch_add, keys of a counter.batch_sum (1000)
+  --profile=year-356    50000 keys, 356 days
+  --values=NAME         small: 1 to 255; large: 1 to 2^32 - 1 (small)
+  --order=NAME          day: all keys of a day, then the next day; key: all days of a key, then the next key (day)
+  --pipeline=N          batches that are under way while writing (8)
+  --single-rounds=N     single increments, and as many sums (20000)
+  --read-rounds=N       batch_sums of each range, and tree reads (200)
+  --verify=BOOL         compare all totals with what was written (true)
+  --json=BOOL           print one JSON object instead of a text (false)
+)";
+
+struct Options {
+  ServerOptions server;
+  std::string kind = "karma";
+  int client_cpu = -1;
+  std::vector<std::uint64_t> sizes = {1000, 10000};
+  std::uint64_t days = 30;
+  std::uint64_t batch = 1000;
+  std::string values = "small";
+  std::string order = "day";
+  std::uint64_t pipeline = 8;
+  std::uint64_t single_rounds = 20000;
+  std::uint64_t read_rounds = 200;
+  bool verify = true;
+  bool json = false;
+};
+
+Options parse_options(int argc, char** argv) {
+  Options options;
+  options.server.wal = false;
+  std::string sizes;
+  std::string profile;
+  Flags flags;
+  flags.text("--spawn", options.server.path);
+  flags.choice("--server", options.kind, {"karma", "redis"});
+  flags.truth("--wal", options.server.wal);
+  flags.truth("--wal-fsync", options.server.wal_fsync);
+  flags.cpu("--server-cpu", options.server.cpu);
+  flags.cpu("--client-cpu", options.client_cpu);
+  flags.text("--sizes", sizes);
+  flags.number("--bucket-count", options.days, 1, 366);
+  flags.number("--batch-size", options.batch, 1, 10000);
+  flags.choice("--profile", profile, {"year-356"});
+  flags.choice("--values", options.values, {"small", "large"});
+  flags.choice("--order", options.order, {"day", "key"});
+  flags.number("--pipeline", options.pipeline, 1, 1024);
+  flags.number("--single-rounds", options.single_rounds, 1);
+  flags.number("--read-rounds", options.read_rounds, 1);
+  flags.truth("--verify", options.verify);
+  flags.truth("--json", options.json);
+  options.server.more = flags.parse(argc, argv, kUsage);
+  if (options.server.path.empty()) misuse("--spawn is needed");
+  if (profile == "year-356") {
+    options.sizes = {50000};
+    options.days = 356;
+  }
+  if (!sizes.empty()) options.sizes.clear();
+  for (std::size_t at = 0; at < sizes.size();) {
+    const std::size_t end = std::min(sizes.find(',', at), sizes.size());
+    options.sizes.push_back(parse_number("--sizes", std::string_view(sizes).substr(at, end - at), 1, 1u << 30));
+    at = end + 1;
+  }
+  options.server.dialect = dialect_of(options.kind);
+  std::vector<std::string> fixed = {"--query-timeout-ms=0"};
+  // So that Redis keeps the days of a key in their compact form.
+  if (options.server.dialect == Dialect::redis) fixed = {"--hash-max-listpack-entries", "512"};
+  options.server.more.insert(options.server.more.begin(), fixed.begin(), fixed.end());
+  return options;
+}
+
+// A client that increments and sums in turn, one request at a time, until it is told to stop.
+class Bystander {
+ public:
+  Bystander(const Address& address, const Options& options, const Protocol& protocol, std::uint64_t keys)
+      : clients_(address, options.server.dialect, 1, 1) {
+    std::mt19937_64 random(7);
+    for (int i = 0; i < 20000; ++i) {
+      const auto key = static_cast<std::uint32_t>(random() % keys);
+      if (i % 2 == 0) {
+        const Point point{key, static_cast<std::uint32_t>(random() % options.days), 1};
+        requests_.end_request(1, protocol.increment(requests_.text(), point));
+        requests_.adds_to(key);
+      } else {
+        requests_.end_request(1, protocol.sum(requests_.text(), key, {}));
+      }
+    }
+    thread_ = std::thread([this] {
+      Plan plan;
+      plan.stop = &stop_;
+      measured_ = clients_.run(requests_, plan);
+    });
+  }
+  ~Bystander() {
+    stop_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+  Bystander(const Bystander&) = delete;
+  Bystander& operator=(const Bystander&) = delete;
+
+  // Stops it; adds what it wrote to the expected totals.
+  Histogram finish(std::vector<std::uint64_t>& totals) {
+    stop_ = true;
+    thread_.join();
+    if (measured_.errors != 0) fail("refused: " + measured_.first_error);
+    for (std::size_t i = 0; i < requests_.size(); ++i)
+      for (const std::uint32_t key : requests_.added_by(requests_[i])) totals[key] += requests_[i].acknowledged;
+    return measured_.round_trips;
+  }
+
+ private:
+  Clients clients_;
+  Requests requests_;
+  Measured measured_;
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
+
+struct Figure {
+  const char* name;
+  const char* label;
+  double value;
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// One size on one server.
+class Volume {
+ public:
+  Volume(const Options& options, std::uint64_t keys)
+      : options_(options),
+        keys_(keys),
+        dialect_(options.server.dialect),
+        protocol_(protocol_of(dialect_)),
+        server_(options.server),
+        totals_(keys) {}
+
+  std::vector<Figure> run() {
+    pin_to(options_.client_cpu);
+    Requests create;
+    create.end_request(1, protocol_->create(create.text()));
+    send_all(server_.address(), dialect_, create);
+    write();
+    single("single_increments_per_second", "single increments/s", true);
+    single("single_sums_per_second", "single sums/s", false);
+    read("batch_sum_whole_per_second", "batch_sum, all time: items/s", "batch_sum_whole_per_core", {});
+    read("batch_sum_30_per_second", "batch_sum, 30 days: items/s", "batch_sum_30_per_core", latest(30));
+    read("batch_sum_days_per_second", "batch_sum, every day: items/s", "batch_sum_days_per_core",
+         latest(options_.days));
+    if (dialect_ == Dialect::karma) {
+      tree("summary_whole_ms", "tree.summary, ms", "tree.summary", "", {});
+      tree("summary_30_ms", "tree.summary, 30 days, ms", "tree.summary", "", latest(30));
+      tree("summary_days_ms", "tree.summary, every day, ms", "tree.summary", "", latest(options_.days));
+      tree("top_whole_ms", "tree.top 100, ms", "tree.top", R"(,"limit":100)", {});
+      tree("top_30_ms", "tree.top 100, 30 days, ms", "tree.top", R"(,"limit":100)", latest(30));
+    }
+    snapshots();
+    restart();
+    return figures_;
+  }
+
+  bool exact() const { return exact_; }
+
+ private:
+  Range latest(std::uint64_t days) const {
+    const std::uint64_t count = std::min(days, options_.days);
+    return Range::days(options_.days - count, count);
+  }
+  double points() const { return static_cast<double>(keys_ * options_.days); }
+  void add(const char* name, const char* label, double value) { figures_.push_back({name, label, value}); }
+
+  // Requests are made in portions, while no clock runs.
+  void write() {
+    constexpr std::size_t kPortion = 256;
+    const std::uint64_t before = resident_bytes(server_.pid());
+    Clients clients(server_.address(), dialect_, 1, options_.pipeline);
+    std::mt19937_64 random(1);
+    Requests requests;
+    std::vector<Point> batch;
+    double seconds = 0;
+    double cpu = 0;
+    const auto send = [&] {
+      Plan plan;
+      plan.count = requests.size();
+      const double cpu_before = cpu_seconds(server_.pid());
+      const Measured measured = clients.run(requests, plan);
+      if (measured.errors != 0) fail("refused: " + measured.first_error);
+      seconds += measured.seconds;
+      cpu += cpu_seconds(server_.pid()) - cpu_before;
+      requests.clear();
+    };
+    const std::uint64_t count = keys_ * options_.days;
+    const bool by_day = options_.order == "day";
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const auto key = static_cast<std::uint32_t>(by_day ? i % keys_ : i / options_.days);
+      const auto day = static_cast<std::uint32_t>(by_day ? i / keys_ : i % options_.days);
+      const std::uint64_t value = random() % (options_.values == "small" ? 0xff : 0xffffffff) + 1;
+      totals_[key] += value;
+      batch.push_back({key, day, value});
+      if (batch.size() < options_.batch && i + 1 < count) continue;
+      requests.end_request(batch.size(), protocol_->batch_add(requests.text(), batch));
+      batch.clear();
+      if (requests.size() == kPortion || i + 1 == count) send();
+    }
+    add("write_points_per_second", "points/s written", points() / seconds);
+    add("write_ns_per_point", "written, ns a point", seconds * 1e9 / points());
+    add("write_cpu_ns_per_point", "written, server CPU ns a point", cpu * 1e9 / points());
+    const auto grown = static_cast<double>(resident_bytes(server_.pid())) - static_cast<double>(before);
+    add("rss_bytes_per_point", "resident bytes a point", grown / points());
+  }
+
+  void single(const char* name, const char* label, bool increments) {
+    std::mt19937_64 random(2);
+    Requests requests;
+    for (std::uint64_t i = 0; i < options_.single_rounds; ++i) {
+      const auto key = static_cast<std::uint32_t>(random() % keys_);
+      const Point point{key, static_cast<std::uint32_t>(random() % options_.days), 1};
+      requests.end_request(
+          1, increments ? protocol_->increment(requests.text(), point) : protocol_->sum(requests.text(), key, {}));
+      if (increments) ++totals_[key];
+    }
+    add(name, label, static_cast<double>(requests.size()) / ask(requests));
+  }
+
+  // Seconds that the requests took, one after the other.
+  double ask(Requests& requests) {
+    Plan plan;
+    plan.count = requests.size();
+    const Measured measured = Clients(server_.address(), dialect_, 1, 1).run(requests, plan);
+    if (measured.errors != 0) fail("refused: " + measured.first_error);
+    return measured.seconds;
+  }
+
+  void read(const char* name, const char* label, const char* name_per_core, Range range) {
+    constexpr std::uint64_t kMostDifferent = 16;
+    std::mt19937_64 random(3);
+    Requests requests;
+    for (std::uint64_t i = 0; i < std::min(options_.read_rounds, kMostDifferent); ++i) {
+      std::vector<std::uint32_t> keys;
+      for (std::uint64_t k = 0; k < options_.batch; ++k) keys.push_back(static_cast<std::uint32_t>(random() % keys_));
+      requests.end_request(keys.size(), protocol_->batch_sum(requests.text(), keys, range));
+    }
+    Plan plan;
+    plan.count = options_.read_rounds;
+    plan.end = now() + std::chrono::seconds(10);
+    const double before = cpu_seconds(server_.pid());
+    const Measured measured = Clients(server_.address(), dialect_, 4, 1).run(requests, plan);
+    if (measured.errors != 0) fail("refused: " + measured.first_error);
+    const auto items = static_cast<double>(measured.items);
+    add(name, label, items / measured.seconds);
+    add(name_per_core, "  items a second of server CPU", items / (cpu_seconds(server_.pid()) - before));
+  }
+
+  void tree(const char* name, const char* label, const char* op, const char* fields, Range range) {
+    const KarmaProtocol protocol("", false);
+    Requests requests;
+    requests.end_request(1, protocol.series_op(requests.text(), op, fields, range));
+    Plan plan;
+    plan.count = options_.read_rounds;
+    plan.end = now() + std::chrono::seconds(5);
+    const Measured measured = Clients(server_.address(), dialect_, 1, 1).run(requests, plan);
+    if (measured.errors != 0) fail("refused: " + measured.first_error);
+    add(name, label, static_cast<double>(measured.round_trips.at(0.5)) / 1e6);
+  }
+
+  void snapshots() {
+    constexpr int kRounds = 3;
+    Bystander idle_client(server_.address(), options_, *protocol_, keys_);
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    const Histogram idle = idle_client.finish(totals_);
+    Histogram busy;
+    std::vector<double> alone;
+    std::vector<double> writes;
+    double bytes = 0;
+    for (int i = 0; i < kRounds; ++i) {
+      {
+        Bystander client(server_.address(), options_, *protocol_, keys_);
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        snapshot();
+        busy.add(client.finish(totals_));
+      }
+      alone.push_back(snapshot());
+      bytes = static_cast<double>(snapshot_bytes());
+      writes.push_back(write_and_sync(static_cast<std::uint64_t>(bytes)));
+    }
+    add("snapshot_ms", "snapshot of everything, ms", median(alone) * 1e3);
+    add("snapshot_ns_per_point", "  ns a point", median(alone) * 1e9 / points());
+    add("snapshot_bytes_per_point", "  bytes a point", bytes / points());
+    add("snapshot_to_write", "  times write + fsync of as many bytes", median(alone) / median(writes));
+    const auto at = [](const Histogram& trips, double share) { return static_cast<double>(trips.at(share)) / 1e6; };
+    add("idle_p999_ms", "one client, idle: p99.9 ms", at(idle, 0.999));
+    add("idle_max_ms", "  longest, ms", static_cast<double>(idle.largest()) / 1e6);
+    add("snapshot_p999_ms", "  during a snapshot: p99.9 ms", at(busy, 0.999));
+    add("snapshot_p999_to_idle", "  p99.9 during a snapshot to idle", at(busy, 0.999) / at(idle, 0.999));
+    add("snapshot_stall_ms", "  longest during a snapshot, ms", static_cast<double>(busy.largest()) / 1e6);
+  }
+
+  // Seconds. A write comes first, so that there is something new.
+  double snapshot() {
+    Requests requests;
+    requests.end_request(1, protocol_->increment(requests.text(), {0, 0, 1}));
+    ask(requests);
+    ++totals_[0];
+    requests.clear();
+    const std::filesystem::path dump = server_.directory() / "dump.rdb";
+    std::filesystem::remove(dump);
+    requests.text() += dialect_ == Dialect::redis ? "BGSAVE\r\n"
+                                                  : R"({"v":2,"op":"snapshot.create_all"})"
+                                                    "\n";
+    requests.end_request(1, 1);
+    const Time begin = now();
+    ask(requests);
+    if (dialect_ == Dialect::redis) {  // which renames the file when it is whole
+      while (!std::filesystem::exists(dump)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    const double seconds = seconds_since(begin);
+    // Redis refuses the next one until it has seen the end of this one.
+    if (dialect_ == Dialect::redis) std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    return seconds;
+  }
+
+  // The newest of what the server keeps.
+  std::uint64_t snapshot_bytes() const {
+    std::filesystem::file_time_type newest = std::filesystem::file_time_type::min();
+    std::uint64_t bytes = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(server_.directory())) {
+      if (entry.path().extension() != ".tree" && entry.path().extension() != ".rdb") continue;
+      if (entry.last_write_time() <= newest) continue;
+      newest = entry.last_write_time();
+      bytes = entry.file_size();
+    }
+    return bytes;
+  }
+
+  // Seconds for what the disk can be asked for: so many bytes beside the server's directory.
+  double write_and_sync(std::uint64_t bytes) const {
+    const std::string path = server_.directory().string() + ".probe";
+    std::string chunk(1 << 20, '\0');
+    std::mt19937_64 random(4);
+    for (char& byte : chunk) byte = static_cast<char>(random());
+    const Time begin = now();
+    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    for (std::uint64_t left = bytes; left > 0;) {
+      const ssize_t written = ::write(file, chunk.data(), std::min<std::uint64_t>(left, chunk.size()));
+      if (written <= 0) fail("cannot write " + path);
+      left -= static_cast<std::uint64_t>(written);
+    }
+    if (file < 0 || ::fsync(file) != 0) fail("cannot sync " + path);
+    const double seconds = seconds_since(begin);
+    ::close(file);
+    ::unlink(path.c_str());
+    return seconds;
+  }
+
+  // From the start of the process to the first good answer, on what the latest snapshot holds.
+  void restart() {
+    const bool before = !options_.verify || totals_are_right();
+    server_.kill();
+    const Time begin = now();
+    server_.start();
+    Requests requests;
+    requests.end_request(1, protocol_->sum(requests.text(), 0, {}));
+    Clients clients(server_.address(), dialect_, 1, 1);
+    Plan plan;
+    plan.count = 1;
+    while (clients.run(requests, plan).errors != 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const double seconds = seconds_since(begin);
+    add("restore_ms", "restart, ms", seconds * 1e3);
+    add("restore_ns_per_point", "  ns a point", seconds * 1e9 / points());
+    exact_ = before && (!options_.verify || totals_are_right());
+  }
+
+  bool totals_are_right() const {
+    WorkloadOptions workload;
+    workload.keys = keys_;
+    Requests requests = Workload(workload, *protocol_).totals();
+    return send_all(server_.address(), dialect_, requests) == totals_;
+  }
+
+  const Options& options_;
+  const std::uint64_t keys_;
+  const Dialect dialect_;
+  const std::unique_ptr<Protocol> protocol_;
+  SpawnedServer server_;
+  std::vector<std::uint64_t> totals_;
+  std::vector<Figure> figures_;
+  bool exact_ = false;
+};
+
+void print_json(const std::vector<Figure>& figures) {
+  for (const Figure& figure : figures) std::printf(R"(,"%s":%.6g)", figure.name, figure.value);
+}
+
+void print_text(const std::vector<Figure>& figures) {
+  for (const Figure& figure : figures) std::printf("  %-40s %.6g\n", figure.label, figure.value);
+}
+
+int run(const Options& options) {
+  bool exact = true;
+  if (options.json)
+    std::printf(R"({"server":"%s","values":"%s","sizes":[)", options.kind.c_str(), options.values.c_str());
+  const char* separator = "";
+  for (const std::uint64_t keys : options.sizes) {
+    Volume volume(options, keys);
+    const std::vector<Figure> figures = volume.run();
+    exact &= volume.exact();
+    const char* verified = !options.verify ? "" : volume.exact() ? "exact" : "wrong";
+    if (options.json) {
+      std::printf(R"(%s{"keys":%)" PRIu64 R"(,"days":%)" PRIu64, separator, keys, options.days);
+      print_json(figures);
+      std::printf(R"(,"verified":"%s"})", verified);
+      separator = ",";
+    } else {
+      std::printf("%" PRIu64 " keys x %" PRIu64 " days, values %s\n", keys, options.days,
+                  options.values == "small" ? "up to 255" : "up to 2^32");
+      print_text(figures);
+      if (options.verify) std::printf("  %-40s %s\n", "totals, before and after the restart", verified);
+    }
+    std::fflush(stdout);
+  }
+  if (options.json) std::printf("]}\n");
+  return exact ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace karma::load
+
+int main(int argc, char** argv) { return karma::load::run(karma::load::parse_options(argc, argv)); }
