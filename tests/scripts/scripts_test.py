@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 """The house rules of scripts/check_source and the matching of scripts/readme_test, tried on texts that break them."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
+import json
 import pathlib
 import sys
+import tempfile
+import types
 import unittest
 
 sys.dont_write_bytecode = True
@@ -21,6 +26,7 @@ def load(name):
 source = load("check_source")
 readme = load("readme_test")
 conformance = load("conformance")
+speed = load("check_speed")
 
 
 class CheckSource(unittest.TestCase):
@@ -93,6 +99,67 @@ class Conformance(unittest.TestCase):
     def test_parts_of_envelopes_and_counts_stay_as_they_are(self):
         self.assertEqual(conformance.demand_checksums([{"$subset": {"lsn": 3}}]), 0)
         self.assertEqual(conformance.demand_checksums({"$len": 4}), 0)
+
+
+class CheckSpeed(unittest.TestCase):
+    PLATFORM = {"compiler": "g++ 12", "processor": "x86-64 avx2"}
+    RECORDED = {"sum": 1000.0, "batch_sum": 20000.0}
+
+    def run_with(self, counted, *arguments, platform=PLATFORM, recorded=RECORDED):
+        """Returns exit status, output and the figures afterwards."""
+        counter = types.SimpleNamespace(
+            platform=lambda: platform,
+            operations=lambda: {name: (1, 2) for name in counted},
+            instructions=lambda operations: {name: counted[name] for name in operations})
+
+        with tempfile.TemporaryDirectory() as directory, contextlib.redirect_stdout(io.StringIO()) as output, \
+                contextlib.redirect_stderr(output):
+            figures = pathlib.Path(directory) / "speed.json"
+            figures.write_text(json.dumps({"platform": self.PLATFORM, "instructions": recorded}))
+            try:
+                status = speed.main(list(arguments), lambda: counter, figures)
+            except SystemExit as end:
+                status = end.code
+            return status, output.getvalue(), json.loads(figures.read_text())
+
+    def test_six_percent_more_fail_and_are_named(self):
+        status, output, _ = self.run_with({"sum": 1060.0, "batch_sum": 20000.0})
+        self.assertEqual(status, 1)
+        self.assertRegex(output, r"(?m)^sum +1,000 +1,060 +\+6\.0 %  SLOWER$")
+        self.assertRegex(output, r"(?m)^batch_sum +20,000 +20,000 +\+0\.0 %$")
+
+    def test_four_percent_more_pass(self):
+        status, output, _ = self.run_with({"sum": 1040.0, "batch_sum": 20800.0})
+        self.assertEqual(status, 0)
+        self.assertNotIn("SLOWER", output)
+
+    def test_what_got_faster_passes_and_is_told(self):
+        status, output, _ = self.run_with({"sum": 940.0, "batch_sum": 19200.0})
+        self.assertEqual(status, 0)
+        self.assertEqual(output.count("record the new figure"), 1)
+
+    def test_operations_and_records_must_match(self):
+        self.assertEqual(self.run_with({"sum": 1000.0})[0], 1)
+        self.assertEqual(self.run_with({**self.RECORDED, "increment": 1.0})[0], 1)
+
+    def test_a_named_operation_is_judged_alone(self):
+        counted = {"sum": 1060.0, "batch_sum": 20000.0}
+        self.assertEqual(self.run_with(counted, "batch_sum")[0], 0)
+        self.assertEqual(self.run_with(counted, "sum")[0], 1)
+
+    def test_figures_of_another_platform_are_not_compared(self):
+        status, output, _ = self.run_with({"sum": 9999.0}, platform={**self.PLATFORM, "compiler": "g++ 13"})
+        self.assertEqual(status, 0)
+        self.assertRegex(output, r"^not compared: recorded with g\+\+ 12, x86-64 avx2; here is g\+\+ 13, x86-64 avx2$")
+
+    def test_recording_replaces_all_figures(self):
+        status, _, figures = self.run_with({"sum": 1060.0, "increment": 5.0}, "--record")
+        self.assertEqual(status, 0)
+        self.assertEqual(figures, {"platform": self.PLATFORM, "instructions": {"sum": 1060.0, "increment": 5.0}})
+
+    def test_wrong_usage_has_a_status_of_its_own(self):
+        for arguments in (["--nonsense"], ["multiply"], ["--record", "sum"]):
+            self.assertEqual(self.run_with(dict(self.RECORDED), *arguments)[0], 2, arguments)
 
 
 if __name__ == "__main__":
