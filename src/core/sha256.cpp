@@ -55,7 +55,8 @@ void block_portable(State& state, const std::uint8_t* block) {
   for (int i = 0; i < 8; ++i) state[i] += add[i];
 }
 
-// Four rounds an iteration. The instructions keep the state as (a,b,e,f) and (c,d,g,h), highest element first.
+// Four rounds an iteration; unrolled, or the schedule would go through memory. The instructions keep the state as
+// (a,b,e,f) and (c,d,g,h), highest element first.
 __attribute__((target("sha,sse4.1,ssse3"))) void blocks_sha_ni(State& state, const std::uint8_t* blocks,
                                                                std::size_t count) {
   const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
@@ -70,8 +71,10 @@ __attribute__((target("sha,sse4.1,ssse3"))) void blocks_sha_ni(State& state, con
     const __m128i abef_before = abef;
     const __m128i cdgh_before = cdgh;
     __m128i w[4];  // the last 16 words of the message schedule
+#pragma GCC unroll 4
     for (int i = 0; i < 4; ++i)
       w[i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(blocks + 16 * i)), swap);
+#pragma GCC unroll 16
     for (int i = 0; i < 16; ++i) {
       __m128i& now = w[i & 3];
       if (i >= 4) {

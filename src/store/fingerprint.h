@@ -8,12 +8,12 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
+#include "core/decimal.h"
 #include "core/sha256.h"
 
 namespace karma::store {
@@ -29,13 +29,15 @@ class FingerprintBuilder {
   void text(std::string_view name, std::string_view value) {
     char* to = begin_line(name, 's');
     *to++ = ':';
-    to = std::to_chars(to, to + kNumberBytes, value.size()).ptr;
+    to = write_decimal(to, value.size());
     *to++ = ':';
     used_ = static_cast<std::size_t>(to - pending_);
-    if (used_ + value.size() + 1 > sizeof(pending_)) spill();
-    if (value.size() + 1 > sizeof(pending_)) {
-      sha_.update(value);
-      value = {};
+    if (used_ + value.size() + 1 > sizeof(pending_)) {
+      hash(used_);
+      if (value.size() + 1 > sizeof(pending_)) {
+        sha_.update(value);
+        value = {};
+      }
     }
     end_line(append(pending_ + used_, value));
   }
@@ -47,17 +49,18 @@ class FingerprintBuilder {
   void absent(std::string_view name) { end_line(begin_line(name, 'n')); }
 
   Fingerprint finish() {
-    spill();
+    hash(used_);
     return sha_.finish();
   }
 
  private:
-  static constexpr std::size_t kNumberBytes = 20;
+  static constexpr std::size_t kBlockBytes = 64;  // of SHA-256
 
   static char* append(char* to, std::string_view text) { return std::copy(text.begin(), text.end(), to); }
   // Field names are short, so that a line without its text always fits into an empty buffer.
   char* begin_line(std::string_view name, char type) {
-    if (used_ + name.size() + kNumberBytes + 8 > sizeof(pending_)) spill();
+    // Whole blocks, so that the hash need not piece them together.
+    if (used_ + name.size() + kDecimalRoom + 8 > sizeof(pending_)) hash(used_ / kBlockBytes * kBlockBytes);
     char* to = append(pending_ + used_, name);
     *to++ = ':';
     *to++ = type;
@@ -70,11 +73,12 @@ class FingerprintBuilder {
   void decimal_line(std::string_view name, char type, std::uint64_t value) {
     char* to = begin_line(name, type);
     *to++ = ':';
-    end_line(std::to_chars(to, to + kNumberBytes, value).ptr);
+    end_line(write_decimal(to, value));
   }
-  void spill() {
-    sha_.update({pending_, used_});
-    used_ = 0;
+  void hash(std::size_t bytes) {
+    sha_.update({pending_, bytes});
+    std::copy(pending_ + bytes, pending_ + used_, pending_);
+    used_ -= bytes;
   }
 
   Sha256 sha_;
