@@ -1,6 +1,7 @@
 #include "tools/line_source.h"
 
 #include <cstring>
+#include <future>
 
 #include "core/buffer.h"
 
@@ -13,16 +14,26 @@ constexpr std::size_t kBlockBytes = 1 << 20;
 
 Result<Sha256Digest> for_each_line(const File& file, const std::function<Status(const Line&)>& on_line) {
   Sha256 hash;
+  Buffer block;
+  const auto read_block = [&](std::uint64_t offset) {
+    block.clear();
+    Result<std::size_t> size = file.read_at(offset, block.reserve(kBlockBytes), kBlockBytes);
+    if (size) block.commit(*size);
+    hash.update(block.view());
+    return size;
+  };
   Buffer bytes;  // not handed over yet
   Line line;
   std::uint64_t read = 0;
+  // Reading and hashing take as long as what is done with the lines, so they are done beside it, one block ahead.
+  std::future<Result<std::size_t>> ahead = std::async(std::launch::async, read_block, read);
   while (true) {
-    Result<std::size_t> size = file.read_at(read, bytes.reserve(kBlockBytes), kBlockBytes);
+    Result<std::size_t> size = ahead.get();
     if (!size) return size.error();
-    hash.update({bytes.end(), *size});
-    bytes.commit(*size);
+    bytes.append(block.view());
     read += *size;
     const bool last = *size == 0;
+    if (!last) ahead = std::async(std::launch::async, read_block, read);
     std::string_view rest = bytes.view();
     while (!rest.empty()) {
       const std::size_t end = rest.find('\n');

@@ -1,6 +1,7 @@
 #include "tools/points_text.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 
 #include "core/json_reader.h"
@@ -63,9 +64,15 @@ void append_day(Buffer& out, Bucket bucket) {
 }
 
 std::size_t digits_of(std::uint64_t number) {
-  std::size_t digits = 1;
-  for (; number >= 10; number /= 10) ++digits;
-  return digits;
+  static constexpr std::array<std::uint64_t, 20> kPowersOfTen = [] {
+    std::array<std::uint64_t, 20> powers{1};
+    for (std::size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
+    return powers;
+  }();
+  number |= 1;  // 0 has a digit, too
+  // 1233 / 4096 is log10(2), and from below near enough for 64 bits.
+  const std::size_t fewest = static_cast<std::size_t>(std::bit_width(number)) * 1233 >> 12;
+  return fewest + (number >= kPowersOfTen[fewest]);
 }
 
 bool is_header(std::string_view line) {

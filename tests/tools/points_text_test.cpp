@@ -107,5 +107,16 @@ TEST(PointsText, WritesWhatItReads) {
   }
 }
 
+TEST(PointsText, KnowsTheLengthOfAnItemBeforeItIsWritten) {
+  for (std::uint64_t power = 1;; power *= 10) {
+    for (const std::uint64_t number : {power - 1, power, power + 1}) {
+      Buffer item;
+      append_item(item, {{number}, Bucket::of_number(20260505), number});
+      EXPECT_EQ(item.size(), item_bytes({{number}, Bucket::of_number(20260505), number})) << number;
+    }
+    if (power > UINT64_MAX / 10) return;
+  }
+}
+
 }  // namespace
 }  // namespace karma::tools
