@@ -182,6 +182,7 @@ void IngestBegin::apply(store::Store& store, Outcome& outcome) const {
 void IngestBegin::reply(const Outcome& outcome, Buffer& out) const { out.append(outcome.message); }
 
 Status IngestChunk::check() {
+  decoded = std::chrono::steady_clock::now();
   for (const Item& item : items) sum += item.value;  // the decoder has checked that it fits
   fingerprint = fingerprint_of(*this);
   return {};
@@ -269,28 +270,36 @@ Verdict IngestChunk::admit_next(const store::Store& store, const ActiveStream& s
   return Verdict::log;
 }
 
-void IngestChunk::apply(store::Store& store, Outcome& outcome) const { apply_next(store, Part::all, outcome); }
+// Live; what is replayed was counted when it came.
+void IngestChunk::apply(store::Store& store, Outcome& outcome) const {
+  if (!apply_next(store, Part::all, outcome)) return;
+  store::RegistryCounters& counters = store.registry().counters();
+  const auto took = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - decoded);
+  count(counters.chunks_applied);
+  count(counters.items_applied, items.size());
+  count(counters.chunk_nanoseconds, static_cast<std::uint64_t>(took.count()));
+  counters.last_chunk_nanoseconds.store(static_cast<std::uint64_t>(took.count()), std::memory_order_relaxed);
+}
 
-void IngestChunk::apply_next(store::Store& store, Part part, Outcome& outcome) const {
-  store::Registry& registry = store.registry();
-  IngestStreams& streams = registry.streams();
+bool IngestChunk::apply_next(store::Store& store, Part part, Outcome& outcome) const {
+  IngestStreams& streams = store.registry().streams();
   const ChunkCheck check = streams.check_chunk(stream_id, series.text, number, fingerprint);
   // Only a log of Karma 1.0 holds chunks that are skipped.
   if (check == ChunkCheck::skip || check == ChunkCheck::skip_committed)
-    return skipped(check == ChunkCheck::skip_committed, outcome);
-  if (answer_chunk(check, *this, streams, outcome)) return;
+    return skipped(check == ChunkCheck::skip_committed, outcome), false;
+  if (answer_chunk(check, *this, streams, outcome)) return false;
   const ActiveStream& stream = *streams.active(stream_id);
   const IngestMode mode = stream.identity->mode;
-  if (refuse_zero(mode, items, outcome)) return;
+  if (refuse_zero(mode, items, outcome)) return false;
   const store::Series* changed = target(store, stream, series.text);
-  if (part == Part::all && changed != nullptr && refuse_overflow(find_overflow(mode, *changed, items), outcome)) return;
+  if (part == Part::all && changed != nullptr && refuse_overflow(find_overflow(mode, *changed, items), outcome))
+    return false;
 
   streams.add_chunk(stream_id, series.text, fingerprint, items);
   if (part == Part::all) apply_items(store, mode);
   outcome.first = items.size();
   outcome.second = sum;
-  count(registry.counters().chunks_applied);
-  count(registry.counters().items_applied, items.size());
+  return true;
 }
 
 // Those of replace_series are in the stream.

@@ -4,6 +4,7 @@
 // Repeats (of a begin, a chunk, a commit) are answered without being logged.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <span>
 
@@ -38,6 +39,7 @@ struct IngestChunk {
   std::span<const Item> items;
   std::uint64_t sum = 0;
   store::Fingerprint fingerprint{};
+  std::chrono::steady_clock::time_point decoded;  // for the statistics alone
 
   static void describe(auto& self, auto& fields) {
     fields.stream_id(self.stream_id);
@@ -54,7 +56,8 @@ struct IngestChunk {
 
  private:
   enum class Part { all, stream_only };
-  void apply_next(store::Store& store, Part part, Outcome& outcome) const;
+  // Whether it was applied: entries of other logs may be refused.
+  bool apply_next(store::Store& store, Part part, Outcome& outcome) const;
   void apply_items(store::Store& store, store::IngestMode mode) const;
   Verdict admit_next(const store::Store& store, const store::ActiveStream& stream, Pending& pending,
                      Outcome& outcome) const;

@@ -37,6 +37,10 @@ void add_registry(const store::Registry& registry, ops::Stats& stats) {
   stats.ingest_chunks_skipped = counters.chunks_skipped;
   stats.ingest_chunks_rejected = counters.chunks_rejected;
   stats.ingest_items_applied = counters.items_applied;
+  stats.ingest_latency_ms_last = static_cast<double>(counters.last_chunk_nanoseconds) / 1e6;
+  if (stats.ingest_chunks_applied != 0)
+    stats.ingest_latency_ms_avg =
+        static_cast<double>(counters.chunk_nanoseconds) / 1e6 / static_cast<double>(stats.ingest_chunks_applied);
 }
 
 }  // namespace

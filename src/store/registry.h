@@ -33,6 +33,8 @@ struct RegistryCounters {
   std::atomic<std::uint64_t> chunks_skipped{0};
   std::atomic<std::uint64_t> chunks_rejected{0};
   std::atomic<std::uint64_t> items_applied{0};
+  std::atomic<std::uint64_t> chunk_nanoseconds{0};  // of those applied, from decoded to applied
+  std::atomic<std::uint64_t> last_chunk_nanoseconds{0};
 };
 
 // The registry of one moment. Copyable; thread-safe to read.
