@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """The demo against the server binary: it must be exact, and it must notice when it is not."""
 
-import importlib.machinery
-import importlib.util
 import os
 import pathlib
 import subprocess
@@ -10,15 +8,11 @@ import sys
 import unittest
 
 sys.dont_write_bytecode = True
-DEMO = pathlib.Path(__file__).resolve().parent.parent.parent / "scripts" / "demo"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import project_scripts
+
+DEMO = project_scripts.SCRIPTS / "demo"
 TIMEOUT_SECONDS = 300
-
-
-def load_demo():
-    loader = importlib.machinery.SourceFileLoader("demo", str(DEMO))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("demo", loader))
-    loader.exec_module(module)
-    return module
 
 
 class Demo(unittest.TestCase):
@@ -31,7 +25,7 @@ class Demo(unittest.TestCase):
         self.assertRegex(done.stdout, r"(?m)^ok: 1 series, ")
 
     def test_it_sees_a_lost_a_double_and_a_foreign_click(self):
-        demo = load_demo()
+        demo = project_scripts.load("demo")
         expected = {1: {20150517: 2, 20150518: 1}}
         self.assertEqual(list(demo.differences({1: {20150517: 2, 20150518: 1}}, expected)), [])
         for wrong in ({1: {20150517: 1, 20150518: 1}}, {1: {20150517: 3, 20150518: 1}}, {1: {20150517: 2}}, {},
@@ -39,7 +33,7 @@ class Demo(unittest.TestCase):
             self.assertEqual(len(list(demo.differences(wrong, expected))), 2 if not wrong else 1, wrong)
 
     def test_its_input_adds_up(self):
-        clicks, paths, expected = load_demo().read_data()
+        clicks, paths, expected = project_scripts.load("demo").read_data()
         counted = {}
         for key, bucket in clicks:
             days = counted.setdefault(key, {})

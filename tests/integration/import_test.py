@@ -9,10 +9,15 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
-import time
 import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import project_scripts
+import node
 
 KARMA = os.environ["KARMA_SERVER"]
 TIMEOUT_SECONDS = 120
@@ -20,38 +25,16 @@ CHUNK = b'"op":"ingest.chunk"'
 SEED = int(os.environ.get("KARMA_TEST_SEED") or random.randrange(1 << 32))
 
 
-class Server:
-    """The server binary on a directory, to be killed and started again on the same port."""
+class Server(node.Server):
+    """Started at once, on a port that it keeps."""
 
     def __init__(self, directory, *options):
-        with socket.socket() as chosen:
-            chosen.bind(("127.0.0.1", 0))
-            self.port = chosen.getsockname()[1]
-        self.arguments = [KARMA, "--bind=127.0.0.1", "--port=%d" % self.port, "--directory=%s" % directory,
-                          "--log=false", *options]
-        self.process = None
+        super().__init__(KARMA, str(directory), options)
         self.start()
 
-    def start(self):
-        self.process = subprocess.Popen(self.arguments)
-        for _ in range(TIMEOUT_SECONDS * 50):
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except ConnectionRefusedError:
-                assert self.process.poll() is None, "the server ended"
-                time.sleep(0.02)
-        raise TimeoutError("the server does not listen")
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
     def ask(self, **request):
-        with socket.create_connection(("127.0.0.1", self.port), TIMEOUT_SECONDS) as connection:
-            connection.sendall(json.dumps({"v": 2, **request}).encode() + b"\n")
-            with connection.makefile("rb") as replies:
-                return json.loads(replies.readline())
+        with node.Client(self.port) as connection:
+            return connection.ask(**request)
 
 
 class Proxy:
@@ -332,6 +315,33 @@ class ImportTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertEqual(done.stdout, "key,bucket,value\n1,20260505,3\n2,20260505,5\n")
         self.assertIn("key 1: 4 of its total are in no calendar day", done.stderr)
+
+
+class ImportTrial(unittest.TestCase):
+    """scripts/import_trial, small."""
+
+    def test_it_is_exact_through_kills_and_compares_rates(self):
+        # By this seed all kills come early, so that a small import is not through before the last one.
+        done = subprocess.run([project_scripts.SCRIPTS / "import_trial", "--server", KARMA, "--seed=267",
+                               "--points=300000", "--keys=1000", "--chunk-items=20", "--rounds=1",
+                               "--rate-points=20000"], capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual((done.stdout.count("of the client"), done.stdout.count("of the server")), (3, 2), done.stdout)
+        self.assertIn("exact: 1000 keys, 300000 points", done.stdout)
+        self.assertEqual(done.stdout.count("| karma import, "), 2)
+
+    def test_it_sees_a_lost_a_double_and_a_foreign_point(self):
+        points = project_scripts.load("import_trial").Points(20, 3, 1)
+        rows = sorted((key, day, values[position]) for day, values in zip(points.days, points.values)
+                      for position, key in enumerate(points.keys))
+        foreign = (max(points.keys) + 1, points.days[0], 1)
+        double = (*rows[7][:2], 2 * rows[7][2])
+        for wrong, count in ((rows, 0), (rows[1:], 1), (rows[:-3], 1), (rows[:7] + [double] + rows[8:], 1),
+                             (rows + [foreign], 1), ([], 20)):
+            with tempfile.NamedTemporaryFile("w", encoding="ascii") as file:
+                file.writelines(["key,bucket,value\n"] + ["%d,%d,%d\n" % row for row in wrong])
+                file.flush()
+                self.assertEqual(len(list(points.differences(file.name))), count)
 
 
 if __name__ == "__main__":
