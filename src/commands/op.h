@@ -112,6 +112,7 @@ struct Op {
   void (*reply)(const void*, const Outcome&, Buffer&) = nullptr;
   store::Fingerprint (*fingerprint)(const void*) = nullptr;  // of one that is idempotent
   std::string_view (*series)(const void*) = nullptr;         // the one it changes; empty: several or none
+  Item (*target)(const void*) = nullptr;                     // of one that changes a day of a counter: which
   std::size_t max_reply_bytes = 0;                           // of the response, without the envelope
 
   // reads
@@ -229,6 +230,12 @@ constexpr Op make_op() {
     if constexpr (C::kSpec.idempotent)
       op.fingerprint = [](const void* command) { return fingerprint_of(*static_cast<const C*>(command)); };
     op.series = detail::series<C>;
+    if constexpr (requires(const C& c) { Item{c.key, c.bucket}; }) {
+      op.target = [](const void* command) {
+        const C& c = *static_cast<const C*>(command);
+        return Item{c.key, c.bucket};
+      };
+    }
     op.max_reply_bytes = C::kMaxReplyBytes;
   } else if constexpr (Query<C>) {
     op.answer = [](const void* command, Reads& reads, Buffer& out) {

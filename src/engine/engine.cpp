@@ -1,5 +1,7 @@
 #include "engine/engine.h"
 
+#include <algorithm>
+#include <array>
 #include <random>
 
 #include "core/json_text.h"
@@ -12,6 +14,7 @@ namespace {
 
 // The writer lets readers in after about so many changed points.
 constexpr std::size_t kPointsPerLock = 4096;
+constexpr std::size_t kFetchedAhead = store::Series::kFetchedAhead;
 
 std::uint64_t random_seed() {
   std::random_device device;
@@ -185,6 +188,7 @@ void Engine::apply(std::span<wal::Write* const> batch) {
     // at keys see all that come before them in the log.
     std::size_t remembered = next;
     for (std::size_t points = 0; next < batch.size() && points < kPointsPerLock; ++next) {
+      if (next % kFetchedAhead == 0) fetch_ahead(batch.subspan(next));
       Mutation& mutation = static_cast<Mutation&>(*batch[next]);
       if (!mutation.op->idempotent) {
         remember(batch.subspan(remembered, next - remembered));
@@ -198,6 +202,29 @@ void Engine::apply(std::span<wal::Write* const> batch) {
   store_.bury();
   count_keyed(batch);
   answer_in_order();
+}
+
+// Counters of single writes lie anywhere: the next few are fetched side by side.
+void Engine::fetch_ahead(std::span<wal::Write* const> writes) const {
+  std::array<Item, kFetchedAhead> items;
+  std::size_t count = 0;
+  const store::Series* series = nullptr;
+  std::string_view name;
+  const auto fetch = [&] {
+    if (series != nullptr && count > 1) series->fetch_ahead({items.data(), count});
+    count = 0;
+  };
+  for (const wal::Write* write : writes.first(std::min(writes.size(), kFetchedAhead))) {
+    const Mutation& mutation = static_cast<const Mutation&>(*write);
+    if (mutation.op->target == nullptr) continue;
+    if (const std::string_view its = mutation.op->series(mutation.command); count == 0 || its != name) {
+      fetch();
+      name = its;
+      series = store_.find(name);
+    }
+    items[count++] = mutation.op->target(mutation.command);
+  }
+  fetch();
 }
 
 void Engine::answer_in_order() {

@@ -56,7 +56,7 @@ class Engine final : public commands::Services, private wal::Machine {
   Counters& add_counters();
 
   // Hands mutations to the writer. Each is answered through its lane.
-  void submit(MutationBatch& batch) { writer_->submit(batch.first, batch.last); }
+  void submit(MutationBatch& batch) { writer_->submit(batch.first, batch.last, batch.brief); }
   // Runs the job on a worker; its lane gets it back.
   void submit(std::unique_ptr<Job> job);
 
@@ -93,6 +93,7 @@ class Engine final : public commands::Services, private wal::Machine {
 
   void abort_unfinished_loads();  // before anybody else uses the engine
   void answer(Mutation& mutation);
+  void fetch_ahead(std::span<wal::Write* const> writes) const;
   void answer_in_order();
   void run_job(Job& job, store::StoreLock::Reader& reader);
   Result<snapshot::Frozen> freeze();

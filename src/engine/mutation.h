@@ -36,9 +36,11 @@ struct MutationBatch {
   wal::Write* first = nullptr;
   wal::Write* last = nullptr;
   std::size_t unanswered = 0;
+  bool brief = true;  // nothing in it changes more than the counters it names
 
   void append(Mutation& mutation) {
     mutation.batch = this;
+    brief &= mutation.op->idempotent;
     (last == nullptr ? first : last->next) = &mutation;
     last = &mutation;
     ++unanswered;
@@ -47,6 +49,7 @@ struct MutationBatch {
     arena.reset();
     first = last = nullptr;
     unanswered = 0;
+    brief = true;
   }
 };
 

@@ -72,6 +72,7 @@ void IoThread::run() {
       auto& session = *static_cast<Session*>(event.data.ptr);
       guarded(session, [&] { session.on_event(event.events); });
     }
+    handler_->flush();  // before the look at the bell: what is answered at once leaves in this round
     if (poller_.take_ring()) {
       Orders orders;
       {

@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "core/check.h"
 
@@ -29,8 +30,11 @@ void Poller::modify(int fd, std::uint32_t interest, void* owner) {
 }
 
 std::span<const epoll_event> Poller::wait(int timeout_ms) {
+  int expected = awake;
+  if (rang_ || !state_.compare_exchange_strong(expected, waiting)) timeout_ms = 0;
   int count = ::epoll_wait(epoll_.get(), events_, kMaxEvents, timeout_ms);
   KARMA_CHECK(count >= 0 || errno == EINTR);
+  if (state_.exchange(awake) == rung) rang_ = true;
   std::size_t kept = 0;
   for (int i = 0; i < count; ++i) {
     if (events_[i].data.ptr != nullptr) events_[kept++] = events_[i];
@@ -38,10 +42,13 @@ std::span<const epoll_event> Poller::wait(int timeout_ms) {
   return {events_, kept};
 }
 
-bool Poller::take_ring() { return rung_.load(std::memory_order_relaxed) && rung_.exchange(false); }
+bool Poller::take_ring() {
+  if (state_.load(std::memory_order_relaxed) == rung && state_.exchange(awake) == rung) rang_ = true;
+  return std::exchange(rang_, false);
+}
 
 void Poller::ring() {
-  if (rung_.exchange(true)) return;
+  if (state_.exchange(rung) != waiting) return;
   std::uint64_t one = 1;
   [[maybe_unused]] ssize_t written = ::write(bell_.get(), &one, sizeof one);  // fails only when it has rung 2^64 times
 }

@@ -25,15 +25,17 @@ class Poller {
   // Has the bell rung since the last call? What was done before ring() is visible after a true.
   bool take_ring();
 
-  // Ends a wait, now or the next one. Thread-safe. Rings that nobody has taken yet cost no system call.
+  // Ends a wait, now or the next one. Thread-safe. A system call only if there is somebody to be woken.
   void ring();
 
  private:
   static constexpr int kMaxEvents = 256;
+  enum State : int { awake, waiting, rung };
 
   FileDescriptor epoll_;
   FileDescriptor bell_;
-  std::atomic<bool> rung_{false};
+  std::atomic<int> state_{awake};
+  bool rang_ = false;  // since the last take_ring(), as far as wait() has seen
   epoll_event events_[kMaxEvents];
 };
 

@@ -12,31 +12,40 @@ namespace karma::store {
 namespace {
 
 constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
-// So many are fetched ahead at once: more than the processor keeps under way, few enough for the first-level cache.
-constexpr std::size_t kAhead = 32;
+constexpr std::size_t kAhead = Series::kFetchedAhead;
 
-// Calls change(item, hash, day) for all items in order, with the memory each will touch on its way into the cache. What
-// is looked up ahead is for fetching only: a change may move counters.
-template <class Change>
-void for_items(const Ref<Directory>& directory, std::span<const Item> items, Change change) {
+// Where at most kAhead items belong, found in steps: while one is on its way into the cache, so are the others. For
+// fetching only: a change may move counters.
+struct Ahead {
   std::array<std::uint64_t, kAhead> hashes;
   std::array<const Page*, kAhead> pages;
   std::array<Day, kAhead> days;
-  for (; !items.empty(); items = items.subspan(std::min(items.size(), kAhead))) {
-    std::size_t count = std::min(items.size(), kAhead);
-    for (std::size_t i = 0; i < count; ++i) directory->prefetch(hashes[i] = directory->hash(items[i].key));
-    for (std::size_t i = 0; i < count; ++i) __builtin_prefetch(pages[i] = &directory->page(hashes[i]));
-    for (std::size_t i = 0; i < count; ++i) pages[i]->prefetch(hashes[i]);
-    for (std::size_t i = 0; i < count; ++i) {
+
+  void fetch(const Directory& directory, std::span<const Item> items) {
+    for (std::size_t i = 0; i < items.size(); ++i) directory.prefetch(hashes[i] = directory.hash(items[i].key));
+    for (std::size_t i = 0; i < items.size(); ++i) __builtin_prefetch(pages[i] = &directory.page(hashes[i]));
+    for (std::size_t i = 0; i < items.size(); ++i) pages[i]->prefetch(hashes[i]);
+    for (std::size_t i = 0; i < items.size(); ++i) {
       // Batches mostly stay within one day.
       bool same = i > 0 && items[i].bucket == items[i - 1].bucket;
       days[i] = same ? days[i - 1] : Day(items[i].bucket);
     }
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t i = 0; i < items.size(); ++i) {
       const Counter* counter = pages[i]->find(items[i].key, hashes[i]);
       if (counter) counter->prefetch(days[i]);
     }
-    for (std::size_t i = 0; i < count; ++i) change(items[i], hashes[i], days[i]);
+  }
+};
+
+// Calls change(item, hash, day) for all items in order, with the memory each will touch on its way into the cache.
+template <class Change>
+void for_items(const Ref<Directory>& directory, std::span<const Item> items, Change change) {
+  Ahead ahead;
+  while (!items.empty()) {
+    const std::span<const Item> group = items.first(std::min(items.size(), kAhead));
+    ahead.fetch(*directory, group);
+    for (std::size_t i = 0; i < group.size(); ++i) change(group[i], ahead.hashes[i], ahead.days[i]);
+    items = items.subspan(group.size());
   }
 }
 
@@ -96,6 +105,11 @@ void Series::add(Key key, Bucket bucket, std::uint64_t value) {
 void Series::add(std::span<const Item> items) {
   for_items(directory_, items,
             [&](const Item& item, std::uint64_t hash, const Day& day) { add_to(item.key, hash, day, item.value); });
+}
+
+void Series::fetch_ahead(std::span<const Item> items) const {
+  Ahead ahead;
+  ahead.fetch(*directory_, items.first(std::min(items.size(), kAhead)));
 }
 
 void Series::subtract(Key key, Bucket bucket, std::uint64_t value) {

@@ -122,6 +122,13 @@ class Series : public SeriesReads {
 
   SeriesView view() const { return SeriesView(*this); }
 
+  // So many changes are fetched ahead at once: more than the processor keeps under way, few enough for the first-level
+  // cache.
+  static constexpr std::size_t kFetchedAhead = 32;
+  // Brings the memory that changing these counters will touch on its way into the cache: for single changes that come
+  // one after the other. At most kFetchedAhead items; the values do not matter.
+  void fetch_ahead(std::span<const Item> items) const;
+
   // Adds; a value of 0 changes nothing. Precondition (asserted): the counter's total does not pass 2^64-1.
   void add(Key key, Bucket bucket, std::uint64_t value);
   void add(std::span<const Item> items);  // the same for many, fetching ahead

@@ -15,6 +15,8 @@ namespace {
 // A batch is one write from one buffer; few large entries fill it sooner than many small ones.
 constexpr std::size_t kBatchBytes = std::size_t{16} << 20;
 constexpr std::size_t kReservedEntries = 4096;
+// A thread in the writer's place goes back to its own work after so many batches, however much others have submitted.
+constexpr int kBatchesInPlace = 4;
 
 // Writes linked by `next`, in order.
 struct Chain {
@@ -35,30 +37,32 @@ struct Chain {
 
 }  // namespace
 
-// `mutex_` guards what the submitting threads and the writer share; everything else belongs to the writer's thread.
+// `mutex_` guards what the submitting threads and the writer share; everything else belongs to whoever is busy_.
 class Writer::Impl {
  public:
   Impl(Log& log, Machine& machine, WriterOptions options) : log_(log), machine_(machine), options_(options) {
+    if (place_is_free_) options_.batch_wait = {};  // it is for saving syncs
     options_.batch_size = std::max<std::size_t>(options_.batch_size, 1);
     batch_.reserve(std::min(options_.batch_size, kReservedEntries));
     entries_.reserve(std::min(options_.batch_size, kReservedEntries));
     thread_ = std::thread([this] { loop(); });
   }
 
-  void submit(Write* first, Write* last) {
+  void submit(Write* first, Write* last, bool brief) {
     if (!first) return;
     last->next = nullptr;
-    bool wake = false;
     {
-      const std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
       if (!ended_) {
         submitted_.append({first, last});
-        wake = std::exchange(asleep_, false);
-        first = nullptr;
+        if (place_is_free_) {
+          if (busy_) return;  // whoever it is, looks again before leaving
+          if (brief && tasks_.empty()) return work_in_place(lock);
+        }
+        return wake(lock);
       }
     }
-    if (wake) wake_.notify_one();
-    if (first) refuse_late(first);
+    refuse_late(first);
   }
 
   bool run(const std::function<void()>& task) {
@@ -97,7 +101,7 @@ class Writer::Impl {
   };
 
   void loop() {
-    while (take_waiting()) {
+    for (bool was_busy = false; take_waiting(was_busy); was_busy = true) {
       if (Task* task = task_at_front()) {
         run_task(*task);
       } else {
@@ -107,18 +111,40 @@ class Writer::Impl {
   }
 
   // Sleeps until there is something to do. False: stopped, and everything is done.
-  bool take_waiting() {
+  bool take_waiting(bool was_busy) {
     std::unique_lock lock(mutex_);
-    while (waiting_.empty() && submitted_.empty()) {
-      if (stopping_) {
+    if (was_busy) busy_ = false;
+    while (busy_ || (waiting_.empty() && submitted_.empty())) {
+      if (stopping_ && !busy_) {
         ended_ = true;
         return false;
       }
       asleep_ = true;
       wake_.wait(lock, [this] { return !asleep_; });
     }
+    busy_ = true;
     take_submitted();
     return true;
+  }
+
+  // The caller has submitted something and nobody is busy.
+  void work_in_place(std::unique_lock<std::mutex>& lock) {
+    busy_ = true;
+    for (int batches = 0; batches < kBatchesInPlace && tasks_.empty() && !(waiting_.empty() && submitted_.empty());
+         ++batches) {
+      take_submitted();
+      lock.unlock();
+      cycle();
+      lock.lock();
+    }
+    busy_ = false;
+    if (stopping_ || !waiting_.empty() || !submitted_.empty()) wake(lock);
+  }
+
+  void wake(std::unique_lock<std::mutex>& lock) {
+    const bool sleeps = std::exchange(asleep_, false);
+    lock.unlock();
+    if (sleeps) wake_.notify_one();
   }
 
   // Requires mutex_.
@@ -224,13 +250,15 @@ class Writer::Impl {
   Log& log_;
   Machine& machine_;
   WriterOptions options_;
+  const bool place_is_free_ = !log_.keeps_entries();  // no disk: any thread may take the writer's place
 
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable task_done_;
   Chain submitted_;
   std::vector<Task*> tasks_;  // those whose places are among submitted_ and waiting_, in order
-  bool asleep_ = false;       // whoever clears it wakes the writer
+  bool busy_ = false;         // a thread has the writer's place; waiting_ and the batch are its
+  bool asleep_ = false;       // whoever clears it wakes the writer's thread
   bool stopping_ = false;
   bool ended_ = false;
 
@@ -253,7 +281,7 @@ class Writer::Impl {
 Writer::Writer(Log& log, Machine& machine, WriterOptions options)
     : impl_(std::make_unique<Impl>(log, machine, options)) {}
 Writer::~Writer() { stop(); }
-void Writer::submit(Write* first, Write* last) { impl_->submit(first, last); }
+void Writer::submit(Write* first, Write* last, bool brief) { impl_->submit(first, last, brief); }
 bool Writer::run(const std::function<void()>& task) { return impl_->run(task); }
 void Writer::stop() { impl_->stop(); }
 Writer::Stats Writer::stats() const { return impl_->stats(); }

@@ -1,5 +1,6 @@
-// The one thread that changes the state: takes what waits, logs it with one write and one sync, applies it, and
-// answers.
+// The one place where the state changes, by one thread at a time: takes what waits, logs it with one write and one
+// sync, applies it, and answers. That is a thread of its own, so that nobody else waits for a disk; where there is no
+// log, there is no disk, and a thread that submits takes the writer's place for the moment instead of waking it.
 //
 //   loop:  take all that waits, at most batch_size (waiting at most batch_wait for more)
 //          for each, in order:  admit  ->  log it | flush what is admitted first, then ask again | it is answered
@@ -38,7 +39,7 @@ enum class Admission {
   answered,     // refused or known already: nothing to log, the machine has answered it
 };
 
-// All functions are called on the writer's thread.
+// All functions are called by one thread at a time: the writer's, or the one in its place.
 class Machine {
  public:
   virtual ~Machine() = default;
@@ -69,9 +70,10 @@ class Writer {
   Writer(Log& log, Machine& machine, WriterOptions options);
   ~Writer();  // stop()
 
-  // Hands over a chain linked by `next`, in order. Thread-safe. After stop() the chain is refused (refuse, cycle_done)
-  // on the caller's thread, by one thread at a time.
-  void submit(Write* first, Write* last);
+  // Hands over a chain linked by `next`, in order. Thread-safe. `brief`: none of it takes long, so that the caller may
+  // do it, if nobody else is at it and the log keeps nothing. After stop() the chain is refused (refuse, cycle_done) on
+  // the caller's thread, by one thread at a time.
+  void submit(Write* first, Write* last, bool brief = false);
 
   // Runs `task` on the writer's thread between two batches, with all earlier writes applied, and waits for it.
   // Thread-safe; not to be called from the writer's thread. False, and not run, after stop().

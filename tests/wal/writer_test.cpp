@@ -10,6 +10,8 @@
 #include <mutex>
 #include <thread>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "wal/log_support.h"
 
@@ -423,6 +425,98 @@ TEST_F(WalWriter, ManyThreadsShareEachSync) {
   const Entries entries = scan_log(files_).entries;
   ASSERT_EQ(entries.size(), writes);
   for (std::uint64_t i = 0; i < writes; ++i) ASSERT_EQ(entries.at(i + 1), machine_.entries[i]) << "applied as logged";
+}
+
+// Without a log there is no disk to wait for.
+class WalWriterWithoutLog : public WalWriter {
+ protected:
+  void SetUp() override {
+    log_ = null_log(Lsn{});
+    writer_ = std::make_unique<Writer>(*log_, machine_, WriterOptions{.batch_size = 2, .batch_wait = 10min});
+    machine_.before_apply = [this] { applied_by_ = std::this_thread::get_id(); };
+  }
+  std::thread::id applied_by_;
+};
+
+TEST_F(WalWriterWithoutLog, BriefWritesAreDoneByWhoeverSubmitsThem) {
+  Client& a = client();
+  Client& b = client();
+  Client& c = client();
+  a.write.next = &b.write;
+  b.write.next = &c.write;
+  writer_->submit(&a.write, &c.write, true);
+  EXPECT_EQ(applied_by_, std::this_thread::get_id());
+  EXPECT_EQ(machine_.diary, "llA2.lA1.") << "at once, in batches";
+}
+
+TEST_F(WalWriterWithoutLog, OthersAreDoneByTheWriter) {
+  Client& a = client();
+  writer_->submit(&a.write, &a.write, false);
+  a.answers.wait(0);
+  EXPECT_NE(applied_by_, std::this_thread::get_id());
+}
+
+TEST_F(WalWriterWithoutLog, NobodyTakesThePlaceOfATask) {
+  while_held([&] {
+    Client& a = client();
+    writer_->submit(&a.write, &a.write, true);
+    EXPECT_FALSE(a.applied);
+  });
+  finish();
+  EXPECT_TRUE(clients_[0].applied);
+  EXPECT_NE(applied_by_, std::this_thread::get_id());
+}
+
+TEST_F(WalWriterWithoutLog, WhatIsSubmittedMeanwhileIsDoneToo) {
+  Client& a = client();
+  Client& b = client();
+  const auto note = machine_.before_apply;
+  machine_.before_apply = [&, first = true]() mutable {
+    if (std::exchange(first, false)) std::thread([&] { writer_->submit(&b.write, &b.write, true); }).join();
+    note();
+  };
+  writer_->submit(&a.write, &a.write, true);
+  b.answers.wait(0);
+  EXPECT_TRUE(a.applied);
+  EXPECT_TRUE(b.applied);
+  EXPECT_EQ(machine_.diary, "lA1.lA1.");
+  EXPECT_EQ(applied_by_, std::this_thread::get_id());
+}
+
+TEST_F(WalWriterWithoutLog, NoThreadIsHeldForEver) {
+  std::atomic<int> more = 100;
+  machine_.before_apply = [&] {
+    if (more-- > 0) std::thread([&] { submit(client()); }).join();
+  };
+  Client& a = client();
+  writer_->submit(&a.write, &a.write, true);
+  EXPECT_LT(machine_.lsns.size(), 100u);
+  clients_.back().answers.wait(0);
+  while (more > -1) std::this_thread::yield();
+  finish();
+  EXPECT_EQ(machine_.lsns.size(), 101u);
+}
+
+TEST_F(WalWriterWithoutLog, ManyThreadsAndTasksTakeTurns) {
+  std::vector<std::thread> threads;
+  std::deque<Client> many;
+  for (int i = 0; i < 400; ++i) many.emplace_back(i);
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = t * 100; i < t * 100 + 100; ++i) {
+        writer_->submit(&many[i].write, &many[i].write, i % 3 != 0);
+        if (i % 5 == 0) {
+          bool applied = false;
+          EXPECT_TRUE(writer_->run([&] { applied = many[i].applied; }));
+          EXPECT_TRUE(applied);
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  writer_->stop();
+  EXPECT_EQ(machine_.lsns.size(), 400u);
+  for (const Client& c : many) EXPECT_TRUE(c.applied && c.answers == 1);
 }
 
 }  // namespace
