@@ -75,5 +75,5 @@ int main(int argc, char** argv) {
   karma::load::Flags flags;
   flags.number("--port", port, 1, 65535);
   flags.parse(argc, argv, "Usage: echo_server [--port=PORT]\n\nSends back what it receives on 127.0.0.1 (8080).\n");
-  karma::load::serve(port);
+  return karma::load::run_program([&]() -> int { karma::load::serve(port); });
 }

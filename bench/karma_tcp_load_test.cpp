@@ -8,6 +8,7 @@
 
 #include "load_clients.h"
 #include "load_flags.h"
+#include "load_report.h"
 #include "load_server.h"
 #include "load_workload.h"
 
@@ -119,54 +120,35 @@ std::vector<std::uint64_t> read_totals(const Options& options, const Workload& w
 // How many counters hold something else than before plus what was acknowledged.
 std::size_t wrong_totals(const Options& options, const Workload& workload, const Requests& requests,
                          std::vector<std::uint64_t> expected) {
-  for (std::size_t i = 0; i < requests.size(); ++i)
-    for (const std::uint32_t key : requests.added_by(requests[i])) expected[key] += requests[i].acknowledged;
+  requests.add_acknowledged(expected);
   const std::vector<std::uint64_t> found = read_totals(options, workload);
   std::size_t wrong = 0;
   for (std::size_t key = 0; key < found.size(); ++key) wrong += found[key] != expected[key];
   return wrong;
 }
 
-double microseconds(std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1000; }
-
 struct Cost {
   double server = 0;  // CPU seconds
   double client = 0;
 };
 
-void report(const Options& options, const Measured& measured, const Cost& cost, const std::string& verified) {
+void print(const Options& options, const Measured& measured, const Cost& cost, const std::string& verified) {
   const auto replies = static_cast<double>(measured.replies);
-  const double rate = replies / measured.seconds;
-  const double item_rate = static_cast<double>(measured.items) / measured.seconds;
-  const double server_cpu = cost.server * 1e6 / replies;
-  const double client_cpu = cost.client * 1e6 / replies;
-  const Histogram& trips = measured.round_trips;
-  const double p50 = microseconds(trips.at(0.5));
-  const double p90 = microseconds(trips.at(0.9));
-  const double p99 = microseconds(trips.at(0.99));
-  const double p999 = microseconds(trips.at(0.999));
-  const double largest = microseconds(trips.largest());
-  const std::string& op = options.workload.op;
+  Report report;
+  report.text("protocol", "", options.protocol);
+  report.text("op", "", options.workload.op);
+  report.number("clients", "", static_cast<double>(options.clients));
+  report.number("pipeline", "", static_cast<double>(options.pipeline));
+  report.measured(measured, "round trip");
+  if (options.server_pid != 0)
+    report.number("server_cpu_us_per_op", "server CPU us an op", cost.server * 1e6 / replies);
+  report.number("client_cpu_us_per_op", "client CPU us an op", cost.client * 1e6 / replies);
+  report.text("verified", "totals", verified);
   if (options.json) {
-    std::printf(R"({"protocol":"%s","op":"%s","clients":%)" PRIu64 R"(,"pipeline":%)" PRIu64
-                R"(,"seconds":%.3f,"replies":%)" PRIu64 R"(,"errors":%)" PRIu64
-                R"(,"ops_per_second":%.0f,"items_per_second":%.0f,"p50_us":%.1f,"p90_us":%.1f,"p99_us":%.1f,)"
-                R"("p999_us":%.1f,"max_us":%.1f,"server_cpu_us_per_op":%.3f,"client_cpu_us_per_op":%.3f,)"
-                R"("verified":"%s"})"
-                "\n",
-                options.protocol.c_str(), op.c_str(), options.clients, options.pipeline, measured.seconds,
-                measured.replies, measured.errors, rate, item_rate, p50, p90, p99, p999, largest, server_cpu,
-                client_cpu, verified.c_str());
+    std::printf("%s\n", report.json().c_str());
   } else {
-    std::printf("%s, %" PRIu64 " clients x %" PRIu64 " under way, %.2f s\n", op.c_str(), options.clients,
-                options.pipeline, measured.seconds);
-    std::printf("  ops/s          %.0f\n", rate);
-    if (item_rate > rate * 1.5) std::printf("  items/s        %.0f\n", item_rate);
-    std::printf("  round trip us  p50 %.1f  p90 %.1f  p99 %.1f  p99.9 %.1f  max %.1f\n", p50, p90, p99, p999, largest);
-    if (options.server_pid != 0) std::printf("  server CPU us  %.3f an op\n", server_cpu);
-    std::printf("  client CPU us  %.3f an op\n", client_cpu);
-    std::printf("  errors         %" PRIu64 "\n", measured.errors);
-    if (!verified.empty()) std::printf("  totals         %s\n", verified.c_str());
+    std::printf("%s, %" PRIu64 " clients x %" PRIu64 " under way\n%s", options.workload.op.c_str(), options.clients,
+                options.pipeline, report.lines().c_str());
   }
   if (measured.errors != 0)
     std::fprintf(stderr, "%s: first error: %s\n", program_invocation_short_name, measured.first_error.c_str());
@@ -218,11 +200,13 @@ int run(Options options) {
     verified =
         wrong == 0 ? "exact" : std::to_string(wrong) + " of " + std::to_string(options.workload.keys) + " are wrong";
   }
-  report(options, measured, cost, verified);
+  print(options, measured, cost, verified);
   return measured.errors == 0 && wrong == 0 ? 0 : 1;
 }
 
 }  // namespace
 }  // namespace karma::load
 
-int main(int argc, char** argv) { return karma::load::run(karma::load::parse_options(argc, argv)); }
+int main(int argc, char** argv) {
+  return karma::load::run_program([&] { return karma::load::run(karma::load::parse_options(argc, argv)); });
+}

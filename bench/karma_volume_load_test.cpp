@@ -2,8 +2,8 @@
 // and how long a restart takes. See bench/README.md.
 #include <algorithm>
 #include <atomic>
-#include <cinttypes>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -13,6 +13,7 @@
 
 #include "load_clients.h"
 #include "load_flags.h"
+#include "load_report.h"
 #include "load_server.h"
 #include "load_workload.h"
 
@@ -121,7 +122,11 @@ class Bystander {
     thread_ = std::thread([this] {
       Plan plan;
       plan.stop = &stop_;
-      measured_ = clients_.run(requests_, plan);
+      try {
+        measured_ = clients_.run(requests_, plan);
+      } catch (...) {
+        failure_ = std::current_exception();
+      }
     });
   }
   ~Bystander() {
@@ -135,9 +140,9 @@ class Bystander {
   Histogram finish(std::vector<std::uint64_t>& totals) {
     stop_ = true;
     thread_.join();
+    if (failure_) std::rethrow_exception(failure_);
     if (measured_.errors != 0) fail("refused: " + measured_.first_error);
-    for (std::size_t i = 0; i < requests_.size(); ++i)
-      for (const std::uint32_t key : requests_.added_by(requests_[i])) totals[key] += requests_[i].acknowledged;
+    requests_.add_acknowledged(totals);
     return measured_.round_trips;
   }
 
@@ -145,14 +150,9 @@ class Bystander {
   Clients clients_;
   Requests requests_;
   Measured measured_;
+  std::exception_ptr failure_;
   std::atomic<bool> stop_ = false;
   std::thread thread_;
-};
-
-struct Figure {
-  const char* name;
-  const char* label;
-  double value;
 };
 
 double median(std::vector<double> values) {
@@ -171,8 +171,10 @@ class Volume {
         server_(options.server),
         totals_(keys) {}
 
-  std::vector<Figure> run() {
+  Report run() {
     pin_to(options_.client_cpu);
+    report_.number("keys", "keys", static_cast<double>(keys_));
+    report_.number("days", "days", static_cast<double>(options_.days));
     Requests create;
     create.end_request(1, protocol_->create(create.text()));
     send_all(server_.address(), dialect_, create);
@@ -192,7 +194,11 @@ class Volume {
     }
     snapshots();
     restart();
-    return figures_;
+    report_.text("verified", "totals, before and after the restart",
+                 !options_.verify ? ""
+                 : exact_         ? "exact"
+                                  : "wrong");
+    return report_;
   }
 
   bool exact() const { return exact_; }
@@ -203,7 +209,7 @@ class Volume {
     return Range::days(options_.days - count, count);
   }
   double points() const { return static_cast<double>(keys_ * options_.days); }
-  void add(const char* name, const char* label, double value) { figures_.push_back({name, label, value}); }
+  void add(const char* name, const char* label, double value) { report_.number(name, label, value); }
 
   // Requests are made in portions, while no clock runs.
   void write() {
@@ -419,17 +425,9 @@ class Volume {
   const std::unique_ptr<Protocol> protocol_;
   SpawnedServer server_;
   std::vector<std::uint64_t> totals_;
-  std::vector<Figure> figures_;
+  Report report_;
   bool exact_ = false;
 };
-
-void print_json(const std::vector<Figure>& figures) {
-  for (const Figure& figure : figures) std::printf(R"(,"%s":%.6g)", figure.name, figure.value);
-}
-
-void print_text(const std::vector<Figure>& figures) {
-  for (const Figure& figure : figures) std::printf("  %-40s %.6g\n", figure.label, figure.value);
-}
 
 int run(const Options& options) {
   bool exact = true;
@@ -438,19 +436,14 @@ int run(const Options& options) {
   const char* separator = "";
   for (const std::uint64_t keys : options.sizes) {
     Volume volume(options, keys);
-    const std::vector<Figure> figures = volume.run();
+    const Report report = volume.run();
     exact &= volume.exact();
-    const char* verified = !options.verify ? "" : volume.exact() ? "exact" : "wrong";
     if (options.json) {
-      std::printf(R"(%s{"keys":%)" PRIu64 R"(,"days":%)" PRIu64, separator, keys, options.days);
-      print_json(figures);
-      std::printf(R"(,"verified":"%s"})", verified);
+      std::printf("%s%s", separator, report.json().c_str());
       separator = ",";
     } else {
-      std::printf("%" PRIu64 " keys x %" PRIu64 " days, values %s\n", keys, options.days,
-                  options.values == "small" ? "up to 255" : "up to 2^32");
-      print_text(figures);
-      if (options.verify) std::printf("  %-40s %s\n", "totals, before and after the restart", verified);
+      std::printf("%s, values %s\n%s", options.kind.c_str(), options.values == "small" ? "up to 255" : "up to 2^32",
+                  report.lines().c_str());
     }
     std::fflush(stdout);
   }
@@ -461,4 +454,6 @@ int run(const Options& options) {
 }  // namespace
 }  // namespace karma::load
 
-int main(int argc, char** argv) { return karma::load::run(karma::load::parse_options(argc, argv)); }
+int main(int argc, char** argv) {
+  return karma::load::run_program([&] { return karma::load::run(karma::load::parse_options(argc, argv)); });
+}

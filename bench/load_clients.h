@@ -95,7 +95,7 @@ class Clients {
       clients_.back()->socket = socket;
       clients_.back()->runs.resize(std::bit_ceil(pipeline));
       epoll_event event{};
-      event.events = EPOLLIN | EPOLLOUT | EPOLLET;
+      event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
       event.data.ptr = clients_.back().get();
       ::epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
     }
@@ -123,7 +123,8 @@ class Clients {
       for (int i = 0; i < count; ++i) {
         Client& client = *static_cast<Client*>(events[i].data.ptr);
         if (!client.unsent.empty()) send_rest(client);
-        if ((events[i].events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) receive(client);
+        if ((events[i].events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0)
+          receive(client, (events[i].events & EPOLLRDHUP) != 0);
       }
     }
     measured_.seconds = seconds_since(begin);
@@ -215,8 +216,8 @@ class Clients {
     client.unsent.erase(0, sent);
   }
 
-  // Everything that is there: an event tells of it only once.
-  void receive(Client& client) {
+  // Everything that is there, and the end of it: an event tells of them only once.
+  void receive(Client& client, bool ended) {
     while (true) {
       const std::size_t before = client.in.size();
       if (input_.size() < 2 * before) input_.resize(2 * before);
@@ -232,7 +233,7 @@ class Clients {
       take_replies(client, at, end, time);
       client.in.assign(at, end);
       refill(client, time);
-      if (static_cast<std::size_t>(size) < room) return;
+      if (static_cast<std::size_t>(size) < room && !ended) return;
     }
   }
 

@@ -10,15 +10,23 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace karma::load {
 
-[[noreturn]] inline void fail(const std::string& message) {
-  std::fprintf(stderr, "%s: %s\n", program_invocation_short_name, message.c_str());
-  std::exit(1);
+// Ends the program by way of run_program(), so that a spawned server and its directory go.
+[[noreturn]] inline void fail(const std::string& message) { throw std::runtime_error(message); }
+
+inline int run_program(const std::function<int()>& program) {
+  try {
+    return program();
+  } catch (const std::exception& failure) {
+    std::fprintf(stderr, "%s: %s\n", program_invocation_short_name, failure.what());
+    return 1;
+  }
 }
 
 [[noreturn]] inline void misuse(const std::string& message) {

@@ -57,6 +57,12 @@ class Requests {
     return std::string_view(text_).substr(list_[first].offset, last.offset + last.bytes - list_[first].offset);
   }
 
+  // Adds to each key's total what was acknowledged.
+  void add_acknowledged(std::vector<std::uint64_t>& totals) const {
+    for (const Request& request : list_)
+      for (const std::uint32_t key : added_by(request)) totals[key] += request.acknowledged;
+  }
+
   // Every request ends with kStampDigits digits of an idempotency key and kBehindStamp: make them unique.
   void stamp(std::size_t first, std::size_t count) {
     for (std::size_t index = first; index < first + count; ++index) {

@@ -3,19 +3,20 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "load_clients.h"
+#include "load_directory.h"
 #include "load_flags.h"
 
 namespace karma::load {
@@ -40,13 +41,17 @@ inline std::uint64_t resident_bytes(std::uint64_t pid) {
   return kilobytes * 1024;
 }
 
-// Of the calling thread, and of what it starts. -1: leave it as it is.
-inline void pin_to(int cpu) {
-  if (cpu < 0) return;
+// The calling thread, and what it starts. -1: it stays as it is.
+inline bool try_to_pin(int cpu) {
+  if (cpu < 0) return true;
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(static_cast<std::size_t>(cpu), &set);
-  if (::sched_setaffinity(0, sizeof set, &set) != 0) fail("there is no core " + std::to_string(cpu));
+  return ::sched_setaffinity(0, sizeof set, &set) == 0;
+}
+
+inline void pin_to(int cpu) {
+  if (!try_to_pin(cpu)) fail("there is no core " + std::to_string(cpu));
 }
 
 struct ServerOptions {
@@ -62,23 +67,16 @@ struct ServerOptions {
 class SpawnedServer {
  public:
   explicit SpawnedServer(ServerOptions options) : options_(std::move(options)) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "karma-load-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) fail("cannot create " + pattern);
-    directory_ = pattern;
     address_.port = free_port();
     start();
   }
-  ~SpawnedServer() {
-    kill();
-    std::error_code ignored;
-    std::filesystem::remove_all(directory_, ignored);
-  }
+  ~SpawnedServer() { kill(); }
   SpawnedServer(const SpawnedServer&) = delete;
   SpawnedServer& operator=(const SpawnedServer&) = delete;
 
   const Address& address() const { return address_; }
   std::uint64_t pid() const { return static_cast<std::uint64_t>(pid_); }
-  const std::filesystem::path& directory() const { return directory_; }
+  const std::filesystem::path& directory() const { return directory_.path(); }
 
   // On the data that is there; returns when it accepts connections.
   void start() {
@@ -88,8 +86,8 @@ class SpawnedServer {
     argv.push_back(nullptr);
     pid_ = ::fork();
     if (pid_ == 0) {
-      pin_to(options_.cpu);
-      ::execvp(argv[0], argv.data());
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // whatever ends this program
+      if (try_to_pin(options_.cpu)) ::execvp(argv[0], argv.data());
       ::_exit(127);
     }
     if (pid_ < 0) fail("cannot start the server");
@@ -147,8 +145,6 @@ class SpawnedServer {
     for (int tries = 0; tries < 60000; ++tries) {
       if (::waitpid(pid_, nullptr, WNOHANG) != 0) {
         pid_ = -1;
-        std::error_code ignored;
-        std::filesystem::remove_all(directory_, ignored);
         fail("the server did not start: " + options_.path);
       }
       const int socket = connect_to(address_);
@@ -158,11 +154,12 @@ class SpawnedServer {
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
+    kill();
     fail("the server does not listen");
   }
 
   const ServerOptions options_;
-  std::filesystem::path directory_;
+  TemporaryDirectory directory_;
   Address address_;
   pid_t pid_ = -1;
 };

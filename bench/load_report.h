@@ -1,0 +1,69 @@
+// What a load program found: lines for people, or the fields of a JSON object.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "load_clients.h"
+
+namespace karma::load {
+
+class Report {
+ public:
+  // `label` is for people; without one the field is in the JSON only.
+  void number(std::string name, std::string label, double value) {
+    char text[40];
+    std::snprintf(text, sizeof text, value >= 1e6 ? "%.0f" : "%.6g", value);
+    fields_.push_back({std::move(name), std::move(label), text, false});
+  }
+  void text(std::string name, std::string label, std::string value) {
+    fields_.push_back({std::move(name), std::move(label), std::move(value), true});
+  }
+  // What clients measured; `trip` is what people call the time that a request took.
+  void measured(const Measured& measured, const std::string& trip) {
+    const auto us = [&](double share) { return static_cast<double>(measured.round_trips.at(share)) / 1000; };
+    number("seconds", "seconds", measured.seconds);
+    number("replies", "", static_cast<double>(measured.replies));
+    number("errors", "errors", static_cast<double>(measured.errors));
+    number("ops_per_second", "ops/s", static_cast<double>(measured.replies) / measured.seconds);
+    number("items_per_second", "items/s", static_cast<double>(measured.items) / measured.seconds);
+    number("p50_us", trip + " us, p50", us(0.5));
+    number("p90_us", "  p90", us(0.9));
+    number("p99_us", "  p99", us(0.99));
+    number("p999_us", "  p99.9", us(0.999));
+    number("max_us", "  longest", static_cast<double>(measured.round_trips.largest()) / 1000);
+  }
+
+  std::string json() const {
+    std::string out;
+    for (const Field& field : fields_) {
+      const char* quote = field.quoted ? "\"" : "";
+      out.append(out.empty() ? "{\"" : ",\"").append(field.name).append("\":");
+      out.append(quote).append(field.value).append(quote);
+    }
+    return out + "}";
+  }
+  std::string lines() const {
+    std::string out;
+    for (const Field& field : fields_) {
+      if (field.label.empty() || field.value.empty()) continue;
+      out.append("  ").append(field.label).append(field.label.size() < 40 ? 40 - field.label.size() : 1, ' ');
+      out.append(field.value).append("\n");
+    }
+    return out;
+  }
+
+ private:
+  struct Field {
+    std::string name;
+    std::string label;
+    std::string value;
+    bool quoted;
+  };
+  std::vector<Field> fields_;
+};
+
+}  // namespace karma::load

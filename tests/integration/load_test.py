@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""The load programs of bench/, each for a moment: what they print, and that they count exactly."""
+
+import importlib.machinery
+import importlib.util
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+SERVER = pathlib.Path(os.environ["KARMA_SERVER"])
+COMPARE = pathlib.Path(__file__).resolve().parent.parent.parent / "scripts" / "compare"
+TIMEOUT_SECONDS = 120
+OPS = ("increment", "sum", "batch_add", "batch_sum", "mix")
+SMALL = ["--keys=50", "--days=5", "--batch=20", "--requests=400", "--verify=true"]
+
+
+def program(name, *arguments):
+    """Runs it; returns exit status, stdout and stderr. The data directory is in one that goes with the test."""
+    with tempfile.TemporaryDirectory(prefix="karma-load-test-") as directory:
+        done = subprocess.run([SERVER.parent / name, *arguments], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=TIMEOUT_SECONDS, env={**os.environ, "TMPDIR": directory})
+        left = os.listdir(directory)
+    if left:
+        raise AssertionError("%s leaves %s" % (name, left))
+    return done.returncode, done.stdout, done.stderr
+
+
+class LoadPrograms(unittest.TestCase):
+    def run_json(self, name, *arguments):
+        status, out, err = program(name, "--json=true", *arguments)
+        self.assertEqual((status, err), (0, ""), out)
+        return json.loads(out)
+
+    def check_measured(self, result, requests, items):
+        self.assertEqual((result["replies"], result["errors"]), (requests, 0))
+        self.assertAlmostEqual(result["items_per_second"] * result["seconds"], items, delta=items / 100)
+        self.assertGreater(result["ops_per_second"], 0)
+        percentiles = [result[name] for name in ("p50_us", "p90_us", "p99_us", "p999_us", "max_us")]
+        self.assertEqual(percentiles, sorted(percentiles))
+        self.assertEqual(result["verified"], "exact")
+
+    def test_over_tcp_every_op_is_counted_exactly(self):
+        for op in OPS:
+            for clients, pipeline in ((1, 1), (3, 1), (4, 64)):
+                with self.subTest(op=op, clients=clients, pipeline=pipeline):
+                    result = self.run_json("karma_tcp_load_test", "--spawn=%s" % SERVER, "--op=" + op, *SMALL,
+                                           "--clients=%d" % clients, "--pipeline=%d" % pipeline, "--wal-fsync=false")
+                    items = {"increment": 400, "sum": 400, "mix": result["items_per_second"] * result["seconds"]}
+                    self.check_measured(result, 400, items.get(op, 400 * 20))
+                    self.assertEqual((result["op"], result["clients"], result["pipeline"]), (op, clients, pipeline))
+                    self.assertGreater(result["server_cpu_us_per_op"], 0)
+
+    def test_idempotency_keys_are_all_different(self):
+        # More requests than there are different ones: were a key sent twice, it would not be added again.
+        result = self.run_json("karma_tcp_load_test", "--spawn=%s" % SERVER, "--wal=false", "--idempotency=true",
+                               "--keys=50", "--clients=3", "--pipeline=100", "--requests=120000", "--verify=true")
+        self.check_measured(result, 120000, 120000)
+
+    def test_ranges_and_text(self):
+        status, out, _ = program("karma_tcp_load_test", "--spawn=%s" % SERVER, "--op=batch_sum", "--range-days=3",
+                                 *SMALL, "--", "--io-threads=1")
+        self.assertEqual(status, 0)
+        self.assertTrue(out.startswith("batch_sum, 64 clients x 1 under way\n"), out)
+        for label in ("ops/s ", "items/s ", "round trip us, p50 ", "server CPU us an op ", "client CPU us an op "):
+            self.assertIn("\n  " + label, out)
+        self.assertRegex(out, r"\n  totals +exact\n")
+
+    def test_refused_requests_are_errors(self):
+        status, out, err = program("karma_tcp_load_test", "--spawn=%s" % SERVER, "--json=true", *SMALL, "--op=batch_add",
+                                   "--batch=60", "--", "--max-request-bytes=600")
+        self.assertNotEqual(status, 0)
+        self.assertIn("request_too_large", err)
+
+    def test_an_echo_server_gives_back_every_line(self):
+        result = self.run_json("karma_tcp_load_test", "--protocol=echo", "--spawn=%s" % (SERVER.parent / "echo_server"),
+                               "--keys=50", "--clients=3", "--pipeline=100", "--requests=2000")
+        self.assertEqual((result["replies"], result["errors"], result["verified"]), (2000, 0, ""))
+
+    def test_what_is_no_option_is_refused(self):
+        for name in ("karma_tcp_load_test", "karma_load_test", "karma_volume_load_test"):
+            status, out, _ = program(name, "--help")
+            self.assertEqual(status, 0)
+            self.assertTrue(out.startswith("Usage: " + name))
+            for wrong in ("--clients=0", "--nothing=1", "--op=nothing", "--wal=perhaps", "keys"):
+                status, out, err = program(name, wrong)
+                self.assertEqual((status, out), (2, ""), wrong)
+                self.assertIn("--help", err)
+
+    def test_in_process_every_op_is_counted_exactly(self):
+        for op in OPS:
+            with self.subTest(op=op):
+                result = self.run_json("karma_load_test", "--op=" + op, *SMALL, "--clients=2", "--pipeline=8",
+                                       "--wal-fsync=false")
+                items = {"increment": 800, "sum": 800, "mix": result["items_per_second"] * result["seconds"]}
+                self.check_measured(result, 800, items.get(op, 800 * 20))
+                self.assertGreater(result["cpu_us_per_op"], 0)
+        self.check_measured(self.run_json("karma_load_test", *SMALL, "--wal=false"), 400, 400)
+
+    def test_volume_is_exact_before_and_after_the_restart(self):
+        arguments = ["--spawn=%s" % SERVER, "--sizes=70,30", "--bucket-count=40", "--batch-size=50",
+                     "--single-rounds=100", "--read-rounds=5"]
+        for more in (["--order=key", "--values=large"], ["--wal=true", "--wal-fsync=false"]):
+            result = self.run_json("karma_volume_load_test", *arguments, *more)
+            self.assertEqual([(size["keys"], size["days"], size["verified"]) for size in result["sizes"]],
+                             [(70, 40, "exact"), (30, 40, "exact")])
+            for size in result["sizes"]:
+                for name in ("write_points_per_second", "batch_sum_30_per_core", "summary_days_ms", "top_30_ms",
+                             "snapshot_ms", "snapshot_bytes_per_point", "snapshot_to_write", "snapshot_stall_ms",
+                             "restore_ms"):
+                    self.assertGreater(size[name], 0, name)
+        status, out, _ = program("karma_volume_load_test", *arguments)
+        self.assertEqual(status, 0)
+        self.assertEqual(out.count("totals, before and after the restart"), 2)
+
+    def test_a_server_that_dies_is_told(self):
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            port = nobody.getsockname()[1]
+        status, out, err = program("karma_tcp_load_test", "--port=%d" % port, *SMALL)
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn("cannot connect", err)
+
+
+class Comparison(unittest.TestCase):
+    def test_what_is_wanted_of_1_0_becomes_a_multiple_of_redis(self):
+        loader = importlib.machinery.SourceFileLoader("compare", str(COMPARE))
+        compare = importlib.util.module_from_spec(importlib.util.spec_from_loader("compare", loader))
+        loader.exec_module(compare)
+        wanted = {row.name: (round(row.wanted, 2), row.base) for row in compare.ROWS}
+        self.assertEqual(wanted["counter.increment, WAL off, 64 x 1"], (0.8, "echo"))
+        self.assertEqual(wanted["counter.increment, WAL off, 4 x 128"], (4.65, "redis"))  # 20 x 108 / 465, above 4
+        self.assertEqual(wanted["counter.increment, WAL + fsync, 4 x 128"], (5, "redis"))
+        self.assertEqual(compare.ratios({"a": [{"x": 6}, {"x": 8}], "b": [{"x": 3}, {"x": 2}]}, "x", "a", "b"), [2, 4])
+
+
+if __name__ == "__main__":
+    unittest.main()
