@@ -2,31 +2,19 @@
 // KARMA_TEST_SEED to repeat a run.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <list>
 #include <map>
 #include <random>
 #include <string>
 
 #include "store/registry.h"
+#include "support/engine_fixture.h"
+#include "support/registry_text.h"
 
 namespace karma::store {
 namespace {
 
-std::uint64_t test_seed() {
-  const char* const given = std::getenv("KARMA_TEST_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-}
-
-std::string to_json(const RegistryView& view) {
-  std::string text;
-  const Status status = view.write_json([&](std::string_view piece) {
-    text += piece;
-    return Status();
-  });
-  EXPECT_TRUE(status.ok());
-  return text;
-}
+using test::to_json;
 
 struct ModelRecord {
   std::string key;
@@ -236,16 +224,15 @@ class Model {
 };
 
 TEST(Registry, BehavesLikeThePlainModel) {
-  for (int run = 0; run < 3; ++run) {
-    const std::uint64_t seed = test_seed();
-    SCOPED_TRACE("KARMA_TEST_SEED=" + std::to_string(seed));
-    Model model(seed);
-    for (int i = 0; i < 20000 && !::testing::Test::HasFailure(); ++i) {
+  const std::uint64_t seed = test::test_seed();
+  for (std::uint64_t run = 0; run < 30 && !HasFailure(); ++run) {
+    SCOPED_TRACE(test::seed_text(seed + run));
+    Model model(seed + run);
+    for (int i = 0; i < 10000 && !HasFailure(); ++i) {
       model.step();
       if (i % 500 == 0) model.check();
     }
     model.check();
-    if (std::getenv("KARMA_TEST_SEED") != nullptr || ::testing::Test::HasFailure()) return;
   }
 }
 

@@ -4,18 +4,12 @@
 
 #include <string>
 
+#include "support/registry_text.h"
+
 namespace karma::store {
 namespace {
 
-std::string to_json(const RegistryView& view) {
-  std::string text;
-  const Status status = view.write_json([&](std::string_view piece) {
-    text += piece;
-    return Status();
-  });
-  EXPECT_TRUE(status.ok());
-  return text;
-}
+using test::to_json;
 
 const std::string kHex(64, 'a');
 

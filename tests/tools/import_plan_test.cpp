@@ -1,10 +1,11 @@
 #include "tools/import_plan.h"
 
-#include <cstdlib>
 #include <cstring>
 #include <random>
 
 #include <gtest/gtest.h>
+
+#include "support/engine_fixture.h"
 
 namespace karma::tools {
 namespace {
@@ -145,9 +146,8 @@ TEST(ImportPlan, TheCutLeavesRoomForTheRestOfTheRequest) {
 
 // Whatever the text looks like, the chunks together are its points, and each keeps to its bounds.
 TEST(ImportPlan, ChunksTogetherAreTheFile) {
-  const char* given = std::getenv("KARMA_TEST_SEED");
-  const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
-  SCOPED_TRACE("KARMA_TEST_SEED=" + std::to_string(seed));
+  const std::uint64_t seed = test::test_seed();
+  SCOPED_TRACE(test::seed_text(seed));
   std::mt19937_64 random(seed);
   for (int round = 0; round < 200; ++round) {
     std::string text = random() % 2 ? "" : "key,bucket,value\n";

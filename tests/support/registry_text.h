@@ -1,0 +1,22 @@
+// The registry as the text of karma.idempotency.json.
+#pragma once
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "store/registry.h"
+
+namespace karma::test {
+
+inline std::string to_json(const store::RegistryView& view) {
+  std::string text;
+  const Status status = view.write_json([&](std::string_view piece) {
+    text += piece;
+    return Status();
+  });
+  EXPECT_TRUE(status.ok());
+  return text;
+}
+
+}  // namespace karma::test
