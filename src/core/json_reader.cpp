@@ -1,7 +1,5 @@
 #include "core/json_reader.h"
 
-#include <emmintrin.h>
-
 #include <bit>
 #include <charconv>
 #include <cstring>
@@ -9,10 +7,10 @@
 namespace karma::json {
 namespace {
 
-constexpr int kSafeDigits = 19;  // so many always fit into 64 bits
-constexpr std::uint64_t kTenTo19 = 10000000000000000000U;
+using detail::is_digit;
+using detail::kSafeDigits;
 
-bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
+constexpr std::uint64_t kTenTo19 = 10000000000000000000U;
 
 int hex_digit(char byte) {
   if (is_digit(byte)) return byte - '0';
@@ -56,17 +54,10 @@ char* encode_utf8(char* to, std::uint32_t code) {
 }
 
 // Passes over what may stand in a string as it is, up to a quote, a backslash or a control character; sixteen bytes at
-// once (SSE2 is part of x86-64) as long as there are so many.
+// once as long as there are so many.
 const char* end_of_plain_run(const char* at, const char* end) {
-  const __m128i quote = _mm_set1_epi8('"');
-  const __m128i backslash = _mm_set1_epi8('\\');
-  const __m128i last_control = _mm_set1_epi8(0x1F);
   for (; end - at >= 16; at += 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
-    const __m128i marks = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
-    const int found = _mm_movemask_epi8(_mm_or_si128(marks, control));
-    if (found != 0) return at + std::countr_zero(static_cast<unsigned>(found));
+    if (const unsigned marks = detail::string_marks(at); marks != 0) return at + std::countr_zero(marks);
   }
   while (at != end && *at != '"' && *at != '\\' && static_cast<unsigned char>(*at) >= 0x20) ++at;
   return at;

@@ -5,6 +5,9 @@
 // Why not a library: the requests are small and the hot path pays for every pass over them; see docs/architecture.md.
 #pragma once
 
+#include <emmintrin.h>
+
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -76,6 +79,7 @@ class Reader {
     ++at_;
     return true;
   }
+  bool read_plain_field(Value& name, Value& value);
   bool read_any(Value& value);
   bool read_string(Value& value);  // behind the opening quote
   bool read_escape();
@@ -89,6 +93,64 @@ class Reader {
   std::string_view fault_;
 };
 
+namespace detail {
+
+inline constexpr std::ptrdiff_t kSafeDigits = 19;  // so many always fit into 64 bits
+
+inline bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
+
+// Of the sixteen bytes at `at`, those that may not stand in a string as they are, and quotes: a bit each.
+inline unsigned string_marks(const char* at) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));  // SSE2 is part of x86-64
+  const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
+  const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+  const __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+  return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control)));
+}
+
+// The end of a string that begins at `at`, is shorter than sixteen bytes and has nothing special in it; else nullptr.
+inline const char* end_of_short_string(const char* at, const char* end) {
+  if (end - at < 16) return nullptr;
+  const unsigned marks = string_marks(at);
+  if (marks == 0) return nullptr;
+  at += std::countr_zero(marks);
+  return *at == '"' ? at : nullptr;
+}
+
+}  // namespace detail
+
+// What nearly all fields are: a short name, and a short string or a number of digits only, without spaces. False if it
+// is something else; then nothing has moved.
+inline bool Reader::read_plain_field(Value& name, Value& value) {
+  const char* at = at_;
+  if (at == end_ || *at != '"') return false;
+  const char* end = detail::end_of_short_string(++at, end_);
+  if (end == nullptr || end + 1 == end_ || end[1] != ':') return false;
+  name.type = Type::string;
+  name.text = {at, static_cast<std::size_t>(end - at)};
+  at = end + 2;
+  if (at >= end_) return false;
+  if (*at == '"') {
+    end = detail::end_of_short_string(++at, end_);
+    if (end == nullptr) return false;
+    value.type = Type::string;
+    value.text = {at, static_cast<std::size_t>(end - at)};
+    at_ = end + 1;
+    return true;
+  }
+  const char* const digits = at;
+  std::uint64_t number = 0;
+  while (at != end_ && detail::is_digit(*at)) number = number * 10 + static_cast<std::uint64_t>(*at++ - '0');
+  const std::ptrdiff_t count = at - digits;
+  if (count == 0 || count > detail::kSafeDigits || (*digits == '0' && count > 1)) return false;
+  if (at == end_ || (*at != ',' && *at != '}')) return false;
+  value.type = Type::unsigned_integer;
+  value.number = number;
+  value.text = {digits, static_cast<std::size_t>(count)};
+  at_ = at;
+  return true;
+}
+
 template <class OnField>
 bool Reader::read_object(OnField&& on_field) {
   if (!take('{')) return fail("expected an object");
@@ -96,10 +158,12 @@ bool Reader::read_object(OnField&& on_field) {
   if (take('}')) return --depth_, true;
   while (true) {
     Value name;
-    if (!take('"') || !read_string(name)) return fail("expected a field name");
-    if (!take(':')) return fail("expected ':' behind a field name");
     Value value;
-    if (!read_value(value)) return false;
+    if (!read_plain_field(name, value)) {
+      if (!take('"') || !read_string(name)) return fail("expected a field name");
+      if (!take(':')) return fail("expected ':' behind a field name");
+      if (!read_value(value)) return false;
+    }
     on_field(name, value);
     if (take(',')) continue;
     if (!take('}')) return fail("expected ',' or '}' behind a field");

@@ -14,6 +14,8 @@ namespace {
 
 // The writer lets readers in after about so many changed points.
 constexpr std::size_t kPointsPerLock = 4096;
+// An index of so many entries is not worth a wait for another thread.
+constexpr std::size_t kEntriesIndexedAtOnce = 4096;
 constexpr std::size_t kFetchedAhead = store::Series::kFetchedAhead;
 
 std::uint64_t random_seed() {
@@ -100,6 +102,11 @@ Status Engine::start() {
     wal::LogOptions log_options{.fsync = config_.wal_fsync,
                                 .segment_bytes = static_cast<std::uint64_t>(config_.wal_segment_bytes),
                                 .on_event = event_sink(),
+                                .in_background =
+                                    [this](const std::function<void()>& task) {
+                                      if (!snapshot_worker_->submit(task)) task();
+                                    },
+                                .entries_indexed_at_once = kEntriesIndexedAtOnce,
                                 .accept_damage = !recovered->log.damage.empty(),
                                 .discard_entries = recovered->needs_snapshot && config_.restore};
     Result<std::unique_ptr<wal::Log>> opened =

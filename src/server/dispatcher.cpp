@@ -48,23 +48,18 @@ class Dispatcher::Impl {
     engine_.submit(*batch);
   }
 
-  void collect(const std::function<void(void*, std::string_view)>& deliver) {
+  void collect(const PlaceOfReply& place) {
     engine::Lane::Answers answers = lane_.take();
     for (engine::Mutation* mutation = answers.first; mutation != nullptr;) {
       engine::Mutation* const next = mutation->next_answered;
-      reply_buffer_.clear();
-      write_reply(*mutation, reply_buffer_);
-      deliver(mutation->connection, reply_buffer_.view());
+      write_reply(*mutation, place(mutation->connection));
       if (--mutation->batch->unanswered == 0) recycle(mutation->batch);
       mutation = next;
     }
     for (std::unique_ptr<engine::Job>& job : answers.jobs) {
-      reply_buffer_.clear();
-      write_reply(*job, reply_buffer_);
       alone_.erase(job->connection);
-      deliver(job->connection, reply_buffer_.view());
+      write_reply(*job, place(job->connection));
     }
-    if (reply_buffer_.capacity() > kKeptReplyBytes) reply_buffer_.release();
   }
 
   void reply_error(const Error& error, Buffer& out) {
@@ -73,8 +68,6 @@ class Dispatcher::Impl {
   }
 
  private:
-  static constexpr std::size_t kKeptReplyBytes = 256 * 1024;
-
   // The order of the checks is part of the protocol: whoever has no token learns nothing.
   Handled execute(std::string_view line, void* connection, std::size_t pending, Buffer& out) {
     const auto refuse = [&](const Error& error) {
@@ -255,9 +248,10 @@ class Dispatcher::Impl {
   }
 
   void write_reply(const engine::Job& job, Buffer& out) {
+    const std::size_t start = out.size();
     out.append(protocol::kReplyStart);
     if (job.status) out.append(job.response.view());
-    finish(job.status, *job.op, job.command, 0, out);
+    finish(job.status, *job.op, job.command, start, out);
   }
 
   std::unique_ptr<engine::MutationBatch> take_batch() {
@@ -289,8 +283,7 @@ class Dispatcher::Impl {
   engine::Counters& counters_;
 
   Fields fields_;
-  Arena arena_;  // of the query at hand
-  Buffer reply_buffer_;
+  Arena arena_;                                   // of the query at hand
   std::unique_ptr<engine::MutationBatch> batch_;  // being gathered
   std::vector<std::unique_ptr<engine::MutationBatch>> spare_;
   // Connections that wait for a worker: whatever they send next must wait for that.
@@ -310,7 +303,7 @@ Handled Dispatcher::handle(std::string_view line, void* connection, std::size_t 
 
 void Dispatcher::flush() { impl_->flush(); }
 
-void Dispatcher::collect(const std::function<void(void*, std::string_view)>& deliver) { impl_->collect(deliver); }
+void Dispatcher::collect(const PlaceOfReply& place) { impl_->collect(place); }
 
 void Dispatcher::reply_error(const Error& error, Buffer& out) { impl_->reply_error(error, out); }
 

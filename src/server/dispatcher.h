@@ -38,8 +38,11 @@ class Dispatcher {
   // Hands what handle() has gathered to the writer. Call it once after the lines of one wake-up.
   void flush();
 
-  // Takes the replies that have arrived.
-  void collect(const std::function<void(void* connection, std::string_view reply)>& deliver);
+  // Where the next reply for `connection`, line end included, is to be appended. Asked once for each reply, in the
+  // order of the connection's requests.
+  using PlaceOfReply = std::function<Buffer&(void* connection)>;
+  // Writes the replies that have arrived.
+  void collect(const PlaceOfReply& place);
 
   // For requests that never become one: an over-long line, a refused connection. Counted as in system.stats.
   void reply_error(const Error& error, Buffer& out);

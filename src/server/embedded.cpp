@@ -60,10 +60,17 @@ class Engine::Impl {
         woken_.wait(lock, [this] { return awake_; });
         awake_ = false;
       }
-      dispatcher_->collect([this](void*, std::string_view reply) {
-        take_reply(reply);
+      reply_.clear();
+      dispatcher_->collect([this](void*) -> Buffer& {
         --pending_;
+        return reply_;
       });
+      std::string_view lines = reply_.view();
+      while (!lines.empty()) {
+        const std::size_t end = lines.find('\n') + 1;
+        take_reply(lines.substr(0, end));
+        lines.remove_prefix(end);
+      }
     }
   }
 

@@ -81,7 +81,7 @@ void IoThread::run() {
       }
       obey(std::move(orders));
       handler_->collect(
-          [](void* connection, std::string_view reply) { static_cast<Session*>(connection)->deliver(reply); });
+          [](void* connection) -> Buffer& { return static_cast<Session*>(connection)->place_of_reply(); });
     }
     resume_queued();
     handler_->flush();

@@ -36,7 +36,7 @@ class DispatcherHandler final : public server::RequestHandler {
     return dispatcher_.handle(line, connection, pending, out);
   }
   void flush() override { dispatcher_.flush(); }
-  void collect(const std::function<void(void*, std::string_view)>& deliver) override { dispatcher_.collect(deliver); }
+  void collect(const server::Dispatcher::PlaceOfReply& place) override { dispatcher_.collect(place); }
   void reply_error(const Error& error, Buffer& out) override { dispatcher_.reply_error(error, out); }
 
  private:

@@ -247,15 +247,17 @@ void Session::settle() {
   }
 }
 
-void Session::deliver(std::string_view reply) {
+Buffer& Session::place_of_reply() {
   KARMA_CHECK(pending_ > 0);
   --pending_;
   if (pending_ == 0) {
     blocked_ = false;
     pending_bytes_ = 0;
   }
-  if (open()) out_.append(reply);
   enqueue();
+  if (open()) return out_;
+  host_.unwanted.release();
+  return host_.unwanted;
 }
 
 void Session::resume() {

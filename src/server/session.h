@@ -68,6 +68,7 @@ struct SessionHost {
   TimePoint now;                 // when this wake-up began
   Buffer input;                  // kReadBytes
   Buffer output;                 // replies of the session at work
+  Buffer unwanted;               // a reply whose client has gone
   std::vector<Session*> queued;  // sessions to be resumed before the next wait
   std::list<Session> waiting[kWaitingCount];
   std::size_t open_sockets = 0;
@@ -84,8 +85,8 @@ class Session {
 
   void start(std::list<Session>::iterator self);
   void on_event(std::uint32_t events);
-  // A reply has come. The session is queued; nothing is sent yet.
-  void deliver(std::string_view reply);
+  // A reply has come: where it is to be appended. The session is queued; nothing is sent yet.
+  Buffer& place_of_reply();
   // From the host's queue: goes on where it paused.
   void resume();
   // Takes what has arrived, then reads no more; closes when everything is answered.

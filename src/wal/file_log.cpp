@@ -48,6 +48,7 @@ Status FileLog::open(const Scan& scan) {
   if (options_.discard_entries) return discard_all();
   if (!active_file_) return {};
   if (Status repaired = repair_end(scan); !repaired) return repaired;
+  knows_offsets_ = scan.damage.empty();
   return mark_active();
 }
 
@@ -82,12 +83,15 @@ Status FileLog::discard_all() {
   return active_file_->sync();
 }
 
+// The scan has seen each line already: here they are only counted.
 Status FileLog::mark_active() {
   LineReader reader(*active_file_, 0, end_);
   for (RawLine line;;) {
     const Result<bool> more = reader.next(line);
     if (!more) return more.error();
     if (!*more) return {};
+    if (is_blank(line.text)) continue;
+    offsets_.push_back(line.offset);
     if (!marks_.empty() && line.offset < marks_.back().offset + kMarkBytes) continue;
     const ParsedLine parsed = parse_line(line.text);
     if (parsed.kind == LineKind::good) mark(parsed.line.lsn, line.offset);
@@ -136,11 +140,14 @@ Status FileLog::open_active() {
 Status FileLog::write_batch(std::span<const std::string_view> entries) {
   buffer_.clear();
   Lsn lsn = last();
+  const std::size_t known = offsets_.size();
   for (const std::string_view entry : entries) {
     lsn = lsn.next();
+    offsets_.push_back(end_ + buffer_.size());
     append_line(buffer_, lsn, entry);
   }
-  if (Status wrote = active_file_->write_at(end_, buffer_); !wrote) {
+  if (Status wrote = active_file_->write_at(end_, buffer_.view()); !wrote) {
+    offsets_.resize(known);
     end_is_unsure_ = true;
     // Best effort now, so that a crash finds nothing of the batch; make_room() insists.
     (void)restore_end();
@@ -167,7 +174,7 @@ void FileLog::publish(Lsn last) {
   }
   bytes_.fetch_add(buffer_.size(), std::memory_order_relaxed);
   last_.store(last.value, std::memory_order_release);
-  if (buffer_.capacity() > kKeptBufferBytes) buffer_ = std::string();
+  if (buffer_.capacity() > kKeptBufferBytes) buffer_.release();
 }
 
 // The refused lines must not come back after a crash either, so the cut is synced before anyone is answered.
@@ -207,6 +214,8 @@ Status FileLog::close_active() {
   if (Status synced = active_file_->sync(); !synced) return stop(synced.error());
   if (Status renamed = files_.rename(path(kActiveName), path(name)); !renamed) return renamed;
   active_file_.reset();
+  const auto index = std::make_shared<const Index>(Index{name, end_, active_.first, std::exchange(offsets_, {})});
+  const bool knows_offsets = std::exchange(knows_offsets_, true);
   end_ = 0;
   {
     const std::lock_guard lock(files_mutex_);
@@ -217,23 +226,25 @@ Status FileLog::close_active() {
   }
   if (Status synced = files_.sync_directory(directory_); !synced) return stop(synced.error());
   event("wal.segment", "path=" + name);
-  if (options_.in_background) {
-    options_.in_background([this, name] { write_index(name); });
+  if (!knows_offsets) return {};
+  if (options_.in_background && index->offsets.size() > options_.entries_indexed_at_once) {
+    options_.in_background([this, index] { write_index(*index); });
   } else {
-    write_index(name);
+    write_index(*index);
   }
   return {};
 }
 
 // With the lock of trim(), so that no index outlives its segment.
-void FileLog::write_index(const std::string& segment) {
+void FileLog::write_index(const Index& index) {
   const std::lock_guard one_at_a_time(trim_mutex_);
   {
     const std::lock_guard lock(files_mutex_);
-    const auto is_it = [&](const FileInfo& file) { return file.name == segment; };
+    const auto is_it = [&](const FileInfo& file) { return file.name == index.segment; };
     if (std::none_of(segments_.begin(), segments_.end(), is_it)) return;
   }
-  if (Status indexed = write_segment_index(files_, directory_, segment); !indexed) {
+  if (Status indexed = write_segment_index(files_, directory_, index.segment, index.bytes, index.first, index.offsets);
+      !indexed) {
     event("wal.segment_index_failed", indexed.error().message);
   }
 }

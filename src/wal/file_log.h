@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/buffer.h"
 #include "wal/log.h"
 
 namespace karma::wal {
@@ -39,7 +40,8 @@ class FileLog final : public Log {
   Status read(Lsn after, const std::function<bool(Lsn, std::string_view entry)>& visit) override;
 
  private:
-  // A line of the active file, so that readers need not begin at its start.
+  // A line of the active file, so that readers need not begin at its start. They share these with the writer, while the
+  // offsets of all lines, which become the segment's index, are its own.
   struct Mark {
     Lsn lsn;
     std::uint64_t offset = 0;
@@ -53,7 +55,14 @@ class FileLog final : public Log {
 
   Status open_active();
   Status close_active();
-  void write_index(const std::string& segment);
+  // Of the segment that was closed last.
+  struct Index {
+    std::string segment;
+    std::uint64_t bytes = 0;
+    Lsn first;
+    std::vector<std::uint64_t> offsets;
+  };
+  void write_index(const Index& index);
   Status make_room();
   Status restore_end();
   Status write_batch(std::span<const std::string_view> entries);
@@ -82,8 +91,10 @@ class FileLog final : public Log {
   std::unique_ptr<File> active_file_;  // null until the active file exists
   std::uint64_t end_ = 0;              // of the last good line in the active file
   bool end_is_unsure_ = false;         // a failed write could not be taken back: bytes may stand behind end_
-  std::string buffer_;
+  Buffer buffer_;
   std::string stop_message_;
+  std::vector<std::uint64_t> offsets_;  // of the lines in the active file, from active_.first on
+  bool knows_offsets_ = true;           // not of a file that was opened in spite of damage
 
   mutable std::mutex files_mutex_;
   std::vector<FileInfo> segments_;  // oldest first

@@ -4,9 +4,11 @@
 #include <cassert>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <limits>
 
 #include "core/crc32c.h"
+#include "core/decimal.h"
 #include "wal/envelope.h"
 #include "wal/log.h"
 
@@ -18,6 +20,7 @@ constexpr std::string_view kEntry = R"(,"entry":)";
 constexpr std::string_view kChecksum = R"(,"crc32c":)";
 constexpr std::string_view kSegmentSuffix = ".segment";
 constexpr std::size_t kChecksumDigits = 10;  // of 2^32 - 1
+constexpr std::string_view kWhiteSpace = " \t\r";
 
 // A number written as we write it: digits only, no leading zero.
 template <class Number>
@@ -130,22 +133,31 @@ std::optional<Lsn> parse_lsn_file(std::string_view content) {
   return Lsn{number};
 }
 
-void append_line(std::string& out, Lsn lsn, std::string_view entry) {
+void append_line(Buffer& out, Lsn lsn, std::string_view entry) {
   assert(entry.starts_with('{') && entry.ends_with('}') && entry.find('\n') == std::string_view::npos);
-  const std::size_t begin = out.size();
-  char digits[24];
-  out += kStart;
-  out.append(digits, std::to_chars(digits, digits + sizeof digits, lsn.value).ptr);
-  out += kEntry;
-  out += entry;
-  const std::uint32_t checksum = crc32c(std::string_view(out).substr(begin));
-  out += kChecksum;
-  out.append(digits, std::to_chars(digits, digits + sizeof digits, checksum).ptr);
-  out += "}\n";
+  constexpr std::string_view kEnd = "}\n";
+  constexpr std::size_t kFrame = kStart.size() + kEntry.size() + kChecksum.size() + kEnd.size() + 2 * kDecimalRoom;
+  char* const line = out.reserve(kFrame + entry.size());
+  char* to = line;
+  const auto append = [&to](std::string_view text) {
+    std::memcpy(to, text.data(), text.size());
+    to += text.size();
+  };
+  append(kStart);
+  to = write_decimal(to, lsn.value);
+  append(kEntry);
+  append(entry);
+  const std::uint32_t checksum = crc32c({line, static_cast<std::size_t>(to - line)});
+  append(kChecksum);
+  to = write_decimal(to, checksum);
+  append(kEnd);
+  out.commit(static_cast<std::size_t>(to - line));
 }
 
+bool is_blank(std::string_view text) { return text.find_first_not_of(kWhiteSpace) == std::string_view::npos; }
+
 ParsedLine parse_line(std::string_view text) {
-  text = trim(text, " \t\r");
+  text = trim(text, kWhiteSpace);
   if (text.empty()) return {LineKind::blank, {}, ""};
   const std::optional<Checksum> checksum = split_checksum(text);
   if (checksum) {
@@ -171,7 +183,7 @@ std::optional<std::size_t> checksummed_prefix(std::string_view text) {
 }
 
 std::optional<Line> checksummed_suffix(std::string_view text) {
-  text = trim(text, " \t\r");
+  text = trim(text, kWhiteSpace);
   const std::optional<Checksum> checksum = split_checksum(text);
   if (!checksum) return std::nullopt;
   const std::string_view body = checksum->body;

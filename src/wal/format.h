@@ -8,6 +8,8 @@
 
 #include <karma/types.h>
 
+#include "core/buffer.h"
+
 namespace karma::wal {
 
 std::string segment_name(Lsn first);
@@ -19,7 +21,7 @@ std::string index_name(std::string_view segment);
 std::optional<Lsn> parse_lsn_file(std::string_view content);
 
 // Appends the line and its line feed. `entry` is one JSON object without line feeds.
-void append_line(std::string& out, Lsn lsn, std::string_view entry);
+void append_line(Buffer& out, Lsn lsn, std::string_view entry);
 
 struct Line {
   Lsn lsn;
@@ -39,6 +41,9 @@ struct ParsedLine {
   Line line;               // if good; otherwise whatever was understood
   const char* fault = "";  // unless good or blank
 };
+
+// A line of white space only: parse_line() says so too.
+bool is_blank(std::string_view text);
 
 // `text` is a line without its line feed; JSON white space around it (a carriage return) is allowed.
 ParsedLine parse_line(std::string_view text);

@@ -114,10 +114,11 @@ struct LogOptions {
   std::uint64_t segment_bytes = 64u << 20;  // rotate before a batch when the active file is at least so large; 0: never
   // wal.tail_cut, wal.segment, wal.segment_index_failed, wal.truncate, wal.stopped. Called on the thread that acts.
   std::function<void(const std::string& event, const std::string& message)> on_event{};
-  // Runs a task on another thread, later: the indexes of closed segments, of which a large one takes a tenth of a
-  // second. Without it they are written while the batch that found the file full waits. Tasks that have not run when
-  // the log goes must be dropped before.
+  // Runs a task on another thread, later: the indexes of closed segments with more entries than the number below.
+  // Otherwise they are written while the batch that found the file full waits. Tasks that have not run when the log
+  // goes must be dropped before.
   std::function<void(std::function<void()> task)> in_background{};
+  std::size_t entries_indexed_at_once = 0;
   // The scan went beyond damage and the operator said so: append behind it.
   bool accept_damage = false;
   // A complete snapshot, already on the disk, covers all entries of the files: remove them. Needed where the log cannot

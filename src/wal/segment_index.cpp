@@ -4,10 +4,10 @@
 #include <limits>
 #include <optional>
 
+#include "core/decimal.h"
 #include "io/path.h"
 #include "io/replace_file.h"
 #include "wal/format.h"
-#include "wal/line_reader.h"
 
 namespace karma::wal {
 namespace {
@@ -16,11 +16,6 @@ constexpr std::size_t kMaxLine = 48;  // two numbers of 20 digits, a space, a li
 constexpr std::uint64_t kLinearBytes = 512;
 
 std::string header(std::uint64_t size) { return "KARMA_WAL_INDEX_V1 size=" + std::to_string(size) + "\n"; }
-
-void append_number(std::string& out, std::uint64_t number) {
-  char digits[24];
-  out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
-}
 
 struct Place {
   Lsn lsn;
@@ -75,30 +70,19 @@ std::optional<Place> search(const File& file, std::uint64_t low, std::uint64_t h
 
 }  // namespace
 
-Status write_segment_index(FileSystem& files, const std::string& directory, const std::string& segment) {
-  const Result<std::unique_ptr<File>> file = files.open(join_path(directory, segment), FileSystem::Open::read);
-  if (!file) return file.error();
-  const Result<std::uint64_t> size = (*file)->size();
-  if (!size) return size.error();
+Status write_segment_index(FileSystem& files, const std::string& directory, const std::string& segment,
+                           std::uint64_t size, Lsn first, std::span<const std::uint64_t> offsets) {
   Result<std::unique_ptr<ReplaceFile>> index = ReplaceFile::create(files, directory, index_name(segment));
   if (!index) return index.error();
-  std::string text = header(*size);
-  LineReader reader(**file, 0, *size);
-  for (RawLine line;;) {
-    const Result<bool> more = reader.next(line);
-    if (!more) return more.error();
-    if (!*more) break;
-    const ParsedLine parsed = parse_line(line.text);
-    if (parsed.kind == LineKind::blank) continue;
-    if (parsed.kind != LineKind::good) {
-      return internal_error("Cannot index " + segment + ": bad line at offset " + std::to_string(line.offset));
-    }
-    append_number(text, parsed.line.lsn.value);
-    text += ' ';
-    append_number(text, line.offset);
-    text += '\n';
-    if (Status appended = (*index)->append(text); !appended) return appended;
-    text.clear();
+  if (Status appended = (*index)->append(header(size)); !appended) return appended;
+  for (const std::uint64_t offset : offsets) {
+    char line[kMaxLine];
+    char* to = write_decimal(line, first.value);
+    *to++ = ' ';
+    to = write_decimal(to, offset);
+    *to++ = '\n';
+    if (Status appended = (*index)->append({line, static_cast<std::size_t>(to - line)}); !appended) return appended;
+    first = first.next();
   }
   return (*index)->commit();
 }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include <karma/error.h>
@@ -19,8 +20,9 @@
 
 namespace karma::wal {
 
-// Reads the closed segment and writes its index beside it.
-Status write_segment_index(FileSystem& files, const std::string& directory, const std::string& segment);
+// Writes the index of a closed segment of `size` bytes: where the lines of the entries from `first` on begin.
+Status write_segment_index(FileSystem& files, const std::string& directory, const std::string& segment,
+                           std::uint64_t size, Lsn first, std::span<const std::uint64_t> offsets);
 
 // Where reading of the segment must begin to find `lsn`: at its line according to the index, at 0 if the index is of no
 // use. `size` is the segment's. Reads a few blocks, however long the index is.

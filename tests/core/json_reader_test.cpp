@@ -242,8 +242,9 @@ TEST(JsonReader, IntegersHoldSixtyFourBits) {
   EXPECT_EQ(integer("1.0").type, Type::real);
   EXPECT_EQ(integer("1e2").type, Type::real);
   EXPECT_EQ(integer("1e-400").type, Type::real) << "too small is zero, not an error";
-  for (const char* text : {"18446744073709551616", "19999999999999999999", "20000000000000000000", "99999999999999999999", "184467440737095516150",
-                           "-9223372036854775809", "-18446744073709551615"}) {
+  for (const char* text :
+       {"18446744073709551616", "19999999999999999999", "20000000000000000000", "99999999999999999999",
+        "184467440737095516150", "-9223372036854775809", "-18446744073709551615"}) {
     EXPECT_FALSE(accepts(text)) << text;
   }
 }

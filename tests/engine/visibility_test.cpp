@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -66,12 +67,14 @@ class Client {
   }
   // What has arrived, without waiting.
   std::vector<std::string> replies() {
-    std::vector<std::string> found;
-    dispatcher_.collect([&](void*, std::string_view reply) {
-      found.emplace_back(reply);
+    std::deque<Buffer> found;
+    dispatcher_.collect([&](void*) -> Buffer& {
       --pending_;
+      return found.emplace_back();
     });
-    return found;
+    std::vector<std::string> texts;
+    for (const Buffer& reply : found) texts.emplace_back(reply.view());
+    return texts;
   }
   std::string wait_for_reply() {
     for (;;) {

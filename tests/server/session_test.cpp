@@ -52,13 +52,13 @@ class Script {
       return Handled::replied;
     }
     void flush() override {}
-    void collect(const std::function<void(void*, std::string_view)>& deliver) override {
+    void collect(const Dispatcher::PlaceOfReply& place) override {
       std::deque<Waiting> ready;
       {
         std::lock_guard lock(script_.mutex_);
         std::swap(ready, script_.ready_);
       }
-      for (const Waiting& reply : ready) deliver(reply.connection, reply.text + "\r\n");
+      for (const Waiting& reply : ready) place(reply.connection).append(reply.text + "\r\n");
     }
     void reply_error(const Error& error, Buffer& out) override {
       out.append(to_string(error.code));

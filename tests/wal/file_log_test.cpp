@@ -264,6 +264,33 @@ TEST(FileLog, NeedsNoIndexToRotate) {
   expect_entries(read_log(*log, 1), 2, 3);
 }
 
+// What was in the file when it was opened, what could not be written, and what was.
+TEST(FileLog, IndexesEveryLineOfASegment) {
+  CrashableFileSystem files;
+  const std::string before = line_text(1) + "\n" + line_text(2);
+  files.edit(kActivePath, before);
+  const auto log = open_anew(files);
+  files.fail({.operation = Operation::write});
+  EXPECT_FALSE(append(*log, 1).ok());
+  ASSERT_TRUE(append(*log, 2).ok());
+  ASSERT_TRUE(log->rotate().ok());
+  const std::string content = *files.content(segment_path(1));
+  std::string expected = "KARMA_WAL_INDEX_V1 size=" + std::to_string(content.size()) + "\n1 0\n";
+  expected += "2 " + std::to_string(line_text(1).size() + 1) + "\n3 " + std::to_string(before.size()) + "\n4 " +
+              std::to_string(content.find("{\"v\":2,\"lsn\":4")) + "\n";
+  EXPECT_EQ(files.content(segment_path(1) + ".idx"), expected);
+}
+
+TEST(FileLog, WritesSmallIndexesAtOnce) {
+  CrashableFileSystem files;
+  LogOptions options = rotating_at(1);
+  options.in_background = [&](const std::function<void()>&) { FAIL() << "not worth it"; };
+  options.entries_indexed_at_once = 1;
+  const auto log = open_anew(files, options);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(append(*log, 1).ok());
+  EXPECT_TRUE(files.exists(segment_path(1) + ".idx"));
+}
+
 TEST(FileLog, LeavesIndexesToAnotherThreadWhereThereIsOne) {
   CrashableFileSystem files;
   std::vector<std::function<void()>> tasks;

@@ -8,8 +8,9 @@ namespace karma::wal {
 namespace {
 
 std::string line_of(std::uint64_t lsn, std::string_view entry) {
-  std::string line;
-  append_line(line, Lsn{lsn}, entry);
+  Buffer out;
+  append_line(out, Lsn{lsn}, entry);
+  std::string line(out.view());
   EXPECT_EQ(line.back(), '\n');
   line.pop_back();
   return line;

@@ -24,12 +24,13 @@ inline std::string entry_text(std::uint64_t number) {
   return R"({"v":2,"op":"counter.increment","series":"links","key":)" + std::to_string(number) + "}";
 }
 
-// The line of that LSN, with the entry of that number.
-inline std::string line_text(std::uint64_t lsn) {
-  std::string line;
-  append_line(line, Lsn{lsn}, entry_text(lsn));
-  return line;
+// The line of that LSN, by default with the entry of that number.
+inline std::string line_text(std::uint64_t lsn, std::string_view entry) {
+  Buffer line;
+  append_line(line, Lsn{lsn}, entry);
+  return std::string(line.view());
 }
+inline std::string line_text(std::uint64_t lsn) { return line_text(lsn, entry_text(lsn)); }
 
 // As Karma 1.0 writes it.
 inline std::string plain_line(std::uint64_t lsn) {

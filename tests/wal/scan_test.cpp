@@ -235,8 +235,7 @@ TEST(WalDamage, IsAWholeObjectThatIsNoLine) {
 }
 
 TEST(WalDamage, IsOneByteThatBecameZero) {
-  std::string last;
-  append_line(last, Lsn{3}, R"({"v":2,"op":"tree.create","series":"two words"})");
+  std::string last = line_text(3, R"({"v":2,"op":"tree.create","series":"two words"})");
   last[last.find(' ')] = '\0';
   expect_damage(lines(1, 2) + last, lines(1, 2).size(), 3);
 }
