@@ -4,7 +4,9 @@
 
 #include <karma/clock.h>
 
+#include "core/decimal.h"
 #include "core/json_text.h"
+#include "core/month_days.h"
 #include "core/utf8.h"
 
 namespace karma::commands {
@@ -52,10 +54,9 @@ class ItemReader {
   }
   bool number(std::uint64_t& number) {
     skip_space();
-    if (*at_ < '0' || *at_ > '9') return false;
-    number = 0;
-    while (*at_ >= '0' && *at_ <= '9') number = number * 10 + static_cast<std::uint64_t>(*at_++ - '0');
-    return *at_ != '.' && *at_ != 'e' && *at_ != 'E';
+    const char* const digits = at_;
+    at_ = read_decimal(at_, end_, number);
+    return at_ != digits && *at_ != '.' && *at_ != 'e' && *at_ != 'E';
   }
 
   const char* at_;
@@ -133,15 +134,17 @@ void Decoder::keys(std::span<const Key>& keys) {
   const Value* value;
   if (!required(Field::keys, value)) return;
   if (value->type != Type::array) return fail("Field keys must be an array");
-  std::span<std::uint64_t> numbers;
-  std::size_t count = 0;
+  // "1," is the least that a key takes.
   const std::size_t most = strict() ? kMaxBatchItems : SIZE_MAX;
-  if (!json::read_numbers(*value, most, context_.arena, numbers, count))
-    return fail("Field keys[] must be an unsigned 64-bit integer");
+  std::span<Key> found = context_.arena.array<Key>(std::min(most, value->text.size() / 2 + 1));
+  std::size_t count = 0;
+  const bool numbers = json::read_numbers(*value, [&](std::uint64_t number) {
+    if (count < found.size()) found[count].value = number;
+    return ++count <= most;
+  });
+  if (!numbers) return fail("Field keys[] must be an unsigned 64-bit integer");
   if (count > most) return fail("Field keys exceeds max size " + std::to_string(most));
-  std::span<Key> found = context_.arena.array<Key>(count);
-  std::transform(numbers.begin(), numbers.end(), found.begin(), [](std::uint64_t number) { return Key{number}; });
-  keys = found;
+  keys = found.first(count);
 }
 
 void Decoder::items(std::span<const Item>& items, std::uint64_t least) {
@@ -154,16 +157,14 @@ void Decoder::items(std::span<const Item>& items, std::uint64_t least) {
   ItemReader reader(value->text);
   std::uint64_t numbers[3];
   std::size_t count = 0;
-  Bucket last;
+  MonthDays months;
   std::uint64_t total = 0;
   while (reader.next(numbers)) {
     if (count == most) return fail("Field items exceeds max size " + std::to_string(most));
     Item& item = found[count++];
     item.key = {numbers[0]};
-    if (numbers[1] != last.number() || count == 1) {
-      if (!day_of(numbers[1], last)) return;
-    }
-    item.bucket = last;
+    item.bucket = Bucket::of_number(numbers[1]);
+    if (strict() && !months.day(item.bucket)) return no_date(numbers[1]);
     item.value = numbers[2];
     if (item.value < least && strict()) return fail("Batch item value must be greater than 0");
     if (total > UINT64_MAX - item.value) return fail("Batch total overflow");
@@ -205,12 +206,13 @@ bool Decoder::day_of(std::uint64_t number, Bucket& bucket) {
     return true;
   }
   const std::optional<Bucket> date = Bucket::of_date(number);
-  if (!date) {
-    fail("Invalid bucket date " + std::to_string(number) + ": a calendar day as YYYYMMDD is wanted");
-    return false;
-  }
-  bucket = *date;
-  return true;
+  if (date) bucket = *date;
+  if (!date) no_date(number);
+  return date.has_value();
+}
+
+void Decoder::no_date(std::uint64_t number) {
+  fail("Invalid bucket date " + std::to_string(number) + ": a calendar day as YYYYMMDD is wanted");
 }
 
 // "2026-05-05" and "20260505": dashes go, digits remain.

@@ -98,6 +98,7 @@ class Decoder {
   bool unsigned_of(const json::Value& value, std::string_view name, std::uint64_t& number);
   bool required(Field field, const json::Value*& value);
   bool day_of(std::uint64_t number, Bucket& bucket);
+  void no_date(std::uint64_t number);
   bool bucket_text(const json::Value& value, std::uint64_t& number);
   bool decode_range(const json::Value& value, BucketRange& range);
   bool accept_name(std::string_view name);

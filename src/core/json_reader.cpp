@@ -7,10 +7,11 @@
 namespace karma::json {
 namespace {
 
-using detail::is_digit;
 using detail::kSafeDigits;
 
 constexpr std::uint64_t kTenTo19 = 10000000000000000000U;
+
+bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
 
 int hex_digit(char byte) {
   if (is_digit(byte)) return byte - '0';
@@ -51,6 +52,30 @@ char* encode_utf8(char* to, std::uint32_t code) {
     *to++ = static_cast<char>(0x80 | (code & 0x3F));
   }
   return to;
+}
+
+// The end of a number of digits only; nullptr if there is something else.
+inline const char* end_of_plain_number(const char* at, const char* end) {
+  const char* const digits = at;
+  while (at != end && is_digit(*at)) ++at;
+  const std::ptrdiff_t count = at - digits;
+  return count == 0 || count > kSafeDigits || (*digits == '0' && count > 1) ? nullptr : at;
+}
+
+// Passes over plain numbers as long as a comma follows at once.
+inline const char* pass_plain_numbers(const char* at, const char* end) {
+  while (true) {
+    const char* const behind = end_of_plain_number(at, end);
+    if (behind == nullptr || behind == end || *behind != ',') return at;
+    at = behind + 1;
+  }
+}
+
+// The end of an array of nothing but plain numbers, at least one; nullptr if there is something else. `at` is behind
+// its bracket.
+const char* end_of_plain_array(const char* at, const char* end) {
+  const char* const behind = end_of_plain_number(pass_plain_numbers(at, end), end);
+  return behind == nullptr || behind == end || *behind != ']' ? nullptr : behind + 1;
 }
 
 // Passes over what may stand in a string as it is, up to a quote, a backslash or a control character; sixteen bytes at
@@ -117,26 +142,20 @@ bool Reader::read_any(Value& value) {
   return good;
 }
 
-// What producers and readers send in bulk are arrays of plain numbers: those pass in a tight loop. Whatever else comes
-// is read as a value.
+// What producers and readers send in bulk are arrays of plain numbers, and arrays of such arrays: those pass in a tight
+// loop. Whatever else comes is read as a value.
 bool Reader::skip_array() {
   ++at_;
   if (++depth_ > kMaxDepth) return fail("nested too deeply");
   if (take(']')) return --depth_, true;
+  const bool may_nest = depth_ < kMaxDepth;
   while (true) {
-    const char* number = at_;
-    while (at_ != end_ && is_digit(*at_)) ++at_;
-    const auto digits = at_ - number;
-    const bool plain = digits > 0 && digits <= kSafeDigits && at_ != end_ && (*number != '0' || digits == 1);
-    if (plain && *at_ == ',') {
-      ++at_;
-      continue;
+    at_ = pass_plain_numbers(at_, end_);
+    while (may_nest && at_ != end_ && *at_ == '[') {
+      const char* const behind = end_of_plain_array(at_ + 1, end_);
+      if (behind == nullptr || behind == end_ || *behind != ',') break;
+      at_ = behind + 1;
     }
-    if (plain && *at_ == ']') {
-      ++at_;
-      return --depth_, true;
-    }
-    at_ = number;
     Value element;
     if (!read_value(element)) return false;
     if (take(',')) continue;
@@ -191,8 +210,8 @@ bool Reader::read_number(Value& value) {
   if (negative) ++at_;
   if (at_ == end_ || !is_digit(*at_)) return fail("expected a value");
   const char* digits = at_;
-  std::uint64_t number = 0;
-  while (at_ != end_ && is_digit(*at_)) number = number * 10 + static_cast<std::uint64_t>(*at_++ - '0');
+  std::uint64_t number;
+  at_ = read_decimal(at_, end_, number);
   // Of twenty digits those from 10^19 up to 2^64 - 1 fit; above, the number has wrapped around to below 10^19.
   const std::ptrdiff_t count = at_ - digits;
   const bool too_large = count > kSafeDigits && (count > kSafeDigits + 1 || *digits != '1' || number < kTenTo19);
@@ -271,37 +290,6 @@ std::string_view decode_string(const Value& string, Arena& arena) {
     }
   }
   return {start, static_cast<std::size_t>(to - start)};
-}
-
-bool read_numbers(const Value& array, std::size_t limit, Arena& arena, std::span<std::uint64_t>& numbers,
-                  std::size_t& count) {
-  // Two bytes are the least that an element takes, which bounds what the arena is asked for.
-  const std::size_t most = array.text.size() / 2 + 1;
-  std::span<std::uint64_t> found = arena.array<std::uint64_t>(most < limit ? most : limit);
-  const char* at = array.text.data() + 1;
-  const char* const end = array.text.data() + array.text.size() - 1;
-  const auto skip_space = [&] {
-    while (at != end && static_cast<unsigned char>(*at) <= ' ') ++at;
-  };
-  count = 0;
-  skip_space();
-  while (at != end) {
-    // A minus is right only before a lone 0.
-    const bool minus = *at == '-';
-    if (minus) ++at;
-    if (at == end || !is_digit(*at)) return false;
-    std::uint64_t number = 0;
-    while (at != end && is_digit(*at)) number = number * 10 + static_cast<std::uint64_t>(*at++ - '0');
-    if (minus && number != 0) return false;
-    skip_space();
-    if (at != end && *at != ',') return false;
-    if (count < limit) found[count] = number;
-    if (++count > limit) return true;
-    if (at != end) ++at;
-    skip_space();
-  }
-  numbers = found.first(count);
-  return true;
 }
 
 }  // namespace karma::json

@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "core/arena.h"
+#include "core/decimal.h"
 
 namespace karma::json {
 
@@ -97,8 +98,6 @@ namespace detail {
 
 inline constexpr std::ptrdiff_t kSafeDigits = 19;  // so many always fit into 64 bits
 
-inline bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
-
 // Of the sixteen bytes at `at`, those that may not stand in a string as they are, and quotes: a bit each.
 inline unsigned string_marks(const char* at) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));  // SSE2 is part of x86-64
@@ -139,8 +138,8 @@ inline bool Reader::read_plain_field(Value& name, Value& value) {
     return true;
   }
   const char* const digits = at;
-  std::uint64_t number = 0;
-  while (at != end_ && detail::is_digit(*at)) number = number * 10 + static_cast<std::uint64_t>(*at++ - '0');
+  std::uint64_t number;
+  at = read_decimal(at, end_, number);
   const std::ptrdiff_t count = at - digits;
   if (count == 0 || count > detail::kSafeDigits || (*digits == '0' && count > 1)) return false;
   if (at == end_ || (*at != ',' && *at != '}')) return false;
@@ -191,9 +190,34 @@ bool Reader::read_array(OnElement&& on_element) {
 // The characters of a string Value. Without escapes that is its text; else they are decoded into the arena.
 std::string_view decode_string(const Value& string, Arena& arena);
 
-// Numbers of an array Value that has been checked: [u64, …]. False if any element is something else.
-// At most `limit` are read; one more makes `count` limit + 1.
-bool read_numbers(const Value& array, std::size_t limit, Arena& arena, std::span<std::uint64_t>& numbers,
-                  std::size_t& count);
+// The numbers of an array Value that has been checked: [u64, …]. Calls on_number(number) for each until it returns
+// false. False if an element before that is something else.
+template <class OnNumber>
+bool read_numbers(const Value& array, OnNumber&& on_number) {
+  const char* at = array.text.data() + 1;
+  const char* const end = array.text.data() + array.text.size() - 1;
+  const auto skip_space = [&] {
+    while (at != end && static_cast<unsigned char>(*at) <= ' ') ++at;
+  };
+  skip_space();
+  while (at != end) {
+    // A minus is right only before a lone 0.
+    const bool minus = *at == '-';
+    if (minus) ++at;
+    std::uint64_t number;
+    const char* const digits = at;
+    at = read_decimal(at, end, number);
+    if (at == digits || (minus && number != 0)) return false;
+    if (at != end && *at != ',') {
+      skip_space();
+      if (at != end && *at != ',') return false;
+    }
+    if (!on_number(number)) return true;
+    if (at == end) return true;
+    ++at;
+    skip_space();
+  }
+  return true;
+}
 
 }  // namespace karma::json

@@ -20,12 +20,6 @@ std::int32_t first_day_from(std::uint64_t number) {
 
 }  // namespace
 
-Day::Day(Bucket bucket) : number(bucket.number()) {
-  auto days = bucket.day();
-  is_date = days.has_value();
-  if (is_date) day = *days;
-}
-
 DayRange::DayRange(BucketRange range)
     : from(range.from.number()), to(range.to.number()), first_day(first_day_from(from)) {
   last_day = to > 99991231 ? kLastCalendarDay : first_day_from(to + 1) - 1;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include <karma/types.h>
 
@@ -13,7 +14,9 @@ inline constexpr std::int32_t kLastCalendarDay = 2932896;
 
 struct Day {
   Day() = default;
-  explicit Day(Bucket bucket);
+  explicit Day(Bucket bucket) : Day(bucket, bucket.day()) {}
+  Day(Bucket bucket, std::optional<std::int32_t> of_calendar)
+      : number(bucket.number()), day(of_calendar.value_or(0)), is_date(of_calendar.has_value()) {}
 
   std::uint64_t number = 0;  // of the bucket
   std::int32_t day = 0;      // if is_date

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/check.h"
+#include "core/month_days.h"
 #include "store/directory.h"
 
 namespace karma::store {
@@ -21,14 +22,14 @@ struct Ahead {
   std::array<const Page*, kAhead> pages;
   std::array<Day, kAhead> days;
 
+  MonthDays months;
+
   void fetch(const Directory& directory, std::span<const Item> items) {
     for (std::size_t i = 0; i < items.size(); ++i) directory.prefetch(hashes[i] = directory.hash(items[i].key));
     for (std::size_t i = 0; i < items.size(); ++i) __builtin_prefetch(pages[i] = &directory.page(hashes[i]));
     for (std::size_t i = 0; i < items.size(); ++i) pages[i]->prefetch(hashes[i]);
     for (std::size_t i = 0; i < items.size(); ++i) {
-      // Batches mostly stay within one day.
-      bool same = i > 0 && items[i].bucket == items[i - 1].bucket;
-      days[i] = same ? days[i - 1] : Day(items[i].bucket);
+      days[i] = Day(items[i].bucket, months.day(items[i].bucket));
     }
     for (std::size_t i = 0; i < items.size(); ++i) {
       const Counter* counter = pages[i]->find(items[i].key, hashes[i]);

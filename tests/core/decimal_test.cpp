@@ -35,5 +35,38 @@ TEST(Decimal, AroundPowersOfTenAndUpToTheLargest) {
     ASSERT_EQ(decimal(number), std::to_string(number));
 }
 
+std::uint64_t read(std::string_view text, std::size_t digits) {
+  std::uint64_t number = 77;
+  EXPECT_EQ(read_decimal(text.data(), text.data() + text.size(), number), text.data() + digits) << text;
+  return number;
+}
+
+TEST(Decimal, ReadsWhatItWritesWhateverFollows) {
+  std::mt19937_64 random(1);
+  for (int digits = 1; digits <= 20; ++digits) {
+    for (int i = 0; i < 200; ++i) {
+      std::uint64_t number = random() >> random() % 64;
+      const std::string text = decimal(number);
+      for (const char* behind : {"", ",", "]", "/", ":", "e", "\xff\xff\xff\xff\xff\xff\xff\xff", ",12345678,12345678"})
+        ASSERT_EQ(read(text + behind, text.size()), number);
+    }
+  }
+  EXPECT_EQ(read("", 0), 0u);
+  EXPECT_EQ(read("x12345678", 0), 0u);
+  EXPECT_EQ(read("00000000000000000000000042", 26), 42u);
+  EXPECT_EQ(read("18446744073709551617", 20), 1u) << "modulo 2^64";
+}
+
+TEST(Decimal, EveryByteThatIsNoDigitEndsANumberAtEveryPlace) {
+  for (int byte = 0; byte < 256; ++byte) {
+    if (byte >= '0' && byte <= '9') continue;
+    for (std::size_t at = 0; at < 16; ++at) {
+      std::string text = "1234567890123456";
+      text[at] = static_cast<char>(byte);
+      ASSERT_EQ(read(text, at), at == 0 ? 0 : std::stoull(text.substr(0, at)));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace karma

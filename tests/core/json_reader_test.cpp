@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -336,31 +337,42 @@ TEST(JsonReader, EscapesAreDecoded) {
   EXPECT_EQ(decoded("\"\xff\xc3\""), "\xff\xc3") << "bytes pass unchanged";
 }
 
+// Arrays of numbers, and of such arrays, have a loop of their own: whatever stands at any place of them.
+TEST(JsonReader, ArraysOfNumbersAreCheckedLikeAnyOther) {
+  for (const std::string array :
+       {"[1,22,333,4]", "[[1,2,3],[44,5,6],[7]]", "[[[1],[2,3]],4]", "[12345678901234567890,1]"}) {
+    EXPECT_TRUE(accepts(array));
+    for (std::size_t at = 0; at <= array.size(); ++at) {
+      expect_agreement(array.substr(0, at));
+      for (const std::string piece :
+           {"", " ", ",", "0", "00", "-", "[", "]", "{}", ".5", "e1", "null", "\"x\"", "\t1"}) {
+        expect_agreement(array.substr(0, at) + piece + array.substr(at));
+        if (at != array.size()) expect_agreement(array.substr(0, at) + piece + array.substr(at + 1));
+      }
+    }
+  }
+}
+
 TEST(JsonReader, ReadsListsOfNumbers) {
-  const auto numbers = [](std::string_view text, std::size_t limit, std::size_t& count) {
-    Arena arena;
+  using Numbers = std::vector<std::uint64_t>;
+  const auto numbers = [](std::string_view text, std::size_t most = 9) -> std::optional<Numbers> {
     Reader reader(text);
     Value value;
     EXPECT_TRUE(reader.read_value(value)) << text;
-    std::span<std::uint64_t> found;
-    std::vector<std::uint64_t> copy;
-    if (!read_numbers(value, limit, arena, found, count)) count = 9999;
-    if (count <= limit) copy.assign(found.begin(), found.end());
-    return copy;
+    Numbers found;
+    const bool good = read_numbers(value, [&](std::uint64_t number) {
+      found.push_back(number);
+      return found.size() < most;
+    });
+    return good ? std::optional(found) : std::nullopt;
   };
-  std::size_t count = 0;
-  EXPECT_EQ(numbers("[]", 9, count), std::vector<std::uint64_t>());
-  EXPECT_EQ(count, 0u);
-  EXPECT_EQ(numbers("[ 1 ,\t18446744073709551615,\n-0 ]", 9, count), (std::vector<std::uint64_t>{1, UINT64_MAX, 0}));
-  EXPECT_EQ(count, 3u);
-  numbers("[1,2,3]", 3, count);
-  EXPECT_EQ(count, 3u);
-  numbers("[1,2,3,4,5]", 3, count);
-  EXPECT_EQ(count, 4u) << "one more than the limit says that there are too many";
-  for (const char* text : {"[1.0]", "[1e2]", "[-1]", "[\"1\"]", "[null]", "[[1]]", "[1,true]", "[{}]"}) {
-    numbers(text, 9, count);
-    EXPECT_EQ(count, 9999u) << text;
-  }
+  EXPECT_EQ(numbers("[]"), Numbers());
+  EXPECT_EQ(numbers("[ ]"), Numbers());
+  EXPECT_EQ(numbers("[ 1 ,\t18446744073709551615,\n-0 ]"), (Numbers{1, UINT64_MAX, 0}));
+  EXPECT_EQ(numbers("[1,2,3]", 3), (Numbers{1, 2, 3}));
+  EXPECT_EQ(numbers("[1,2,3,null]", 3), (Numbers{1, 2, 3})) << "ends when it has enough";
+  for (const char* text : {"[1.0]", "[1e2]", "[-1]", "[\"1\"]", "[null]", "[[1]]", "[1,true]", "[{}]", "[1 ,2.5]"})
+    EXPECT_EQ(numbers(text), std::nullopt) << text;
 }
 
 }  // namespace
