@@ -13,7 +13,7 @@ std::string key_text(std::uint64_t number) { return "event-" + std::to_string(nu
 void fill(IdempotencyRecords& records, std::uint64_t from, std::uint64_t to) {
   for (std::uint64_t i = from; i < to; ++i)
     records.remember(
-        {.key = records.key(key_text(i)), .fingerprint = {}, .first = 1, .created_at = static_cast<std::int64_t>(i)});
+        {.key = records.key(key_text(i)), .content = {}, .first = 1, .created_at = static_cast<std::int64_t>(i)});
 }
 
 // At the limit: each registration forgets the oldest one.
@@ -26,7 +26,7 @@ void BM_RememberAtTheLimit(benchmark::State& state) {
     const std::string text = key_text(next);
     const IdempotencyKey key = records.key(text);
     benchmark::DoNotOptimize(records.find(key, 0));
-    records.remember({.key = key, .fingerprint = {}, .first = 1, .created_at = 1});
+    records.remember({.key = key, .content = {}, .first = 1, .created_at = 1});
     ++next;
   }
   state.SetItemsProcessed(state.iterations());

@@ -12,6 +12,7 @@
 #include "commands/codec.h"
 #include "store/fingerprint.h"
 #include "store/ingest.h"
+#include "store/request_content.h"
 
 namespace karma::commands {
 
@@ -55,6 +56,15 @@ store::Fingerprint fingerprint_of(const C& command) {
   Fingerprinter fields(C::kSpec.command);
   C::describe(command, fields);
   return fields.finish();
+}
+
+// What tells the command from others of its kind.
+template <class C>
+store::RequestContent content_of(const C& c) {
+  if constexpr (requires { store::CounterChange{c.series.text, c.key, c.bucket, c.value}; }) {
+    if (const auto change = store::RequestContent::of({c.series.text, c.key, c.bucket, c.value})) return *change;
+  }
+  return fingerprint_of(c);
 }
 
 }  // namespace karma::commands

@@ -33,12 +33,12 @@ std::int64_t logged_time(const Fields& fields, std::int64_t fallback) {
   return static_cast<std::int64_t>(value->number);
 }
 
-Status check_fingerprint(const Fields& fields, const store::Fingerprint& fingerprint, Arena& arena) {
+Status check_fingerprint(const Fields& fields, const KeyedWrite& keyed, Arena& arena) {
   const json::Value* value = fields.find(Field::fingerprint);
   if (value == nullptr) return {};
   Result<std::string_view> text = text_of(*value, Field::fingerprint, kMaxFingerprintBytes, arena);
   if (!text) return text.error();
-  if (*text == to_hex(fingerprint)) return {};
+  if (*text == to_hex(keyed.content.fingerprint(keyed.operation))) return {};
   return conflict("Field fingerprint does not match request fingerprint");
 }
 
@@ -54,13 +54,13 @@ Result<KeyedWrite*> decode_key(const Fields& fields, const Op& op, const void* c
   KeyedWrite* keyed = context.arena.make<KeyedWrite>();
   keyed->key = registry.records().key(*text);
   keyed->operation = *store::operation_of(op.command);
-  keyed->fingerprint = op.fingerprint(command);
+  keyed->content = op.content(command);
   keyed->created_at = context.now;
   if (context.source == DecodeContext::Source::log) {
     keyed->created_at = logged_time(fields, context.now);
     return keyed;
   }
-  if (Status status = check_fingerprint(fields, keyed->fingerprint, context.arena); !status) return status.error();
+  if (Status status = check_fingerprint(fields, *keyed, context.arena); !status) return status.error();
   return keyed;
 }
 
@@ -75,7 +75,7 @@ Verdict admit_key(KeyedWrite& keyed, const store::Registry& registry, const Pend
   if (pending.forgets_keys || pending.keys.may_contain(keyed.key.hash)) return Verdict::flush_first;
   const std::optional<store::IdempotencyRecord> record = registry.records().find(keyed.key, keyed.created_at);
   if (!record) return Verdict::log;
-  if (record->operation != keyed.operation || record->fingerprint != keyed.fingerprint) {
+  if (record->operation != keyed.operation || !record->content.same(keyed.content, keyed.operation)) {
     registry.counters().conflicts.fetch_add(1, std::memory_order_relaxed);
     outcome.fail(conflict("Idempotency key was already used with a different request"));
     return Verdict::refuse;
@@ -91,7 +91,7 @@ void remember_key(const KeyedWrite& keyed, store::Registry& registry, const Outc
   if (outcome.failed) return;
   registry.records().remember({.key = keyed.key,
                                .operation = keyed.operation,
-                               .fingerprint = keyed.fingerprint,
+                               .content = keyed.content,
                                .first = outcome.first,
                                .second = outcome.second,
                                .created_at = keyed.created_at});

@@ -17,7 +17,7 @@ namespace karma::commands {
 struct KeyedWrite {
   store::IdempotencyKey key;
   store::Operation operation = store::Operation::increment;
-  store::Fingerprint fingerprint{};
+  store::RequestContent content;
   std::int64_t created_at = 0;  // Unix seconds
   bool repeated = false;        // answered from memory
   bool timed = false;

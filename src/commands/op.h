@@ -110,10 +110,10 @@ struct Op {
   // registry if it has none. An internal_error means that the state cannot be rebuilt.
   Replayed (*replay)(const void*, store::Store&, const Coverage&, Outcome&) = nullptr;
   void (*reply)(const void*, const Outcome&, Buffer&) = nullptr;
-  store::Fingerprint (*fingerprint)(const void*) = nullptr;  // of one that is idempotent
-  std::string_view (*series)(const void*) = nullptr;         // the one it changes; empty: several or none
-  Item (*target)(const void*) = nullptr;                     // of one that changes a day of a counter: which
-  std::size_t max_reply_bytes = 0;                           // of the response, without the envelope
+  store::RequestContent (*content)(const void*) = nullptr;  // of one that is idempotent
+  std::string_view (*series)(const void*) = nullptr;        // the one it changes; empty: several or none
+  Item (*target)(const void*) = nullptr;                    // of one that changes a day of a counter: which
+  std::size_t max_reply_bytes = 0;                          // of the response, without the envelope
 
   // reads
   Status (*answer)(const void*, Reads&, Buffer&) = nullptr;
@@ -228,7 +228,7 @@ constexpr Op make_op() {
       static_cast<const C*>(command)->reply(outcome, out);
     };
     if constexpr (C::kSpec.idempotent)
-      op.fingerprint = [](const void* command) { return fingerprint_of(*static_cast<const C*>(command)); };
+      op.content = [](const void* command) { return content_of(*static_cast<const C*>(command)); };
     op.series = detail::series<C>;
     if constexpr (requires(const C& c) { Item{c.key, c.bucket}; }) {
       op.target = [](const void* command) {

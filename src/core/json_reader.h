@@ -107,30 +107,33 @@ inline unsigned string_marks(const char* at) {
   return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control)));
 }
 
-// The end of a string that begins at `at`, is shorter than sixteen bytes and has nothing special in it; else nullptr.
-inline const char* end_of_short_string(const char* at, const char* end) {
-  if (end - at < 16) return nullptr;
-  const unsigned marks = string_marks(at);
-  if (marks == 0) return nullptr;
-  at += std::countr_zero(marks);
-  return *at == '"' ? at : nullptr;
+// The end of a string that begins at `at`, if nothing special is in it and sixteen bytes can be read wherever that is
+// looked for; else nullptr.
+inline const char* end_of_plain_string(const char* at, const char* end) {
+  for (; end - at >= 16; at += 16) {
+    const unsigned marks = string_marks(at);
+    if (marks == 0) continue;
+    at += std::countr_zero(marks);
+    return *at == '"' ? at : nullptr;
+  }
+  return nullptr;
 }
 
 }  // namespace detail
 
-// What nearly all fields are: a short name, and a short string or a number of digits only, without spaces. False if it
-// is something else; then nothing has moved.
+// What nearly all fields are: a name, and a string without escapes or a number of digits only, without spaces. False if
+// it is something else; then nothing has moved.
 inline bool Reader::read_plain_field(Value& name, Value& value) {
   const char* at = at_;
   if (at == end_ || *at != '"') return false;
-  const char* end = detail::end_of_short_string(++at, end_);
+  const char* end = detail::end_of_plain_string(++at, end_);
   if (end == nullptr || end + 1 == end_ || end[1] != ':') return false;
   name.type = Type::string;
   name.text = {at, static_cast<std::size_t>(end - at)};
   at = end + 2;
   if (at >= end_) return false;
   if (*at == '"') {
-    end = detail::end_of_short_string(++at, end_);
+    end = detail::end_of_plain_string(++at, end_);
     if (end == nullptr) return false;
     value.type = Type::string;
     value.text = {at, static_cast<std::size_t>(end - at)};

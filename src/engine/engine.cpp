@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kPointsPerLock = 4096;
 // An index of so many entries is not worth a wait for another thread.
 constexpr std::size_t kEntriesIndexedAtOnce = 4096;
+// So many keys are looked up with their memory on its way.
+constexpr std::size_t kKeysAhead = 16;
 constexpr std::size_t kFetchedAhead = store::Series::kFetchedAhead;
 
 std::uint64_t random_seed() {
@@ -175,15 +177,22 @@ wal::Admission Engine::admit(wal::Write& write, bool batch_empty) {
 
 commands::Verdict Engine::verdict(Mutation& mutation) {
   if (mutation.keyed != nullptr) {
-    // The one behind it will be looked up next.
-    const Mutation* next = static_cast<const Mutation*>(mutation.next);
-    if (next != nullptr && next->keyed != nullptr) store_.registry().records().prefetch(next->keyed->key);
+    if (keys_admitted_++ % kKeysAhead == 0) prefetch_keys(mutation);
     const commands::Verdict known = commands::admit_key(*mutation.keyed, store_.registry(), pending_, mutation.outcome);
     if (known != commands::Verdict::log) return known;
   }
   const commands::Verdict verdict = mutation.op->admit(mutation.command, store_, pending_, mutation.outcome);
   if (verdict == commands::Verdict::log && mutation.keyed != nullptr) pending_.keys.add(mutation.keyed->key.hash);
   return verdict;
+}
+
+// Of this write and those behind it.
+void Engine::prefetch_keys(const Mutation& first) const {
+  const wal::Write* write = &first;
+  for (std::size_t i = 0; write != nullptr && !write->is_task && i < kKeysAhead; ++i, write = write->next) {
+    const commands::KeyedWrite* keyed = static_cast<const Mutation*>(write)->keyed;
+    if (keyed != nullptr) store_.registry().records().prefetch(keyed->key);
+  }
 }
 
 void Engine::apply(std::span<wal::Write* const> batch) {

@@ -94,6 +94,7 @@ class Engine final : public commands::Services, private wal::Machine {
   void abort_unfinished_loads();  // before anybody else uses the engine
   void answer(Mutation& mutation);
   void fetch_ahead(std::span<wal::Write* const> writes) const;
+  void prefetch_keys(const Mutation& first) const;
   void answer_in_order();
   void run_job(Job& job, store::StoreLock::Reader& reader);
   Result<snapshot::Frozen> freeze();
@@ -126,6 +127,7 @@ class Engine final : public commands::Services, private wal::Machine {
 
   // writer's thread
   commands::Pending pending_;
+  std::size_t keys_admitted_ = 0;
   std::vector<Mutation*> in_order_;  // of the batch, and what was answered meanwhile without being logged
   std::vector<Lane*> staged_lanes_;
 

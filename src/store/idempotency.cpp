@@ -3,20 +3,24 @@
 //   1   operation; kGone is added when the record is forgotten. 0: no more records in this chunk
 //   1   length of the key - 1
 //   1   length of the record / 8
+//   1   length of the content; 0: it is a fingerprint
 //   8   created_at
-//   32  fingerprint
+//   …   content
 //   …   key
-//   …   first, second: seven bits a byte, lowest first, the highest bit set on all but the last
+//   …   first, second: varints
 //
 // Positions count bytes since the beginning, over all chunks; the first 8 bytes of a chunk are never used, so that no
-// slot of the index is 0. A slot has room for 32 bits of position / 8: enough to tell apart what lies in 32 GiB.
+// slot of the index is 0. A slot has room for 32 bits of position / 8: enough to tell apart what lies in 32 GiB, which
+// is more than the records take and those slots are old that still point before them.
 #include "store/idempotency.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
 #include "core/check.h"
+#include "store/varint.h"
 
 namespace karma::store {
 namespace {
@@ -25,52 +29,45 @@ constexpr std::uint8_t kGone = 0x80;
 constexpr std::size_t kUnit = 8;
 constexpr std::size_t kChunkStart = kUnit;
 constexpr std::size_t kChunkBytes = 256 * 1024;
-constexpr std::size_t kKeyOffset = 1 + 1 + 1 + 8 + 32;
-constexpr std::size_t kMaxVarintBytes = 10;
-constexpr std::size_t kMaxRecordBytes =
-    (kKeyOffset + kMaxIdempotencyKeyBytes + 2 * kMaxVarintBytes + kUnit - 1) & ~(kUnit - 1);
-static_assert(kMaxRecordBytes / kUnit <= UINT8_MAX);
+constexpr std::size_t kTimeOffset = 1 + 1 + 1 + 1;
+constexpr std::size_t kContentOffset = kTimeOffset + 8;
+constexpr std::size_t kMaxRecordUnits =
+    (kContentOffset + RequestContent::kMaxBytes + kMaxIdempotencyKeyBytes + 2 * kMaxVarintBytes + kUnit - 1) / kUnit;
+static_assert(kMaxRecordUnits <= UINT8_MAX && RequestContent::kMaxBytes <= UINT8_MAX);
 
-// Positions must stay distinguishable by 32 bits of units, with a chunk to spare at either end.
-constexpr std::uint64_t kMaxSpan = (std::uint64_t{1} << 32) * kUnit - 4 * kChunkBytes;
+// Of all records together; beyond, the oldest go, whatever their number may be.
+constexpr std::uint64_t kMaxSpan = std::uint64_t{8} << 30;
+// All tables are swept each time the queue has grown by so much: no slot is ever further behind the oldest record than
+// this and kMaxSpan together, and 32 bits tell it from all that is there.
+constexpr std::uint64_t kSweepBytes = std::uint64_t{4} << 30;
+static_assert(2 * kMaxSpan + kSweepBytes < (std::uint64_t{1} << 32) * kUnit);
 
 // Records too old that one registration forgets: more than one, so that they go faster than they come, and few, so that
 // a pause of a week is not paid for by one write. find() does not depend on it.
 constexpr int kAgedPerRecord = 16;
 constexpr std::uint64_t kGoneWorthCompacting = 4096;
-
-constexpr std::string_view kOperations[] = {"",      "increment",   "decrement", "batch_add",         "batch_set",
-                                            "reset", "batch_reset", "delete",    "batch_delete_range"};
+constexpr std::size_t kFirstSlots = 16;
 
 std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
   const auto product = static_cast<unsigned __int128>(a) * b;
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-char* put_varint(char* to, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) *to++ = static_cast<char>(value | 0x80);
-  *to++ = static_cast<char>(value);
-  return to;
-}
-
-const char* get_varint(const char* from, std::uint64_t& value) {
-  value = 0;
-  for (int shift = 0;; shift += 7) {
-    const auto byte = static_cast<std::uint8_t>(*from++);
-    value |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
-    if (byte < 0x80) return from;
-  }
-}
-
 std::uint8_t tag(const char* record) { return static_cast<std::uint8_t>(record[0]); }
 bool is_gone(const char* record) { return (tag(record) & kGone) != 0; }
 std::size_t record_bytes(const char* record) { return static_cast<std::uint8_t>(record[2]) * kUnit; }
+bool has_fingerprint(const char* record) { return record[3] == 0; }
+std::string_view content_of(const char* record) {
+  const std::size_t bytes = static_cast<std::uint8_t>(record[3]);
+  return {record + kContentOffset, bytes == 0 ? sizeof(Fingerprint) : bytes};
+}
 std::string_view key_of(const char* record) {
-  return {record + kKeyOffset, static_cast<std::uint8_t>(record[1]) + std::size_t{1}};
+  const std::string_view content = content_of(record);
+  return {content.data() + content.size(), static_cast<std::uint8_t>(record[1]) + std::size_t{1}};
 }
 std::int64_t created_at(const char* record) {
   std::int64_t time;
-  std::memcpy(&time, record + 3, sizeof(time));
+  std::memcpy(&time, record + kTimeOffset, sizeof(time));
   return time;
 }
 
@@ -83,14 +80,6 @@ std::uint32_t half(std::uint64_t hash) { return static_cast<std::uint32_t>(hash)
 std::uint32_t unit_of(std::uint64_t position) { return static_cast<std::uint32_t>(position / kUnit); }
 
 }  // namespace
-
-std::string_view to_string(Operation operation) { return kOperations[static_cast<std::size_t>(operation)]; }
-
-std::optional<Operation> operation_of(std::string_view command) {
-  const auto* found = std::find(std::begin(kOperations) + 1, std::end(kOperations), command);
-  if (found == std::end(kOperations)) return std::nullopt;
-  return static_cast<Operation>(found - std::begin(kOperations));
-}
 
 IdempotencyRecords::Chunk::Chunk() : bytes(static_cast<char*>(std::calloc(kChunkBytes, 1))) {
   if (!bytes) throw std::bad_alloc();
@@ -138,23 +127,18 @@ void IdempotencyRecords::prefetch(const IdempotencyKey& key) const {
   if (!table.slots.empty()) __builtin_prefetch(&table.slots[half(key.hash) & (table.slots.size() - 1)]);
 }
 
-std::uint64_t* IdempotencyRecords::find_slot(const IdempotencyKey& key) const {
-  Table& table = tables_[key.hash >> 56];
-  if (table.slots.empty()) return nullptr;
+std::optional<std::uint64_t> IdempotencyRecords::find_position(const IdempotencyKey& key) const {
+  const Table& table = tables_[key.hash >> 56];
+  if (table.slots.empty()) return std::nullopt;
   const std::size_t mask = table.slots.size() - 1;
   for (std::size_t i = half(key.hash) & mask; table.slots[i] != 0; i = (i + 1) & mask) {
     if (table.slots[i] >> 32 != half(key.hash)) continue;
-    if (key_of(record_at(position_of(table.slots[i]))) == key.text) return &table.slots[i];
+    const std::uint64_t position = position_of(table.slots[i]);
+    if (position >= end_) continue;
+    const char* const record = record_at(position);
+    if (key_of(record) == key.text && !is_gone(record)) return position;
   }
-  return nullptr;
-}
-
-std::uint64_t* IdempotencyRecords::slot_of(Table& table, std::uint64_t hash, std::uint32_t unit) {
-  const std::uint64_t wanted = static_cast<std::uint64_t>(half(hash)) << 32 | unit;
-  const std::size_t mask = table.slots.size() - 1;
-  std::size_t i = half(hash) & mask;
-  while (table.slots[i] != wanted) i = (i + 1) & mask;
-  return &table.slots[i];
+  return std::nullopt;
 }
 
 void IdempotencyRecords::put(Table& table, std::uint64_t slot) {
@@ -166,40 +150,26 @@ void IdempotencyRecords::put(Table& table, std::uint64_t slot) {
 
 void IdempotencyRecords::insert(const IdempotencyKey& key, std::uint64_t position) {
   Table& table = tables_[key.hash >> 56];
-  if ((table.used + 1) * 4 > table.slots.size() * 3) {
-    std::vector<std::uint64_t> old(table.slots.empty() ? 16 : table.slots.size() * 2);
-    old.swap(table.slots);
-    for (const std::uint64_t slot : old)
-      if (slot != 0) put(table, slot);
-  }
+  if ((table.used + 1) * 4 > table.slots.size() * 3) sweep(table);
   put(table, static_cast<std::uint64_t>(half(key.hash)) << 32 | unit_of(position));
   ++table.used;
 }
 
-// Moves what follows one place forward where it may, so that no search ends too early.
-void IdempotencyRecords::erase(Table& table, std::uint64_t* slot) {
-  const std::size_t mask = table.slots.size() - 1;
-  std::size_t hole = static_cast<std::size_t>(slot - table.slots.data());
-  for (std::size_t i = (hole + 1) & mask; table.slots[i] != 0; i = (i + 1) & mask) {
-    const std::size_t home = (table.slots[i] >> 32) & mask;
-    if (((i - home) & mask) < ((i - hole) & mask)) continue;
-    table.slots[hole] = table.slots[i];
-    hole = i;
-  }
-  table.slots[hole] = 0;
-  --table.used;
-}
-
-void IdempotencyRecords::remove_from_index(std::uint64_t position) {
-  const std::uint64_t key_hash = hash(key_of(record_at(position)));
-  Table& table = tables_[key_hash >> 56];
-  erase(table, slot_of(table, key_hash, unit_of(position)));
+// Drops the slots of what was forgotten at the front. What remains fills at most half the table, so that this comes
+// rarely.
+void IdempotencyRecords::sweep(Table& table) {
+  std::vector<std::uint64_t> old;
+  old.swap(table.slots);
+  std::erase_if(old, [this](std::uint64_t slot) { return slot == 0 || position_of(slot) >= end_; });
+  table.slots.resize(std::max(kFirstSlots, std::bit_ceil(old.size() * 2)));
+  for (const std::uint64_t slot : old) put(table, slot);
+  table.used = static_cast<std::uint32_t>(old.size());
 }
 
 std::optional<IdempotencyRecord> IdempotencyRecords::find(const IdempotencyKey& key, std::int64_t now) const {
-  const std::uint64_t* slot = find_slot(key);
-  if (slot == nullptr) return std::nullopt;
-  const char* bytes = record_at(position_of(*slot));
+  const std::optional<std::uint64_t> position = find_position(key);
+  if (!position) return std::nullopt;
+  const char* bytes = record_at(*position);
   if (limits_.max_age_seconds != 0 && created_at(bytes) < now - limits_.max_age_seconds) return std::nullopt;
   IdempotencyRecord record = IdempotencyView::decode(bytes);
   record.key = key;
@@ -207,15 +177,11 @@ std::optional<IdempotencyRecord> IdempotencyRecords::find(const IdempotencyKey& 
 }
 
 std::uint64_t IdempotencyRecords::append(const IdempotencyRecord& record) {
-  char packed[kMaxRecordBytes] = {};
-  packed[0] = static_cast<char>(record.operation);
-  packed[1] = static_cast<char>(record.key.text.size() - 1);
-  std::memcpy(packed + 3, &record.created_at, 8);
-  std::memcpy(packed + 11, record.fingerprint.data(), record.fingerprint.size());
-  std::memcpy(packed + kKeyOffset, record.key.text.data(), record.key.text.size());
-  const char* end = put_varint(put_varint(packed + kKeyOffset + record.key.text.size(), record.first), record.second);
-  const std::size_t units = (static_cast<std::size_t>(end - packed) + kUnit - 1) / kUnit;
-  packed[2] = static_cast<char>(units);
+  const std::string_view content = record.content.bytes();
+  const std::string_view key = record.key.text;
+  const std::size_t bytes =
+      kContentOffset + content.size() + key.size() + varint_bytes(record.first) + varint_bytes(record.second);
+  const std::size_t units = (bytes + kUnit - 1) / kUnit;
 
   const bool chunk_is_full = end_ % kChunkBytes == 0 || end_ % kChunkBytes + units * kUnit > kChunkBytes;
   if (chunk_is_full) {
@@ -227,20 +193,30 @@ std::uint64_t IdempotencyRecords::append(const IdempotencyRecord& record) {
     chunks_.push_back(Ref<Chunk>(new Chunk));
   }
   Chunk& chunk = *chunks_.back();
-  std::memcpy(chunk.bytes.get() + end_ % kChunkBytes, packed, units * kUnit);
+  char* const packed = chunk.bytes.get() + end_ % kChunkBytes;  // all zeros
+  packed[0] = static_cast<char>(record.operation);
+  packed[1] = static_cast<char>(key.size() - 1);
+  packed[2] = static_cast<char>(units);
+  packed[3] = static_cast<char>(record.content.is_fingerprint() ? 0 : content.size());
+  std::memcpy(packed + kTimeOffset, &record.created_at, sizeof(record.created_at));
+  char* const behind =
+      std::copy(key.begin(), key.end(), std::copy(content.begin(), content.end(), packed + kContentOffset));
+  put_varint(put_varint(behind, record.first), record.second);
   chunk.oldest = std::min(chunk.oldest, record.created_at);
   return std::exchange(end_, end_ + units * kUnit);
 }
 
 void IdempotencyRecords::load(const IdempotencyRecord& record) {
   KARMA_CHECK(!record.key.text.empty() && record.key.text.size() <= kMaxIdempotencyKeyBytes);
-  if (std::uint64_t* slot = find_slot(record.key)) {
-    const std::uint64_t position = position_of(*slot);
-    erase(tables_[record.key.hash >> 56], slot);
-    mark_gone(position);
+  if (const std::optional<std::uint64_t> earlier = find_position(record.key)) {
+    mark_gone(*earlier);
     skip_gone();
   }
+  const std::uint64_t end = end_;
   const std::uint64_t position = append(record);
+  if (end / kSweepBytes != end_ / kSweepBytes) {
+    for (Table& table : tables_) sweep(table);
+  }
   insert(record.key, position);
   ++size_;
 
@@ -256,7 +232,6 @@ void IdempotencyRecords::remember(const IdempotencyRecord& record) {
   compact_if_worthwhile();
 }
 
-// Of a record that is out of the index already.
 void IdempotencyRecords::mark_gone(std::uint64_t position) {
   Ref<Chunk>& chunk = chunks_[static_cast<std::size_t>(position / kChunkBytes - first_chunk_)];
   if (!chunk.unique()) chunk = Ref<Chunk>(new Chunk(*chunk));
@@ -267,7 +242,6 @@ void IdempotencyRecords::mark_gone(std::uint64_t position) {
 }
 
 void IdempotencyRecords::drop_front() {
-  remove_from_index(front_);
   front_ += record_bytes(record_at(front_));
   --size_;
   ++pruned_;
@@ -300,10 +274,7 @@ std::uint64_t IdempotencyRecords::prune(std::int64_t before, std::uint64_t limit
     }
     const char* record = record_at(position);
     const std::size_t bytes = record_bytes(record);
-    if (!is_gone(record) && created_at(record) < before) {
-      remove_from_index(position);
-      mark_gone(position);
-    }
+    if (!is_gone(record) && created_at(record) < before) mark_gone(position);
     position += bytes;
   }
   const std::uint64_t pruned = size - size_;
@@ -362,17 +333,17 @@ IdempotencyRecord IdempotencyView::decode(const char* bytes) {
   record.key.text = key_of(bytes);
   record.operation = static_cast<Operation>(tag(bytes) & ~kGone);
   record.created_at = created_at(bytes);
-  std::memcpy(record.fingerprint.data(), bytes + 11, record.fingerprint.size());
-  get_varint(get_varint(bytes + kKeyOffset + record.key.text.size(), record.first), record.second);
+  record.content = RequestContent::of_bytes(content_of(bytes), has_fingerprint(bytes));
+  get_varint(get_varint(record.key.text.data() + record.key.text.size(), record.first), record.second);
   return record;
 }
 
 void IdempotencyRecords::check_invariants() const {
   std::uint64_t count = 0;
   view().for_each([&](const IdempotencyRecord& record) {
-    const std::uint64_t* slot = find_slot(key(record.key.text));
-    KARMA_CHECK(slot != nullptr);
-    KARMA_CHECK(key_of(record_at(position_of(*slot))).data() == record.key.text.data());
+    const std::optional<std::uint64_t> position = find_position(key(record.key.text));
+    KARMA_CHECK(position.has_value());
+    KARMA_CHECK(key_of(record_at(*position)).data() == record.key.text.data());
     ++count;
     return true;
   });
@@ -380,11 +351,11 @@ void IdempotencyRecords::check_invariants() const {
   std::uint64_t used = 0;
   for (const Table& table : tables_) {
     used += table.used;
-    std::size_t filled = 0;
+    std::uint64_t filled = 0;
     for (const std::uint64_t slot : table.slots) filled += slot != 0;
     KARMA_CHECK(filled == table.used);
   }
-  KARMA_CHECK(used == size_);
+  KARMA_CHECK(used >= size_);
 }
 
 }  // namespace karma::store

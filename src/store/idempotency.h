@@ -2,16 +2,17 @@
 //
 // Layout. Records lie one behind the other in a queue of chunks, oldest first, packed (idempotency.cpp shows the
 // bytes); an open-addressing index, cut into 256 tables that grow one at a time, finds them: 8 bytes a slot, half the
-// key's hash and where the record lies. So a record costs about 60 bytes and its key, a lookup two cache misses,
-// forgetting the oldest one a step of the index.
+// key's hash and where the record lies. A record that is forgotten leaves its slot behind, which shows by pointing
+// before the oldest one (or to a record marked as gone), and is swept out when its table is full: so that forgetting
+// one record for each that comes touches nothing but the end of the queue. So a record costs about 45 bytes and its
+// key, a lookup two cache misses, forgetting the oldest one a step of the index.
 //
 // Time is an argument, always: it comes from the log entry, so that a replay forgets what was forgotten.
 //
 // Copy-on-write. A view shares the chunks; records are appended behind its end. Only marking a record in the middle as
 // gone clones its chunk if a view holds it.
 //
-// Invariants (check_invariants): each live record is in the index once and its key nowhere else; size() counts the live
-// ones.
+// Invariants (check_invariants): each live record is found by its key; size() counts the live ones.
 #pragma once
 
 #include <array>
@@ -25,25 +26,11 @@
 #include <vector>
 
 #include "core/ref.h"
-#include "store/fingerprint.h"
+#include "store/request_content.h"
 
 namespace karma::store {
 
 inline constexpr std::size_t kMaxIdempotencyKeyBytes = 256;
-
-// The commands that honour a key, by their internal names. The numbers are of this process alone.
-enum class Operation : std::uint8_t {
-  increment = 1,
-  decrement,
-  batch_add,
-  batch_set,
-  reset,
-  batch_reset,
-  delete_range,  // "delete"
-  batch_delete_range,
-};
-std::string_view to_string(Operation operation);
-std::optional<Operation> operation_of(std::string_view command);
 
 // A key and its hash, which the I/O threads compute. Views into the request.
 struct IdempotencyKey {
@@ -54,7 +41,7 @@ struct IdempotencyKey {
 struct IdempotencyRecord {
   IdempotencyKey key;
   Operation operation = Operation::increment;
-  Fingerprint fingerprint{};
+  RequestContent content;
   std::uint64_t first = 0;  // the outcome, of which the operation's reply is made
   std::uint64_t second = 0;
   std::int64_t created_at = 0;  // Unix seconds
@@ -120,16 +107,15 @@ class IdempotencyRecords {
   static constexpr std::size_t kTables = 256;
 
   std::uint64_t hash(std::string_view text) const;
-  static std::uint64_t* slot_of(Table& table, std::uint64_t hash, std::uint32_t unit);
   static void put(Table& table, std::uint64_t slot);
-  static void erase(Table& table, std::uint64_t* slot);
+  void sweep(Table& table);
+  // Where the slot's record lies; end_ or beyond if it is forgotten.
   std::uint64_t position_of(std::uint64_t slot) const;
   const Chunk& chunk_of(std::uint64_t position) const;
   const char* record_at(std::uint64_t position) const;
-  // The slot of the key's record, or nullptr.
-  std::uint64_t* find_slot(const IdempotencyKey& key) const;
+  // Where the record of the key lies, if there is one.
+  std::optional<std::uint64_t> find_position(const IdempotencyKey& key) const;
   void insert(const IdempotencyKey& key, std::uint64_t position);
-  void remove_from_index(std::uint64_t position);
   std::uint64_t append(const IdempotencyRecord& record);
   void mark_gone(std::uint64_t position);
   void drop_front();
@@ -145,7 +131,7 @@ class IdempotencyRecords {
   std::uint64_t size_ = 0;
   std::uint64_t gone_ = 0;  // records that lie behind the front and are forgotten
   std::uint64_t pruned_ = 0;
-  mutable std::array<Table, kTables> tables_;  // mutable for find_slot() only
+  std::array<Table, kTables> tables_;
 };
 
 // The records of one moment, oldest registration first. Thread-safe to read.

@@ -67,7 +67,7 @@ void write_records(Output& out, const IdempotencyView& records) {
     out.raw(first ? R"({"key":)" : R"(,{"key":)").text(record.key.text);
     first = false;
     out.raw(R"(,"operation":)").text(to_string(record.operation));
-    out.raw(R"(,"fingerprint":)").hex(record.fingerprint).raw(R"(,"response":)");
+    out.raw(R"(,"fingerprint":)").hex(record.content.fingerprint(record.operation)).raw(R"(,"response":)");
     append_reply(out.buffer(), record.operation, record.first, record.second);
     out.raw(R"(,"created_at_unix":)").number(seconds(record.created_at)).raw("}");
     return out.pass_on();

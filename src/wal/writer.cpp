@@ -66,7 +66,7 @@ class Writer::Impl {
   }
 
   bool run(const std::function<void()>& task) {
-    Task waiting{{}, &task, false};
+    Task waiting{{.entry = {}, .lsn = {}, .is_task = true}, &task, false};
     std::unique_lock lock(mutex_);
     if (ended_) return false;
     submitted_.append({&waiting.place, &waiting.place});

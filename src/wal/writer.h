@@ -31,6 +31,7 @@ struct Write {
   Write* next = nullptr;
   std::string_view entry;  // text of the log entry; empty when the log keeps nothing
   Lsn lsn;                 // set before apply
+  bool is_task = false;    // the place of a task among the writes, which no machine sees but by following `next`
 };
 
 enum class Admission {

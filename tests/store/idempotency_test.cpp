@@ -13,7 +13,7 @@ class Records : public ::testing::Test {
   void remember(std::string_view key, std::int64_t created_at, std::uint64_t first = 1) {
     records.remember({.key = records.key(key),
                       .operation = Operation::batch_add,
-                      .fingerprint = sha256(key),
+                      .content = sha256(key),
                       .first = first,
                       .second = UINT64_MAX - first,
                       .created_at = created_at});
@@ -42,7 +42,7 @@ TEST_F(Records, GivesBackWhatWasRemembered) {
   ASSERT_TRUE(found);
   EXPECT_EQ(found->key.text, "a");
   EXPECT_EQ(found->operation, Operation::batch_add);
-  EXPECT_EQ(found->fingerprint, sha256("a"));
+  EXPECT_EQ(found->content.fingerprint(Operation::batch_add), sha256("a"));
   EXPECT_EQ(found->first, 5u);
   EXPECT_EQ(found->second, UINT64_MAX - 5);
   EXPECT_EQ(found->created_at, 1000);
@@ -117,7 +117,7 @@ TEST_F(Records, AViewStaysWhatItWas) {
 TEST_F(Records, DoesNotPileUpWhatWasReplaced) {
   remember("future", 1000000);
   for (int i = 0; i < 20000; ++i) {
-    records.remember({.key = records.key("again"), .fingerprint = {}, .created_at = 1000 + i});
+    records.remember({.key = records.key("again"), .content = {}, .created_at = 1000 + i});
   }
   records.check_invariants();
   EXPECT_EQ(keys(records.view()), (Keys{"future", "again"}));
@@ -127,7 +127,7 @@ TEST_F(Records, DoesNotPileUpWhatWasReplaced) {
 TEST_F(Records, GivesMemoryBackAsTheQueueMovesOn) {
   records.set_limits({.max_records = 1000, .max_age_seconds = 0});
   for (int i = 0; i < 100000; ++i)
-    records.remember({.key = records.key("key-" + std::to_string(i)), .fingerprint = {}, .created_at = 1000});
+    records.remember({.key = records.key("key-" + std::to_string(i)), .content = {}, .created_at = 1000});
   records.check_invariants();
   EXPECT_EQ(records.size(), 1000u);
   EXPECT_LT(records.memory_bytes(), std::size_t{2} << 20);

@@ -72,6 +72,12 @@ class Model {
     ASSERT_TRUE(to_json(registry_->view()) == text);
   }
 
+  // Of either form.
+  static RequestContent content_of(const std::string& key) {
+    if (key.size() % 2 != 0) return sha256(key);
+    return *RequestContent::of({"links", {std::hash<std::string>{}(key)}, Bucket::of_number(20260505), key.size()});
+  }
+
   void use_key() {
     const std::string key =
         "key-" + std::to_string(random(600)) + std::string(static_cast<std::size_t>(random(200)), 'x');
@@ -83,11 +89,11 @@ class Model {
     ASSERT_EQ(found.has_value(), known) << key;
     if (known) {
       ASSERT_EQ(found->first, held->first);
-      ASSERT_EQ(found->fingerprint, sha256(key));
+      ASSERT_TRUE(found->content.same(content_of(key), found->operation));
       return;
     }
     const auto first = static_cast<std::uint64_t>(random_());
-    records.remember({.key = records.key(key), .fingerprint = sha256(key), .first = first, .created_at = now_});
+    records.remember({.key = records.key(key), .content = content_of(key), .first = first, .created_at = now_});
     if (held != records_.end()) records_.erase(held);
     records_.push_back({key, now_, first});
     if (records_.size() > kMaxRecords) records_.pop_front();

@@ -139,7 +139,7 @@ TEST(Registry, GoesOutInPiecesAndStopsAtAnError) {
   Registry registry(7);
   for (int i = 0; i < 5000; ++i)
     registry.records().remember(
-        {.key = registry.records().key("key-" + std::to_string(i)), .fingerprint = {}, .created_at = 1});
+        {.key = registry.records().key("key-" + std::to_string(i)), .content = {}, .created_at = 1});
   std::size_t pieces = 0;
   const Status status = registry.view().write_json([&](std::string_view piece) -> Status {
     EXPECT_LT(piece.size(), 100u * 1024);

@@ -1,0 +1,91 @@
+#include "store/request_content.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+
+#include "commands/counter.h"
+#include "commands/fingerprint.h"
+#include "store/varint.h"
+
+namespace karma::store {
+namespace {
+
+Fingerprint hashed(Operation operation, const CounterChange& change) {
+  FingerprintBuilder builder(to_string(operation));
+  builder.text("series", change.series);
+  builder.number("key", change.key.value);
+  builder.number("bucket", change.bucket.number());
+  builder.number("value", change.value);
+  return builder.finish();
+}
+
+TEST(Varint, IsReadBackAndMeasured) {
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 10000; ++i) {
+    const std::uint64_t value = i == 0 ? 0 : i == 1 ? UINT64_MAX : random() >> random() % 64;
+    char bytes[kMaxVarintBytes];
+    const char* const end = put_varint(bytes, value);
+    EXPECT_EQ(static_cast<std::size_t>(end - bytes), varint_bytes(value)) << value;
+    std::uint64_t read;
+    EXPECT_EQ(get_varint(bytes, read), end);
+    EXPECT_EQ(read, value);
+  }
+}
+
+TEST(RequestContent, HasTheFingerprintOfTheRequest) {
+  std::mt19937_64 random(1);
+  std::size_t kept_whole = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string series(1 + random() % 60, static_cast<char>('a' + random() % 26));
+    const CounterChange change{
+        series, {random() >> random() % 64}, Bucket::of_number(random() >> random() % 64), random() >> random() % 64};
+    const Operation operation = i % 2 == 0 ? Operation::increment : Operation::decrement;
+    const std::optional<RequestContent> content = RequestContent::of(change);
+    if (!content) continue;
+    ++kept_whole;
+    EXPECT_FALSE(content->is_fingerprint());
+    EXPECT_LE(content->bytes().size(), RequestContent::kMaxBytes);
+    EXPECT_EQ(content->fingerprint(operation), hashed(operation, change));
+    EXPECT_EQ(RequestContent::of_bytes(content->bytes(), false).fingerprint(operation), hashed(operation, change));
+  }
+  EXPECT_GT(kept_whole, 500u);
+  EXPECT_FALSE(RequestContent::of({std::string(RequestContent::kMaxBytes - 3, 'x'), {1}, {}, 1}));
+  EXPECT_TRUE(RequestContent::of({std::string(RequestContent::kMaxBytes - 4, 'x'), {1}, {}, 1}));
+}
+
+// What the ops make of themselves, short and long: the hash that Karma 1.0 computes, either way.
+TEST(RequestContent, IsThatOfTheOp) {
+  for (const std::size_t length : {5, 128}) {
+    const std::string series(length, 's');
+    const commands::CounterIncrement up{{series}, {42}, Bucket::of_number(20260505), 7};
+    const commands::CounterDecrement down{{series}, {42}, Bucket::of_number(20260505), 7};
+    EXPECT_EQ(commands::content_of(up).is_fingerprint(), length == 128);
+    EXPECT_EQ(commands::content_of(up).fingerprint(Operation::increment), commands::fingerprint_of(up));
+    EXPECT_EQ(commands::content_of(down).fingerprint(Operation::decrement), commands::fingerprint_of(down));
+  }
+}
+
+TEST(RequestContent, IsTheSameOnlyForTheSameRequest) {
+  const CounterChange change{"links", {42}, Bucket::of_number(20260505), 1};
+  const RequestContent content = *RequestContent::of(change);
+  const RequestContent restored = hashed(Operation::increment, change);  // from a snapshot
+  EXPECT_TRUE(content.same(content, Operation::increment));
+  EXPECT_TRUE(content.same(restored, Operation::increment));
+  EXPECT_TRUE(restored.same(content, Operation::increment));
+  EXPECT_TRUE(restored.same(restored, Operation::increment));
+  EXPECT_FALSE(restored.same(content, Operation::decrement));
+  for (const CounterChange& other : {CounterChange{"link", {42}, change.bucket, 1},
+                                     {"links", {43}, change.bucket, 1},
+                                     {"links", {42}, Bucket::of_number(20260506), 1},
+                                     {"links", {42}, change.bucket, 2},
+                                     {"linkt", {42}, change.bucket, 1}}) {
+    EXPECT_FALSE(content.same(*RequestContent::of(other), Operation::increment));
+    EXPECT_FALSE(restored.same(*RequestContent::of(other), Operation::increment));
+    EXPECT_FALSE(RequestContent::of(other)->same(restored, Operation::increment));
+  }
+}
+
+}  // namespace
+}  // namespace karma::store
