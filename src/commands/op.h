@@ -117,7 +117,7 @@ struct Op {
 
   // reads
   Status (*answer)(const void*, Reads&, Buffer&) = nullptr;
-  bool (*is_long)(const void*, Reads&) = nullptr;  // better done on a worker thread
+  bool (*is_long)(const void*, Reads&) = nullptr;  // better done on a worker thread; null: the op never takes long
   bool quick = false;                              // a task that must not wait for snapshots
 
   // tasks

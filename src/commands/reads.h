@@ -25,7 +25,7 @@ class Reads {
   Reads(const store::Store& store, store::StoreLock::Reader& reader, Services& services, Arena& arena)
       : store_(store), reader_(reader), services_(services), arena_(arena) {}
 
-  // 0: no limit. Starts the clock of long_read_expired().
+  // 0: no limit. For ops that may take long; the time begins now.
   void set_query_timeout(const Clock& clock, int milliseconds) {
     clock_ = &clock;
     timeout_ms_ = milliseconds;

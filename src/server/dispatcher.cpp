@@ -192,8 +192,10 @@ class Dispatcher::Impl {
     Result<void*> command = decode(op, arena_);
     if (!command) return reply_error(command.error(), out), Handled::replied;
     commands::Reads reads(engine_.store(), reader_, engine_, arena_);
-    if (op.is_long != nullptr && op.is_long(*command, reads)) return start_job(op, connection);
-    reads.set_query_timeout(engine_.clock(), config_.query_timeout_ms);
+    if (op.is_long != nullptr) {
+      if (op.is_long(*command, reads)) return start_job(op, connection);
+      reads.set_query_timeout(engine_.clock(), config_.query_timeout_ms);
+    }
     const std::size_t start = out.size();
     out.append(protocol::kReplyStart);
     const Status status = op.answer(*command, reads, out);
