@@ -28,7 +28,8 @@ Calls karma::Engine from threads, on a new, temporary data directory, and measur
   --wal-fsync=BOOL      and sync it before a call returns (true)
   --op=NAME             increment, sum, batch_add, batch_sum, or mix: 50 % increments, 40 % sums, 5 % of each batch
                         (increment)
-  --clients=N           threads (1)
+  --idempotency=BOOL    give each increment an idempotency key of its own (false)
+  --clients=N           threads (1); calls take turns
   --pipeline=N          requests of a call (1)
   --keys=N              counters, chosen at random (100000)
   --days=N              days that have data and that are written to (30)
@@ -46,6 +47,7 @@ struct Options {
   WorkloadOptions workload;
   bool wal = true;
   bool wal_fsync = true;
+  bool idempotency = false;
   std::uint64_t clients = 1;
   std::uint64_t pipeline = 1;
   std::uint64_t seconds = 5;
@@ -62,6 +64,7 @@ Options parse_options(int argc, char** argv) {
   flags.truth("--wal", options.wal);
   flags.truth("--wal-fsync", options.wal_fsync);
   flags.choice("--op", workload.op, kOps);
+  flags.truth("--idempotency", options.idempotency);
   flags.number("--clients", options.clients, 1, 1024);
   flags.number("--pipeline", options.pipeline, 1, 10000);
   flags.number("--keys", workload.keys, 1, 1u << 31);
@@ -76,6 +79,7 @@ Options parse_options(int argc, char** argv) {
   flags.truth("--json", options.json);
   if (!flags.parse(argc, argv, kUsage).empty()) misuse("there is no server to pass options to");
   if (!flags.given("--fill")) options.fill = workload.reads();
+  if (options.idempotency && workload.op != "increment") misuse("--idempotency is for increments");
   return options;
 }
 
@@ -129,7 +133,8 @@ std::vector<std::uint64_t> execute_all(TemporaryEngine& engine, const Requests& 
 // One thread: its calls are made before, and go round in a circle.
 class Client {
  public:
-  Client(const Options& options, Workload& workload) : requests_(workload.requests()), pipeline_(options.pipeline) {
+  Client(const Options& options, Workload& workload, std::size_t number)
+      : requests_(workload.requests()), pipeline_(options.pipeline), stamp_(number) {
     const std::size_t calls = (requests_.size() + pipeline_ - 1) / pipeline_;
     for (std::size_t i = 0; i < calls; ++i) calls_.push_back(lines_of(requests_, i * pipeline_, pipeline_));
   }
@@ -137,6 +142,7 @@ class Client {
   void run(TemporaryEngine& engine, const Options& options, Time end) {
     Time before = now();
     while (options.requests != 0 ? measured_.replies < options.requests : before < end) {
+      if (options.idempotency) stamp(calls_[next_]);
       const std::vector<std::string> replies = engine.execute(calls_[next_]);
       const Time after = now();
       measured_.round_trips.add(static_cast<std::uint64_t>((after - before).count()));
@@ -150,6 +156,9 @@ class Client {
   const Measured& measured() const { return measured_; }
 
  private:
+  void stamp(std::vector<std::string>& lines) {
+    for (std::string& line : lines) stamp_.write_next(line.data() + line.size());
+  }
   void take(const std::string& reply, std::size_t index) {
     Request& request = requests_[index % requests_.size()];
     ++measured_.replies;
@@ -165,6 +174,7 @@ class Client {
   const std::uint64_t pipeline_;
   std::vector<std::vector<std::string>> calls_;
   std::size_t next_ = 0;
+  Stamp stamp_;
   Measured measured_;
 };
 
@@ -207,7 +217,7 @@ void print(const Options& options, const Measured& measured, double cpu, const s
 
 int run(const Options& options) {
   TemporaryEngine engine(options);
-  const auto protocol = protocol_of(Dialect::karma);
+  const auto protocol = protocol_of(Dialect::karma, "", options.idempotency);
   Workload workload(options.workload, *protocol);
   execute_all(engine, workload.create_series());
   if (options.fill) execute_all(engine, workload.fill());
@@ -215,7 +225,7 @@ int run(const Options& options) {
   if (options.verify) expected = execute_all(engine, workload.totals());
 
   std::vector<std::unique_ptr<Client>> clients;
-  for (std::uint64_t i = 0; i < options.clients; ++i) clients.push_back(std::make_unique<Client>(options, workload));
+  for (std::uint64_t i = 0; i < options.clients; ++i) clients.push_back(std::make_unique<Client>(options, workload, i));
   const auto self = static_cast<std::uint64_t>(::getpid());
   const double cpu_before = cpu_seconds(self);
   const Measured measured = measure(options, engine, clients);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "load_beside.h"
 #include "load_clients.h"
 #include "load_flags.h"
 #include "load_report.h"
@@ -38,6 +39,9 @@ Plays many clients from one thread and measures round trips.
   --days=N              days that have data and that are written to (30)
   --batch=N             items or keys of a batch (1000)
   --range-days=N        days that a read sums; 0: the whole total (0)
+  --rate=N              send so many requests a second, if they are answered in time (as many as are answered)
+  --writes-beside=N     measure twice: idle, then while a second thread sends N increments a second over
+                        4 connections of its own
   --seconds=N           how long to measure (5)
   --requests=N          measure so many requests instead
   --fill=BOOL           write every key and day once before (true for reads, else false)
@@ -61,6 +65,8 @@ struct Options {
   bool idempotency = false;
   std::uint64_t clients = 64;
   std::uint64_t pipeline = 1;
+  std::uint64_t rate = 0;
+  std::uint64_t writes_beside = 0;
   std::uint64_t seconds = 5;
   std::uint64_t requests = 0;
   bool fill = false;
@@ -90,6 +96,8 @@ Options parse_options(int argc, char** argv) {
   flags.number("--days", workload.days, 1, 3650);
   flags.number("--batch", workload.batch, 1, 10000);
   flags.number("--range-days", workload.range_days, 0, 366);
+  flags.number("--rate", options.rate, 1, 1u << 30);
+  flags.number("--writes-beside", options.writes_beside, 1, 1u << 30);
   flags.number("--seconds", options.seconds, 1);
   flags.number("--requests", options.requests, 1);
   flags.truth("--fill", options.fill);
@@ -107,6 +115,7 @@ Options parse_options(int argc, char** argv) {
   }
   if (options.idempotency && (options.protocol != "karma" || workload.op != "increment"))
     misuse("--idempotency is for increments of Karma");
+  if (options.writes_beside != 0 && options.idempotency) misuse("--writes-beside sends no idempotency keys");
   return options;
 }
 
@@ -118,9 +127,7 @@ std::vector<std::uint64_t> read_totals(const Options& options, const Workload& w
 }
 
 // How many counters hold something else than before plus what was acknowledged.
-std::size_t wrong_totals(const Options& options, const Workload& workload, const Requests& requests,
-                         std::vector<std::uint64_t> expected) {
-  requests.add_acknowledged(expected);
+std::size_t wrong_totals(const Options& options, const Workload& workload, std::vector<std::uint64_t> expected) {
   const std::vector<std::uint64_t> found = read_totals(options, workload);
   std::size_t wrong = 0;
   for (std::size_t key = 0; key < found.size(); ++key) wrong += found[key] != expected[key];
@@ -130,9 +137,28 @@ std::size_t wrong_totals(const Options& options, const Workload& workload, const
 struct Cost {
   double server = 0;  // CPU seconds
   double client = 0;
+  double server_growth = 0;  // resident bytes
 };
 
-void print(const Options& options, const Measured& measured, const Cost& cost, const std::string& verified) {
+struct Beside {
+  Measured idle;  // the same clients, without the writes
+  Measured writes;
+};
+
+void report_beside(Report& report, const Measured& measured, const Beside& beside) {
+  const auto us = [](const Measured& of, double share) { return static_cast<double>(of.round_trips.at(share)) / 1000; };
+  report.number("idle_ops_per_second", "ops/s when idle",
+                static_cast<double>(beside.idle.replies) / beside.idle.seconds);
+  report.number("idle_p50_us", "round trip us when idle, p50", us(beside.idle, 0.5));
+  report.number("idle_p99_us", "  p99", us(beside.idle, 0.99));
+  report.number("p99_to_idle", "p99 as a multiple of idle", us(measured, 0.99) / us(beside.idle, 0.99));
+  report.number("beside_per_second", "writes/s beside",
+                static_cast<double>(beside.writes.replies) / beside.writes.seconds);
+  report.number("beside_p99_us", "  round trip us, p99", us(beside.writes, 0.99));
+}
+
+void print(const Options& options, const Measured& measured, const std::optional<Beside>& beside, const Cost& cost,
+           const std::string& verified) {
   const auto replies = static_cast<double>(measured.replies);
   Report report;
   report.text("protocol", "", options.protocol);
@@ -140,8 +166,11 @@ void print(const Options& options, const Measured& measured, const Cost& cost, c
   report.number("clients", "", static_cast<double>(options.clients));
   report.number("pipeline", "", static_cast<double>(options.pipeline));
   report.measured(measured, "round trip");
-  if (options.server_pid != 0)
+  if (beside) report_beside(report, measured, *beside);
+  if (options.server_pid != 0) {
     report.number("server_cpu_us_per_op", "server CPU us an op", cost.server * 1e6 / replies);
+    report.number("server_growth_bytes", "server's resident bytes grew by", cost.server_growth);
+  }
   report.number("client_cpu_us_per_op", "client CPU us an op", cost.client * 1e6 / replies);
   report.text("verified", "totals", verified);
   if (options.json) {
@@ -154,19 +183,40 @@ void print(const Options& options, const Measured& measured, const Cost& cost, c
     std::fprintf(stderr, "%s: first error: %s\n", program_invocation_short_name, measured.first_error.c_str());
 }
 
-Measured measure(const Options& options, Requests& requests, Cost& cost) {
-  Clients clients(options.address, options.server.dialect, options.clients, options.pipeline);
+Plan plan_of(const Options& options) {
   Plan plan;
+  plan.rate = static_cast<double>(options.rate);
   plan.stamped = options.idempotency;
   if (options.requests != 0) {
     plan.count = options.requests;
   } else {
     plan.end = now() + std::chrono::seconds(options.seconds);
   }
-  const auto self = static_cast<std::uint64_t>(::getpid());
-  const Cost before = {cpu_seconds(options.server_pid), cpu_seconds(self)};
-  Measured measured = clients.run(requests, plan);
-  cost = {cpu_seconds(options.server_pid) - before.server, cpu_seconds(self) - before.client};
+  return plan;
+}
+
+Cost cost_until_now(const Options& options) {
+  return {cpu_seconds(options.server_pid), cpu_seconds(static_cast<std::uint64_t>(::getpid())),
+          static_cast<double>(resident_bytes(options.server_pid))};
+}
+
+Measured measure(const Options& options, Requests& requests, Requests& writes, std::optional<Beside>& beside,
+                 Cost& cost) {
+  Clients clients(options.address, options.server.dialect, options.clients, options.pipeline);
+  std::optional<WriterBeside> writer;
+  if (options.writes_beside != 0) {
+    beside.emplace().idle = clients.run(requests, plan_of(options));
+    writer.emplace(options.address, options.server.dialect, writes, static_cast<double>(options.writes_beside));
+  }
+  const Cost before = cost_until_now(options);
+  Measured measured = clients.run(requests, plan_of(options));
+  const Cost after = cost_until_now(options);
+  cost = {after.server - before.server, after.client - before.client, after.server_growth - before.server_growth};
+  if (writer) {
+    beside->writes = writer->finish();
+    for (const Measured* other : {&beside->idle, &beside->writes})
+      if (other->errors != 0) fail("refused: " + other->first_error);
+  }
   return measured;
 }
 
@@ -191,16 +241,21 @@ int run(Options options) {
   if (options.verify) before = read_totals(options, workload);
 
   Requests requests = workload.requests();
+  Requests writes;
+  if (options.writes_beside != 0) writes = workload.increments();
+  std::optional<Beside> beside;
   Cost cost;
-  const Measured measured = measure(options, requests, cost);
+  const Measured measured = measure(options, requests, writes, beside, cost);
   std::size_t wrong = 0;
   std::string verified;
   if (options.verify) {
-    wrong = wrong_totals(options, workload, requests, std::move(before));
+    requests.add_acknowledged(before);
+    writes.add_acknowledged(before);
+    wrong = wrong_totals(options, workload, std::move(before));
     verified =
         wrong == 0 ? "exact" : std::to_string(wrong) + " of " + std::to_string(options.workload.keys) + " are wrong";
   }
-  print(options, measured, cost, verified);
+  print(options, measured, beside, cost, verified);
   return measured.errors == 0 && wrong == 0 ? 0 : 1;
 }
 

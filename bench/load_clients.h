@@ -78,6 +78,7 @@ struct Measured {
 struct Plan {
   std::uint64_t count = std::numeric_limits<std::uint64_t>::max();  // in a circle, until it is reached
   Time end = Time::max();                                           // or until then
+  double rate = 0;                                                  // so many a second, or as fast as they are answered
   bool stamped = false;                                             // with idempotency keys
   const std::atomic<bool>* stop = nullptr;                          // or until it is true
   std::vector<std::uint64_t>* values = nullptr;                     // takes the sums of all replies
@@ -114,12 +115,17 @@ class Clients {
     next_ = 0;
     measured_ = {};
     under_way_ = 0;
-    const Time begin = now();
-    for (const auto& client : clients_) refill(*client, now());
+    taken_ = 0;
+    const Time begin = begin_ = now();
+    Time heard = begin;
+    refill_all();
     epoll_event events[256];
-    while (under_way_ != 0) {
-      const int count = ::epoll_wait(epoll_, events, 256, kPatienceMs);
-      if (count == 0) fail("no reply for " + std::to_string(kPatienceMs / 1000) + " s");
+    while (under_way_ != 0 || (plan_.rate > 0 && plan_.count != 0)) {
+      const int count = wait(events, 256);
+      if (count > 0) heard = now();
+      if (under_way_ != 0 && count == 0 && now() - heard >= kPatience)
+        fail("no reply for " + std::to_string(kPatience.count()) + " s");
+      if (plan_.rate > 0) refill_all();
       for (int i = 0; i < count; ++i) {
         Client& client = *static_cast<Client*>(events[i].data.ptr);
         if (!client.unsent.empty()) send_rest(client);
@@ -133,7 +139,9 @@ class Clients {
 
  private:
   static constexpr std::size_t kReadBytes = 1 << 20;
-  static constexpr int kPatienceMs = 60000;
+  static constexpr std::chrono::seconds kPatience{60};
+  // At a rate, requests leave so often: much less often, and each would be a burst that others have to wait for.
+  static constexpr long kStepNanoseconds = 100000;
   static constexpr std::size_t kMostPieces = 16;
 
   // Requests that lie behind each other and were sent at the same time; the first ones are answered already.
@@ -155,12 +163,27 @@ class Clients {
     bool refused = false;     // one of them was no good
   };
 
+  int wait(epoll_event* events, int size) const {
+    const timespec step = {0, kStepNanoseconds};
+    const timespec patience = {kPatience.count(), 0};
+    return ::epoll_pwait2(epoll_, events, size, plan_.rate > 0 ? &step : &patience, nullptr);
+  }
+
+  void refill_all() {
+    for (const auto& client : clients_) refill(*client, now());
+  }
+
   // The next requests that lie behind each other, at most `limit`.
   Run take(std::uint64_t limit, Time time) {
     if (time >= plan_.end || (plan_.stop != nullptr && plan_.stop->load(std::memory_order_relaxed))) plan_.count = 0;
     if (next_ == requests_->size()) next_ = 0;
+    if (plan_.rate > 0) {
+      const auto due = static_cast<std::uint64_t>(std::chrono::duration<double>(time - begin_).count() * plan_.rate);
+      limit = std::min(limit, due - std::min(due, taken_));
+    }
     const Run run{next_, std::min({limit, plan_.count, std::uint64_t{requests_->size() - next_}}), time};
     next_ += run.count;
+    taken_ += run.count;
     plan_.count -= run.count;
     if (plan_.stamped && run.count != 0) requests_->stamp(run.first, run.count);
     return run;
@@ -286,6 +309,8 @@ class Clients {
   Requests* requests_ = nullptr;
   Plan plan_;
   std::size_t next_ = 0;
+  Time begin_;
+  std::uint64_t taken_ = 0;
   std::uint64_t under_way_ = 0;
   Measured measured_;
 };

@@ -61,7 +61,7 @@ class Protocol {
 
 class KarmaProtocol : public Protocol {
  public:
-  // With `stamped`, increments carry an idempotency key that Requests::stamp makes unique.
+  // With `stamped`, increments carry an idempotency key that Stamp makes unique.
   KarmaProtocol(std::string token, bool stamped) : token_(std::move(token)), stamped_(stamped) {}
 
   std::size_t create(std::string& to) const override { return end(begin(to, "tree.create")); }
@@ -70,7 +70,7 @@ class KarmaProtocol : public Protocol {
     to.append(R"(,"bucket":)").append(bucket_text(point.day));
     if (point.value != 1) append_number(to += R"(,"value":)", point.value);
     if (!stamped_) return end(to);
-    to.append(R"(,"idempotency_key":")").append(Requests::kStampDigits, '0').append(Requests::kBehindStamp);
+    to.append(R"(,"idempotency_key":")").append(Stamp::kDigits, '0').append(Stamp::kBehind) += '\n';
     return 1;
   }
   std::size_t sum(std::string& to, std::uint32_t key, Range range) const override {

@@ -21,6 +21,37 @@ struct Request {
   std::uint32_t added = 0;  // keys that it adds 1 to
 };
 
+// The digits in the idempotency key of a request: others for each.
+class Stamp {
+ public:
+  static constexpr std::size_t kDigits = 12;
+  static constexpr std::string_view kBehind =
+      "\"}";  // what ends a request with such a key, but for the end of the line
+
+  // The keys of one source differ from those of another.
+  explicit Stamp(std::size_t source = 0) {
+    for (std::size_t digit = kSourceDigits; digit-- > 0; source /= 10)
+      digits_[digit] = static_cast<char>('0' + source % 10);
+  }
+
+  // `request_end`: behind the kBehind of the request.
+  void write_next(char* request_end) {
+    for (std::size_t digit = kDigits; digit-- > 0;) {
+      if (digits_[digit] != '9') {
+        ++digits_[digit];
+        break;
+      }
+      digits_[digit] = '0';
+    }
+    std::memcpy(request_end - kBehind.size() - kDigits, digits_, kDigits);
+  }
+
+ private:
+  static constexpr std::size_t kSourceDigits = 4;
+
+  char digits_[kDigits + 1] = "000000000000";
+};
+
 class Requests {
  public:
   // The bytes that were appended to text() since the last call are a request.
@@ -63,29 +94,17 @@ class Requests {
       for (const std::uint32_t key : added_by(request)) totals[key] += request.acknowledged;
   }
 
-  // Every request ends with kStampDigits digits of an idempotency key and kBehindStamp: make them unique.
+  // Every request ends with a stamp: make it unique.
   void stamp(std::size_t first, std::size_t count) {
-    for (std::size_t index = first; index < first + count; ++index) {
-      for (std::size_t digit = kStampDigits; digit-- > 0;) {
-        if (stamp_[digit] != '9') {
-          ++stamp_[digit];
-          break;
-        }
-        stamp_[digit] = '0';
-      }
-      const Request& request = list_[index];
-      std::memcpy(text_.data() + request.offset + request.bytes - kBehindStamp.size() - kStampDigits, stamp_,
-                  kStampDigits);
-    }
+    for (std::size_t index = first; index < first + count; ++index)
+      stamp_.write_next(text_.data() + list_[index].offset + list_[index].bytes - 1);
   }
-  static constexpr std::size_t kStampDigits = 12;
-  static constexpr std::string_view kBehindStamp = "\"}\n";
 
  private:
   std::string text_;
   std::vector<Request> list_;
   std::vector<std::uint32_t> added_;
-  char stamp_[kStampDigits + 1] = "000000000000";
+  Stamp stamp_;
 };
 
 }  // namespace karma::load

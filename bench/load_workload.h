@@ -45,6 +45,14 @@ class Workload {
     return requests;
   }
 
+  // Of the same keys, whatever the op.
+  Requests increments() {
+    constexpr int kCount = 50000;
+    Requests requests;
+    for (int i = 0; i < kCount; ++i) add(requests, Kind::increment);
+    return requests;
+  }
+
   // Every key and day once, in requests that fit the node's default limit.
   Requests fill() const {
     constexpr std::size_t kItems = 100;

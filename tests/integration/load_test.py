@@ -61,6 +61,24 @@ class LoadPrograms(unittest.TestCase):
         result = self.run_json("karma_tcp_load_test", "--spawn=%s" % SERVER, "--wal=false", "--idempotency=true",
                                "--keys=50", "--clients=3", "--pipeline=100", "--requests=120000", "--verify=true")
         self.check_measured(result, 120000, 120000)
+        # Several threads, and more requests of each than there are different ones.
+        result = self.run_json("karma_load_test", "--wal=false", "--idempotency=true", "--keys=50", "--clients=3",
+                               "--pipeline=100", "--requests=60000", "--verify=true")
+        self.check_measured(result, 180000, 180000)
+
+    def test_a_rate_is_kept(self):
+        result = self.run_json("karma_tcp_load_test", "--spawn=%s" % SERVER, "--wal=false", "--clients=2",
+                               "--pipeline=50", "--rate=1000", *SMALL)
+        self.check_measured(result, 400, 400)
+        self.assertGreaterEqual(result["seconds"], 0.399)  # the last one leaves after 0.4 s, however fast the server is
+
+    def test_writes_beside_reads_are_counted_exactly(self):
+        for op in ("sum", "batch_sum"):
+            result = self.run_json("karma_tcp_load_test", "--spawn=%s" % SERVER, "--op=" + op, "--wal-fsync=false",
+                                   "--clients=1", "--writes-beside=20000", "--seconds=1", *SMALL[:3], "--verify=true")
+            self.assertEqual(result["verified"], "exact")
+            for name in ("idle_p99_us", "p99_to_idle", "beside_per_second", "beside_p99_us"):
+                self.assertGreater(result[name], 0, name)
 
     def test_ranges_and_text(self):
         status, out, _ = program("karma_tcp_load_test", "--spawn=%s" % SERVER, "--op=batch_sum", "--range-days=3",
@@ -87,7 +105,7 @@ class LoadPrograms(unittest.TestCase):
             status, out, _ = program(name, "--help")
             self.assertEqual(status, 0)
             self.assertTrue(out.startswith("Usage: " + name))
-            for wrong in ("--clients=0", "--nothing=1", "--op=nothing", "--wal=perhaps", "keys"):
+            for wrong in ("--clients=0", "--rate=0", "--nothing=1", "--op=nothing", "--wal=perhaps", "keys"):
                 status, out, err = program(name, wrong)
                 self.assertEqual((status, out), (2, ""), wrong)
                 self.assertIn("--help", err)
@@ -126,16 +144,38 @@ class LoadPrograms(unittest.TestCase):
         self.assertIn("cannot connect", err)
 
 
+def load_compare():
+    loader = importlib.machinery.SourceFileLoader("compare", str(COMPARE))
+    compare = importlib.util.module_from_spec(importlib.util.spec_from_loader("compare", loader))
+    loader.exec_module(compare)
+    return compare
+
+
 class Comparison(unittest.TestCase):
     def test_what_is_wanted_of_1_0_becomes_a_multiple_of_redis(self):
-        loader = importlib.machinery.SourceFileLoader("compare", str(COMPARE))
-        compare = importlib.util.module_from_spec(importlib.util.spec_from_loader("compare", loader))
-        loader.exec_module(compare)
+        compare = load_compare()
         wanted = {row.name: (round(row.wanted, 2), row.base) for row in compare.ROWS}
         self.assertEqual(wanted["counter.increment, WAL off, 64 x 1"], (0.8, "echo"))
         self.assertEqual(wanted["counter.increment, WAL off, 4 x 128"], (4.65, "redis"))  # 20 x 108 / 465, above 4
         self.assertEqual(wanted["counter.increment, WAL + fsync, 4 x 128"], (5, "redis"))
+        then = {row.name: row.wanted_then for row in compare.ROWS}
+        self.assertEqual(then["counter.increment, WAL off, 64 x 1"], 180e3)
+        self.assertEqual(then["counter.increment, WAL off, 4 x 128"], 2.16e6)
         self.assertEqual(compare.ratios({"a": [{"x": 6}, {"x": 8}], "b": [{"x": 3}, {"x": 2}]}, "x", "a", "b"), [2, 4])
+
+
+    def test_reads_beside_writes_need_a_quiet_idle(self):
+        compare, worst = load_compare(), []
+        self.assertIn("not shown", compare.beside_verdict(worst, [1.5, 0.1, 1.2], "row"))
+        self.assertEqual(worst, [])
+        self.assertEqual(compare.beside_verdict(worst, [1.5, 1.2], "row"), "yes")
+        self.assertIn("no, ", compare.beside_verdict(worst, [4, 4], "row"))
+
+    def test_two_threads_share_two_cores_with_the_client(self):
+        compare = load_compare()
+        self.assertEqual(compare.most_of_two_threads(3, 1, 2), 1.5)
+        self.assertEqual(compare.most_of_two_threads(1, 3, 2), 1)  # the client is the limit
+        self.assertEqual(compare.most_of_two_threads(3, 1, 8), 2)
 
 
 if __name__ == "__main__":
