@@ -3,29 +3,37 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/short_text.h"
+
 namespace karma::store {
 
 Store::Store(std::uint64_t hash_seed) : hash_seed_(hash_seed), registry_(hash_seed) {}
 
-Series* Store::find(std::string_view name) {
-  auto found = series_.find(name);
-  return found == series_.end() ? nullptr : &found->second;
+const Store::SeriesByName::value_type* Store::look_up(std::string_view name) const {
+  if (latest_ != nullptr && same_text(latest_->first, name)) return latest_;
+  const auto found = series_.find(name);
+  return found == series_.end() ? nullptr : &*found;
 }
 
 const Series* Store::find(std::string_view name) const {
-  auto found = series_.find(name);
-  return found == series_.end() ? nullptr : &found->second;
+  const SeriesByName::value_type* found = look_up(name);
+  return found == nullptr ? nullptr : &found->second;
 }
 
+Series* Store::find(std::string_view name) { return const_cast<Series*>(std::as_const(*this).find(name)); }
+
 Series& Store::find_or_create(std::string_view name) {
-  if (Series* series = find(name)) return *series;
-  return series_.emplace(std::string(name), make_series()).first->second;
+  auto* found = const_cast<SeriesByName::value_type*>(look_up(name));
+  if (found == nullptr) found = &*series_.emplace(std::string(name), make_series()).first;
+  latest_ = found;
+  return found->second;
 }
 
 bool Store::drop(std::string_view name) {
   auto found = series_.find(name);
   if (found == series_.end()) return false;
   graveyard_.push_back(std::move(found->second));
+  if (latest_ == &*found) latest_ = nullptr;
   series_.erase(found);
   return true;
 }

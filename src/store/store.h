@@ -59,8 +59,14 @@ class Store {
     using is_transparent = void;
     std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
   };
+  using SeriesByName = std::unordered_map<std::string, Series, NameHash, std::equal_to<>>;
+  const SeriesByName::value_type* look_up(std::string_view name) const;
+
   std::uint64_t hash_seed_;
-  std::unordered_map<std::string, Series, NameHash, std::equal_to<>> series_;
+  SeriesByName series_;
+  // The one that was written to last, which is mostly the next one that is asked for. Elements of the map stay in their
+  // place until they are erased.
+  SeriesByName::value_type* latest_ = nullptr;
   Registry registry_;
   std::vector<Series> graveyard_;  // the writer's alone; readers never look
   mutable StoreLock lock_;

@@ -62,5 +62,22 @@ TEST(Store, ClearAndReplaceKeepTheSeriesInItsPlace) {
   store.check_invariants();
 }
 
+// The series written to last has a short cut, which must not outlive it.
+TEST(Store, FindsWhatIsThereAfterEveryChange) {
+  Store store(7);
+  for (const std::string_view name : {"a", "b", "a", "b"}) {
+    store.find_or_create(name).add({1}, Bucket::of_number(20260505), 1);
+    EXPECT_EQ(&store.find_or_create(name), store.find(name));
+    ASSERT_TRUE(store.drop(name));
+    EXPECT_EQ(store.find(name), nullptr);
+    EXPECT_FALSE(store.drop(name));
+    EXPECT_EQ(store.find_or_create(name).key_count(), 0u);
+    EXPECT_EQ(store.find(std::string(name) + name.data()), nullptr);
+  }
+  for (int i = 0; i < 1000; ++i) store.find_or_create("series-" + std::to_string(i));  // the map grows
+  EXPECT_EQ(store.find("a"), &store.find_or_create("a"));
+  EXPECT_NE(store.find("a"), store.find("b"));
+}
+
 }  // namespace
 }  // namespace karma::store
