@@ -171,6 +171,13 @@ class Comparison(unittest.TestCase):
         self.assertEqual(compare.beside_verdict(worst, [1.5, 1.2], "row"), "yes")
         self.assertIn("no, ", compare.beside_verdict(worst, [4, 4], "row"))
 
+    def test_a_bound_shows_that_two_threads_do_not_suffice_and_never_that_they_do(self):
+        compare, worst = load_compare(), []
+        self.assertIn("not shown", compare.threads_verdict(worst, 1.04, 1.95, "row"))
+        self.assertEqual(worst, [])
+        self.assertEqual(compare.threads_verdict(worst, 1.8, 1.95, "row"), "yes")
+        self.assertIn("no, ", compare.threads_verdict(worst, 0.8, 1.5, "row"))
+
     def test_two_threads_share_two_cores_with_the_client(self):
         compare = load_compare()
         self.assertEqual(compare.most_of_two_threads(3, 1, 2), 1.5)
