@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/short_text.h"
+
 namespace karma {
 
 // What write_decimal() may write to, even if the number is shorter.
@@ -73,12 +75,6 @@ inline std::uint64_t digits_value(std::uint64_t bytes) {
   return ((values & kPairs) * kFirst + (values >> 16 & kPairs) * kSecond) >> 32;
 }
 
-inline std::uint64_t load_eight(const char* from) {
-  std::uint64_t bytes;
-  std::memcpy(&bytes, from, sizeof bytes);
-  return bytes;
-}
-
 }  // namespace detail
 
 // Reads digits; returns the first byte that is none. `number` is what they say, modulo 2^64; 0 without any. Eight at
@@ -87,7 +83,7 @@ inline std::uint64_t load_eight(const char* from) {
 inline const char* read_decimal(const char* at, const char* end, std::uint64_t& number) {
   number = 0;
   for (; end - at >= 8; at += 8) {
-    const std::uint64_t bytes = detail::load_eight(at);
+    const std::uint64_t bytes = detail::load<std::uint64_t>(at);
     if (!detail::are_digits(bytes)) break;
     number = number * detail::kEightDigits + detail::digits_value(bytes);
   }

@@ -230,10 +230,11 @@ bool Reader::read_number(Value& value) {
     while (at_ != end_ && is_digit(*at_)) ++at_;
     if (at_ == fraction) return fail("digits must follow a decimal point");
   }
-  bool small = false;
+  bool small = *digits == '0';  // below 1, unless the exponent says otherwise
   if (at_ != end_ && (*at_ == 'e' || *at_ == 'E')) {
     ++at_;
-    if (at_ != end_ && (*at_ == '+' || *at_ == '-')) small = *at_++ == '-';
+    small = at_ != end_ && *at_ == '-';
+    if (at_ != end_ && (*at_ == '+' || *at_ == '-')) ++at_;
     const char* exponent = at_;
     while (at_ != end_ && is_digit(*at_)) ++at_;
     if (at_ == exponent) return fail("digits must follow an exponent");

@@ -84,7 +84,8 @@ constexpr Setting kSettings[] = {
             "N", "Snapshots kept of each series; 0: all."}
         .at_least(0),
     Setting{Group::idempotency, "idempotency-max-records", "KARMA_IDEMPOTENCY_MAX_RECORDS",
-            &Config::idempotency_max_records, "N", "Idempotency keys remembered; the oldest go first."}
+            &Config::idempotency_max_records, "N",
+            "Idempotency keys remembered, in 8 GiB at most; the oldest go first."}
         .at_least(1),
     Setting{Group::idempotency, "idempotency-max-age-seconds", "KARMA_IDEMPOTENCY_MAX_AGE_SECONDS",
             &Config::idempotency_max_age_seconds, "SECONDS", "How long an idempotency key is remembered; 0: no limit."}

@@ -82,7 +82,7 @@ class Engine final : public commands::Services, private wal::Machine {
   Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& log);
   Status start();
 
-  // wal::Machine, on the writer's thread
+  // wal::Machine: one thread at a time, which has the writer's place
   wal::Admission admit(wal::Write& write, bool batch_empty) override;
   commands::Verdict verdict(Mutation& mutation);
   void remember(std::span<wal::Write* const> writes);
@@ -125,7 +125,7 @@ class Engine final : public commands::Services, private wal::Machine {
   Tally keyed_nanoseconds_;  // from decoding to applying, of those
   Tally last_keyed_nanoseconds_;
 
-  // writer's thread
+  // of whoever has the writer's place
   commands::Pending pending_;
   std::size_t keys_admitted_ = 0;
   std::vector<Mutation*> in_order_;  // of the batch, and what was answered meanwhile without being logged

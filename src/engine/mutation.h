@@ -76,7 +76,7 @@ class Lane {
   };
   Answers take();
 
-  // Writer's thread: gathers, then hands over.
+  // Whoever has the writer's place: gathers, then hands over.
   void stage(Mutation& mutation);
   bool has_staged() const { return staged_first_ != nullptr; }
   void publish();

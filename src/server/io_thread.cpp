@@ -82,6 +82,7 @@ void IoThread::run() {
       obey(std::move(orders));
       handler_->collect(
           [](void* connection) -> Buffer& { return static_cast<Session*>(connection)->place_of_reply(); });
+      host_.unwanted.release();
     }
     resume_queued();
     handler_->flush();

@@ -256,7 +256,7 @@ Buffer& Session::place_of_reply() {
   }
   enqueue();
   if (open()) return out_;
-  host_.unwanted.release();
+  host_.unwanted.clear();
   return host_.unwanted;
 }
 

@@ -49,7 +49,7 @@ struct IdempotencyRecord {
 
 class IdempotencyView;
 
-// Changed by one thread. key() may be called from any.
+// Changed by one thread at a time. key() may be called from any.
 class IdempotencyRecords {
  public:
   struct Limits {

@@ -93,7 +93,7 @@ enum class ChunkCheck : std::uint8_t {
 enum class Room : std::uint8_t { enough, too_many_streams, too_many_chunks, too_many_points };
 enum class CommitCheck : std::uint8_t { commit, committed, not_found, nothing_staged };
 
-// Changed by one thread.
+// Changed by one thread at a time.
 class IngestStreams {
  public:
   struct Limits {

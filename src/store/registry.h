@@ -57,7 +57,7 @@ class RegistryView {
   IngestView streams_;
 };
 
-// Changed by the writer's thread alone, which holds the store's lock while it does, as for the series.
+// Changed by whoever has the writer's place alone, with the store's lock held, as for the series.
 class Registry {
  public:
   struct Limits {

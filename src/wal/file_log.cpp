@@ -13,6 +13,10 @@ namespace karma::wal {
 namespace {
 
 constexpr std::uint64_t kMarkBytes = std::uint64_t{64} << 10;
+// An index is a hint: where it would take too much memory, there is none. 8 bytes for each entry of the active file,
+// and of those whose indexes wait for another thread, which may be busy with a long snapshot.
+constexpr std::size_t kMaxOffsets = std::size_t{8} << 20;
+constexpr std::uint64_t kMaxOffsetsWaiting = std::uint64_t{16} << 20;
 constexpr std::size_t kKeptBufferBytes = std::size_t{32} << 20;
 
 }  // namespace
@@ -48,7 +52,6 @@ Status FileLog::open(const Scan& scan) {
   if (options_.discard_entries) return discard_all();
   if (!active_file_) return {};
   if (Status repaired = repair_end(scan); !repaired) return repaired;
-  knows_offsets_ = scan.damage.empty();
   return mark_active();
 }
 
@@ -91,11 +94,15 @@ Status FileLog::mark_active() {
     if (!more) return more.error();
     if (!*more) return {};
     if (is_blank(line.text)) continue;
-    offsets_.push_back(line.offset);
+    note_offset(line.offset);
     if (!marks_.empty() && line.offset < marks_.back().offset + kMarkBytes) continue;
     const ParsedLine parsed = parse_line(line.text);
     if (parsed.kind == LineKind::good) mark(parsed.line.lsn, line.offset);
   }
+}
+
+void FileLog::note_offset(std::uint64_t offset) {
+  if (offsets_.size() < kMaxOffsets) offsets_.push_back(offset);
 }
 
 void FileLog::mark(Lsn lsn, std::uint64_t offset) {
@@ -143,7 +150,7 @@ Status FileLog::write_batch(std::span<const std::string_view> entries) {
   const std::size_t known = offsets_.size();
   for (const std::string_view entry : entries) {
     lsn = lsn.next();
-    offsets_.push_back(end_ + buffer_.size());
+    note_offset(end_ + buffer_.size());
     append_line(buffer_, lsn, entry);
   }
   if (Status wrote = active_file_->write_at(end_, buffer_.view()); !wrote) {
@@ -215,7 +222,7 @@ Status FileLog::close_active() {
   if (Status renamed = files_.rename(path(kActiveName), path(name)); !renamed) return renamed;
   active_file_.reset();
   const auto index = std::make_shared<const Index>(Index{name, end_, active_.first, std::exchange(offsets_, {})});
-  const bool knows_offsets = std::exchange(knows_offsets_, true);
+  const bool whole = index->offsets.size() == active_.last.value - active_.first.value + 1;
   end_ = 0;
   {
     const std::lock_guard lock(files_mutex_);
@@ -226,18 +233,29 @@ Status FileLog::close_active() {
   }
   if (Status synced = files_.sync_directory(directory_); !synced) return stop(synced.error());
   event("wal.segment", "path=" + name);
-  if (!knows_offsets) return {};
-  if (options_.in_background && index->offsets.size() > options_.entries_indexed_at_once) {
-    options_.in_background([this, index] { write_index(*index); });
-  } else {
-    write_index(*index);
+  if (!whole) return {};
+  const std::uint64_t count = index->offsets.size();
+  if (!options_.in_background || count <= options_.entries_indexed_at_once) {
+    write_index(*index, !options_.in_background);
+  } else if (offsets_waiting_.load() < kMaxOffsetsWaiting) {
+    offsets_waiting_.fetch_add(count);
+    options_.in_background([this, index] {
+      write_index(*index, true);
+      offsets_waiting_.fetch_sub(index->offsets.size());
+    });
   }
   return {};
 }
 
-// With the lock of trim(), so that no index outlives its segment.
-void FileLog::write_index(const Index& index) {
-  const std::lock_guard one_at_a_time(trim_mutex_);
+// With the lock of trim(), so that no index outlives its segment. The writer, where others could do it, does not wait
+// for that: then there is no index.
+void FileLog::write_index(const Index& index, bool may_wait) {
+  std::unique_lock one_at_a_time(trim_mutex_, std::defer_lock);
+  if (may_wait) {
+    one_at_a_time.lock();
+  } else if (!one_at_a_time.try_lock()) {
+    return;
+  }
   {
     const std::lock_guard lock(files_mutex_);
     const auto is_it = [&](const FileInfo& file) { return file.name == index.segment; };

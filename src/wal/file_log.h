@@ -55,19 +55,20 @@ class FileLog final : public Log {
 
   Status open_active();
   Status close_active();
-  // Of the segment that was closed last.
+  // Of a closed segment.
   struct Index {
     std::string segment;
     std::uint64_t bytes = 0;
     Lsn first;
     std::vector<std::uint64_t> offsets;
   };
-  void write_index(const Index& index);
+  void write_index(const Index& index, bool may_wait);
   Status make_room();
   Status restore_end();
   Status write_batch(std::span<const std::string_view> entries);
   void publish(Lsn last);
   Status stop(const Error& cause);
+  void note_offset(std::uint64_t offset);
   void mark(Lsn lsn, std::uint64_t offset);
   Status mark_active();
   Status repair_end(const Scan& scan);
@@ -93,15 +94,17 @@ class FileLog final : public Log {
   bool end_is_unsure_ = false;         // a failed write could not be taken back: bytes may stand behind end_
   Buffer buffer_;
   std::string stop_message_;
-  std::vector<std::uint64_t> offsets_;  // of the lines in the active file, from active_.first on
-  bool knows_offsets_ = true;           // not of a file that was opened in spite of damage
+  // Of the lines in the active file, from active_.first on. If some are missing, for want of memory or because of
+  // damage, the segment gets no index.
+  std::vector<std::uint64_t> offsets_;
 
   mutable std::mutex files_mutex_;
   std::vector<FileInfo> segments_;  // oldest first
   FileInfo active_;                 // up to the last durable entry
   std::vector<Mark> marks_;         // of the active file, ascending
 
-  std::mutex trim_mutex_;  // one trim or index at a time
+  std::mutex trim_mutex_;                          // one trim or index at a time
+  std::atomic<std::uint64_t> offsets_waiting_{0};  // of indexes to be written on another thread
   Lsn lsn_file_;
 
   std::atomic<std::uint64_t> last_;

@@ -140,6 +140,12 @@ class LogScanner {
     if (scan_.checksummed && !parsed.line.checksummed) {
       return take_bad_line(current, line, "a line without checksum behind lines with one");
     }
+    // What stands behind a whole line in the same line may be a torn tail, never an entry: it would be out of reach for
+    // whoever reads line by line.
+    if (scan_.unfinished_line) {
+      damaged(current, line.offset, "no line feed stands before this entry");
+      if (!options_.beyond_damage) return kNextLine;
+    }
     if (const std::string fault = position_fault(current, parsed.line.lsn); !fault.empty()) {
       damaged(current, line.offset, fault);
       // A file that was put in the wrong place is not to be replayed; what a hole leaves is.
@@ -181,7 +187,7 @@ class LogScanner {
       damaged(current, line.offset, fault);
       return kNextLine;
     }
-    if (const std::optional<std::size_t> length = checksummed_prefix(line.text)) {
+    if (const std::optional<std::size_t> length = checksummed_prefix(line.text); length && !scan_.unfinished_line) {
       const ParsedLine parsed = parse_line(line.text.substr(0, *length));
       if (parsed.kind == LineKind::good && position_fault(current, parsed.line.lsn).empty()) {
         if (Status visited = take_entry(current, parsed.line, line.offset + *length); !visited) return visited.error();

@@ -55,9 +55,10 @@ class Writer::Impl {
       std::unique_lock lock(mutex_);
       if (!ended_) {
         submitted_.append({first, last});
+        long_submitted_ |= !brief;
         if (place_is_free_) {
           if (busy_) return;  // whoever it is, looks again before leaving
-          if (brief && tasks_.empty()) return work_in_place(lock);
+          if (may_work_in_place()) return work_in_place(lock);
         }
         return wake(lock);
       }
@@ -124,13 +125,18 @@ class Writer::Impl {
     }
     busy_ = true;
     take_submitted();
+    long_submitted_ = false;
     return true;
   }
 
-  // The caller has submitted something and nobody is busy.
-  void work_in_place(std::unique_lock<std::mutex>& lock) {
+  // Requires mutex_.
+  bool may_work_in_place() const { return tasks_.empty() && !long_submitted_; }
+
+  // The caller has submitted something and nobody is busy. What throws here leaves a batch half done, which nobody
+  // could put right: it ends the process, as it does on the writer's thread.
+  void work_in_place(std::unique_lock<std::mutex>& lock) noexcept {
     busy_ = true;
-    for (int batches = 0; batches < kBatchesInPlace && tasks_.empty() && !(waiting_.empty() && submitted_.empty());
+    for (int batches = 0; batches < kBatchesInPlace && may_work_in_place() && !(waiting_.empty() && submitted_.empty());
          ++batches) {
       take_submitted();
       lock.unlock();
@@ -256,9 +262,10 @@ class Writer::Impl {
   std::condition_variable wake_;
   std::condition_variable task_done_;
   Chain submitted_;
-  std::vector<Task*> tasks_;  // those whose places are among submitted_ and waiting_, in order
-  bool busy_ = false;         // a thread has the writer's place; waiting_ and the batch are its
-  bool asleep_ = false;       // whoever clears it wakes the writer's thread
+  std::vector<Task*> tasks_;     // those whose places are among submitted_ and waiting_, in order
+  bool long_submitted_ = false;  // something that takes long, since the writer's thread took all there was
+  bool busy_ = false;            // a thread has the writer's place; waiting_ and the batch are its
+  bool asleep_ = false;          // whoever clears it wakes the writer's thread
   bool stopping_ = false;
   bool ended_ = false;
 

@@ -243,6 +243,9 @@ TEST(JsonReader, IntegersHoldSixtyFourBits) {
   EXPECT_EQ(integer("1.0").type, Type::real);
   EXPECT_EQ(integer("1e2").type, Type::real);
   EXPECT_EQ(integer("1e-400").type, Type::real) << "too small is zero, not an error";
+  EXPECT_EQ(integer("0." + std::string(400, '0') + "1").type, Type::real) << "however it is written";
+  EXPECT_FALSE(accepts("0." + std::string(400, '0') + "1e900"));
+  EXPECT_FALSE(accepts("1" + std::string(400, '0') + ".0"));
   for (const char* text :
        {"18446744073709551616", "19999999999999999999", "20000000000000000000", "99999999999999999999",
         "184467440737095516150", "-9223372036854775809", "-18446744073709551615"}) {

@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """`karma check`, `karma dump` and `--recover` from outside, as docs/operations.md shows them."""
 
-import importlib.machinery
-import importlib.util
 import os
 import pathlib
 import shutil
@@ -12,19 +10,12 @@ import tempfile
 import unittest
 
 sys.dont_write_bytecode = True
-DEMO = pathlib.Path(__file__).resolve().parent.parent.parent / "scripts" / "demo"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import project_scripts  # noqa: E402
+
+demo = project_scripts.load("demo")
 SERVER = os.environ["KARMA_SERVER"]
 TIMEOUT_SECONDS = 60
-
-
-def load_demo():
-    loader = importlib.machinery.SourceFileLoader("demo", str(DEMO))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("demo", loader))
-    loader.exec_module(module)
-    return module
-
-
-demo = load_demo()
 
 
 def karma(*arguments):

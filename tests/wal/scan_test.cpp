@@ -234,6 +234,14 @@ TEST(WalDamage, IsAWholeObjectThatIsNoLine) {
   for (const char* object : {"{}\n", "{\"x\":1}\n"}) expect_damage(lines(1, 2) + object, lines(1, 2).size(), 3);
 }
 
+TEST(WalDamage, IsALineFeedThatIsMissing) {
+  const std::string glued = line_text(3).substr(0, line_text(3).size() - 1) + line_text(4);
+  const std::size_t at = lines(1, 2).size() + line_text(3).size() - 1;
+  expect_damage(lines(1, 2) + glued, at, 4);
+  expect_damage(lines(1, 2) + glued + line_text(5), at, 4);
+  expect_damage(lines(1, 2) + glued.substr(0, glued.size() - 1) + line_text(5), at, 4);
+}
+
 TEST(WalDamage, IsOneByteThatBecameZero) {
   std::string last = line_text(3, R"({"v":2,"op":"tree.create","series":"two words"})");
   last[last.find(' ')] = '\0';

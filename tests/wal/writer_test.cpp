@@ -484,17 +484,37 @@ TEST_F(WalWriterWithoutLog, WhatIsSubmittedMeanwhileIsDoneToo) {
 }
 
 TEST_F(WalWriterWithoutLog, NoThreadIsHeldForEver) {
-  std::atomic<int> more = 100;
+  constexpr std::size_t kMore = 100;
+  std::deque<Client> more;
+  for (std::uint64_t i = 0; i < kMore; ++i) more.emplace_back(i);
+  std::size_t next = 0;  // used by one thread at a time, like the machine
   machine_.before_apply = [&] {
-    if (more-- > 0) std::thread([&] { submit(client()); }).join();
+    applied_by_ = std::this_thread::get_id();
+    if (next == kMore) return;
+    Client& client = more[next++];
+    std::thread([&] { writer_->submit(&client.write, &client.write, true); }).join();
   };
   Client& a = client();
   writer_->submit(&a.write, &a.write, true);
-  EXPECT_LT(machine_.lsns.size(), 100u);
-  clients_.back().answers.wait(0);
-  while (more > -1) std::this_thread::yield();
+  for (Client& client : more) client.answers.wait(0);
   finish();
-  EXPECT_EQ(machine_.lsns.size(), 101u);
+  EXPECT_EQ(machine_.lsns.size(), kMore + 1);
+  EXPECT_NE(applied_by_, std::this_thread::get_id());
+}
+
+TEST_F(WalWriterWithoutLog, NobodyDoesWhatTakesLongForOthers) {
+  Client& a = client();
+  Client& b = client();
+  const auto note = machine_.before_apply;
+  machine_.before_apply = [&, first = true]() mutable {
+    note();
+    if (std::exchange(first, false)) std::thread([&] { writer_->submit(&b.write, &b.write, false); }).join();
+  };
+  writer_->submit(&a.write, &a.write, true);
+  EXPECT_FALSE(a.answers == 0);
+  b.answers.wait(0);
+  finish();
+  EXPECT_NE(applied_by_, std::this_thread::get_id());
 }
 
 TEST_F(WalWriterWithoutLog, ManyThreadsAndTasksTakeTurns) {
