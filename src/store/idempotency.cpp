@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/prefetch.h"
 #include "store/varint.h"
 
 namespace karma::store {
@@ -124,7 +125,7 @@ const char* IdempotencyRecords::record_at(std::uint64_t position) const {
 
 void IdempotencyRecords::prefetch(const IdempotencyKey& key) const {
   const Table& table = tables_[key.hash >> 56];
-  if (!table.slots.empty()) __builtin_prefetch(&table.slots[half(key.hash) & (table.slots.size() - 1)]);
+  if (!table.slots.empty()) prefetch_line(&table.slots[half(key.hash) & (table.slots.size() - 1)]);
 }
 
 std::optional<std::uint64_t> IdempotencyRecords::find_position(const IdempotencyKey& key) const {

@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "core/month_days.h"
+#include "core/prefetch.h"
 #include "store/directory.h"
 
 namespace karma::store {
@@ -26,7 +27,7 @@ struct Ahead {
 
   void fetch(const Directory& directory, std::span<const Item> items) {
     for (std::size_t i = 0; i < items.size(); ++i) directory.prefetch(hashes[i] = directory.hash(items[i].key));
-    for (std::size_t i = 0; i < items.size(); ++i) __builtin_prefetch(pages[i] = &directory.page(hashes[i]));
+    for (std::size_t i = 0; i < items.size(); ++i) prefetch_line(pages[i] = &directory.page(hashes[i]));
     for (std::size_t i = 0; i < items.size(); ++i) pages[i]->prefetch(hashes[i]);
     for (std::size_t i = 0; i < items.size(); ++i) {
       days[i] = Day(items[i].bucket, months.day(items[i].bucket));
