@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "core/check.h"
-#include "core/prefetch.h"
 #include "store/block.h"
 
 namespace karma::store {
@@ -17,8 +16,8 @@ constexpr std::size_t kPrefetchBytes = 8 * kCacheLine;
 
 void prefetch_bytes(const std::byte* from, std::size_t bytes) {
   bytes = std::min(bytes, kPrefetchBytes);
-  for (std::size_t at = 0; at < bytes; at += kCacheLine) prefetch_line(from + at);
-  if (bytes > 0) prefetch_line(from + bytes - 1);
+  for (std::size_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(from + at);
+  if (bytes > 0) __builtin_prefetch(from + bytes - 1);
 }
 
 // Bucket numbers of ascending days. Up to the 28th a later day of the month is so much more, as a number too.
@@ -191,9 +190,9 @@ void Counter::prefetch(const DayRange& range) const {
 
 void Counter::prefetch(const Day& day) const {
   if (is_dense() && day.is_date && day.day >= first_day_ && day.day < end_day()) {
-    prefetch_line(block_ + static_cast<std::size_t>(day.day - first_day_) * width());
+    __builtin_prefetch(block_ + static_cast<std::size_t>(day.day - first_day_) * width(), 1);
   } else if (block_) {
-    prefetch_line(block_);
+    __builtin_prefetch(block_, 1);
   }
 }
 

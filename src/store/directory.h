@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/prefetch.h"
 #include "core/ref.h"
 #include "store/hash.h"
 #include "store/page.h"
@@ -24,7 +23,7 @@ class Directory : public RefCounted {
   std::uint64_t hash(Key key) const { return hash_key(key, seed_); }
 
   const Page& page(std::uint64_t hash) const { return *index_[slot(hash)]; }
-  void prefetch(std::uint64_t hash) const { prefetch_line(&index_[slot(hash)]); }
+  void prefetch(std::uint64_t hash) const { __builtin_prefetch(&index_[slot(hash)]); }
   const std::vector<Ref<Page>>& pages() const { return pages_; }
 
   // For the only owner of the directory: a page that it may change, cloned if other directories have it too.

@@ -124,8 +124,9 @@ const char* IdempotencyRecords::record_at(std::uint64_t position) const {
 }
 
 void IdempotencyRecords::prefetch(const IdempotencyKey& key) const {
+  fetches_ahead();
   const Table& table = tables_[key.hash >> 56];
-  if (!table.slots.empty()) prefetch_line(&table.slots[half(key.hash) & (table.slots.size() - 1)]);
+  if (!table.slots.empty()) __builtin_prefetch(&table.slots[half(key.hash) & (table.slots.size() - 1)]);
 }
 
 std::optional<std::uint64_t> IdempotencyRecords::find_position(const IdempotencyKey& key) const {

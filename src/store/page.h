@@ -11,7 +11,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/prefetch.h"
 #include "core/ref.h"
 #include "store/counter.h"
 
@@ -53,7 +52,7 @@ class Page : public RefCounted {
   Counter* end() { return counters() + slots_; }
   const Counter* begin() const { return const_cast<Page*>(this)->begin(); }
   const Counter* end() const { return const_cast<Page*>(this)->end(); }
-  void prefetch(std::uint64_t hash) const { prefetch_line(begin() + home(hash)); }
+  void prefetch(std::uint64_t hash) const { __builtin_prefetch(begin() + home(hash)); }
 
   // Which hashes belong here: those whose `depth` highest bits are `prefix`. `number` is the place in the directory.
   std::uint32_t number = 0;

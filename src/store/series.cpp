@@ -27,7 +27,7 @@ struct Ahead {
 
   void fetch(const Directory& directory, std::span<const Item> items) {
     for (std::size_t i = 0; i < items.size(); ++i) directory.prefetch(hashes[i] = directory.hash(items[i].key));
-    for (std::size_t i = 0; i < items.size(); ++i) prefetch_line(pages[i] = &directory.page(hashes[i]));
+    for (std::size_t i = 0; i < items.size(); ++i) __builtin_prefetch(pages[i] = &directory.page(hashes[i]));
     for (std::size_t i = 0; i < items.size(); ++i) pages[i]->prefetch(hashes[i]);
     for (std::size_t i = 0; i < items.size(); ++i) {
       days[i] = Day(items[i].bucket, months.day(items[i].bucket));
@@ -110,6 +110,7 @@ void Series::add(std::span<const Item> items) {
 }
 
 void Series::fetch_ahead(std::span<const Item> items) const {
+  fetches_ahead();
   Ahead ahead;
   ahead.fetch(*directory_, items.first(std::min(items.size(), kAhead)));
 }

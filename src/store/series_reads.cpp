@@ -5,7 +5,6 @@
 #include <map>
 #include <utility>
 
-#include "core/prefetch.h"
 #include "store/directory.h"
 #include "store/series.h"
 
@@ -27,7 +26,7 @@ void find_together(const Directory& directory, std::span<const Key> keys, std::a
   std::array<std::uint64_t, kAhead> hashes;
   std::array<const Page*, kAhead> pages;
   for (std::size_t i = 0; i < keys.size(); ++i) directory.prefetch(hashes[i] = directory.hash(keys[i]));
-  for (std::size_t i = 0; i < keys.size(); ++i) prefetch_line(pages[i] = &directory.page(hashes[i]));
+  for (std::size_t i = 0; i < keys.size(); ++i) __builtin_prefetch(pages[i] = &directory.page(hashes[i]));
   for (std::size_t i = 0; i < keys.size(); ++i) pages[i]->prefetch(hashes[i]);
   for (std::size_t i = 0; i < keys.size(); ++i) found[i] = pages[i]->find(keys[i], hashes[i]);
 }

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "core/prefetch.h"
 #include "store/directory.h"
 #include "store/selection.h"
 #include "store/series.h"
@@ -116,7 +115,7 @@ bool SeriesReads::for_each_by_remainder(std::uint64_t divisor, const std::functi
     if (!complete) return false;
     begin(group.size());
     for (std::size_t i = 0; i < group.size(); ++i) {
-      if (i + 2 * kAhead < group.size()) prefetch_line(group[i + 2 * kAhead]);
+      if (i + 2 * kAhead < group.size()) __builtin_prefetch(group[i + 2 * kAhead]);
       if (i + kAhead < group.size()) group[i + kAhead]->prefetch(everything);
       points.clear();
       group[i]->points(everything, points);
