@@ -89,9 +89,10 @@ BENCHMARK_CAPTURE(encode, increment, increment());
 BENCHMARK_CAPTURE(encode, batch_add_of_1000, batch_add());
 
 void reply(benchmark::State& state, const std::string& line) {
-  write(state, line, [](const Op& op, const void* command, Buffer& out) {
-    op.reply(command, Outcome{.first = 1000, .second = 123456}, out);
-  });
+  Outcome outcome;
+  outcome.first = 1000;
+  outcome.second = 123456;
+  write(state, line, [&](const Op& op, const void* command, Buffer& out) { op.reply(command, outcome, out); });
 }
 BENCHMARK_CAPTURE(reply, increment, increment());
 BENCHMARK_CAPTURE(reply, batch_add_of_1000, batch_add());

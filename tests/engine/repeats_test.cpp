@@ -158,7 +158,7 @@ TEST_F(Repeats, OneOfSeveralChunksWithTheSameNumberCounts) {
       });
   }
   std::vector<std::string> pipeline;
-  for (const std::string& items : {"[[1,20260201,1]]", "[[1,20260202,1]]", "[[1,20260203,1]]"})
+  for (const std::string items : {"[[1,20260201,1]]", "[[1,20260202,1]]", "[[1,20260203,1]]"})
     pipeline.push_back(R"({"v":2,"op":"ingest.chunk")" + chunk(2, items) + "}");
   const std::vector<std::string> more = node_(pipeline);
   EXPECT_EQ(std::count_if(replies.begin(), replies.end(), succeeded), 1);
