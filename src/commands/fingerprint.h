@@ -60,11 +60,11 @@ store::Fingerprint fingerprint_of(const C& command) {
 
 // What tells the command from others of its kind.
 template <class C>
-store::RequestContent content_of(const C& c) {
+void take_content(const C& c, store::RequestContent& content) {
   if constexpr (requires { store::CounterChange{c.series.text, c.key, c.bucket, c.value}; }) {
-    if (const auto change = store::RequestContent::of({c.series.text, c.key, c.bucket, c.value})) return *change;
+    if (content.keep({c.series.text, c.key, c.bucket, c.value})) return;
   }
-  return fingerprint_of(c);
+  content = fingerprint_of(c);
 }
 
 }  // namespace karma::commands

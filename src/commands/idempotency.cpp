@@ -53,8 +53,8 @@ Result<KeyedWrite*> decode_key(const Fields& fields, const Op& op, const void* c
   if (!text) return text.error();
   KeyedWrite* keyed = context.arena.make<KeyedWrite>();
   keyed->key = registry.records().key(*text);
-  keyed->operation = *store::operation_of(op.command);
-  keyed->content = op.content(command);
+  keyed->operation = op.operation;
+  op.content(command, keyed->content);
   keyed->created_at = context.now;
   if (context.source == DecodeContext::Source::log) {
     keyed->created_at = logged_time(fields, context.now);

@@ -110,10 +110,11 @@ struct Op {
   // registry if it has none. An internal_error means that the state cannot be rebuilt.
   Replayed (*replay)(const void*, store::Store&, const Coverage&, Outcome&) = nullptr;
   void (*reply)(const void*, const Outcome&, Buffer&) = nullptr;
-  store::RequestContent (*content)(const void*) = nullptr;  // of one that is idempotent
-  std::string_view (*series)(const void*) = nullptr;        // the one it changes; empty: several or none
-  Item (*target)(const void*) = nullptr;                    // of one that changes a day of a counter: which
-  std::size_t max_reply_bytes = 0;                          // of the response, without the envelope
+  store::Operation operation = store::Operation::increment;  // of one that is idempotent, as the next
+  void (*content)(const void*, store::RequestContent&) = nullptr;
+  std::string_view (*series)(const void*) = nullptr;  // the one it changes; empty: several or none
+  Item (*target)(const void*) = nullptr;              // of one that changes a day of a counter: which
+  std::size_t max_reply_bytes = 0;                    // of the response, without the envelope
 
   // reads
   Status (*answer)(const void*, Reads&, Buffer&) = nullptr;
@@ -227,8 +228,12 @@ constexpr Op make_op() {
     op.reply = [](const void* command, const Outcome& outcome, Buffer& out) {
       static_cast<const C*>(command)->reply(outcome, out);
     };
-    if constexpr (C::kSpec.idempotent)
-      op.content = [](const void* command) { return content_of(*static_cast<const C*>(command)); };
+    if constexpr (C::kSpec.idempotent) {
+      op.operation = *store::operation_of(C::kSpec.command);
+      op.content = [](const void* command, store::RequestContent& content) {
+        take_content(*static_cast<const C*>(command), content);
+      };
+    }
     op.series = detail::series<C>;
     if constexpr (requires(const C& c) { Item{c.key, c.bucket}; }) {
       op.target = [](const void* command) {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <string_view>
 
@@ -29,8 +30,14 @@ enum class Operation : std::uint8_t {
   delete_range,  // "delete"
   batch_delete_range,
 };
-std::string_view to_string(Operation operation);
-std::optional<Operation> operation_of(std::string_view command);
+inline constexpr std::string_view kOperations[] = {
+    "", "increment", "decrement", "batch_add", "batch_set", "reset", "batch_reset", "delete", "batch_delete_range"};
+constexpr std::string_view to_string(Operation operation) { return kOperations[static_cast<std::size_t>(operation)]; }
+constexpr std::optional<Operation> operation_of(std::string_view command) {
+  for (std::size_t i = 1; i < std::size(kOperations); ++i)
+    if (kOperations[i] == command) return static_cast<Operation>(i);
+  return std::nullopt;
+}
 
 // An increment or a decrement.
 struct CounterChange {
@@ -48,8 +55,8 @@ class RequestContent {
   RequestContent(const Fingerprint& fingerprint) : size_(fingerprint.size()) {  // NOLINT: one is the other
     std::memcpy(bytes_.data(), fingerprint.data(), fingerprint.size());
   }
-  // Nothing if it does not fit.
-  static std::optional<RequestContent> of(const CounterChange& change);
+  // Takes the change as it is. False, and nothing changed, if it does not fit.
+  bool keep(const CounterChange& change);
 
   // As it is kept: the bytes, and whether they are a fingerprint. Not one that is longer than kMaxBytes.
   static RequestContent of_bytes(std::string_view bytes, bool is_fingerprint) {

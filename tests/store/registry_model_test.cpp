@@ -75,7 +75,9 @@ class Model {
   // Of either form.
   static RequestContent content_of(const std::string& key) {
     if (key.size() % 2 != 0) return sha256(key);
-    return *RequestContent::of({"links", {std::hash<std::string>{}(key)}, Bucket::of_number(20260505), key.size()});
+    RequestContent content;
+    EXPECT_TRUE(content.keep({"links", {std::hash<std::string>{}(key)}, Bucket::of_number(20260505), key.size()}));
+    return content;
   }
 
   void use_key() {
