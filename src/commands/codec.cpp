@@ -6,7 +6,6 @@
 
 #include "core/decimal.h"
 #include "core/json_text.h"
-#include "core/month_days.h"
 #include "core/utf8.h"
 
 namespace karma::commands {
@@ -17,53 +16,44 @@ using json::Value;
 
 std::string field_text(std::string_view name) { return "Field " + std::string(name); }
 
-// Reads the triples of an array that has been checked to be JSON. Written out because a batch of thousands of points is
-// the most that a producer sends, and this loop most of what it costs to take it.
-class ItemReader {
- public:
-  explicit ItemReader(std::string_view array) : at_(array.data() + 1), end_(array.data() + array.size() - 1) {}
-
-  // The next [a, b, c]; false at the end or at something else (then bad()).
-  bool next(std::uint64_t (&numbers)[3]) {
-    skip_space();
-    if (at_ == end_) return false;
-    if (!first_) {
-      ++at_;  // the comma
-      skip_space();
-    }
-    first_ = false;
-    if (*at_ != '[') return fail();
-    ++at_;
-    for (int i = 0; i < 3; ++i) {
-      if (!number(numbers[i])) return fail();
-      skip_space();
-      if (*at_ != (i < 2 ? ',' : ']')) return fail();
-      ++at_;
-    }
+// Calls take(number) for each number of an array until it returns false. False if something else is in it before that.
+template <class Take>
+bool each_number(const Value& array, const json::Numbers& kept, Take&& take) {
+  if (array.kept && kept.row() == 1) {
+    for (const std::uint64_t number : kept.all())
+      if (!take(number)) break;
     return true;
   }
-  bool bad() const { return bad_; }
+  bool good = true;
+  json::Reader(array.text).read_array([&](const Value& value) {
+    good = value.type == Type::unsigned_integer;
+    return good && take(value.number);
+  });
+  return good;
+}
 
- private:
-  bool fail() {
-    bad_ = true;
-    return false;
+// The same for an array of [a, b, c].
+template <class Take>
+bool each_triple(const Value& array, const json::Numbers& kept, Take&& take) {
+  if (array.kept && kept.row() == 3) {
+    const std::span<const std::uint64_t> numbers = kept.all();
+    for (std::size_t i = 0; i < numbers.size(); i += 3)
+      if (!take(numbers[i], numbers[i + 1], numbers[i + 2])) break;
+    return true;
   }
-  void skip_space() {
-    while (at_ != end_ && static_cast<unsigned char>(*at_) <= ' ') ++at_;
-  }
-  bool number(std::uint64_t& number) {
-    skip_space();
-    const char* const digits = at_;
-    at_ = read_decimal(at_, end_, number);
-    return at_ != digits && *at_ != '.' && *at_ != 'e' && *at_ != 'E';
-  }
-
-  const char* at_;
-  const char* end_;
-  bool first_ = true;
-  bool bad_ = false;
-};
+  bool good = true;
+  json::Reader(array.text).read_array([&](const Value& value) {
+    std::uint64_t numbers[3];
+    std::size_t count = 0;
+    good = value.type == Type::array && each_number(value, kept, [&](std::uint64_t number) {
+             if (count < 3) numbers[count] = number;
+             return ++count <= 3;
+           });
+    good &= count == 3;
+    return good && take(numbers[0], numbers[1], numbers[2]);
+  });
+  return good;
+}
 
 }  // namespace
 
@@ -138,7 +128,7 @@ void Decoder::keys(std::span<const Key>& keys) {
   const std::size_t most = strict() ? kMaxBatchItems : SIZE_MAX;
   std::span<Key> found = context_.arena.array<Key>(std::min(most, value->text.size() / 2 + 1));
   std::size_t count = 0;
-  const bool numbers = json::read_numbers(*value, [&](std::uint64_t number) {
+  const bool numbers = each_number(*value, fields_.numbers(), [&](std::uint64_t number) {
     if (count < found.size()) found[count].value = number;
     return ++count <= most;
   });
@@ -154,23 +144,20 @@ void Decoder::items(std::span<const Item>& items, std::uint64_t least) {
   // "[1,2,3]," is the least that an item takes.
   const std::size_t most = strict() ? kMaxBatchItems : SIZE_MAX;
   std::span<Item> found = context_.arena.array<Item>(std::min(most, value->text.size() / 8 + 1));
-  ItemReader reader(value->text);
-  std::uint64_t numbers[3];
   std::size_t count = 0;
-  MonthDays months;
   std::uint64_t total = 0;
-  while (reader.next(numbers)) {
-    if (count == most) return fail("Field items exceeds max size " + std::to_string(most));
+  const auto take = [&](std::uint64_t key, std::uint64_t bucket, std::uint64_t amount) {
+    if (count == most) return fail("Field items exceeds max size " + std::to_string(most)), false;
     Item& item = found[count++];
-    item.key = {numbers[0]};
-    item.bucket = Bucket::of_number(numbers[1]);
-    if (strict() && !months.day(item.bucket)) return no_date(numbers[1]);
-    item.value = numbers[2];
-    if (item.value < least && strict()) return fail("Batch item value must be greater than 0");
-    if (total > UINT64_MAX - item.value) return fail("Batch total overflow");
-    total += item.value;
-  }
-  if (reader.bad()) return fail("Each item must be [key, bucket, value], unsigned 64-bit integers");
+    item = {{key}, Bucket::of_number(bucket), amount};
+    if (strict() && !item.bucket.day()) return no_date(bucket), false;
+    if (amount < least && strict()) return fail("Batch item value must be greater than 0"), false;
+    if (total > UINT64_MAX - amount) return fail("Batch total overflow"), false;
+    total += amount;
+    return true;
+  };
+  if (!each_triple(*value, fields_.numbers(), take))
+    return fail("Each item must be [key, bucket, value], unsigned 64-bit integers");
   items = found.first(count);
 }
 
@@ -184,7 +171,7 @@ void Decoder::series_keys(std::span<const SeriesKey>& items) {
   json::Reader reader(value->text);
   const auto take = [&](const Value& element) {
     if (count == kMaxBatchItems) return fail("Field items exceeds max size " + std::to_string(kMaxBatchItems)), false;
-    Fields item;
+    Fields item(0);
     if (element.type != Type::object || !item.parse(element.text)) return fail("Each item must be an object"), false;
     const Value* name = item.find(Field::series);
     if (name == nullptr || name->type != Type::string) return fail("Field items[].series is required"), false;
@@ -348,26 +335,34 @@ void Encoder::key(Key key) {
 
 void Encoder::keys(std::span<const Key> keys) {
   out_.append(R"(,"keys":[)");
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (i != 0) out_.append(',');
-    json::append_number(out_, keys[i].value);
+  char* const begin = out_.reserve(keys.size() * (kDecimalRoom + 1) + 1);
+  char* to = begin;
+  for (const Key key : keys) {
+    to = write_decimal(to, key.value);
+    *to++ = ',';
   }
-  out_.append(']');
+  if (!keys.empty()) --to;
+  *to++ = ']';
+  out_.commit(static_cast<std::size_t>(to - begin));
 }
 
 void Encoder::items(std::span<const Item> items, std::uint64_t) {
   out_.append(R"(,"items":[)");
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    out_.append(i == 0 ? '[' : ',');
-    if (i != 0) out_.append('[');
-    json::append_number(out_, items[i].key.value);
-    out_.append(',');
-    json::append_number(out_, items[i].bucket.number());
-    out_.append(',');
-    json::append_number(out_, items[i].value);
-    out_.append(']');
+  char* const begin = out_.reserve(items.size() * (3 * kDecimalRoom + std::size_t{5}) + 1);
+  char* to = begin;
+  for (const Item& item : items) {
+    *to++ = '[';
+    to = write_decimal(to, item.key.value);
+    *to++ = ',';
+    to = write_decimal(to, item.bucket.number());
+    *to++ = ',';
+    to = write_decimal(to, item.value);
+    *to++ = ']';
+    *to++ = ',';
   }
-  out_.append(']');
+  if (!items.empty()) --to;
+  *to++ = ']';
+  out_.commit(static_cast<std::size_t>(to - begin));
 }
 
 void Encoder::bucket(Bucket bucket) {

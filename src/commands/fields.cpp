@@ -77,7 +77,8 @@ std::string_view name_of(Field field) { return kNames[static_cast<std::size_t>(f
 
 Status Fields::parse(std::string_view line) {
   present_ = 0;
-  json::Reader reader(line);
+  numbers_.clear();
+  json::Reader reader(line, &numbers_);
   if (reader.peek() != '{') {
     json::Value value;
     if (reader.read_value(value) && reader.at_end()) return validation_error("Request must be a JSON object");

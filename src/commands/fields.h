@@ -7,6 +7,7 @@
 
 #include <karma/error.h>
 
+#include "commands/limits.h"
 #include "core/arena.h"
 #include "core/json_reader.h"
 
@@ -55,6 +56,9 @@ std::string_view name_of(Field field);
 
 class Fields {
  public:
+  // `kept_numbers`: the longest array whose numbers are kept.
+  explicit Fields(std::size_t kept_numbers = 3 * kMaxBatchItems) : numbers_(kept_numbers) {}
+
   // Reads a whole line. invalid_json, or validation_error if it is JSON but no object. A name that comes twice counts
   // the second time; unknown names are ignored (but must be JSON). Views into `line`, which must outlive the fields.
   Status parse(std::string_view line);
@@ -65,9 +69,13 @@ class Fields {
     return &values_[static_cast<std::size_t>(field)];
   }
 
+  // Of the value that is `kept`, if one is.
+  const json::Numbers& numbers() const { return numbers_; }
+
  private:
   std::array<json::Value, kFieldCount> values_;
   std::uint64_t present_ = 0;
+  json::Numbers numbers_;
 };
 
 }  // namespace karma::commands

@@ -54,30 +54,6 @@ char* encode_utf8(char* to, std::uint32_t code) {
   return to;
 }
 
-// The end of a number of digits only; nullptr if there is something else.
-inline const char* end_of_plain_number(const char* at, const char* end) {
-  const char* const digits = at;
-  while (at != end && is_digit(*at)) ++at;
-  const std::ptrdiff_t count = at - digits;
-  return count == 0 || count > kSafeDigits || (*digits == '0' && count > 1) ? nullptr : at;
-}
-
-// Passes over plain numbers as long as a comma follows at once.
-inline const char* pass_plain_numbers(const char* at, const char* end) {
-  while (true) {
-    const char* const behind = end_of_plain_number(at, end);
-    if (behind == nullptr || behind == end || *behind != ',') return at;
-    at = behind + 1;
-  }
-}
-
-// The end of an array of nothing but plain numbers, at least one; nullptr if there is something else. `at` is behind
-// its bracket.
-const char* end_of_plain_array(const char* at, const char* end) {
-  const char* const behind = end_of_plain_number(pass_plain_numbers(at, end), end);
-  return behind == nullptr || behind == end || *behind != ']' ? nullptr : behind + 1;
-}
-
 // Passes over what may stand in a string as it is, up to a quote, a backslash or a control character; sixteen bytes at
 // once as long as there are so many.
 const char* end_of_plain_run(const char* at, const char* end) {
@@ -119,7 +95,8 @@ bool Reader::read_any(Value& value) {
       break;
     case '[':
       value.type = Type::array;
-      good = skip_array();
+      value.kept = keep_array();
+      good = value.kept || read_array([](const Value&) { return true; });
       break;
     case 't':
       value.type = Type::boolean;
@@ -142,26 +119,11 @@ bool Reader::read_any(Value& value) {
   return good;
 }
 
-// What producers and readers send in bulk are arrays of plain numbers, and arrays of such arrays: those pass in a tight
-// loop. Whatever else comes is read as a value.
-bool Reader::skip_array() {
-  ++at_;
-  if (++depth_ > kMaxDepth) return fail("nested too deeply");
-  if (take(']')) return --depth_, true;
-  const bool may_nest = depth_ < kMaxDepth;
-  while (true) {
-    at_ = pass_plain_numbers(at_, end_);
-    while (may_nest && at_ != end_ && *at_ == '[') {
-      const char* const behind = end_of_plain_array(at_ + 1, end_);
-      if (behind == nullptr || behind == end_ || *behind != ',') break;
-      at_ = behind + 1;
-    }
-    Value element;
-    if (!read_value(element)) return false;
-    if (take(',')) continue;
-    if (!take(']')) return fail("expected ',' or ']' behind an element");
-    return --depth_, true;
-  }
+bool Reader::keep_array() {
+  if (numbers_ == nullptr || depth_ != 1 || numbers_->row() != 0) return false;
+  const char* const behind = numbers_->read(at_, end_);
+  if (behind != nullptr) at_ = behind;
+  return behind != nullptr;
 }
 
 bool Reader::read_literal(std::string_view literal) {

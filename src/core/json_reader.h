@@ -1,6 +1,6 @@
 // Reads one JSON text (RFC 8259) in a single pass, strictly and without a tree: every value is checked, the caller gets
 // the fields of the outermost object as they pass by. Strings are left as they stand (see decode_string), arrays and
-// objects too (see the array readers below).
+// objects too, but for numbers that are kept (see Numbers).
 //
 // Why not a library: the requests are small and the hot path pays for every pass over them; see docs/architecture.md.
 #pragma once
@@ -17,6 +17,7 @@
 
 #include "core/arena.h"
 #include "core/decimal.h"
+#include "core/json_numbers.h"
 
 namespace karma::json {
 
@@ -37,6 +38,7 @@ struct Value {
   Type type = Type::null;
   bool truth = false;        // of a boolean
   bool escaped = false;      // a string with backslashes
+  bool kept = false;         // an array whose numbers the Reader has put aside
   std::uint64_t number = 0;  // of an unsigned_integer
   std::string_view text;     // of a string: between the quotes; otherwise the whole value
 };
@@ -44,7 +46,9 @@ struct Value {
 // A cursor over a text. Each function returns false, with fault() set, at the first byte that is not JSON.
 class Reader {
  public:
-  explicit Reader(std::string_view text) : at_(text.data()), end_(text.data() + text.size()) {}
+  // Numbers of the first array in the outermost object go to `numbers`, if it can keep them.
+  explicit Reader(std::string_view text, Numbers* numbers = nullptr)
+      : begin_(text.data()), at_(text.data()), end_(text.data() + text.size()), numbers_(numbers) {}
 
   // One value of any kind, checked to its end. White space around it is passed over.
   bool read_value(Value& value);
@@ -86,10 +90,12 @@ class Reader {
   bool read_escape();
   bool read_number(Value& value);
   bool read_literal(std::string_view literal);
-  bool skip_array();
+  bool keep_array();
 
+  const char* const begin_;
   const char* at_;
-  const char* end_;
+  const char* const end_;
+  Numbers* const numbers_;
   int depth_ = 0;
   std::string_view fault_;
 };
@@ -107,16 +113,22 @@ inline unsigned string_marks(const char* at) {
   return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control)));
 }
 
-// The end of a string that begins at `at`, if nothing special is in it and sixteen bytes can be read wherever that is
-// looked for; else nullptr.
-inline const char* end_of_plain_string(const char* at, const char* end) {
-  for (; end - at >= 16; at += 16) {
-    const unsigned marks = string_marks(at);
-    if (marks == 0) continue;
-    at += std::countr_zero(marks);
-    return *at == '"' ? at : nullptr;
+// The end of a string that begins at `at`, if nothing special is in it and the whole text is not shorter than what is
+// looked at together; else nullptr.
+inline const char* end_of_plain_string(const char* text, const char* at, const char* end) {
+  constexpr std::ptrdiff_t kTogether = 16;
+  unsigned marks = 0;
+  for (; end - at >= kTogether; at += kTogether) {
+    if (marks = string_marks(at); marks != 0) break;
   }
-  return nullptr;
+  if (marks == 0) {
+    // What is left of the text, and what comes before it.
+    if (end - text < kTogether) return nullptr;
+    marks = string_marks(end - kTogether) >> (kTogether - (end - at));
+    if (marks == 0) return nullptr;
+  }
+  at += std::countr_zero(marks);
+  return *at == '"' ? at : nullptr;
 }
 
 }  // namespace detail
@@ -126,14 +138,14 @@ inline const char* end_of_plain_string(const char* at, const char* end) {
 inline bool Reader::read_plain_field(Value& name, Value& value) {
   const char* at = at_;
   if (at == end_ || *at != '"') return false;
-  const char* end = detail::end_of_plain_string(++at, end_);
+  const char* end = detail::end_of_plain_string(begin_, ++at, end_);
   if (end == nullptr || end + 1 == end_ || end[1] != ':') return false;
   name.type = Type::string;
   name.text = {at, static_cast<std::size_t>(end - at)};
   at = end + 2;
   if (at >= end_) return false;
   if (*at == '"') {
-    end = detail::end_of_plain_string(++at, end_);
+    end = detail::end_of_plain_string(begin_, ++at, end_);
     if (end == nullptr) return false;
     value.type = Type::string;
     value.text = {at, static_cast<std::size_t>(end - at)};
@@ -192,35 +204,5 @@ bool Reader::read_array(OnElement&& on_element) {
 
 // The characters of a string Value. Without escapes that is its text; else they are decoded into the arena.
 std::string_view decode_string(const Value& string, Arena& arena);
-
-// The numbers of an array Value that has been checked: [u64, …]. Calls on_number(number) for each until it returns
-// false. False if an element before that is something else.
-template <class OnNumber>
-bool read_numbers(const Value& array, OnNumber&& on_number) {
-  const char* at = array.text.data() + 1;
-  const char* const end = array.text.data() + array.text.size() - 1;
-  const auto skip_space = [&] {
-    while (at != end && static_cast<unsigned char>(*at) <= ' ') ++at;
-  };
-  skip_space();
-  while (at != end) {
-    // A minus is right only before a lone 0.
-    const bool minus = *at == '-';
-    if (minus) ++at;
-    std::uint64_t number;
-    const char* const digits = at;
-    at = read_decimal(at, end, number);
-    if (at == digits || (minus && number != 0)) return false;
-    if (at != end && *at != ',') {
-      skip_space();
-      if (at != end && *at != ',') return false;
-    }
-    if (!on_number(number)) return true;
-    if (at == end) return true;
-    ++at;
-    skip_space();
-  }
-  return true;
-}
 
 }  // namespace karma::json

@@ -23,22 +23,54 @@ constexpr std::uint32_t days_in_month(std::uint32_t year, std::uint32_t month) {
   return kMonthDays[month] + (month == 2 && is_leap(year) ? 1 : 0);
 }
 
-}  // namespace
-
-std::optional<std::int32_t> Bucket::day() const {
-  if (number_ > 99991231) return std::nullopt;
-  auto number = static_cast<std::uint32_t>(number_);
-  std::uint32_t year = number / 10000;
-  std::uint32_t month = number / 100 % 100;
-  std::uint32_t day = number % 100;
-  if (year < 1 || month < 1 || month > 12 || day < 1) return std::nullopt;
-  if (day > 28 && day > days_in_month(year, month)) return std::nullopt;
+// Of a day that exists.
+constexpr std::int32_t day_of_date(std::uint32_t year, std::uint32_t month, std::uint32_t day) {
   std::uint32_t march_year = month > 2 ? year : year - 1;
   std::uint32_t march_month = month > 2 ? month - 3 : month + 9;
   // The months from March on have 31, 30, 31, 30, 31 days and so on: 153 days in five months.
   std::uint32_t day_of_year = (153 * march_month + 2) / 5 + day - 1;
   std::uint32_t leap_days = march_year / 4 - march_year / 100 + march_year / 400;
   return static_cast<std::int32_t>(march_year * 365 + leap_days + day_of_year) - kEpoch;
+}
+
+// The months in which nearly everything is counted, so that a day of theirs is looked up instead of worked out. In the
+// place of a number that is no month (197013) there is one without days.
+constexpr std::uint32_t kFirstMonth = 197001;
+constexpr std::uint32_t kLastMonth = 209912;
+struct Month {
+  std::uint16_t first_day = 0;
+  std::uint16_t days = 0;
+};
+constexpr auto make_months() {
+  std::array<Month, kLastMonth - kFirstMonth + 1> months;
+  for (std::uint32_t year = kFirstMonth / 100; year <= kLastMonth / 100; ++year) {
+    for (std::uint32_t month = 1; month <= 12; ++month)
+      months[year * 100 + month - kFirstMonth] = {static_cast<std::uint16_t>(day_of_date(year, month, 1)),
+                                                  static_cast<std::uint16_t>(days_in_month(year, month))};
+  }
+  return months;
+}
+constexpr auto kMonths = make_months();
+static_assert(day_of_date(kFirstMonth / 100, 1, 1) == 0 && day_of_date(kLastMonth / 100, 12, 31) <= UINT16_MAX);
+
+std::int32_t day_of_any_year(std::uint64_t date) {
+  if (date > 99991231) return Bucket::kNoDay;
+  const auto number = static_cast<std::uint32_t>(date);
+  const std::uint32_t year = number / 10000;
+  const std::uint32_t month = number / 100 % 100;
+  const std::uint32_t day = number % 100;
+  if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month)) return Bucket::kNoDay;
+  return day_of_date(year, month, day);
+}
+
+}  // namespace
+
+std::int32_t Bucket::day_or_none() const {
+  const std::uint64_t number = number_ / 100;
+  if (number - kFirstMonth >= kMonths.size()) return day_of_any_year(number_);
+  const Month& month = kMonths[number - kFirstMonth];
+  const std::uint64_t day = number_ - number * 100 - 1;  // of the month, from 0; 0 becomes a large number
+  return day < month.days ? month.first_day + static_cast<std::int32_t>(day) : kNoDay;
 }
 
 std::optional<Bucket> Bucket::of_date(std::uint64_t number) {

@@ -10,7 +10,8 @@ namespace karma::store {
 
 Ref<Page> Page::create(std::uint32_t slots) {
   KARMA_CHECK(std::has_single_bit(slots));
-  void* memory = std::malloc(header_size() + slots * sizeof(Counter));
+  // So that no counter lies in two cache lines.
+  void* memory = std::aligned_alloc(sizeof(Counter), header_size() + slots * sizeof(Counter));
   if (!memory) throw std::bad_alloc();
   Page* page = new (memory) Page(slots);
   for (Counter* counter = page->begin(); counter != page->end(); ++counter) new (counter) Counter();

@@ -41,6 +41,12 @@ class Page : public RefCounted {
     }
   }
   const Counter* find(Key key, std::uint64_t hash) const { return const_cast<Page*>(this)->find(key, hash); }
+  // The same with a look at the slot where the key was before, whatever has changed since.
+  Counter* find(Key key, std::uint64_t hash, std::uint32_t slot) {
+    if (slot < slots_ && counters()[slot].key == key.value && !counters()[slot].empty()) return &counters()[slot];
+    return find(key, hash);
+  }
+  std::uint32_t slot_of(const Counter& counter) const { return static_cast<std::uint32_t>(&counter - begin()); }
 
   // The empty slot for a key that is not there; the caller fills it and then reports it. Precondition: not full.
   Counter& empty_slot(std::uint64_t hash);
@@ -65,7 +71,7 @@ class Page : public RefCounted {
   std::uint32_t next(std::uint32_t at) const { return (at + 1) & (slots_ - 1); }
   // The counters follow the page in the same allocation.
   static constexpr std::size_t header_size() {
-    return (sizeof(Page) + alignof(Counter) - 1) / alignof(Counter) * alignof(Counter);
+    return (sizeof(Page) + sizeof(Counter) - 1) / sizeof(Counter) * sizeof(Counter);
   }
   Counter* counters() { return reinterpret_cast<Counter*>(reinterpret_cast<std::byte*>(this) + header_size()); }
 

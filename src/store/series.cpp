@@ -6,47 +6,55 @@
 #include <limits>
 
 #include "core/check.h"
-#include "core/month_days.h"
 #include "core/prefetch.h"
 #include "store/directory.h"
 
 namespace karma::store {
+
+// Of a day of a counter.
+struct Place {
+  Place() = default;
+  Place(std::uint64_t hash_of_key, Bucket bucket) : hash(hash_of_key), day(bucket) {}
+
+  std::uint64_t hash = 0;
+  Day day;
+  std::uint32_t slot = UINT32_MAX;  // of the counter in its page, when somebody looked
+};
+
 namespace {
 
 constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t kAhead = Series::kFetchedAhead;
 
-// Where at most kAhead items belong, found in steps: while one is on its way into the cache, so are the others. For
-// fetching only: a change may move counters.
+// Where at most kAhead items belong, found in steps: while one is on its way into the cache, so are the others.
 struct Ahead {
-  std::array<std::uint64_t, kAhead> hashes;
+  std::array<Place, kAhead> places;
   std::array<const Page*, kAhead> pages;
-  std::array<Day, kAhead> days;
-
-  MonthDays months;
 
   void fetch(const Directory& directory, std::span<const Item> items) {
-    for (std::size_t i = 0; i < items.size(); ++i) directory.prefetch(hashes[i] = directory.hash(items[i].key));
-    for (std::size_t i = 0; i < items.size(); ++i) __builtin_prefetch(pages[i] = &directory.page(hashes[i]));
-    for (std::size_t i = 0; i < items.size(); ++i) pages[i]->prefetch(hashes[i]);
     for (std::size_t i = 0; i < items.size(); ++i) {
-      days[i] = Day(items[i].bucket, months.day(items[i].bucket));
+      places[i] = Place(directory.hash(items[i].key), items[i].bucket);
+      directory.prefetch(places[i].hash);
     }
+    for (std::size_t i = 0; i < items.size(); ++i) __builtin_prefetch(pages[i] = &directory.page(places[i].hash));
+    for (std::size_t i = 0; i < items.size(); ++i) pages[i]->prefetch(places[i].hash);
     for (std::size_t i = 0; i < items.size(); ++i) {
-      const Counter* counter = pages[i]->find(items[i].key, hashes[i]);
-      if (counter) counter->prefetch(days[i]);
+      const Counter* counter = pages[i]->find(items[i].key, places[i].hash);
+      if (counter == nullptr) continue;
+      counter->prefetch(places[i].day);
+      places[i].slot = pages[i]->slot_of(*counter);
     }
   }
 };
 
-// Calls change(item, hash, day) for all items in order, with the memory each will touch on its way into the cache.
+// Calls change(item, place) for all items in order, with the memory each will touch on its way into the cache.
 template <class Change>
 void for_items(const Ref<Directory>& directory, std::span<const Item> items, Change change) {
   Ahead ahead;
   while (!items.empty()) {
     const std::span<const Item> group = items.first(std::min(items.size(), kAhead));
     ahead.fetch(*directory, group);
-    for (std::size_t i = 0; i < group.size(); ++i) change(group[i], ahead.hashes[i], ahead.days[i]);
+    for (std::size_t i = 0; i < group.size(); ++i) change(group[i], ahead.places[i]);
     items = items.subspan(group.size());
   }
 }
@@ -60,20 +68,20 @@ Directory& Series::own_directory() {
   return *directory_;
 }
 
-void Series::add_to(Key key, std::uint64_t hash, const Day& day, std::uint64_t value) {
+void Series::add_to(Key key, const Place& place, std::uint64_t value) {
   if (value == 0) return;
   Directory& directory = own_directory();
-  Page& page = directory.own_page(hash);
+  Page& page = directory.own_page(place.hash);
   std::uint64_t old = 0;
-  Counter* counter = page.find(key, hash);
+  Counter* counter = page.find(key, place.hash, place.slot);
   if (counter) {
     KARMA_CHECK(value <= kMax - counter->total);
-    old = counter->add(day, value);
+    old = counter->add(place.day, value);
   } else {
-    Page& roomy = directory.own_page_with_room(hash);
-    counter = &roomy.empty_slot(hash);
+    Page& roomy = directory.own_page_with_room(place.hash);
+    counter = &roomy.empty_slot(place.hash);
     counter->key = key.value;
-    counter->put(day, value);
+    counter->put(place.day, value);
     roomy.slot_filled();
     ++key_count_;
   }
@@ -82,15 +90,15 @@ void Series::add_to(Key key, std::uint64_t hash, const Day& day, std::uint64_t v
   largest_total_ = std::max(largest_total_, counter->total);
 }
 
-void Series::set_to(Key key, std::uint64_t hash, const Day& day, std::uint64_t value) {
-  const Counter* existing = directory_->page(hash).find(key, hash);
-  std::uint64_t old = existing ? existing->value(day) : 0;
+void Series::set_to(Key key, const Place& place, std::uint64_t value) {
+  const Counter* existing = directory_->page(place.hash).find(key, place.hash);
+  std::uint64_t old = existing ? existing->value(place.day) : 0;
   if (value == old) return;
-  if (old == 0) return add_to(key, hash, day, value);
-  Page& page = own_directory().own_page(hash);
-  Counter* counter = page.find(key, hash);
+  if (old == 0) return add_to(key, place, value);
+  Page& page = own_directory().own_page(place.hash);
+  Counter* counter = page.find(key, place.hash);
   KARMA_CHECK(value <= kMax - (counter->total - old));
-  counter->put(day, value);
+  counter->put(place.day, value);
   bucket_count_ -= value == 0;
   total_ = total_ - old + value;
   largest_total_ = std::max(largest_total_, counter->total);
@@ -101,12 +109,11 @@ void Series::set_to(Key key, std::uint64_t hash, const Day& day, std::uint64_t v
 }
 
 void Series::add(Key key, Bucket bucket, std::uint64_t value) {
-  add_to(key, directory_->hash(key), Day(bucket), value);
+  add_to(key, Place(directory_->hash(key), bucket), value);
 }
 
 void Series::add(std::span<const Item> items) {
-  for_items(directory_, items,
-            [&](const Item& item, std::uint64_t hash, const Day& day) { add_to(item.key, hash, day, item.value); });
+  for_items(directory_, items, [&](const Item& item, const Place& place) { add_to(item.key, place, item.value); });
 }
 
 void Series::fetch_ahead(std::span<const Item> items) const {
@@ -116,21 +123,19 @@ void Series::fetch_ahead(std::span<const Item> items) const {
 }
 
 void Series::subtract(Key key, Bucket bucket, std::uint64_t value) {
-  std::uint64_t hash = directory_->hash(key);
-  Day day(bucket);
-  const Counter* counter = directory_->page(hash).find(key, hash);
+  const Place place(directory_->hash(key), bucket);
+  const Counter* counter = directory_->page(place.hash).find(key, place.hash);
   if (!counter) return;
-  std::uint64_t old = counter->value(day);
-  set_to(key, hash, day, old - std::min(old, value));
+  std::uint64_t old = counter->value(place.day);
+  set_to(key, place, old - std::min(old, value));
 }
 
 void Series::set(Key key, Bucket bucket, std::uint64_t value) {
-  set_to(key, directory_->hash(key), Day(bucket), value);
+  set_to(key, Place(directory_->hash(key), bucket), value);
 }
 
 void Series::set(std::span<const Item> items) {
-  for_items(directory_, items,
-            [&](const Item& item, std::uint64_t hash, const Day& day) { set_to(item.key, hash, day, item.value); });
+  for_items(directory_, items, [&](const Item& item, const Place& place) { set_to(item.key, place, item.value); });
 }
 
 // After counters of the page were removed.

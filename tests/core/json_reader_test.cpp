@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -24,7 +25,8 @@ namespace {
 using test::Random;
 
 bool accepts(std::string_view text) {
-  Reader reader(text);
+  Numbers numbers(100);
+  Reader reader(text, &numbers);
   Value value;
   const bool good = reader.read_value(value) && reader.at_end();
   EXPECT_TRUE(good || !reader.fault().empty() || !reader.at_end()) << text;
@@ -340,42 +342,88 @@ TEST(JsonReader, EscapesAreDecoded) {
   EXPECT_EQ(decoded("\"\xff\xc3\""), "\xff\xc3") << "bytes pass unchanged";
 }
 
-// Arrays of numbers, and of such arrays, have a loop of their own: whatever stands at any place of them.
+// What is kept of an object with this array, if it is one: the length of a row, and the numbers.
+std::optional<std::vector<std::uint64_t>> kept(const std::string& array, std::size_t most = 12) {
+  const std::string text = "{\"a\":" + array + "}";
+  Numbers numbers(most);
+  Reader reader(text, &numbers);
+  std::optional<std::vector<std::uint64_t>> found;
+  const bool good = reader.read_object([&](const Value&, const Value& value) {
+    if (!value.kept) return;
+    found.emplace(1, numbers.row());
+    found->insert(found->end(), numbers.all().begin(), numbers.all().end());
+  });
+  return good ? found : std::nullopt;
+}
+
+// The same by another reader.
+std::optional<std::vector<std::uint64_t>> worth_keeping(const std::string& array, std::size_t most = 12) {
+  const nlohmann::json parsed = nlohmann::json::parse(array, nullptr, false);
+  if (!parsed.is_array() || parsed.empty()) return std::nullopt;
+  const std::size_t row = parsed[0].is_array() ? 3 : 1;
+  std::vector<std::uint64_t> found = {row};
+  const auto take = [&](const nlohmann::json& number) {
+    if (number.is_number_unsigned()) found.push_back(number.get<std::uint64_t>());
+    return number.is_number_unsigned();
+  };
+  for (const nlohmann::json& element : parsed) {
+    if (row == 1 ? !take(element) : !element.is_array() || element.size() != 3) return std::nullopt;
+    if (row == 3 && !std::all_of(element.begin(), element.end(), take)) return std::nullopt;
+  }
+  return found.size() - 1 > most ? std::nullopt : std::optional(found);
+}
+
+TEST(JsonReader, KeepsTheNumbersOfAnArray) {
+  using Kept = std::vector<std::uint64_t>;
+  EXPECT_EQ(kept("[7]"), (Kept{1, 7}));
+  EXPECT_EQ(kept("[ 0 ,\t9999999999999999999,\n3 ]"), (Kept{1, 0, 9999999999999999999u, 3}));
+  EXPECT_EQ(kept("[[1,20260505,3] , [ 4,5 , 6\r]]"), (Kept{3, 1, 20260505, 3, 4, 5, 6}));
+  for (const char* array : {"[]", "[ ]", "[[]]", "[[1,2]]", "[[1,2,3,4]]", "[[1,2,3],4]", "[1,[1,2,3]]", "[-0]", "[-1]",
+                            "[1.0]", "[1e2]", "[\"1\"]", "[null]", "[1,true]", "[{}]", "[18446744073709551615]"})
+    EXPECT_EQ(kept(array), std::nullopt) << array;
+  EXPECT_EQ(kept("[1,2,3]", 3), (Kept{1, 1, 2, 3}));
+  EXPECT_EQ(kept("[1,2,3,4]", 3), std::nullopt);
+  EXPECT_EQ(kept("[[1,2,3],[4,5,6]]", 5), std::nullopt);
+  EXPECT_EQ(kept("[1]", 0), std::nullopt);
+}
+
+// Whatever stands at any place of such arrays.
 TEST(JsonReader, ArraysOfNumbersAreCheckedLikeAnyOther) {
-  for (const std::string array :
-       {"[1,22,333,4]", "[[1,2,3],[44,5,6],[7]]", "[[[1],[2,3]],4]", "[12345678901234567890,1]"}) {
+  for (const std::string array : {"[1,22,333,4]", "[[1,2,3],[44,5,6],[7]]", "[[1,2,3],[44,55,6]]", "[[[1],[2,3]],4]",
+                                  "[12345678901234567890,1]"}) {
     EXPECT_TRUE(accepts(array));
     for (std::size_t at = 0; at <= array.size(); ++at) {
       expect_agreement(array.substr(0, at));
       for (const std::string piece :
            {"", " ", ",", "0", "00", "-", "[", "]", "{}", ".5", "e1", "null", "\"x\"", "\t1"}) {
-        expect_agreement(array.substr(0, at) + piece + array.substr(at));
-        if (at != array.size()) expect_agreement(array.substr(0, at) + piece + array.substr(at + 1));
+        for (const std::size_t replaced : {0, 1}) {
+          const std::string changed = array.substr(0, at) + piece + array.substr(std::min(at + replaced, array.size()));
+          expect_agreement(changed);
+          expect_agreement("{\"a\":" + changed + "}");
+          if (comparable(changed) && piece != "-") {
+            EXPECT_EQ(kept(changed), worth_keeping(changed)) << changed;
+          }
+        }
       }
     }
   }
 }
 
-TEST(JsonReader, ReadsListsOfNumbers) {
-  using Numbers = std::vector<std::uint64_t>;
-  const auto numbers = [](std::string_view text, std::size_t most = 9) -> std::optional<Numbers> {
-    Reader reader(text);
-    Value value;
-    EXPECT_TRUE(reader.read_value(value)) << text;
-    Numbers found;
-    const bool good = read_numbers(value, [&](std::uint64_t number) {
-      found.push_back(number);
-      return found.size() < most;
-    });
-    return good ? std::optional(found) : std::nullopt;
+TEST(JsonReader, KeepsOneArrayOfTheOutermostObject) {
+  Numbers numbers(9);
+  const auto kept_names = [&](std::string_view text) {
+    numbers.clear();
+    std::string names;
+    Reader reader(text, &numbers);
+    EXPECT_TRUE(reader.read_object([&](const Value& name, const Value& value) {
+      if (value.kept) names += name.text;
+    }));
+    return names;
   };
-  EXPECT_EQ(numbers("[]"), Numbers());
-  EXPECT_EQ(numbers("[ ]"), Numbers());
-  EXPECT_EQ(numbers("[ 1 ,\t18446744073709551615,\n-0 ]"), (Numbers{1, UINT64_MAX, 0}));
-  EXPECT_EQ(numbers("[1,2,3]", 3), (Numbers{1, 2, 3}));
-  EXPECT_EQ(numbers("[1,2,3,null]", 3), (Numbers{1, 2, 3})) << "ends when it has enough";
-  for (const char* text : {"[1.0]", "[1e2]", "[-1]", "[\"1\"]", "[null]", "[[1]]", "[1,true]", "[{}]", "[1 ,2.5]"})
-    EXPECT_EQ(numbers(text), std::nullopt) << text;
+  EXPECT_EQ(kept_names(R"({"a":[1],"b":[2],"a":[3]})"), "a");
+  EXPECT_EQ(kept_names(R"({"a":[1,"x"],"b":[2]})"), "b");
+  EXPECT_EQ(kept_names(R"({"a":{"b":[1]},"c":[[2]]})"), "");
+  EXPECT_EQ(numbers.row(), 0u);
 }
 
 }  // namespace
