@@ -25,7 +25,7 @@ void BM_RememberAtTheLimit(benchmark::State& state) {
   for (auto _ : state) {
     const std::string text = key_text(next);
     const IdempotencyKey key = records.key(text);
-    benchmark::DoNotOptimize(records.find(key, 0));
+    benchmark::DoNotOptimize(records.find(key));
     records.remember({.key = key, .content = {}, .first = 1, .created_at = 1});
     ++next;
   }
@@ -39,7 +39,7 @@ void BM_FindAKey(benchmark::State& state) {
   IdempotencyRecords records(7, {.max_records = count, .max_age_seconds = 0});
   fill(records, 0, count);
   std::uint64_t i = 0;
-  for (auto _ : state) benchmark::DoNotOptimize(records.find(records.key(key_text(i += 7919 % count)), 0));
+  for (auto _ : state) benchmark::DoNotOptimize(records.find(records.key(key_text(i += 7919 % count))));
   state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(BM_FindAKey)->Arg(1000000);

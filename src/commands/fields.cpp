@@ -1,5 +1,6 @@
 #include "commands/fields.h"
 
+#include <span>
 #include <string>
 
 #include "core/short_text.h"
@@ -79,26 +80,49 @@ Status Fields::parse(std::string_view line) {
   present_ = 0;
   numbers_.clear();
   json::Reader reader(line, &numbers_);
-  if (reader.peek() != '{') {
+  const auto take = [&](const json::Value& name, const json::Value& value) {
+    std::size_t index;
+    if (name.escaped) {
+      Arena arena;
+      index = index_of(json::decode_string(name, arena));
+    } else {
+      index = index_of(name.text);
+    }
+    if (at_start_) keep_start(line, static_cast<Field>(index), value);
+    if (index != kFieldCount) put(index, value);
+  };
+  bool good = false;
+  if (!start_.empty() && line.starts_with(start_)) {
+    for (Started& started : std::span(started_.data(), started_count_)) {
+      started.value.text = line.substr(started.offset, started.value.text.size());
+      put(static_cast<std::size_t>(started.field), started.value);
+    }
+    good = reader.resume_object(start_.size(), take);
+  } else if (reader.peek() == '{') {
+    start_.clear();
+    started_count_ = 0;
+    at_start_ = true;
+    good = reader.read_object(take);
+    at_start_ = false;
+  } else {
     json::Value value;
     if (reader.read_value(value) && reader.at_end()) return validation_error("Request must be a JSON object");
-  } else {
-    const bool good = reader.read_object([&](const json::Value& name, const json::Value& value) {
-      std::size_t index;
-      if (name.escaped) {
-        Arena arena;
-        index = index_of(json::decode_string(name, arena));
-      } else {
-        index = index_of(name.text);
-      }
-      if (index == kFieldCount) return;
-      values_[index] = value;
-      present_ |= std::uint64_t{1} << index;
-    });
-    if (good && reader.at_end()) return {};
   }
+  if (good && reader.at_end()) return {};
   const std::string_view fault = reader.fault().empty() ? "text behind the value" : reader.fault();
   return Error{ErrorCode::invalid_json, "Invalid JSON: " + std::string(fault)};
+}
+
+// While the line begins with such fields, as machines write them.
+void Fields::keep_start(std::string_view line, Field field, const json::Value& value) {
+  const bool string = value.type == json::Type::string;
+  const std::size_t offset = static_cast<std::size_t>(value.text.data() - line.data());
+  const std::size_t end = offset + value.text.size() + (string ? 1 : 0);
+  at_start_ = field <= Field::tree && (string || value.type == json::Type::unsigned_integer) && end < kMaxStart &&
+              end < line.size() && line[end] == ',' && started_count_ < started_.size();
+  if (!at_start_) return;
+  started_[started_count_++] = {field, value, offset};
+  start_.assign(line.substr(0, end + 1));
 }
 
 }  // namespace karma::commands

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include <karma/error.h>
@@ -14,6 +15,7 @@
 namespace karma::commands {
 
 enum class Field : std::uint8_t {
+  // Up to `tree`: what most requests of a client have in common.
   v,
   op,
   token,
@@ -73,9 +75,28 @@ class Fields {
   const json::Numbers& numbers() const { return numbers_; }
 
  private:
+  void keep_start(std::string_view line, Field field, const json::Value& value);
+  void put(std::size_t index, const json::Value& value) {
+    values_[index] = value;
+    present_ |= std::uint64_t{1} << index;
+  }
+
   std::array<json::Value, kFieldCount> values_;
   std::uint64_t present_ = 0;
   json::Numbers numbers_;
+
+  // How the latest line began, up to the comma behind the fields that most requests begin with and have in common: the
+  // next line mostly begins with the same bytes, which then need not be read again.
+  struct Started {
+    Field field;
+    json::Value value;
+    std::size_t offset;  // of its text in the line
+  };
+  static constexpr std::size_t kMaxStart = 256;
+  std::string start_;
+  std::array<Started, 4> started_;
+  std::size_t started_count_ = 0;
+  bool at_start_ = false;
 };
 
 }  // namespace karma::commands

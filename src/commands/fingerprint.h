@@ -58,13 +58,14 @@ store::Fingerprint fingerprint_of(const C& command) {
   return fields.finish();
 }
 
-// What tells the command from others of its kind.
+// What tells the command from others of its kind. In the arena.
 template <class C>
-void take_content(const C& c, store::RequestContent& content) {
+store::RequestContent content_of(const C& c, Arena& arena) {
   if constexpr (requires { store::CounterChange{c.series.text, c.key, c.bucket, c.value}; }) {
-    if (content.keep({c.series.text, c.key, c.bucket, c.value})) return;
+    auto& room = *static_cast<store::RequestContent::Room*>(arena.allocate(sizeof(store::RequestContent::Room), 1));
+    if (const auto kept = store::RequestContent::keep({c.series.text, c.key, c.bucket, c.value}, room)) return *kept;
   }
-  content = fingerprint_of(c);
+  return *arena.make<store::Fingerprint>(fingerprint_of(c));
 }
 
 }  // namespace karma::commands

@@ -1,5 +1,6 @@
 #include "commands/idempotency.h"
 
+#include <algorithm>
 #include <string>
 
 #include "commands/replies.h"
@@ -38,7 +39,7 @@ Status check_fingerprint(const Fields& fields, const KeyedWrite& keyed, Arena& a
   if (value == nullptr) return {};
   Result<std::string_view> text = text_of(*value, Field::fingerprint, kMaxFingerprintBytes, arena);
   if (!text) return text.error();
-  if (*text == to_hex(keyed.content.fingerprint(keyed.operation))) return {};
+  if (*text == to_hex(keyed.record.content.fingerprint(keyed.record.operation))) return {};
   return conflict("Field fingerprint does not match request fingerprint");
 }
 
@@ -52,12 +53,13 @@ Result<KeyedWrite*> decode_key(const Fields& fields, const Op& op, const void* c
       text_of(*value, Field::idempotency_key, store::kMaxIdempotencyKeyBytes, context.arena);
   if (!text) return text.error();
   KeyedWrite* keyed = context.arena.make<KeyedWrite>();
-  keyed->key = registry.records().key(*text);
-  keyed->operation = op.operation;
-  op.content(command, keyed->content);
-  keyed->created_at = context.now;
+  store::IdempotencyRecord& record = keyed->record;
+  record.key = registry.records().key(*text);
+  record.operation = op.operation;
+  record.content = op.content(command, context.arena);
+  record.created_at = context.now;
   if (context.source == DecodeContext::Source::log) {
-    keyed->created_at = logged_time(fields, context.now);
+    record.created_at = logged_time(fields, context.now);
     return keyed;
   }
   if (Status status = check_fingerprint(fields, *keyed, context.arena); !status) return status.error();
@@ -66,16 +68,19 @@ Result<KeyedWrite*> decode_key(const Fields& fields, const Op& op, const void* c
 
 void encode_key(const KeyedWrite& keyed, Buffer& entry) {
   entry.append(R"(,"idempotency_key":)");
-  json::append_bytes(entry, keyed.key.text);
+  json::append_bytes(entry, keyed.record.key.text);
   entry.append(R"(,"idempotency_created_at_unix":)");
-  json::append_number(entry, static_cast<std::uint64_t>(keyed.created_at < 0 ? 0 : keyed.created_at));
+  json::append_number(entry, static_cast<std::uint64_t>(std::max<std::int64_t>(keyed.record.created_at, 0)));
 }
 
 Verdict admit_key(KeyedWrite& keyed, const store::Registry& registry, const Pending& pending, Outcome& outcome) {
-  if (pending.forgets_keys || pending.keys.may_contain(keyed.key.hash)) return Verdict::flush_first;
-  const std::optional<store::IdempotencyRecord> record = registry.records().find(keyed.key, keyed.created_at);
-  if (!record) return Verdict::log;
-  if (record->operation != keyed.operation || !record->content.same(keyed.content, keyed.operation)) {
+  store::IdempotencyRecord& own = keyed.record;
+  if (pending.forgets_keys || pending.keys.may_contain(own.key.hash)) return Verdict::flush_first;
+  const store::IdempotencyRecords& records = registry.records();
+  const std::optional<store::IdempotencyRecord> record = records.find(own.key);
+  keyed.is_new = !record;
+  if (!record || records.is_too_old(*record, own.created_at)) return Verdict::log;
+  if (record->operation != own.operation || !record->content.same(own.content, own.operation)) {
     registry.counters().conflicts.fetch_add(1, std::memory_order_relaxed);
     outcome.fail(conflict("Idempotency key was already used with a different request"));
     return Verdict::refuse;
@@ -87,14 +92,11 @@ Verdict admit_key(KeyedWrite& keyed, const store::Registry& registry, const Pend
   return Verdict::answer;
 }
 
-void remember_key(const KeyedWrite& keyed, store::Registry& registry, const Outcome& outcome) {
+void remember_key(KeyedWrite& keyed, store::Registry& registry, const Outcome& outcome) {
   if (outcome.failed) return;
-  registry.records().remember({.key = keyed.key,
-                               .operation = keyed.operation,
-                               .content = keyed.content,
-                               .first = outcome.first,
-                               .second = outcome.second,
-                               .created_at = keyed.created_at});
+  keyed.record.first = outcome.first;
+  keyed.record.second = outcome.second;
+  registry.records().remember(keyed.record, keyed.is_new);
 }
 
 Verdict IdempotencyPrune::admit(const store::Store&, Pending& pending, Outcome&) const {

@@ -15,11 +15,9 @@ namespace karma::commands {
 
 // What a write with a key brings along. Lives in the arena of its request.
 struct KeyedWrite {
-  store::IdempotencyKey key;
-  store::Operation operation = store::Operation::increment;
-  store::RequestContent content;
-  std::int64_t created_at = 0;  // Unix seconds
-  bool repeated = false;        // answered from memory
+  store::IdempotencyRecord record;  // with the outcome when the write has been applied
+  bool is_new = false;              // nothing is remembered of the key
+  bool repeated = false;            // answered from memory
   bool timed = false;
   std::chrono::steady_clock::time_point started;  // if it is timed
 };
@@ -37,7 +35,7 @@ void encode_key(const KeyedWrite& keyed, Buffer& entry);
 Verdict admit_key(KeyedWrite& keyed, const store::Registry& registry, const Pending& pending, Outcome& outcome);
 
 // When the entry has been applied. The outcome is what it came to.
-void remember_key(const KeyedWrite& keyed, store::Registry& registry, const Outcome& outcome);
+void remember_key(KeyedWrite& keyed, store::Registry& registry, const Outcome& outcome);
 
 struct IdempotencyPrune {
   static constexpr Spec kSpec{.name = "idempotency.prune", .command = "idempotency_prune"};

@@ -111,7 +111,7 @@ struct Op {
   Replayed (*replay)(const void*, store::Store&, const Coverage&, Outcome&) = nullptr;
   void (*reply)(const void*, const Outcome&, Buffer&) = nullptr;
   store::Operation operation = store::Operation::increment;  // of one that is idempotent, as the next
-  void (*content)(const void*, store::RequestContent&) = nullptr;
+  store::RequestContent (*content)(const void*, Arena&) = nullptr;
   std::string_view (*series)(const void*) = nullptr;  // the one it changes; empty: several or none
   Item (*target)(const void*) = nullptr;              // of one that changes a day of a counter: which
   std::size_t max_reply_bytes = 0;                    // of the response, without the envelope
@@ -230,9 +230,7 @@ constexpr Op make_op() {
     };
     if constexpr (C::kSpec.idempotent) {
       op.operation = *store::operation_of(C::kSpec.command);
-      op.content = [](const void* command, store::RequestContent& content) {
-        take_content(*static_cast<const C*>(command), content);
-      };
+      op.content = [](const void* command, Arena& arena) { return content_of(*static_cast<const C*>(command), arena); };
     }
     op.series = detail::series<C>;
     if constexpr (requires(const C& c) { Item{c.key, c.bucket}; }) {

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <new>
 #include <span>
@@ -11,6 +10,8 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include "core/short_text.h"
 
 namespace karma {
 
@@ -45,7 +46,7 @@ class Arena {
   std::string_view copy(std::string_view text) {
     if (text.empty()) return {};
     char* bytes = static_cast<char*>(allocate(text.size(), 1));
-    std::memcpy(bytes, text.data(), text.size());
+    copy_short(bytes, text.data(), text.size());
     return {bytes, text.size()};
   }
 

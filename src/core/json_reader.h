@@ -55,6 +55,10 @@ class Reader {
   // Calls on_field(name, value) for each field of the object that comes next; `name` is a string Value.
   template <class OnField>
   bool read_object(OnField&& on_field);
+  // The same for a new reader that is told that its text begins with an object, and that so many bytes of it, up to a
+  // comma between two fields, are known to be JSON.
+  template <class OnField>
+  bool resume_object(std::size_t known, OnField&& on_field);
   // Calls on_element(value) for each element of the array that comes next, until it returns false (then the result is
   // true, and the cursor somewhere inside).
   template <class OnElement>
@@ -84,6 +88,8 @@ class Reader {
     ++at_;
     return true;
   }
+  template <class OnField>
+  bool read_fields(OnField&& on_field);
   bool read_plain_field(Value& name, Value& value);
   bool read_any(Value& value);
   bool read_string(Value& value);  // behind the opening quote
@@ -170,6 +176,19 @@ bool Reader::read_object(OnField&& on_field) {
   if (!take('{')) return fail("expected an object");
   if (++depth_ > kMaxDepth) return fail("nested too deeply");
   if (take('}')) return --depth_, true;
+  return read_fields(on_field);
+}
+
+template <class OnField>
+bool Reader::resume_object(std::size_t known, OnField&& on_field) {
+  at_ += known;
+  ++depth_;
+  return read_fields(on_field);
+}
+
+// Behind the bracket, or behind a comma.
+template <class OnField>
+bool Reader::read_fields(OnField&& on_field) {
   while (true) {
     Value name;
     Value value;

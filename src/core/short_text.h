@@ -1,5 +1,5 @@
-// Comparing and hashing names of a few bytes in place, without a call and without a loop over bytes: a request is
-// decoded by looking up a handful of them.
+// Comparing, hashing and copying names of a few bytes in place, without a call and without a loop over bytes: a request
+// is decoded by looking up a handful of them.
 #pragma once
 
 #include <bit>
@@ -25,6 +25,14 @@ bool same_ends(const char* a, const char* b, std::size_t size) {
   return load<Word>(a) == load<Word>(b) && load<Word>(a + last) == load<Word>(b + last);
 }
 
+template <class Word>
+void copy_ends(char* to, const char* from, std::size_t size) {
+  const Word first = load<Word>(from);
+  const Word last = load<Word>(from + size - sizeof(Word));
+  std::memcpy(to, &first, sizeof first);
+  std::memcpy(to + size - sizeof(Word), &last, sizeof last);
+}
+
 }  // namespace detail
 
 // a == b. Best up to 16 bytes, right for any size.
@@ -35,6 +43,21 @@ inline bool same_text(std::string_view a, std::string_view b) {
   if (a.size() >= 4) return detail::same_ends<std::uint32_t>(a.data(), b.data(), a.size());
   if (a.size() >= 2) return detail::same_ends<std::uint16_t>(a.data(), b.data(), a.size());
   return a.empty() || a[0] == b[0];
+}
+
+// memcpy(). Best up to 16 bytes, right for any size.
+inline void copy_short(char* to, const char* from, std::size_t size) {
+  if (size > 16) {
+    std::memcpy(to, from, size);
+  } else if (size >= 8) {
+    detail::copy_ends<std::uint64_t>(to, from, size);
+  } else if (size >= 4) {
+    detail::copy_ends<std::uint32_t>(to, from, size);
+  } else if (size >= 2) {
+    detail::copy_ends<std::uint16_t>(to, from, size);
+  } else if (size == 1) {
+    *to = *from;
+  }
 }
 
 // Of the length and the first and last eight bytes: enough to tell the names of Karma apart, not for what clients

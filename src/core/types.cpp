@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/check.h"
+#include "core/short_text.h"
 #include "core/utf8.h"
 
 namespace karma {
@@ -63,6 +64,33 @@ std::int32_t day_of_any_year(std::uint64_t date) {
   return day_of_date(year, month, day);
 }
 
+// Whether one of eight bytes is a control character, DEL, '/' or no ASCII.
+bool has_unusual(std::uint64_t bytes) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHigh = kOnes * 0x80;
+  const std::uint64_t slashes = bytes ^ kOnes * '/';
+  const std::uint64_t found = bytes | (bytes - kOnes * 0x20) | (bytes + kOnes) | (slashes - kOnes);
+  return (found & kHigh) != 0;
+}
+
+// Whether only such characters are in a name as are always allowed. Its words may overlap.
+bool is_plain(std::string_view name) {
+  const char* const from = name.data();
+  const std::size_t size = name.size();
+  if (size >= 8) {
+    bool unusual = has_unusual(detail::load<std::uint64_t>(from + size - 8));
+    for (std::size_t at = 0; at + 8 < size; at += 8) unusual |= has_unusual(detail::load<std::uint64_t>(from + at));
+    return !unusual;
+  }
+  if (size >= 4) {
+    const std::uint64_t last = detail::load<std::uint32_t>(from + size - 4);
+    return !has_unusual(last << 32 | detail::load<std::uint32_t>(from));
+  }
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < 8; ++i) bytes = bytes << 8 | static_cast<unsigned char>(name[i % size]);
+  return !has_unusual(bytes);
+}
+
 }  // namespace
 
 std::int32_t Bucket::day_or_none() const {
@@ -96,9 +124,7 @@ Bucket Bucket::of_day(std::int32_t day) {
 std::string_view series_name_fault(std::string_view name) {
   if (name.empty()) return "must not be empty";
   if (name.size() > 128) return "must not be longer than 128 bytes";
-  bool plain = name.front() != '.';
-  for (const char byte : name) plain &= byte >= 0x20 && byte < 0x7F && byte != '/';
-  if (plain) return {};  // as nearly all are
+  if (name.front() != '.' && is_plain(name)) return {};  // as nearly all are
   if (!valid_utf8(name)) return "must be valid UTF-8";
   if (name.front() == '.') return "must not start with a dot";
   for (std::size_t i = 0; i < name.size(); ++i) {

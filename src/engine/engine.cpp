@@ -182,7 +182,8 @@ commands::Verdict Engine::verdict(Mutation& mutation) {
     if (known != commands::Verdict::log) return known;
   }
   const commands::Verdict verdict = mutation.op->admit(mutation.command, store_, pending_, mutation.outcome);
-  if (verdict == commands::Verdict::log && mutation.keyed != nullptr) pending_.keys.add(mutation.keyed->key.hash);
+  if (verdict == commands::Verdict::log && mutation.keyed != nullptr)
+    pending_.keys.add(mutation.keyed->record.key.hash);
   return verdict;
 }
 
@@ -191,7 +192,7 @@ void Engine::prefetch_keys(const Mutation& first) const {
   const wal::Write* write = &first;
   for (std::size_t i = 0; write != nullptr && !write->is_task && i < kKeysAhead; ++i, write = write->next) {
     const commands::KeyedWrite* keyed = static_cast<const Mutation*>(write)->keyed;
-    if (keyed != nullptr) store_.registry().records().prefetch(keyed->key);
+    if (keyed != nullptr) store_.registry().records().prefetch(keyed->record.key);
   }
 }
 

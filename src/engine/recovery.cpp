@@ -19,7 +19,7 @@ using commands::Op;
 struct Entry {
   const Op* op = nullptr;
   const void* command = nullptr;
-  const commands::KeyedWrite* keyed = nullptr;
+  commands::KeyedWrite* keyed = nullptr;
   std::string refusal;  // why it is none
 };
 

@@ -21,6 +21,7 @@
 
 #include "core/check.h"
 #include "core/prefetch.h"
+#include "core/short_text.h"
 #include "store/varint.h"
 
 namespace karma::store {
@@ -94,20 +95,27 @@ IdempotencyRecords::Chunk::Chunk(const Chunk& other) : RefCounted(other), oldest
 
 IdempotencyRecords::IdempotencyRecords(std::uint64_t hash_seed, Limits limits) : seed_(hash_seed), limits_(limits) {}
 
+// Words of the text, each mixed with a secret of its own; the last two may overlap.
 std::uint64_t IdempotencyRecords::hash(std::string_view text) const {
   constexpr std::uint64_t kOdd = 0xA0761D6478BD642F;
-  std::uint64_t state = mix(seed_ ^ kOdd, (text.size() + 1) ^ 0xE7037ED1A0B428DB);
   const std::uint64_t secret = (seed_ * 0xD1342543DE82EF95) | 1;
-  const char* from = text.data();
-  std::size_t left = text.size();
-  for (; left >= 8; left -= 8, from += 8) {
-    std::uint64_t word;
-    std::memcpy(&word, from, 8);
-    state = mix(state ^ word, secret);
+  const char* const from = text.data();
+  const std::size_t size = text.size();
+  std::uint64_t state = seed_ ^ size;
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  if (size >= 8) {
+    for (std::size_t at = 0; at + 16 < size; at += 8)
+      state = mix(state ^ detail::load<std::uint64_t>(from + at), secret);
+    first = detail::load<std::uint64_t>(from + (size > 16 ? size - 16 : 0));
+    last = detail::load<std::uint64_t>(from + size - 8);
+  } else if (size >= 4) {
+    first = detail::load<std::uint32_t>(from);
+    last = detail::load<std::uint32_t>(from + size - 4);
+  } else {
+    for (const char byte : text) first = first << 8 | static_cast<unsigned char>(byte);
   }
-  std::uint64_t word = 0;
-  if (left != 0) std::memcpy(&word, from, left);
-  return mix(mix(state ^ word, secret) ^ seed_, kOdd);
+  return mix(mix(state ^ first, secret) ^ last ^ kOdd, secret ^ kOdd);
 }
 
 std::uint64_t IdempotencyRecords::position_of(std::uint64_t slot) const {
@@ -162,18 +170,20 @@ void IdempotencyRecords::insert(const IdempotencyKey& key, std::uint64_t positio
 void IdempotencyRecords::sweep(Table& table) {
   std::vector<std::uint64_t> old;
   old.swap(table.slots);
-  std::erase_if(old, [this](std::uint64_t slot) { return slot == 0 || position_of(slot) >= end_; });
-  table.slots.resize(std::max(kFirstSlots, std::bit_ceil(old.size() * 2)));
-  for (const std::uint64_t slot : old) put(table, slot);
-  table.used = static_cast<std::uint32_t>(old.size());
+  std::size_t kept = 0;
+  for (const std::uint64_t slot : old) {  // without a branch, since about as many go as stay
+    old[kept] = slot;
+    kept += static_cast<std::size_t>(slot != 0) & static_cast<std::size_t>(position_of(slot) < end_);
+  }
+  table.slots.resize(std::max(kFirstSlots, std::bit_ceil(kept * 2)));
+  for (std::size_t i = 0; i < kept; ++i) put(table, old[i]);
+  table.used = static_cast<std::uint32_t>(kept);
 }
 
-std::optional<IdempotencyRecord> IdempotencyRecords::find(const IdempotencyKey& key, std::int64_t now) const {
+std::optional<IdempotencyRecord> IdempotencyRecords::find(const IdempotencyKey& key) const {
   const std::optional<std::uint64_t> position = find_position(key);
   if (!position) return std::nullopt;
-  const char* bytes = record_at(*position);
-  if (limits_.max_age_seconds != 0 && created_at(bytes) < now - limits_.max_age_seconds) return std::nullopt;
-  IdempotencyRecord record = IdempotencyView::decode(bytes);
+  IdempotencyRecord record = IdempotencyView::decode(record_at(*position));
   record.key = key;
   return record;
 }
@@ -201,18 +211,21 @@ std::uint64_t IdempotencyRecords::append(const IdempotencyRecord& record) {
   packed[2] = static_cast<char>(units);
   packed[3] = static_cast<char>(record.content.is_fingerprint() ? 0 : content.size());
   std::memcpy(packed + kTimeOffset, &record.created_at, sizeof(record.created_at));
-  char* const behind =
-      std::copy(key.begin(), key.end(), std::copy(content.begin(), content.end(), packed + kContentOffset));
-  put_varint(put_varint(behind, record.first), record.second);
+  char* to = packed + kContentOffset;
+  copy_short(to, content.data(), content.size());
+  copy_short(to += content.size(), key.data(), key.size());
+  put_varint(put_varint(to + key.size(), record.first), record.second);
   chunk.oldest = std::min(chunk.oldest, record.created_at);
   return std::exchange(end_, end_ + units * kUnit);
 }
 
-void IdempotencyRecords::load(const IdempotencyRecord& record) {
+void IdempotencyRecords::load(const IdempotencyRecord& record, bool is_new) {
   KARMA_CHECK(!record.key.text.empty() && record.key.text.size() <= kMaxIdempotencyKeyBytes);
-  if (const std::optional<std::uint64_t> earlier = find_position(record.key)) {
-    mark_gone(*earlier);
-    skip_gone();
+  if (!is_new) {
+    if (const std::optional<std::uint64_t> earlier = find_position(record.key)) {
+      mark_gone(*earlier);
+      skip_gone();
+    }
   }
   const std::uint64_t end = end_;
   const std::uint64_t position = append(record);
@@ -225,8 +238,8 @@ void IdempotencyRecords::load(const IdempotencyRecord& record) {
   while (size_ > limits_.max_records || end_ - front_ > kMaxSpan) drop_front();
 }
 
-void IdempotencyRecords::remember(const IdempotencyRecord& record) {
-  load(record);
+void IdempotencyRecords::remember(const IdempotencyRecord& record, bool is_new) {
+  load(record, is_new);
   if (limits_.max_age_seconds != 0) {
     const std::int64_t oldest = record.created_at - limits_.max_age_seconds;
     for (int i = 0; i < kAgedPerRecord && size_ != 0 && created_at(record_at(front_)) < oldest; ++i) drop_front();

@@ -32,12 +32,13 @@ namespace karma::store {
 
 inline constexpr std::size_t kMaxIdempotencyKeyBytes = 256;
 
-// A key and its hash, which the I/O threads compute. Views into the request.
+// A key and its hash, which the I/O threads compute. A view into the request.
 struct IdempotencyKey {
   std::string_view text;  // 1 to 256 bytes
   std::uint64_t hash = 0;
 };
 
+// Key and content are views.
 struct IdempotencyRecord {
   IdempotencyKey key;
   Operation operation = Operation::increment;
@@ -67,15 +68,18 @@ class IdempotencyRecords {
   // Fetches ahead what find() will touch.
   void prefetch(const IdempotencyKey& key) const;
 
-  // The record of the key, unless it is older than max_age_seconds at `now`. Its key's text is the argument's.
-  std::optional<IdempotencyRecord> find(const IdempotencyKey& key, std::int64_t now) const;
+  // The record of the key, valid until the next change. Whoever asks for an answer asks also whether it is_too_old().
+  std::optional<IdempotencyRecord> find(const IdempotencyKey& key) const;
+  bool is_too_old(const IdempotencyRecord& record, std::int64_t now) const {
+    return limits_.max_age_seconds != 0 && record.created_at < now - limits_.max_age_seconds;
+  }
 
   // Registers, in place of an earlier record of the key if there is one (whoever logged the entry knew that it had
   // gone), then forgets from the front what exceeds the count, and a few of those that are too old at
-  // record.created_at.
-  void remember(const IdempotencyRecord& record);
+  // record.created_at. `is_new`: there is no earlier one, so that it need not be looked for.
+  void remember(const IdempotencyRecord& record, bool is_new = false);
   // The same without a look at ages: puts back what a snapshot held, in the same order.
-  void load(const IdempotencyRecord& record);
+  void load(const IdempotencyRecord& record, bool is_new = false);
 
   // Forgets records created before `before`, oldest registrations first, at most `limit`. Returns how many.
   std::uint64_t prune(std::int64_t before, std::uint64_t limit);
@@ -139,7 +143,7 @@ class IdempotencyView {
  public:
   std::uint64_t size() const { return size_; }
 
-  // Visits all in order until it returns false. The record's key is valid during the call; its hash is not set.
+  // Visits all in order until it returns false. The record is valid during the call; its key's hash is not set.
   template <class Visit>
   void for_each(Visit&& visit) const {
     std::uint64_t position = front_;

@@ -89,7 +89,8 @@ Status load_record(const Value& element, std::string where, IdempotencyRecords& 
   const std::string_view key = object.text("key");
   if (key.empty() || key.size() > kMaxIdempotencyKeyBytes) object.fail("has a key of no valid length");
   record.key = records.key(key);
-  record.content = object.fingerprint("fingerprint");
+  const Fingerprint fingerprint = object.fingerprint("fingerprint");
+  record.content = fingerprint;
   record.created_at = object.seconds("created_at_unix");
   const std::optional<Operation> operation = operation_of(object.text("operation"));
   if (operation) {

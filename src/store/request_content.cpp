@@ -1,34 +1,67 @@
+// A change:
+//
+//   1   length of the series' name
+//   2   how many bytes key, bucket and value take, four bits each
+//   …   name, key, bucket, value
 #include "store/request_content.h"
 
-#include "store/varint.h"
+#include <bit>
+#include <cstring>
+
+#include "core/short_text.h"
 
 namespace karma::store {
-bool RequestContent::keep(const CounterChange& change) {
-  const std::size_t size = 1 + change.series.size() + varint_bytes(change.key.value) +
-                           varint_bytes(change.bucket.number()) + varint_bytes(change.value);
-  if (size > kMaxBytes) return false;
-  is_fingerprint_ = false;
-  size_ = static_cast<std::uint8_t>(size);
-  char* to = bytes_.data();
-  *to++ = static_cast<char>(change.series.size());
-  std::memcpy(to, change.series.data(), change.series.size());
-  to += change.series.size();
-  put_varint(put_varint(put_varint(to, change.key.value), change.bucket.number()), change.value);
-  return true;
+namespace {
+
+constexpr std::size_t kHeaderBytes = 1 + 2;
+
+std::size_t bytes_of(std::uint64_t number) { return (static_cast<std::size_t>(std::bit_width(number)) + 7) / 8; }
+
+// Returns the end; eight bytes are written in any case.
+char* put(char* to, std::uint64_t number, std::size_t bytes) {
+  std::memcpy(to, &number, sizeof(number));
+  return to + bytes;
+}
+
+std::uint64_t take(const char*& from, unsigned bytes) {
+  std::uint64_t number = 0;
+  std::memcpy(&number, from, bytes);
+  from += bytes;
+  return number;
+}
+
+}  // namespace
+
+std::optional<RequestContent> RequestContent::keep(const CounterChange& change, Room& room) {
+  const std::size_t key = bytes_of(change.key.value);
+  const std::size_t bucket = bytes_of(change.bucket.number());
+  const std::size_t value = bytes_of(change.value);
+  const std::size_t size = kHeaderBytes + change.series.size() + key + bucket + value;
+  if (size > kMaxBytes) return std::nullopt;
+  const auto lengths = static_cast<std::uint16_t>(key | bucket << 4 | value << 8);
+  room[0] = static_cast<char>(change.series.size());
+  std::memcpy(room.data() + 1, &lengths, sizeof(lengths));
+  char* to = room.data() + kHeaderBytes;
+  copy_short(to, change.series.data(), change.series.size());
+  to = put(to + change.series.size(), change.key.value, key);
+  put(put(to, change.bucket.number(), bucket), change.value, value);
+  return of_bytes({room.data(), size}, false);
 }
 
 // The fields in the order of the ops' describe().
 Fingerprint RequestContent::fingerprint(Operation operation) const {
-  Fingerprint fingerprint;
   if (is_fingerprint_) {
+    Fingerprint fingerprint;
     std::memcpy(fingerprint.data(), bytes_.data(), fingerprint.size());
     return fingerprint;
   }
-  const std::string_view series(bytes_.data() + 1, static_cast<unsigned char>(bytes_[0]));
-  std::uint64_t key;
-  std::uint64_t bucket;
-  std::uint64_t value;
-  get_varint(get_varint(get_varint(series.data() + series.size(), key), bucket), value);
+  std::uint16_t lengths;
+  std::memcpy(&lengths, bytes_.data() + 1, sizeof(lengths));
+  const std::string_view series(bytes_.data() + kHeaderBytes, static_cast<unsigned char>(bytes_[0]));
+  const char* from = series.data() + series.size();
+  const std::uint64_t key = take(from, lengths & 0xFu);
+  const std::uint64_t bucket = take(from, lengths >> 4 & 0xFu);
+  const std::uint64_t value = take(from, lengths >> 8 & 0xFu);
   FingerprintBuilder builder(to_string(operation));
   builder.text("series", series);
   builder.number("key", key);

@@ -47,41 +47,45 @@ struct CounterChange {
   std::uint64_t value = 0;
 };
 
+// A view: what it is of must outlive it.
 class RequestContent {
  public:
+  // A change is kept as it is if it takes no more.
   static constexpr std::size_t kMaxBytes = 64;
 
-  RequestContent() : RequestContent(Fingerprint{}) {}
-  RequestContent(const Fingerprint& fingerprint) : size_(fingerprint.size()) {  // NOLINT: one is the other
-    std::memcpy(bytes_.data(), fingerprint.data(), fingerprint.size());
-  }
-  // Takes the change as it is. False, and nothing changed, if it does not fit.
-  bool keep(const CounterChange& change);
+  RequestContent() : RequestContent(kNone) {}
+  RequestContent(const Fingerprint& fingerprint)  // NOLINT: one is the other
+      : bytes_(reinterpret_cast<const char*>(fingerprint.data()), fingerprint.size()) {}
+  RequestContent(Fingerprint&&) = delete;
 
-  // As it is kept: the bytes, and whether they are a fingerprint. Not one that is longer than kMaxBytes.
+  // What a change is written to; numbers are written whole, and then made shorter.
+  using Room = std::array<char, kMaxBytes + sizeof(std::uint64_t)>;
+  // Writes the change to `room`. Nothing if it takes more than kMaxBytes.
+  static std::optional<RequestContent> keep(const CounterChange& change, Room& room);
+
+  // As it is kept: the bytes, and whether they are a fingerprint.
   static RequestContent of_bytes(std::string_view bytes, bool is_fingerprint) {
     RequestContent content;
     content.is_fingerprint_ = is_fingerprint;
-    content.size_ = static_cast<std::uint8_t>(bytes.size());
-    std::memcpy(content.bytes_.data(), bytes.data(), bytes.size());
+    content.bytes_ = bytes;
     return content;
   }
-  std::string_view bytes() const { return {bytes_.data(), size_}; }
+  std::string_view bytes() const { return bytes_; }
   bool is_fingerprint() const { return is_fingerprint_; }
 
   // `operation`: what it is the content of.
   Fingerprint fingerprint(Operation operation) const;
   // Whether both ask for the same.
   bool same(const RequestContent& other, Operation operation) const {
-    if (is_fingerprint_ == other.is_fingerprint_) return bytes() == other.bytes();
+    if (is_fingerprint_ == other.is_fingerprint_) return bytes_ == other.bytes_;
     return fingerprint(operation) == other.fingerprint(operation);
   }
 
  private:
+  static constexpr Fingerprint kNone{};
+
+  std::string_view bytes_;
   bool is_fingerprint_ = true;
-  std::uint8_t size_;
-  // A change: one byte with the length of the series' name, the name, then key, bucket and value as varints (varint.h).
-  std::array<char, kMaxBytes> bytes_;
 };
 
 }  // namespace karma::store

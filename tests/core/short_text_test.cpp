@@ -20,6 +20,15 @@ TEST(ShortText, SameTextTellsEveryByteOfEveryLength) {
   }
 }
 
+TEST(ShortText, CopiesEveryByteAndNoOther) {
+  const std::string from = "0123456789abcdefghijklmnopqrstuvwxyz";
+  for (std::size_t size = 0; size <= from.size(); ++size) {
+    std::string to(from.size() + 2, '.');
+    copy_short(to.data() + 1, from.data(), size);
+    EXPECT_EQ(to, "." + from.substr(0, size) + std::string(from.size() + 1 - size, '.'));
+  }
+}
+
 TEST(ShortText, HashDependsOnTheBytesAlone) {
   const std::string text = "xxcounter.incrementxx";
   EXPECT_EQ(short_hash(std::string_view(text).substr(2, 17)), short_hash("counter.increment"));

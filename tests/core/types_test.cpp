@@ -86,5 +86,19 @@ TEST(SeriesName, SaysWhyItRefuses) {
   EXPECT_NE(series_name_fault("\xC0\xAF"), "");  // an overlong slash
 }
 
+// Names are looked at several bytes at a time.
+TEST(SeriesName, IsRefusedForOneByteWhereverItStands) {
+  for (std::size_t size = 1; size <= 20; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int byte = 0; byte < 128; ++byte) {
+        std::string name(size, '~');
+        name[at] = static_cast<char>(byte);
+        const bool bad = byte < 0x20 || byte == 0x7F || byte == '/' || (byte == '.' && at == 0);
+        ASSERT_EQ(series_name_fault(name).empty(), !bad) << size << " " << at << " " << byte;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace karma

@@ -11,15 +11,19 @@ namespace {
 class Records : public ::testing::Test {
  protected:
   void remember(std::string_view key, std::int64_t created_at, std::uint64_t first = 1) {
+    const Fingerprint fingerprint = sha256(key);
     records.remember({.key = records.key(key),
                       .operation = Operation::batch_add,
-                      .content = sha256(key),
+                      .content = fingerprint,
                       .first = first,
                       .second = UINT64_MAX - first,
                       .created_at = created_at});
     records.check_invariants();
   }
-  bool knows(std::string_view key, std::int64_t now = 1000) { return records.find(records.key(key), now).has_value(); }
+  bool knows(std::string_view key, std::int64_t now = 1000) {
+    const std::optional<IdempotencyRecord> found = records.find(records.key(key));
+    return found && !records.is_too_old(*found, now);
+  }
   static std::vector<std::string> keys(const IdempotencyView& view) {
     std::vector<std::string> keys;
     view.for_each([&](const IdempotencyRecord& record) {
@@ -38,7 +42,7 @@ TEST_F(Records, GivesBackWhatWasRemembered) {
   remember("a", 1000, 5);
   const std::string longest(kMaxIdempotencyKeyBytes, 'k');
   remember(longest, 1001, UINT64_MAX);
-  const std::optional<IdempotencyRecord> found = records.find(records.key("a"), 1000);
+  const std::optional<IdempotencyRecord> found = records.find(records.key("a"));
   ASSERT_TRUE(found);
   EXPECT_EQ(found->key.text, "a");
   EXPECT_EQ(found->operation, Operation::batch_add);
@@ -47,7 +51,7 @@ TEST_F(Records, GivesBackWhatWasRemembered) {
   EXPECT_EQ(found->second, UINT64_MAX - 5);
   EXPECT_EQ(found->created_at, 1000);
   ASSERT_TRUE(knows(longest));
-  EXPECT_EQ(records.find(records.key(longest), 1000)->first, UINT64_MAX);
+  EXPECT_EQ(records.find(records.key(longest))->first, UINT64_MAX);
   EXPECT_FALSE(knows("b"));
   EXPECT_FALSE(knows(longest.substr(1)));
 }
@@ -82,7 +86,7 @@ TEST_F(Records, ReplacesARecordThatIsRegisteredAgain) {
   remember("a", 1050, 3);
   EXPECT_EQ(keys(records.view()), (Keys{"b", "a"}));
   EXPECT_EQ(records.size(), 2u);
-  EXPECT_EQ(records.find(records.key("a"), 1050)->first, 3u);
+  EXPECT_EQ(records.find(records.key("a"))->first, 3u);
 }
 
 TEST_F(Records, PrunesByTimeInOrderOfRegistrationUpToALimit) {

@@ -73,18 +73,19 @@ class Model {
   }
 
   // Of either form.
-  static RequestContent content_of(const std::string& key) {
-    if (key.size() % 2 != 0) return sha256(key);
-    RequestContent content;
-    EXPECT_TRUE(content.keep({"links", {std::hash<std::string>{}(key)}, Bucket::of_number(20260505), key.size()}));
-    return content;
+  RequestContent content_of(const std::string& key) {
+    if (key.size() % 2 != 0) return fingerprint_ = sha256(key);
+    return *RequestContent::keep({"links", {std::hash<std::string>{}(key)}, Bucket::of_number(20260505), key.size()},
+                                 room_);
   }
 
   void use_key() {
     const std::string key =
         "key-" + std::to_string(random(600)) + std::string(static_cast<std::size_t>(random(200)), 'x');
     IdempotencyRecords& records = registry_->records();
-    const std::optional<IdempotencyRecord> found = records.find(records.key(key), now_);
+    std::optional<IdempotencyRecord> found = records.find(records.key(key));
+    const bool is_new = !found;
+    if (found && records.is_too_old(*found, now_)) found.reset();
     const auto held =
         std::find_if(records_.begin(), records_.end(), [&](const auto& record) { return record.key == key; });
     const bool known = held != records_.end() && held->created_at >= now_ - kMaxAge;
@@ -95,7 +96,7 @@ class Model {
       return;
     }
     const auto first = static_cast<std::uint64_t>(random_());
-    records.remember({.key = records.key(key), .content = content_of(key), .first = first, .created_at = now_});
+    records.remember({.key = records.key(key), .content = content_of(key), .first = first, .created_at = now_}, is_new);
     if (held != records_.end()) records_.erase(held);
     records_.push_back({key, now_, first});
     if (records_.size() > kMaxRecords) records_.pop_front();
@@ -226,6 +227,8 @@ class Model {
 
   std::mt19937_64 random_;
   std::int64_t now_ = 1000000;
+  Fingerprint fingerprint_{};
+  RequestContent::Room room_{};
   std::unique_ptr<Registry> registry_;
   std::list<ModelRecord> records_;
   std::map<std::string, ModelStream> streams_;
