@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/check.h"
+#include "core/prefetch.h"
 #include "store/block.h"
 
 namespace karma::store {
@@ -15,6 +16,7 @@ constexpr std::size_t kCacheLine = 64;
 constexpr std::size_t kPrefetchBytes = 8 * kCacheLine;
 
 void prefetch_bytes(const std::byte* from, std::size_t bytes) {
+  fetches_ahead();
   bytes = std::min(bytes, kPrefetchBytes);
   for (std::size_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(from + at);
   if (bytes > 0) __builtin_prefetch(from + bytes - 1);
