@@ -84,6 +84,12 @@ class PosixFile final : public File {
     return done;
   }
 
+  // Only begins to write, without waiting: that leaves errors to sync().
+  void start_sync(std::uint64_t offset, std::uint64_t length) override {
+    (void)::sync_file_range(descriptor_.number(), static_cast<off_t>(offset), static_cast<off_t>(length),
+                            SYNC_FILE_RANGE_WRITE);
+  }
+
   // Never tried again: after a failure the kernel may have dropped the pages, and a second call would report success.
   Status sync() override {
     if (::fdatasync(descriptor_.number()) != 0) return failure("sync", name_, errno);
