@@ -1,5 +1,5 @@
 // FileSystem on POSIX calls. Data goes through pwrite, fdatasync, fsync and rename and nothing else: tests outside the
-// process put faults under exactly these.
+// process put faults under exactly these. sync_file_range only begins what fdatasync then waits for.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
