@@ -39,7 +39,10 @@ Fills a server with points over one connection, then reads it in many ways, snap
   --order=NAME          day: all keys of a day, then the next day; key: all days of a key, then the next key (day)
   --pipeline=N          batches that are under way while writing (8)
   --single-rounds=N     single increments, and as many sums (20000)
-  --read-rounds=N       batch_sums of each range, and tree reads (200)
+  --read-ms=N           so long are batch_sums of each range and each tree read repeated (500)
+  --snapshots=N         measured beside a client, and as many alone (5)
+  --restarts=N          (3)
+  --only-write=BOOL     nothing behind the writing and what it occupies (false)
   --verify=BOOL         compare all totals with what was written (true)
   --json=BOOL           print one JSON object instead of a text (false)
 )";
@@ -55,7 +58,10 @@ struct Options {
   std::string order = "day";
   std::uint64_t pipeline = 8;
   std::uint64_t single_rounds = 20000;
-  std::uint64_t read_rounds = 200;
+  std::uint64_t read_ms = 500;
+  std::uint64_t snapshots = 5;
+  std::uint64_t restarts = 3;
+  bool only_write = false;
   bool verify = true;
   bool json = false;
 };
@@ -80,7 +86,10 @@ Options parse_options(int argc, char** argv) {
   flags.choice("--order", options.order, {"day", "key"});
   flags.number("--pipeline", options.pipeline, 1, 1024);
   flags.number("--single-rounds", options.single_rounds, 1);
-  flags.number("--read-rounds", options.read_rounds, 1);
+  flags.number("--read-ms", options.read_ms, 1, 60000);
+  flags.number("--snapshots", options.snapshots, 1, 100);
+  flags.number("--restarts", options.restarts, 1, 100);
+  flags.truth("--only-write", options.only_write);
   flags.truth("--verify", options.verify);
   flags.truth("--json", options.json);
   options.server.more = flags.parse(argc, argv, kUsage);
@@ -96,7 +105,9 @@ Options parse_options(int argc, char** argv) {
     at = end + 1;
   }
   options.server.dialect = dialect_of(options.kind);
-  std::vector<std::string> fixed = {"--query-timeout-ms=0"};
+  // Each snapshot removes the one before, as all do in the long run: the next one and the bytes written beside it then
+  // find the memory that was given back, instead of memory that the machine has never touched.
+  std::vector<std::string> fixed = {"--query-timeout-ms=0", "--dump-retention-per-tree=1"};
   // So that Redis keeps the days of a key in their compact form.
   if (options.server.dialect == Dialect::redis) fixed = {"--hash-max-listpack-entries", "512"};
   options.server.more.insert(options.server.more.begin(), fixed.begin(), fixed.end());
@@ -179,6 +190,10 @@ class Volume {
     create.end_request(1, protocol_->create(create.text()));
     send_all(server_.address(), dialect_, create);
     write();
+    if (options_.only_write) {
+      exact_ = !options_.verify || totals_are_right();
+      return verified();
+    }
     single("single_increments_per_second", "single increments/s", true);
     single("single_sums_per_second", "single sums/s", false);
     read("batch_sum_whole_per_second", "batch_sum, all time: items/s", "batch_sum_whole_per_core", {});
@@ -193,12 +208,8 @@ class Volume {
       tree("top_30_ms", "tree.top 100, 30 days, ms", "tree.top", R"(,"limit":100)", latest(30));
     }
     snapshots();
-    restart();
-    report_.text("verified", "totals, before and after the restart",
-                 !options_.verify ? ""
-                 : exact_         ? "exact"
-                                  : "wrong");
-    return report_;
+    restarts();
+    return verified();
   }
 
   bool exact() const { return exact_; }
@@ -210,6 +221,12 @@ class Volume {
   }
   double points() const { return static_cast<double>(keys_ * options_.days); }
   void add(const char* name, const char* label, double value) { report_.number(name, label, value); }
+  Report verified() {
+    const char* const label = options_.only_write ? "totals" : "totals, before and after the restarts";
+    report_.text("verified", label, !options_.verify ? "" : exact_ ? "exact" : "wrong");
+    return report_;
+  }
+  Time end_of_reads() const { return now() + std::chrono::milliseconds(options_.read_ms); }
 
   // Requests are made in portions, while no clock runs.
   void write() {
@@ -274,19 +291,19 @@ class Volume {
   }
 
   void read(const char* name, const char* label, const char* name_per_core, Range range) {
-    constexpr std::uint64_t kMostDifferent = 16;
+    constexpr std::uint64_t kDifferent = 64;  // so that they come by most of the keys, and no cache holds them all
     std::mt19937_64 random(3);
     Requests requests;
-    for (std::uint64_t i = 0; i < std::min(options_.read_rounds, kMostDifferent); ++i) {
+    for (std::uint64_t i = 0; i < kDifferent; ++i) {
       std::vector<std::uint32_t> keys;
       for (std::uint64_t k = 0; k < options_.batch; ++k) keys.push_back(static_cast<std::uint32_t>(random() % keys_));
       requests.end_request(keys.size(), protocol_->batch_sum(requests.text(), keys, range));
     }
+    Clients clients(server_.address(), dialect_, 4, 1);
     Plan plan;
-    plan.count = options_.read_rounds;
-    plan.end = now() + std::chrono::seconds(10);
+    plan.end = end_of_reads();
     const double before = cpu_seconds(server_.pid());
-    const Measured measured = Clients(server_.address(), dialect_, 4, 1).run(requests, plan);
+    const Measured measured = clients.run(requests, plan);
     if (measured.errors != 0) fail("refused: " + measured.first_error);
     const auto items = static_cast<double>(measured.items);
     add(name, label, items / measured.seconds);
@@ -297,38 +314,47 @@ class Volume {
     const KarmaProtocol protocol("", false);
     Requests requests;
     requests.end_request(1, protocol.series_op(requests.text(), op, fields, range));
+    Clients clients(server_.address(), dialect_, 1, 1);
     Plan plan;
-    plan.count = options_.read_rounds;
-    plan.end = now() + std::chrono::seconds(5);
-    const Measured measured = Clients(server_.address(), dialect_, 1, 1).run(requests, plan);
+    plan.end = end_of_reads();
+    const Measured measured = clients.run(requests, plan);
     if (measured.errors != 0) fail("refused: " + measured.first_error);
     add(name, label, static_cast<double>(measured.round_trips.at(0.5)) / 1e6);
   }
 
+  // What a client that has nothing to do with it waits for while `work` is done.
+  template <class Work>
+  void beside(Histogram& waited, Work work) {
+    Bystander client(server_.address(), options_, *protocol_, keys_);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    work();
+    waited.add(client.finish(totals_));
+  }
+
+  // Each snapshot alone stands between two writes of as many bytes, so that all three meet the same disk.
   void snapshots() {
-    constexpr int kRounds = 3;
-    Bystander idle_client(server_.address(), options_, *protocol_, keys_);
-    std::this_thread::sleep_for(std::chrono::seconds(1));
-    const Histogram idle = idle_client.finish(totals_);
+    Histogram idle;
     Histogram busy;
     std::vector<double> alone;
     std::vector<double> writes;
-    double bytes = 0;
-    for (int i = 0; i < kRounds; ++i) {
-      {
-        Bystander client(server_.address(), options_, *protocol_, keys_);
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
-        snapshot();
-        busy.add(client.finish(totals_));
-      }
+    std::vector<double> to_write;
+    snapshot();
+    const std::uint64_t bytes = snapshot_bytes();
+    write_and_sync(bytes);
+    for (std::uint64_t i = 0; i < options_.snapshots; ++i) {
+      beside(idle, [] { std::this_thread::sleep_for(std::chrono::milliseconds(200)); });
+      beside(busy, [&] { snapshot(); });
+      const double before = write_and_sync(bytes);
       alone.push_back(snapshot());
-      bytes = static_cast<double>(snapshot_bytes());
-      writes.push_back(write_and_sync(static_cast<std::uint64_t>(bytes)));
+      writes.push_back((before + write_and_sync(bytes)) / 2);
+      to_write.push_back(alone.back() / writes.back());
     }
+    ::unlink(probe().c_str());
     add("snapshot_ms", "snapshot of everything, ms", median(alone) * 1e3);
     add("snapshot_ns_per_point", "  ns a point", median(alone) * 1e9 / points());
-    add("snapshot_bytes_per_point", "  bytes a point", bytes / points());
-    add("snapshot_to_write", "  times write + fsync of as many bytes", median(alone) / median(writes));
+    add("snapshot_bytes_per_point", "  bytes a point", static_cast<double>(bytes) / points());
+    add("write_and_sync_ms", "  write + fsync of as many bytes, ms", median(writes) * 1e3);
+    add("snapshot_to_write", "  times write + fsync of as many bytes", median(to_write));
     const auto at = [](const Histogram& trips, double share) { return static_cast<double>(trips.at(share)) / 1e6; };
     add("idle_p999_ms", "one client, idle: p99.9 ms", at(idle, 0.999));
     add("idle_max_ms", "  longest, ms", static_cast<double>(idle.largest()) / 1e6);
@@ -356,8 +382,8 @@ class Volume {
       while (!std::filesystem::exists(dump)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     const double seconds = seconds_since(begin);
-    // Redis refuses the next one until it has seen the end of this one.
-    if (dialect_ == Dialect::redis) std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    // Redis refuses the next one until it has seen the end of this one, for which it looks ten times a second.
+    if (dialect_ == Dialect::redis) std::this_thread::sleep_for(std::chrono::milliseconds(250));
     return seconds;
   }
 
@@ -374,9 +400,12 @@ class Volume {
     return bytes;
   }
 
-  // Seconds for what the disk can be asked for: so many bytes beside the server's directory.
+  std::string probe() const { return (server_.directory() / "probe").string(); }
+
+  // Seconds for what the disk can be asked for: so many bytes in the server's directory, in place of those that were
+  // written before, as `dd conv=fsync` does it.
   double write_and_sync(std::uint64_t bytes) const {
-    const std::string path = server_.directory().string() + ".probe";
+    const std::string path = probe();
     std::string chunk(1 << 20, '\0');
     std::mt19937_64 random(4);
     for (char& byte : chunk) byte = static_cast<char>(random());
@@ -390,13 +419,20 @@ class Volume {
     if (file < 0 || ::fsync(file) != 0) fail("cannot sync " + path);
     const double seconds = seconds_since(begin);
     ::close(file);
-    ::unlink(path.c_str());
     return seconds;
   }
 
-  // From the start of the process to the first good answer, on what the latest snapshot holds.
-  void restart() {
+  void restarts() {
     const bool before = !options_.verify || totals_are_right();
+    std::vector<double> seconds;
+    for (std::uint64_t i = 0; i < options_.restarts; ++i) seconds.push_back(restart());
+    add("restore_ms", "restart, ms", median(seconds) * 1e3);
+    add("restore_ns_per_point", "  ns a point", median(seconds) * 1e9 / points());
+    exact_ = before && (!options_.verify || totals_are_right());
+  }
+
+  // Seconds from the start of the process to the first good answer, on what the latest snapshot holds.
+  double restart() {
     server_.kill();
     const Time begin = now();
     server_.start();
@@ -406,10 +442,7 @@ class Volume {
     Plan plan;
     plan.count = 1;
     while (clients.run(requests, plan).errors != 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    const double seconds = seconds_since(begin);
-    add("restore_ms", "restart, ms", seconds * 1e3);
-    add("restore_ns_per_point", "  ns a point", seconds * 1e9 / points());
-    exact_ = before && (!options_.verify || totals_are_right());
+    return seconds_since(begin);
   }
 
   bool totals_are_right() const {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,10 @@ const store::Series& large_series() {
   static const store::Series series = [] {
     store::Series made(1);
     std::vector<store::Point> points(kDays);
+    std::mt19937_64 random(1);  // so that nobody can guess which values take one byte and which two
     for (std::uint64_t key = 0; key < kKeys; ++key) {
       for (std::int32_t day = 0; day < kDays; ++day) {
-        points[day] = {Bucket::of_day(kFirstDay + day), 1 + (key * 31 + day) % 100};
+        points[day] = {Bucket::of_day(kFirstDay + day), 1 + random() % 255};
       }
       made.load(Key{key * 977}, points);
     }

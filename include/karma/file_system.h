@@ -23,6 +23,12 @@ class File {
   virtual Status write_at(std::uint64_t offset, std::string_view bytes) = 0;
   // Reads up to `length` bytes; fewer only at the end of the file.
   virtual Result<std::size_t> read_at(std::uint64_t offset, char* into, std::size_t length) const = 0;
+  // The bytes are final: they may start on their way to the disk, so that sync() has less to wait for. A hint, which
+  // promises nothing and reports nothing; what fails on the way, sync() reports.
+  virtual void start_sync(std::uint64_t offset, std::uint64_t length) {
+    (void)offset;
+    (void)length;
+  }
   // Content and size reach the disk. After an error nothing may be assumed of what was written since the last success.
   virtual Status sync() = 0;
   virtual Status truncate(std::uint64_t size) = 0;

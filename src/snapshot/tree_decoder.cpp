@@ -15,7 +15,7 @@ namespace {
 using store::Point;
 
 constexpr std::size_t kMaxIntegerBytes = 9;
-constexpr std::size_t kPointsReserved = 4096;
+constexpr std::size_t kPointsReserved = 512;
 constexpr int kMaxDepth = 64;  // of values under field names that are not ours
 static_assert(2 * kMaxIntegerBytes <= ByteWindow::kSlack);
 
@@ -54,6 +54,22 @@ inline const unsigned char* get_integer(const unsigned char* at, std::uint64_t& 
     default:
       return nullptr;
   }
+}
+
+// A bucket and its value, each as by get_integer. A date takes five bytes. A value below 256, as most are, is in its
+// first byte if below 128, else in the next; which of the two nobody could guess, so nothing branches on it.
+inline const unsigned char* get_point(const unsigned char* at, std::uint64_t& bucket, std::uint64_t& value) {
+  const std::uint64_t bytes = big_endian<std::uint64_t>(at);
+  const std::uint64_t head = bytes >> 16 & 0xff;
+  const std::uint64_t in_next = head >> 7;
+  const std::uint64_t larger = (head ^ 0xcc) & (0 - in_next);
+  if (((bytes >> 56 ^ 0xce) | larger) == 0) {
+    bucket = bytes >> 24 & 0xffffffff;
+    value = bytes >> (16 - 8 * in_next) & 0xff;
+    return at + 6 + in_next;
+  }
+  at = get_integer(at, bucket);
+  return at == nullptr ? at : get_integer(at, value);
 }
 
 class Decoder {
@@ -138,19 +154,17 @@ class Decoder {
     }
     if (!has_table) return fail("a counter has no table");
     if (total != sum_) ++facts_.wrong_totals;
-    if (!points_.empty() && !take_(key, points_)) return fail("it has a key twice");
+    if (point_count_ != 0 && !take_(key, points())) return fail("it has a key twice");
     return true;
   }
 
   bool table() {
     std::uint64_t count = 0;
     if (!map(count)) return false;
-    points_.clear();
-    // The count is hostile until its bytes are there.
-    points_.reserve(std::min<std::uint64_t>(count, kPointsReserved));
+    point_count_ = 0;
     bool ascending = true;
     bool overflow = false;
-    sum_ = 0;
+    std::uint64_t sum = 0;
     std::uint64_t before = 0;
     while (count > 0) {
       if (!window_.fill()) return false;
@@ -160,34 +174,40 @@ class Decoder {
       const std::uint64_t certain = std::max<std::uint64_t>(window_.size() / (2 * kMaxIntegerBytes), 1);
       std::uint64_t left = std::min(count, certain);
       count -= left;
+      // The count is hostile until its bytes are there: room is made for what the window holds.
+      if (points_.size() < point_count_ + left) points_.resize(std::max(point_count_ + left, kPointsReserved));
+      Point* const first = points_.data();
+      Point* to = first + point_count_;
       for (; left > 0; --left) {
         std::uint64_t bucket = 0;
         std::uint64_t value = 0;
-        at = get_integer(at, bucket);
-        if (at != nullptr) at = get_integer(at, value);
+        at = get_point(at, bucket, value);
         if (at == nullptr) return window_.size() == 0 ? cut_off() : fail("a bucket or value is not a number");
         if (value == 0) {
           ++facts_.zero_values;
           continue;
         }
-        ascending &= points_.empty() || bucket > before;
+        ascending &= to == first || bucket > before;
         before = bucket;
-        overflow |= __builtin_add_overflow(sum_, value, &sum_);
-        points_.push_back({Bucket::of_number(bucket), value});
+        overflow |= __builtin_add_overflow(sum, value, &sum);
+        *to++ = {Bucket::of_number(bucket), value};
       }
+      point_count_ = static_cast<std::size_t>(to - first);
       if (at > end) return cut_off();
       window_.move_to(at);
     }
+    sum_ = sum;
     if (overflow) return fail("a counter is above 2^64-1");
     return ascending || sort_points();
   }
 
+  std::span<Point> points() { return {points_.data(), point_count_}; }
+
   bool sort_points() {
-    std::sort(points_.begin(), points_.end(), [](const Point& a, const Point& b) { return a.bucket < b.bucket; });
+    const std::span<Point> all = points();
+    std::sort(all.begin(), all.end(), [](const Point& a, const Point& b) { return a.bucket < b.bucket; });
     const auto same = [](const Point& a, const Point& b) { return a.bucket == b.bucket; };
-    if (std::adjacent_find(points_.begin(), points_.end(), same) != points_.end()) {
-      return fail("a counter has a bucket twice");
-    }
+    if (std::adjacent_find(all.begin(), all.end(), same) != all.end()) return fail("a counter has a bucket twice");
     return true;
   }
 
@@ -319,7 +339,8 @@ class Decoder {
   const TakeCounter& take_;
   TreeFacts facts_;
   std::uint64_t branch_count_ = 0;
-  std::vector<Point> points_;
+  std::vector<Point> points_;  // its first point_count_ are the counter's
+  std::size_t point_count_ = 0;
   std::uint64_t sum_ = 0;
   char name_[16];
   const char* fault_ = nullptr;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/check.h"
+#include "core/prefetch.h"
 #include "store/block.h"
 
 namespace karma::store {
@@ -15,40 +16,35 @@ constexpr std::size_t kCacheLine = 64;
 constexpr std::size_t kPrefetchBytes = 8 * kCacheLine;
 
 void prefetch_bytes(const std::byte* from, std::size_t bytes) {
+  fetches_ahead();
   bytes = std::min(bytes, kPrefetchBytes);
   for (std::size_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(from + at);
   if (bytes > 0) __builtin_prefetch(from + bytes - 1);
 }
 
-// Bucket numbers of ascending days. Up to the 28th a later day of the month is so much more, as a number too.
-class BucketWalk {
- public:
-  Bucket at(std::int32_t day) {
-    if (day > run_end_) {
-      const std::uint64_t number = Bucket::of_day(day).number();
-      const auto day_of_month = static_cast<std::int32_t>(number % 100);
-      run_end_ = day_of_month < 28 ? day + 28 - day_of_month : day;
-      offset_ = number - static_cast<std::uint64_t>(day);
-    }
-    return Bucket::of_number(offset_ + static_cast<std::uint64_t>(day));
-  }
+// The last day of the month in which a day lies, whose bucket has the number: what is left over of 31 days is in the
+// next month.
+std::int32_t month_end(std::int32_t day, std::uint64_t number) {
+  const std::int32_t latest = day + 31 - static_cast<std::int32_t>(number % 100);
+  const std::uint64_t after = Bucket::of_day(latest).number();
+  return after / 100 == number / 100 ? latest : latest - static_cast<std::int32_t>(after % 100);
+}
 
- private:
-  std::int32_t run_end_ = kFirstCalendarDay - 1;
-  std::uint64_t offset_ = 0;  // of the number from the day, up to run_end_
-};
-
-// The points of a dense block's values for the days from `day` on.
+// The points of a dense block's values for the days from `day` on. Within a month numbers follow each other as days do.
 template <class Value>
 void append_points(const std::byte* values, std::int32_t day, std::size_t count, std::vector<Point>& points) {
   const std::size_t before = points.size();
   points.resize(before + count);
   Point* to = points.data() + before;
-  BucketWalk buckets;
-  for (std::size_t i = 0; i < count; ++i, ++day) {
-    Value value;
-    std::memcpy(&value, values + i * sizeof value, sizeof value);
-    if (value != 0) *to++ = {buckets.at(day), value};
+  for (const std::int32_t end = day + static_cast<std::int32_t>(count); day < end;) {
+    std::uint64_t number = Bucket::of_day(day).number();
+    const std::int32_t run_end = std::min(month_end(day, number) + 1, end);
+    for (; day < run_end; ++day, ++number, values += sizeof(Value)) {
+      Value value;
+      std::memcpy(&value, values, sizeof value);
+      *to = {Bucket::of_number(number), value};
+      to += value != 0;
+    }
   }
   points.resize(static_cast<std::size_t>(to - points.data()));
 }

@@ -45,8 +45,9 @@ class Counter {
   // Adds a value above 0 under the same condition. Returns what the day had before.
   std::uint64_t add(const Day& day, std::uint64_t value);
   DenseSum remove(const DayRange& range);  // returns what was removed
-  // For an empty counter: takes over the points (ascending, above 0, their sum fits), and their sum as its total.
-  void assign(std::span<const Point> points);
+  // For an empty counter: takes over the points, and their sum as its total. False, and nothing changed, if they do not
+  // ascend, one is 0, or the sum passes 2^64-1.
+  bool assign(std::span<const Point> points);
 
   void release();              // frees the block and leaves the counter empty
   Counter clone() const;       // with a block of its own

@@ -27,39 +27,59 @@ std::size_t dense_size(std::int32_t first_day, std::int32_t last_day, unsigned w
 
 std::size_t sparse_size(std::uint64_t count) { return block_size(count * sizeof(Point)); }
 
-// Days of ascending buckets. Most are the one before plus one; up to the 28th such a number is always the next day.
-class DayWalk {
- public:
-  std::optional<std::int32_t> at(Bucket bucket) {
-    const bool follows = day_ && bucket.number() == number_ + 1 && number_ % 100 < 28;
-    day_ = follows ? *day_ + 1 : bucket.day();
-    number_ = bucket.number();
-    return day_;
+// Calls place(day, value) for the points (buckets ascending), as long as they are dates; false at the first month with
+// one that is none. If the last point of a month is a date, so are the others: one look at the calendar a month.
+template <class Place>
+bool for_days(std::span<const Point> points, Place place) {
+  for (auto from = points.begin(); from != points.end();) {
+    const std::uint64_t first = from->bucket.number();
+    const std::uint64_t month = first - first % 100;
+    auto to = from + 1;
+    while (to != points.end() && to->bucket.number() - month < 100) ++to;
+    const Bucket last = to[-1].bucket;
+    const std::optional<std::int32_t> day = last.day();
+    if (!day || first == month) return false;
+    for (; from != to; ++from)
+      place(*day - static_cast<std::int32_t>(last.number() - from->bucket.number()), from->value);
   }
+  return true;
+}
 
- private:
-  std::uint64_t number_ = 0;
-  std::optional<std::int32_t> day_;
-};
-
-// How the points would lie in a dense block; width 0 if they cannot, or if it would be larger than pairs.
+// How the points would lie in a dense block if all are dates; width 0 if they cannot, or if it would be larger than
+// pairs. `bits`: all that are set in any value.
 struct DenseFit {
   std::int32_t first_day = 0;
   std::int32_t last_day = 0;
   unsigned width = 0;
 };
 
-DenseFit dense_fit(std::span<const Point> points) {
+DenseFit dense_fit(std::span<const Point> points, std::uint64_t bits) {
   auto first = points.front().bucket.day();
   auto last = points.back().bucket.day();
-  if (!first || !last || dense_size(*first, *last, 1) > sparse_size(points.size())) return {};
-  std::uint64_t bits = 0;
-  for (const Point& point : points) bits |= point.value;
-  if (dense_size(*first, *last, width_of(bits)) > sparse_size(points.size())) return {};
-  DayWalk days;
-  bool all_dates =
-      std::all_of(points.begin(), points.end(), [&](const Point& p) { return days.at(p.bucket).has_value(); });
-  return all_dates ? DenseFit{*first, *last, width_of(bits)} : DenseFit{};
+  if (!first || !last || dense_size(*first, *last, width_of(bits)) > sparse_size(points.size())) return {};
+  return DenseFit{*first, *last, width_of(bits)};
+}
+
+// False if one of the points is no date.
+template <class Value>
+bool fill_dense(std::span<const Point> points, std::int32_t first_day, std::byte* block) {
+  return for_days(points, [&](std::int32_t day, std::uint64_t wide) {
+    const auto value = static_cast<Value>(wide);
+    std::memcpy(block + static_cast<std::size_t>(day - first_day) * sizeof value, &value, sizeof value);
+  });
+}
+
+bool fill_dense(std::span<const Point> points, const DenseFit& fit, std::byte* block) {
+  switch (fit.width) {
+    case 1:
+      return fill_dense<std::uint8_t>(points, fit.first_day, block);
+    case 2:
+      return fill_dense<std::uint16_t>(points, fit.first_day, block);
+    case 4:
+      return fill_dense<std::uint32_t>(points, fit.first_day, block);
+    default:
+      return fill_dense<std::uint64_t>(points, fit.first_day, block);
+  }
 }
 
 }  // namespace
@@ -262,8 +282,12 @@ void Counter::make_sparse() {
 }
 
 void Counter::make_dense_if_smaller() {
-  DenseFit fit = dense_fit({pairs(), length_});
-  if (length_ > 1 && fit.width != 0) make_dense(fit.first_day, fit.last_day, fit.width, false);
+  const std::span<const Point> all(pairs(), length_);
+  std::uint64_t bits = 0;
+  for (const Point& point : all) bits |= point.value;
+  const DenseFit fit = dense_fit(all, bits);
+  const bool all_dates = fit.width != 0 && for_days(all, [](std::int32_t, std::uint64_t) {});
+  if (length_ > 1 && all_dates) make_dense(fit.first_day, fit.last_day, fit.width, false);
 }
 
 // After a removal. Precondition: not empty, not single.
@@ -311,31 +335,41 @@ DenseSum Counter::remove(const DayRange& range) {
   return removed;
 }
 
-void Counter::assign(std::span<const Point> points) {
-  if (points.empty()) return;
-  for (const Point& point : points) total += point.value;
-  Day first(points.front().bucket);
+bool Counter::assign(std::span<const Point> points) {
+  if (points.empty()) return true;
+  std::uint64_t sum = 0;
+  std::uint64_t bits = 0;
+  bool good = true;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    good &= points[i].value != 0;
+    good &= i == 0 || points[i - 1].bucket < points[i].bucket;
+    good &= !__builtin_add_overflow(sum, points[i].value, &sum);
+    bits |= points[i].value;
+  }
+  if (!good) return false;
+  const Day first(points.front().bucket);
   if (points.size() == 1 && first.is_date) {
     first_day_ = first.day;
-    return;
+    total = sum;
+    return true;
   }
-  DenseFit fit = dense_fit(points);
-  if (points.size() > 1 && fit.width != 0) {
-    std::size_t size = dense_size(fit.first_day, fit.last_day, fit.width);
+  const DenseFit fit = points.size() > 1 ? dense_fit(points, bits) : DenseFit();
+  if (fit.width != 0) {
+    const std::size_t size = dense_size(fit.first_day, fit.last_day, fit.width);
     block_ = allocate_block(size, true);
     form_ = form_of(fit.width);
     length_ = static_cast<std::uint32_t>(size / fit.width);
     first_day_ = fit.first_day;
-    DayWalk days;
-    for (const Point& point : points) {
-      store(static_cast<std::uint32_t>(*days.at(point.bucket) - first_day_), point.value);
-    }
-    return;
   }
-  block_ = allocate_block(sparse_size(points.size()), false);
-  std::memcpy(block_, points.data(), points.size() * sizeof(Point));
-  form_ = CounterForm::sparse;
-  length_ = static_cast<std::uint32_t>(points.size());
+  if (fit.width == 0 || !fill_dense(points, fit, block_)) {
+    std::free(block_);
+    block_ = allocate_block(sparse_size(points.size()), false);
+    std::memcpy(block_, points.data(), points.size() * sizeof(Point));
+    form_ = CounterForm::sparse;
+    length_ = static_cast<std::uint32_t>(points.size());
+  }
+  total = sum;
+  return true;
 }
 
 }  // namespace karma::store

@@ -206,23 +206,18 @@ void Series::clear() { *this = Series(directory_->seed()); }
 
 bool Series::load(Key key, std::span<const Point> points) {
   if (points.empty()) return true;
-  std::uint64_t total = 0;
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    bool in_order = i == 0 || points[i - 1].bucket < points[i].bucket;
-    if (!in_order || points[i].value == 0 || points[i].value > kMax - total) return false;
-    total += points[i].value;
-  }
   std::uint64_t hash = directory_->hash(key);
   if (directory_->page(hash).find(key, hash)) return false;
+  Counter loaded;
+  if (!loaded.assign(points)) return false;
+  loaded.key = key.value;
   Page& page = own_directory().own_page_with_room(hash);
-  Counter& counter = page.empty_slot(hash);
-  counter.key = key.value;
-  counter.assign(points);
+  page.empty_slot(hash) = loaded;
   page.slot_filled();
   ++key_count_;
   bucket_count_ += points.size();
-  total_ += total;
-  largest_total_ = std::max(largest_total_, total);
+  total_ += loaded.total;
+  largest_total_ = std::max(largest_total_, loaded.total);
   return true;
 }
 

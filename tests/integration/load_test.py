@@ -122,7 +122,7 @@ class LoadPrograms(unittest.TestCase):
 
     def test_volume_is_exact_before_and_after_the_restart(self):
         arguments = ["--spawn=%s" % SERVER, "--sizes=70,30", "--bucket-count=40", "--batch-size=50",
-                     "--single-rounds=100", "--read-rounds=5"]
+                     "--single-rounds=100", "--read-ms=5", "--snapshots=2", "--restarts=2"]
         for more in (["--order=key", "--values=large"], ["--wal=true", "--wal-fsync=false"]):
             result = self.run_json("karma_volume_load_test", *arguments, *more)
             self.assertEqual([(size["keys"], size["days"], size["verified"]) for size in result["sizes"]],
@@ -134,7 +134,10 @@ class LoadPrograms(unittest.TestCase):
                     self.assertGreater(size[name], 0, name)
         status, out, _ = program("karma_volume_load_test", *arguments)
         self.assertEqual(status, 0)
-        self.assertEqual(out.count("totals, before and after the restart"), 2)
+        self.assertEqual(out.count("totals, before and after the restarts"), 2)
+        sizes = self.run_json("karma_volume_load_test", *arguments, "--only-write=true")["sizes"]
+        self.assertEqual([(size["verified"], size["rss_bytes_per_point"] > 0, "restore_ms" in size) for size in sizes],
+                         [("exact", True, False)] * 2)
 
     def test_a_server_that_dies_is_told(self):
         with socket.create_server(("127.0.0.1", 0)) as nobody:

@@ -50,6 +50,18 @@ TEST_F(PosixFileSystem, ReadsBackWhatWasWritten) {
   EXPECT_EQ(read_file(files_, path("a")).value(), "hell");
 }
 
+TEST_F(PosixFileSystem, WhatIsStartedEarlyIsStillSynced) {
+  auto file = files_.open(path("a"), Open::create_new);
+  ASSERT_TRUE(file.ok());
+  const std::string bytes(100000, 'x');
+  ASSERT_TRUE((*file)->write_at(0, bytes).ok());
+  (*file)->start_sync(0, 50000);
+  (*file)->start_sync(90000, 1000000);  // a hint: also beyond the end it does no harm
+  ASSERT_TRUE((*file)->write_at(bytes.size(), "end").ok());
+  EXPECT_TRUE((*file)->sync().ok());
+  EXPECT_EQ(read_file(files_, path("a")).value(), bytes + "end");
+}
+
 TEST_F(PosixFileSystem, OpenKeepsOrRefusesWhatExists) {
   EXPECT_FALSE(files_.open(path("a"), Open::read).ok());
   EXPECT_TRUE(files_.open(path("a"), Open::create_new).ok());

@@ -84,6 +84,59 @@ TEST(TreeEncoder, WritesTheBytesOfKarma10) {
                              "a5 746f74616c cd0136 80 80"));
 }
 
+// MessagePack by its book: the smallest form of an unsigned integer.
+std::string integer(std::uint64_t number) {
+  const int bytes = number < 0x80 ? 0 : number <= 0xff ? 1 : number <= 0xffff ? 2 : number <= 0xffffffff ? 4 : 8;
+  if (bytes == 0) return std::string(1, static_cast<char>(number));
+  std::string text(1, static_cast<char>(bytes == 1 ? 0xcc : bytes == 2 ? 0xcd : bytes == 4 ? 0xce : 0xcf));
+  for (int byte = bytes; byte-- > 0;) text += static_cast<char>(number >> (8 * byte));
+  return text;
+}
+
+TEST(TreeCodec, EveryKindOfBucketWithEveryKindOfValueHasItsBytes) {
+  const std::vector<std::uint64_t> edges = {1,          0x7f,       0x80,       0x81,        0xcc,        0xce,
+                                            0xff,       0x100,      0xffff,     0x10000,     0x10001,     20260131,
+                                            0x7fffffff, 0xce000000, 0xffffffff, 0x100000000, 0x100000001, 1ull << 63};
+  for (const std::uint64_t value : edges) {
+    std::map<std::uint64_t, std::uint64_t> days;
+    std::string table;
+    std::uint64_t total = 0;
+    for (const std::uint64_t bucket : edges) {
+      if (total > ~std::uint64_t{0} - value) break;
+      days[bucket] = value;
+      table += integer(bucket) + integer(value);
+      total += value;
+    }
+    std::string map = days.size() < 16 ? std::string(1, static_cast<char>(0x80 | days.size()))
+                                       : std::string("\xde\0", 2) + static_cast<char>(days.size());
+    const std::string bytes = tree_with(std::string("\x2a\x82") + kTable + map + table + kTotal + integer(total));
+    EXPECT_EQ(encode({{42, days}}), bytes) << value;
+    Counters found;
+    const auto facts = decode(bytes, &found);
+    ASSERT_TRUE(facts.ok()) << value;
+    EXPECT_EQ(facts->oddities(), "");
+    EXPECT_EQ(found, (Counters{{42, days}})) << value;
+  }
+}
+
+TEST(TreeDecoder, TakesValuesInLongerFormsThanTheyNeed) {
+  const std::string bucket = integer(20260505);
+  for (const char* const hex : {"05", "cc05", "cd0005", "ce00000005", "cf0000000000000005", "d005", "d10005",
+                                "d200000005", "d30000000000000005"}) {
+    Counters found;
+    const auto facts =
+        decode(tree_with(std::string("\x2a\x82") + kTable + "\x81" + bucket + bytes_of(hex) + kTotal + "\x05"), &found);
+    ASSERT_TRUE(facts.ok()) << hex;
+    EXPECT_EQ(found, (Counters{{42, {{20260505, 5}}}})) << hex;
+  }
+  for (const char* const hex :
+       {"d0ff", "d1ffff", "d2ffffffff", "e0", "ff", "c0", "c2", "ca00000000", "a0", "80", "90"}) {
+    const auto facts =
+        decode(tree_with(std::string("\x2a\x82") + kTable + "\x81" + bucket + bytes_of(hex) + kTotal + "\x05"));
+    EXPECT_FALSE(facts.ok()) << hex;
+  }
+}
+
 TEST(TreeEncoder, WritesAnEmptySeriesInThirtyFourBytes) {
   EXPECT_EQ(encode({}), kHead + std::string(9, '\x80'));
   EXPECT_EQ(encode({}).size(), 34u);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -231,6 +232,56 @@ TEST_F(CounterTest, AssignChoosesTheFormThatGrowingWouldHave) {
   EXPECT_EQ(assign({at(0, 1), at(1, kMax - 1)}), CounterForm::dense_8);
   EXPECT_EQ(assign({at(0, 1), at(1000, 1)}), CounterForm::sparse);
   EXPECT_EQ(assign({at(0, 1), {Bucket::of_number(20260231), 1}}), CounterForm::sparse);
+}
+
+TEST_F(CounterTest, AssignRefusesWhatIsNotInOrderOrTooLarge) {
+  const Bucket first = Bucket::of_day(kStart);
+  const Bucket second = Bucket::of_day(kStart + 1);
+  const std::vector<std::vector<Point>> bad = {{{first, 0}},
+                                               {{first, 1}, {second, 0}},
+                                               {{second, 1}, {first, 1}},
+                                               {{first, 1}, {first, 1}},
+                                               {{first, kMax}, {second, 1}}};
+  for (const std::vector<Point>& points : bad) {
+    EXPECT_FALSE(counter.assign(points));
+    EXPECT_TRUE(counter.empty());
+    counter.check_invariants();
+  }
+  EXPECT_TRUE(counter.assign({}));
+  EXPECT_TRUE(counter.empty());
+}
+
+// Months are told apart by numbers alone, and one look at the calendar has to do for each.
+TEST_F(CounterTest, DaysAroundTheEndOfEveryMonthComeBack) {
+  for (const std::int32_t first : {kFirstCalendarDay, -25560, 10900, kStart, kLastCalendarDay - 800}) {
+    for (std::int32_t begin = first; begin < first + 40; begin += 3) {
+      std::vector<Point> all;
+      for (std::int32_t day = begin; day <= std::min(first + 800, kLastCalendarDay); ++day) {
+        if (day % 7 != 0) all.push_back({Bucket::of_day(day), static_cast<std::uint64_t>(day - begin) % 300 + 1});
+      }
+      counter.release();
+      ASSERT_TRUE(counter.assign(all));
+      counter.check_invariants();
+      EXPECT_EQ(counter.form(), CounterForm::dense_2);
+      EXPECT_EQ(points(), all);
+      EXPECT_EQ(counter.value(Day(all.back().bucket)), all.back().value);
+    }
+  }
+}
+
+TEST_F(CounterTest, BucketsThatAreNoDatesStayWhatTheyAreInAnyPlace) {
+  for (const std::uint64_t wrong : {20260100u, 20260132u, 20260199u, 20260200u, 20260229u, 20260231u, 20260301u}) {
+    std::vector<Point> all;
+    for (const std::uint64_t number : {20260129u, 20260130u, 20260131u, 20260201u, 20260202u, 20260228u, 20260302u})
+      all.push_back({Bucket::of_number(number), number % 100});
+    const auto after = [&](const Point& point) { return point.bucket.number() > wrong; };
+    all.insert(std::find_if(all.begin(), all.end(), after), {Bucket::of_number(wrong), 7});
+    counter.release();
+    ASSERT_TRUE(counter.assign(all));
+    counter.check_invariants();
+    EXPECT_EQ(counter.form() == CounterForm::sparse, !Bucket::of_number(wrong).day().has_value()) << wrong;
+    EXPECT_EQ(points(), all);
+  }
 }
 
 TEST(DayRange, FindsTheDaysBetweenNumbersThatAreNoDates) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/check.h"
 #include "io/path.h"
 
 namespace karma::test {
@@ -89,6 +90,13 @@ class CrashableFileSystem::OpenFile final : public File {
     if (Verdict verdict = files_.begin(Operation::read, path_); verdict.error) return *verdict.error;
     if (offset >= node_->content.size()) return std::size_t{0};
     return node_->content.copy(into, length, offset);
+  }
+
+  // What of it reaches the disk a crash decides anyway: unsynced bytes may be lost, kept, or some of them.
+  void start_sync(std::uint64_t offset, std::uint64_t length) override {
+    const std::lock_guard lock(files_.mutex_);
+    KARMA_CHECK(offset + length <= node_->content.size());
+    files_.started_bytes_ += length;
   }
 
   Status sync() override {
@@ -242,6 +250,11 @@ void CrashableFileSystem::change_name(NameChange change) {
 std::uint64_t CrashableFileSystem::count(Operation operation) const {
   const std::lock_guard lock(mutex_);
   return counts_[static_cast<std::size_t>(operation)];
+}
+
+std::uint64_t CrashableFileSystem::started_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return started_bytes_;
 }
 
 std::uint64_t CrashableFileSystem::changes() const {

@@ -69,6 +69,7 @@ class CrashableFileSystem final : public FileSystem {
 
   std::uint64_t count(Operation operation) const;  // calls so far, failed ones too
   std::uint64_t changes() const;                   // calls that change something: all kinds but open and read
+  std::uint64_t started_bytes() const;             // told to File::start_sync so far
   std::optional<std::string> content(const std::string& path) const;
   void edit(const std::string& path, std::string content);  // created if missing
   void erase(const std::string& path);
@@ -115,6 +116,7 @@ class CrashableFileSystem final : public FileSystem {
   bool power_is_off_ = false;
   std::mt19937_64 random_;
   std::function<void()> before_sync_;
+  std::uint64_t started_bytes_ = 0;
 };
 
 }  // namespace karma::test
