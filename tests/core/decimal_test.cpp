@@ -37,7 +37,11 @@ TEST(Decimal, AroundPowersOfTenAndUpToTheLargest) {
 
 std::uint64_t read(std::string_view text, std::size_t digits) {
   std::uint64_t number = 77;
-  EXPECT_EQ(read_decimal(text.data(), text.data() + text.size(), number), text.data() + digits) << text;
+  const char* const end = text.data() + text.size();
+  EXPECT_EQ(read_decimal(text.data(), end, number), text.data() + digits) << text;
+  std::uint64_t counted = 77;
+  EXPECT_EQ(read_decimal_of_any_length(text.data(), end, counted), text.data() + digits) << text;
+  EXPECT_EQ(counted, number) << text;
   return number;
 }
 
