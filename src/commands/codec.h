@@ -60,6 +60,8 @@ class Decoder {
   void keys(std::span<const Key>& keys);
   // [[key, bucket, value], …] with values of at least `least`.
   void items(std::span<const Item>& items, std::uint64_t least);
+  // The same. `text` is that of the request, if a log entry may hold it as it stands; else empty.
+  void items_as_written(std::span<const Item>& items, std::string_view& text);
   // [{"series":…,"key":…}, …]
   void series_keys(std::span<const SeriesKey>& items);
   void bucket(Bucket& bucket);        // `date` or `bucket`, default today
@@ -119,6 +121,7 @@ class Encoder {
   void no_series() {}
   void keys(std::span<const Key> keys);
   void items(std::span<const Item> items, std::uint64_t least);
+  void items_as_written(std::span<const Item> items, std::string_view text);
   void bucket(Bucket bucket);
   void amount(std::uint64_t value);
   void range(BucketRange range);
@@ -146,6 +149,7 @@ class FieldLister {
   void no_series() {}
   void keys(std::span<const Key>&) { add("keys"); }
   void items(std::span<const Item>&, std::uint64_t) { add("items"); }
+  void items_as_written(std::span<const Item>&, std::string_view&) { add("items"); }
   void series_keys(std::span<const SeriesKey>&) { add("items"); }
   void bucket(Bucket&) { add("[bucket]"); }
   void amount(std::uint64_t&) { add("[value]"); }
