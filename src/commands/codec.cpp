@@ -137,7 +137,7 @@ void Decoder::keys(std::span<const Key>& keys) {
   keys = found.first(count);
 }
 
-void Decoder::items(std::span<const Item>& items, std::uint64_t least) {
+void Decoder::items(std::span<const Item>& items, std::string_view& text, std::uint64_t least) {
   const Value* value;
   if (!required(Field::items, value)) return;
   if (value->type != Type::array) return fail("Field items must be an array");
@@ -159,6 +159,8 @@ void Decoder::items(std::span<const Item>& items, std::uint64_t least) {
   if (!each_triple(*value, fields_.numbers(), take))
     return fail("Each item must be [key, bucket, value], unsigned 64-bit integers");
   items = found.first(count);
+  // Numbers that are kept have one form only, so without blanks it is what the encoder would write.
+  if (strict() && value->kept && !fields_.numbers().blanks()) text = value->text;
 }
 
 void Decoder::series_keys(std::span<const SeriesKey>& items) {
@@ -346,7 +348,12 @@ void Encoder::keys(std::span<const Key> keys) {
   out_.commit(static_cast<std::size_t>(to - begin));
 }
 
-void Encoder::items(std::span<const Item> items, std::uint64_t) {
+void Encoder::items(std::span<const Item> items, std::string_view text, std::uint64_t) {
+  if (!text.empty()) {
+    out_.append(R"(,"items":)");
+    out_.append(text);
+    return;
+  }
   out_.append(R"(,"items":[)");
   char* const begin = out_.reserve(items.size() * (3 * kDecimalRoom + std::size_t{5}) + 1);
   char* to = begin;

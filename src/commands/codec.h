@@ -58,8 +58,9 @@ class Decoder {
   void no_key();     // refused where the caller must have meant something else
   void no_series();  // likewise
   void keys(std::span<const Key>& keys);
-  // [[key, bucket, value], …] with values of at least `least`.
-  void items(std::span<const Item>& items, std::uint64_t least);
+  // [[key, bucket, value], …] with values of at least `least`. `text` is that of the request, for as long as that is
+  // there, if a log entry may hold it as it stands; else empty.
+  void items(std::span<const Item>& items, std::string_view& text, std::uint64_t least);
   // [{"series":…,"key":…}, …]
   void series_keys(std::span<const SeriesKey>& items);
   void bucket(Bucket& bucket);        // `date` or `bucket`, default today
@@ -118,7 +119,7 @@ class Encoder {
   void no_key() {}
   void no_series() {}
   void keys(std::span<const Key> keys);
-  void items(std::span<const Item> items, std::uint64_t least);
+  void items(std::span<const Item> items, std::string_view text, std::uint64_t least);
   void bucket(Bucket bucket);
   void amount(std::uint64_t value);
   void range(BucketRange range);
@@ -145,7 +146,7 @@ class FieldLister {
   void no_key() {}
   void no_series() {}
   void keys(std::span<const Key>&) { add("keys"); }
-  void items(std::span<const Item>&, std::uint64_t) { add("items"); }
+  void items(std::span<const Item>&, std::string_view&, std::uint64_t) { add("items"); }
   void series_keys(std::span<const SeriesKey>&) { add("items"); }
   void bucket(Bucket&) { add("[bucket]"); }
   void amount(std::uint64_t&) { add("[value]"); }

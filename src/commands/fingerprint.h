@@ -27,14 +27,7 @@ class Fingerprinter {
     builder_.count("keys_count", keys.size());
     for (const Key key : keys) builder_.number("key_value", key.value);
   }
-  void items(std::span<const Item> items, std::uint64_t) {
-    builder_.count("items_count", items.size());
-    for (const Item& item : items) {
-      builder_.number("item_key", item.key.value);
-      builder_.number("item_bucket", item.bucket.number());
-      builder_.number("item_value", item.value);
-    }
-  }
+  void items(std::span<const Item> items, std::string_view, std::uint64_t) { builder_.items(items); }
   void bucket(Bucket bucket) { builder_.number("bucket", bucket.number()); }
   void amount(std::uint64_t value) { builder_.number("value", value); }
   void range(BucketRange range) {

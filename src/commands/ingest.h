@@ -37,6 +37,7 @@ struct IngestChunk {
   SeriesName series;
   std::uint64_t number = 0;
   std::span<const Item> items;
+  std::string_view items_text;  // of the request, until it is encoded
   std::uint64_t sum = 0;
   store::Fingerprint fingerprint{};
   std::chrono::steady_clock::time_point decoded;  // for the statistics alone
@@ -45,7 +46,7 @@ struct IngestChunk {
     fields.stream_id(self.stream_id);
     fields.series(self.series);
     fields.chunk_seq(self.number);
-    fields.items(self.items, 0);
+    fields.items(self.items, self.items_text, 0);
   }
   // Behind the fields, still on the thread that decodes: hashing thousands of items is not for the writer.
   Status check();

@@ -14,11 +14,12 @@ struct SeriesBatchAdd {
   static constexpr std::size_t kMaxReplyBytes = 64;
   SeriesName series;
   std::span<const Item> items;
+  std::string_view items_text;  // of the request, until it is encoded
 
   static void describe(auto& self, auto& fields) {
     fields.series(self.series);
     fields.granularity_day();
-    fields.items(self.items, 1);
+    fields.items(self.items, self.items_text, 1);
   }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
@@ -31,11 +32,12 @@ struct SeriesBatchSet {
   static constexpr std::size_t kMaxReplyBytes = 32;
   SeriesName series;
   std::span<const Item> items;
+  std::string_view items_text;  // of the request, until it is encoded
 
   static void describe(auto& self, auto& fields) {
     fields.series(self.series);
     fields.granularity_day();
-    fields.items(self.items, 0);
+    fields.items(self.items, self.items_text, 0);
   }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;

@@ -21,14 +21,16 @@ class Arena {
   static constexpr std::size_t kBlockBytes = 16 * 1024;
   static constexpr std::size_t kKeptBytes = 256 * 1024;  // reset() gives back what is beyond
 
+  Arena() = default;
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
   void* allocate(std::size_t bytes, std::size_t alignment) {
-    std::size_t at = (used_ + alignment - 1) & ~(alignment - 1);
-    if (current_ >= blocks_.size() || at + bytes > blocks_[current_].size) {
-      next_block(bytes + alignment);
-      at = 0;
-    }
-    used_ = at + bytes;
-    return blocks_[current_].data.get() + at;
+    const std::size_t gap = -reinterpret_cast<std::uintptr_t>(at_) & (alignment - 1);
+    if (gap + bytes > static_cast<std::size_t>(end_ - at_)) return allocate_in_next_block(bytes, alignment);
+    char* const allocated = at_ + gap;
+    at_ = allocated + bytes;
+    return allocated;
   }
 
   template <class T, class... Args>
@@ -56,8 +58,7 @@ class Arena {
     std::size_t count = 0;
     while (count < blocks_.size() && kept + blocks_[count].size <= kKeptBytes) kept += blocks_[count++].size;
     blocks_.resize(count);
-    current_ = 0;
-    used_ = 0;
+    enter(0);
   }
 
   // What it holds on to, in bytes.
@@ -73,19 +74,27 @@ class Arena {
     std::size_t size = 0;
   };
 
-  void next_block(std::size_t bytes) {
-    if (!blocks_.empty() && current_ < blocks_.size()) ++current_;
-    while (current_ < blocks_.size() && blocks_[current_].size < bytes) ++current_;
-    if (current_ == blocks_.size()) {
-      const std::size_t size = bytes < kBlockBytes ? kBlockBytes : bytes;
+  void* allocate_in_next_block(std::size_t bytes, std::size_t alignment) {
+    const std::size_t room = bytes + alignment;
+    std::size_t next = at_ == nullptr ? 0 : current_ + 1;
+    while (next < blocks_.size() && blocks_[next].size < room) ++next;
+    if (next == blocks_.size()) {
+      const std::size_t size = room < kBlockBytes ? kBlockBytes : room;
       blocks_.push_back({std::unique_ptr<char[]>(new char[size]), size});
     }
-    used_ = 0;
+    enter(next);
+    return allocate(bytes, alignment);
+  }
+  void enter(std::size_t block) {
+    current_ = block;
+    at_ = block < blocks_.size() ? blocks_[block].data.get() : nullptr;
+    end_ = block < blocks_.size() ? at_ + blocks_[block].size : nullptr;
   }
 
   std::vector<Block> blocks_;
-  std::size_t current_ = 0;
-  std::size_t used_ = 0;
+  std::size_t current_ = 0;  // the block that is being filled
+  char* at_ = nullptr;       // what is free of it
+  char* end_ = nullptr;
 };
 
 }  // namespace karma

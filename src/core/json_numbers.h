@@ -20,6 +20,8 @@ class Numbers {
   // 0: nothing is kept; 1: [n, …]; 3: [[n, n, n], …].
   std::size_t row() const { return row_; }
   std::span<const std::uint64_t> all() const { return {numbers_.get(), size_}; }
+  // Whether white space stands between them.
+  bool blanks() const { return blanks_; }
 
   void clear() { row_ = size_ = 0; }
   // The end of the array that begins at `at`; nullptr, and nothing is kept, if it is another one or no JSON.
@@ -30,6 +32,7 @@ class Numbers {
   std::unique_ptr<std::uint64_t[]> numbers_;  // room for most_, made when it is needed
   std::size_t size_ = 0;
   std::size_t row_ = 0;
+  bool blanks_ = false;
 };
 
 }  // namespace karma::json

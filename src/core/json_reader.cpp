@@ -1,8 +1,11 @@
 #include "core/json_reader.h"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cstring>
+
+#include "core/hex.h"
 
 namespace karma::json {
 namespace {
@@ -13,19 +16,12 @@ constexpr std::uint64_t kTenTo19 = 10000000000000000000U;
 
 bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
 
-int hex_digit(char byte) {
-  if (is_digit(byte)) return byte - '0';
-  if (byte >= 'a' && byte <= 'f') return byte - 'a' + 10;
-  if (byte >= 'A' && byte <= 'F') return byte - 'A' + 10;
-  return -1;
-}
-
 // Reads XXXX of \uXXXX; -1 if it is none.
 int read_hex4(const char* at, const char* end) {
   if (end - at < 4) return -1;
   int code = 0;
   for (int i = 0; i < 4; ++i) {
-    const int digit = hex_digit(at[i]);
+    const int digit = std::max(hex_digit(at[i], 'a'), hex_digit(at[i], 'A'));
     if (digit < 0) return -1;
     code = code * 16 + digit;
   }

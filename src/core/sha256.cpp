@@ -6,6 +6,8 @@
 #include <bit>
 #include <cstring>
 
+#include "core/hex.h"
+
 namespace karma {
 namespace {
 
@@ -191,13 +193,9 @@ std::string to_hex(const Sha256Digest& digest) {
 
 bool parse_hex(std::string_view text, Sha256Digest& digest) {
   if (text.size() != kSha256HexBytes) return false;
-  const auto nibble = [](char digit) {
-    if (digit >= '0' && digit <= '9') return digit - '0';
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-  };
   for (std::size_t i = 0; i < digest.size(); ++i) {
-    const int high = nibble(text[2 * i]);
-    const int low = nibble(text[2 * i + 1]);
+    const int high = hex_digit(text[2 * i], 'a');
+    const int low = hex_digit(text[2 * i + 1], 'a');
     if (high < 0 || low < 0) return false;
     digest[i] = static_cast<std::uint8_t>(high << 4 | low);
   }

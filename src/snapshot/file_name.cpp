@@ -3,6 +3,7 @@
 #include <charconv>
 #include <limits>
 
+#include "core/hex.h"
 #include "snapshot/manager.h"
 
 namespace karma::snapshot {
@@ -15,12 +16,6 @@ constexpr std::size_t kMaxNameBytes = 200;
 constexpr std::size_t kAbridgedStartBytes = 60;
 // There must be room for later ones.
 constexpr std::int64_t kLatestTimestamp = std::numeric_limits<std::int64_t>::max() / 2;
-
-int hex_digit(char byte) {
-  if (byte >= '0' && byte <= '9') return byte - '0';
-  if (byte >= 'A' && byte <= 'F') return byte - 'A' + 10;
-  return -1;
-}
 
 std::string escape(std::string_view name) {
   std::string escaped;
@@ -44,8 +39,8 @@ std::optional<std::string> unescape(std::string_view escaped) {
       continue;
     }
     if (escaped.size() - at < 3) return {};
-    const int high = hex_digit(escaped[at + 1]);
-    const int low = hex_digit(escaped[at + 2]);
+    const int high = hex_digit(escaped[at + 1], 'A');
+    const int low = hex_digit(escaped[at + 2], 'A');
     if (high < 0 || low < 0) return {};
     name += static_cast<char>(high * 16 + low);
     at += 2;

@@ -10,8 +10,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
+#include <span>
 #include <string_view>
+
+#include <karma/types.h>
 
 #include "core/decimal.h"
 #include "core/sha256.h"
@@ -21,6 +25,10 @@ namespace karma::store {
 using Fingerprint = Sha256Digest;
 
 // Not thread-safe. Inline, because names are constants: their copying then costs next to nothing.
+//
+// The lines of a list are written a little ahead of those that are hashed, a block at a time: hashing is one chain of
+// instructions that wait for each other, beside which the processor writes the next lines for nothing, unless it must
+// wait for bytes written just before.
 class FingerprintBuilder {
  public:
   // `command` is the internal name: "increment".
@@ -33,7 +41,8 @@ class FingerprintBuilder {
     *to++ = ':';
     used_ = static_cast<std::size_t>(to - pending_);
     if (used_ + value.size() + 1 > sizeof(pending_)) {
-      hash(used_);
+      hash(used_ - hashed_);
+      make_room();
       if (value.size() + 1 > sizeof(pending_)) {
         sha_.update(value);
         value = {};
@@ -46,22 +55,46 @@ class FingerprintBuilder {
   }
   void number(std::string_view name, std::uint64_t value) { decimal_line(name, 'u', value); }
   void count(std::string_view name, std::size_t value) { decimal_line(name, 'i', value); }
+  void items(std::span<const Item> items) {
+    count("items_count", items.size());
+    for (const Item& item : items) {
+      char* to = begin_lines(kItemRoom);
+      to = number_line(to, "item_key:u:", item.key.value);
+      to = number_line(to, "item_bucket:u:", item.bucket.number());
+      to = number_line(to, "item_value:u:", item.value);
+      used_ = static_cast<std::size_t>(to - pending_);
+    }
+  }
   void absent(std::string_view name) { end_line(begin_line(name, 'n')); }
 
   Fingerprint finish() {
-    hash(used_);
+    hash(used_ - hashed_);
     return sha_.finish();
   }
 
  private:
-  static constexpr std::size_t kBlockBytes = 64;  // of SHA-256
+  static constexpr std::size_t kAtOnce = 64;  // whole blocks, so that the hash need not piece them together
+  static constexpr std::size_t kAhead = 4 * kAtOnce;
+
+  static constexpr std::size_t kItemRoom = 3 * (16 + kDecimalRoom);
 
   static char* append(char* to, std::string_view text) { return std::copy(text.begin(), text.end(), to); }
-  // Field names are short, so that a line without its text always fits into an empty buffer.
+  template <std::size_t kSize>
+  static char* number_line(char* to, const char (&head)[kSize], std::uint64_t value) {
+    std::memcpy(to, head, kSize - 1);
+    to = write_decimal(to + kSize - 1, value);
+    *to++ = '\n';
+    return to;
+  }
+  // Where lines of up to `room` bytes go.
+  char* begin_lines(std::size_t room) {
+    while (used_ - hashed_ >= kAhead + kAtOnce) hash(kAtOnce);
+    if (used_ + room > sizeof(pending_)) make_room();
+    return pending_ + used_;
+  }
+  // Field names are short, so that a line without its text always fits behind what is ahead.
   char* begin_line(std::string_view name, char type) {
-    // Whole blocks, so that the hash need not piece them together.
-    if (used_ + name.size() + kDecimalRoom + 8 > sizeof(pending_)) hash(used_ / kBlockBytes * kBlockBytes);
-    char* to = append(pending_ + used_, name);
+    char* to = append(begin_lines(name.size() + kDecimalRoom + 8), name);
     *to++ = ':';
     *to++ = type;
     return to;
@@ -76,14 +109,19 @@ class FingerprintBuilder {
     end_line(write_decimal(to, value));
   }
   void hash(std::size_t bytes) {
-    sha_.update({pending_, bytes});
-    std::copy(pending_ + bytes, pending_ + used_, pending_);
-    used_ -= bytes;
+    sha_.update({pending_ + hashed_, bytes});
+    hashed_ += bytes;
+  }
+  void make_room() {
+    used_ -= hashed_;
+    std::memmove(pending_, pending_ + hashed_, used_);
+    hashed_ = 0;
   }
 
   Sha256 sha_;
+  std::size_t hashed_ = 0;
   std::size_t used_ = 0;
-  char pending_[512];
+  char pending_[2048];
 };
 
 }  // namespace karma::store

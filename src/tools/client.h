@@ -53,6 +53,8 @@ class Client {
   void begin_request(Buffer& line, std::string_view op) const;
   // `line` without its end. Only queued: receive() sends.
   void send(std::string_view line);
+  // Where send() puts it, for those who write long requests in place, with the line end.
+  Buffer& queue() { return out_; }
   std::size_t unsent() const { return out_.size() - sent_; }
   // The next reply.
   Result<Reply> receive();
@@ -79,7 +81,7 @@ class Client {
 
 // Requests number `next` to `end` - 1, many of them under way at a time. `ask` writes a request, `take` gets its reply.
 // `next` is the first one that is not answered; after a lost connection it tells where to go on. A failure of `ask` or
-// `take` ends it and closes the connection.
+// `take` ends it and closes the connection. `line` may hold others already: `ask` appends.
 using Ask = std::function<Status(std::uint64_t number, Buffer& line)>;
 using Take = std::function<Status(std::uint64_t number, const Reply& reply)>;
 Status converse(Client& client, std::uint64_t& next, std::uint64_t end, const Ask& ask, const Take& take);

@@ -165,7 +165,7 @@ class Import {
     line.append(R"(,"chunk_seq":)");
     json::append_number(line, chunk + 1);
     line.append(R"(,"items":)");
-    if (Status status = append_chunk(*file_, plan_, chunk, reader_, line); !status.ok()) return status;
+    if (Status status = append_chunk(*file_, plan_, chunk, reader_, scratch_, line); !status.ok()) return status;
     line.append('}');
     return {};
   }
@@ -257,6 +257,7 @@ class Import {
   Client client_;
   Retry retry_;
   std::unique_ptr<File> file_;
+  Buffer scratch_;
   Cut cut_;
   ImportPlan plan_;
   std::string stream_id_;

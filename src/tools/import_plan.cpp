@@ -1,10 +1,12 @@
 #include "tools/import_plan.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 
 #include "core/crc32c.h"
+#include "core/short_text.h"
 #include "tools/line_source.h"
 
 namespace karma::tools {
@@ -13,77 +15,155 @@ namespace {
 constexpr std::size_t kOtherBytesStep = 512;
 constexpr std::size_t kLongestItemBytes = 20 + 8 + 20 + 4 + 1;  // with its comma
 constexpr std::size_t kMaxBadLines = 10;
-constexpr std::uint64_t kLinesPerProgress = 4096;
 constexpr std::size_t kContentDigits = 16;
 constexpr std::size_t kStreamIdDigits = 40;
 
-// The first pass, line by line.
+using OnBadLine = std::function<void(std::uint64_t line, const Error& error)>;
+
+// The first pass.
 class Planner {
  public:
-  Planner(PointsReader& reader, bool zero_allowed, const Cut& cut)
-      : reader_(reader), zero_allowed_(zero_allowed), cut_(cut) {}
+  Planner(PointsReader& reader, bool zero_allowed, const Cut& cut, const OnBadLine& on_bad_line)
+      : reader_(reader), zero_allowed_(zero_allowed), cut_(cut), on_bad_line_(on_bad_line) {}
 
-  // What is wrong with the line, if anything.
-  Status take(const Line& line) {
-    Result<std::optional<Item>> item = reader_.read(line.text);
-    if (!item) return item.error();
-    if (*item) {
-      if ((*item)->value == 0 && !zero_allowed_)
-        return validation_error("the value must be greater than 0 (mode set deletes points by 0)");
-      add(**item, line.offset);
+  // Returns how many lines they are; fails if there are too many wrong ones.
+  Result<std::uint64_t> take(std::string_view lines, std::uint64_t offset) {
+    const std::uint64_t before = lines_;
+    const char* at = lines.data();
+    const char* const end = at + lines.size();
+    const char* unsummed = at;
+    while (at != end) {
+      const char* const line = at;
+      ++lines_;
+      std::optional<Item> item;
+      std::size_t bytes = 0;
+      // Nearly all lines of nearly all files.
+      if (reader_.takes_plain()) item = take_plain_line(at, end);
+      if (item) {
+        bytes = static_cast<std::size_t>(at - line) - 1 + kBrackets;
+      } else {
+        Result<std::optional<Item>> read = reader_.read(line_at(at, end));
+        if (!read) {
+          if (Status status = bad_line(read.error()); !status.ok()) return status.error();
+          continue;
+        }
+        if (!*read) continue;
+        item = **read;
+        bytes = item_bytes(*item);
+      }
+      if (item->value == 0 && !zero_allowed_) {
+        const Error zero = validation_error("the value must be greater than 0 (mode set deletes points by 0)");
+        if (Status status = bad_line(zero); !status.ok()) return status.error();
+        continue;
+      }
+      if (is_full(*item, bytes + 1)) {
+        checksum({unsummed, line});
+        unsummed = line;
+        plan_.chunks.push_back({.offset = offset + static_cast<std::uint64_t>(line - lines.data())});
+        bytes_ = sum_ = 0;
+      }
+      ++plan_.chunks.back().items;
+      ++plan_.points;
+      bytes_ += bytes + 1;
+      sum_ += item->value;
     }
-    if (!plan.chunks.empty()) checksum(line);
-    return {};
+    checksum({unsummed, end});
+    plan_.end = offset + lines.size();
+    if (!lines.ends_with('\n')) {
+      checksum("\n");
+      ++plan_.end;
+    }
+    return lines_ - before;
   }
 
-  ImportPlan plan;
+  Result<ImportPlan> finish(const Sha256Digest& content) {
+    if (bad_lines_ > 0) return validation_error(std::to_string(bad_lines_) + " wrong lines");
+    plan_.content = content;
+    plan_.plain = reader_.all_plain();
+    return std::move(plan_);
+  }
 
  private:
-  void add(const Item& item, std::uint64_t offset) {
-    const std::size_t bytes = item_bytes(item) + 1;
-    const bool full = plan.chunks.empty() || plan.chunks.back().items == cut_.max_items ||
-                      bytes_ + bytes > cut_.max_bytes || item.value > std::numeric_limits<std::uint64_t>::max() - sum_;
-    if (full) {
-      plan.chunks.push_back({.offset = offset});
-      bytes_ = sum_ = 0;
-    }
-    ++plan.chunks.back().items;
-    ++plan.points;
-    bytes_ += bytes;
-    sum_ += item.value;
+  static constexpr std::size_t kBrackets = 2;  // around the text of a plain line
+
+  // Moves behind it.
+  static std::string_view line_at(const char*& at, const char* end) {
+    const char* const line = at;
+    const void* const found = std::memchr(line, '\n', static_cast<std::size_t>(end - line));
+    const char* const line_end = found == nullptr ? end : static_cast<const char*>(found);
+    at = found == nullptr ? end : line_end + 1;
+    return {line, line_end};
   }
 
-  void checksum(const Line& line) {
-    std::uint32_t& sum = plan.chunks.back().checksum;
-    sum = crc32c("\n", crc32c(line.text, sum));
+  Status bad_line(const Error& error) {
+    on_bad_line_(lines_, error);
+    return ++bad_lines_ == kMaxBadLines ? validation_error("there may be more wrong lines") : Status();
+  }
+
+  // Does the item not fit into the last chunk? `bytes` is with its comma.
+  bool is_full(const Item& item, std::size_t bytes) const {
+    return plan_.chunks.empty() || plan_.chunks.back().items == cut_.max_items || bytes_ + bytes > cut_.max_bytes ||
+           item.value > std::numeric_limits<std::uint64_t>::max() - sum_;
+  }
+
+  // What stands before the first chunk is in none.
+  void checksum(std::string_view lines) {
+    if (plan_.chunks.empty()) return;
+    std::uint32_t& sum = plan_.chunks.back().checksum;
+    sum = crc32c(lines, sum);
   }
 
   PointsReader& reader_;
   const bool zero_allowed_;
   const Cut& cut_;
+  const OnBadLine& on_bad_line_;
+  ImportPlan plan_;
+  std::uint64_t lines_ = 0;
+  std::size_t bad_lines_ = 0;
   std::uint64_t bytes_ = 0;  // of the last chunk
   std::uint64_t sum_ = 0;
 };
 
+// What append_plain() reads and writes beyond the end.
+constexpr std::size_t kWord = sizeof(std::uint64_t);
+
+// Where among eight bytes the first line end is; 8 if there is none.
+std::size_t line_end_in(std::uint64_t bytes) {
+  constexpr std::uint64_t kEach = 0x0101010101010101;
+  const std::uint64_t zero_at_end = bytes ^ kEach * '\n';
+  // The lowest bit that is set is in the first byte that is zero.
+  return static_cast<std::size_t>(std::countr_zero((zero_at_end - kEach) & ~zero_at_end & kEach << 7)) / 8;
+}
+
 // Lines whose text is that of their item: the first pass has read them, and the checksum says that they are the same.
-Status append_plain(std::string_view lines, Buffer& out) {
-  char* to = out.reserve(lines.size() * 3 + 2);
+// They end with a line end, behind which kWord bytes may be read.
+void append_plain(std::string_view lines, Buffer& out) {
+  char* to = out.reserve(lines.size() * 3 + 2 + kWord);
   char* const begin = to;
+  const char* at = lines.data();
+  const char* const end = at + lines.size();
   *to++ = '[';
-  while (!lines.empty()) {
-    const std::size_t size = lines.find('\n');
-    if (size > 0) {
-      *to++ = '[';
-      std::memcpy(to, lines.data(), size);
+  while (at != end) {
+    char* const item = to++;
+    std::size_t size;
+    do {
+      const auto bytes = detail::load<std::uint64_t>(at);
+      std::memcpy(to, &bytes, kWord);
+      size = line_end_in(bytes);
+      at += size;
       to += size;
-      *to++ = ']';
-      *to++ = ',';
+    } while (size == kWord);
+    ++at;
+    if (to == item + 1) {
+      to = item;  // an empty line
+      continue;
     }
-    lines.remove_prefix(size + 1);
+    *item = '[';
+    *to++ = ']';
+    *to++ = ',';
   }
   to[-1] = ']';
   out.commit(static_cast<std::size_t>(to - begin));
-  return {};
 }
 
 Status append_parsed(std::string_view lines, PointsReader& reader, const Error& changed, Buffer& out) {
@@ -111,38 +191,33 @@ Cut Cut::of(std::size_t max_items, std::size_t max_request_bytes, std::size_t ot
 Result<ImportPlan> plan_import(const File& file, PointsReader& reader, bool zero_allowed, const Cut& cut,
                                const std::function<void(std::uint64_t line, const Error& error)>& on_bad_line,
                                const std::function<void(std::uint64_t bytes)>& on_progress) {
-  Planner planner(reader, zero_allowed, cut);
-  std::size_t bad_lines = 0;
-  std::uint64_t end = 0;
-  Result<Sha256Digest> content = for_each_line(file, [&](const Line& line) -> Status {
-    if (line.number % kLinesPerProgress == 0) on_progress(line.offset);
-    end = line.offset + line.text.size() + 1;
-    Status status = planner.take(line);
-    if (status.ok()) return {};
-    on_bad_line(line.number, status.error());
-    if (++bad_lines == kMaxBadLines) return validation_error("there may be more wrong lines");
-    return {};
+  Planner planner(reader, zero_allowed, cut, on_bad_line);
+  Result<Sha256Digest> content = for_each_block(file, [&](std::string_view lines, std::uint64_t offset) {
+    on_progress(offset);
+    return planner.take(lines, offset);
   });
   if (!content) return content.error();
-  if (bad_lines > 0) return validation_error(std::to_string(bad_lines) + " wrong lines");
-  planner.plan.content = *content;
-  planner.plan.plain = reader.all_plain();
-  planner.plan.end = end;
-  return std::move(planner.plan);
+  return planner.finish(*content);
 }
 
-Status append_chunk(const File& file, const ImportPlan& plan, std::size_t index, PointsReader& reader, Buffer& out) {
+Status append_chunk(const File& file, const ImportPlan& plan, std::size_t index, PointsReader& reader, Buffer& scratch,
+                    Buffer& out) {
   const ChunkPlace& place = plan.chunks[index];
   const std::uint64_t end = index + 1 < plan.chunks.size() ? plan.chunks[index + 1].offset : plan.end;
-  std::string bytes(end - place.offset, '\0');
-  Result<std::size_t> size = file.read_at(place.offset, bytes.data(), bytes.size());
+  const std::size_t wanted = end - place.offset;
+  scratch.clear();
+  char* const bytes = scratch.reserve(wanted + kWord);
+  Result<std::size_t> size = file.read_at(place.offset, bytes, wanted);
   if (!size) return size.error();
   const Error changed = validation_error("the file has changed since it was checked");
   // The last line of a file may lack its end.
-  if (*size + 1 == bytes.size() && end == plan.end) bytes[(*size)++] = '\n';
-  if (*size != bytes.size() || crc32c(bytes) != place.checksum) return changed;
+  if (*size + 1 == wanted && end == plan.end) bytes[(*size)++] = '\n';
+  const std::string_view lines(bytes, *size);
+  if (*size != wanted || crc32c(lines) != place.checksum) return changed;
 
-  return plan.plain ? append_plain(bytes, out) : append_parsed(bytes, reader, changed, out);
+  if (!plan.plain) return append_parsed(lines, reader, changed, out);
+  append_plain(lines, out);
+  return {};
 }
 
 std::string stream_id_of(const ImportPlan& plan, std::string_view series, std::string_view mode) {

@@ -48,7 +48,9 @@ Result<ImportPlan> plan_import(const File& file, PointsReader& reader, bool zero
                                const std::function<void(std::uint64_t bytes)>& on_progress);
 
 // The items of chunk `index` as a JSON array. Fails if the file is not any more what it was when the plan was made.
-Status append_chunk(const File& file, const ImportPlan& plan, std::size_t index, PointsReader& reader, Buffer& out);
+// `scratch` is for its lines.
+Status append_chunk(const File& file, const ImportPlan& plan, std::size_t index, PointsReader& reader, Buffer& scratch,
+                    Buffer& out);
 
 // One file into one series in one mode is one stream.
 std::string stream_id_of(const ImportPlan& plan, std::string_view series, std::string_view mode);

@@ -25,4 +25,9 @@ struct Line {
 // `on_line`, or if a line is longer than kMaxLineBytes.
 Result<Sha256Digest> for_each_line(const File& file, const std::function<Status(const Line&)>& on_line);
 
+// Likewise, with many whole lines at a time, of which `offset` is the first byte. Only the last one of the file may
+// lack its end. `on_lines` returns how many they are.
+using OnLines = std::function<Result<std::uint64_t>(std::string_view lines, std::uint64_t offset)>;
+Result<Sha256Digest> for_each_block(const File& file, const OnLines& on_lines);
+
 }  // namespace karma::tools

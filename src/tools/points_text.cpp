@@ -4,6 +4,7 @@
 #include <bit>
 #include <charconv>
 
+#include "core/decimal.h"
 #include "core/json_reader.h"
 #include "core/json_text.h"
 
@@ -75,6 +76,25 @@ std::size_t digits_of(std::uint64_t number) {
   return fewest + (number >= kPowersOfTen[fewest]);
 }
 
+// The plain item at `at`; returns where it ends, or nullptr if it is none.
+inline const char* read_plain(const char* at, const char* end, Item& item) {
+  constexpr std::ptrdiff_t kDayDigits = 8;
+  constexpr std::ptrdiff_t kMaxDigits = 19;  // fewer than 64 bits
+  const auto good = [](const char* from, const char* to) {
+    return to - from <= kMaxDigits && (to - from == 1 || (to != from && *from != '0'));
+  };
+  const char* const key = at;
+  at = read_decimal(at, end, item.key.value);
+  if (!good(key, at) || end - at < 1 + kDayDigits + 1 || *at++ != ',') return nullptr;
+  const std::uint64_t day = detail::load<std::uint64_t>(at) ^ detail::kZeros;
+  if (detail::above_nine(day) != 0 || *at == '0' || at[kDayDigits] != ',') return nullptr;
+  item.bucket = Bucket::of_number(detail::digits_value(day));
+  at += kDayDigits + 1;
+  const char* const value = at;
+  at = read_decimal(at, end, item.value);
+  return good(value, at) && item.bucket.day() ? at : nullptr;
+}
+
 bool is_header(std::string_view line) {
   const std::string_view first = field_of(line.substr(0, line.find(',')));
   return !first.empty() && is_letter(first[0]);
@@ -94,25 +114,18 @@ void split(std::string_view line, OnField&& on_field) {
 }  // namespace
 
 std::optional<Item> plain_item_of(std::string_view line) {
-  constexpr std::size_t kDayDigits = 8;
-  constexpr std::size_t kMaxDigits = 19;  // fewer than 64 bits
-  std::uint64_t numbers[3];
-  const char* at = line.data();
-  const char* const end = at + line.size();
-  for (int i = 0; i < 3; ++i) {
-    const char* const begin = at;
-    std::uint64_t number = 0;
-    for (; at != end && *at >= '0' && *at <= '9' && at - begin <= static_cast<std::ptrdiff_t>(kMaxDigits); ++at)
-      number = number * 10 + static_cast<std::uint64_t>(*at - '0');
-    const auto digits = static_cast<std::size_t>(at - begin);
-    if (digits == 0 || digits > kMaxDigits || (*begin == '0' && digits > 1)) return std::nullopt;
-    if (i == 1 && digits != kDayDigits) return std::nullopt;
-    if (i < 2 ? at == end || *at++ != ',' : at != end) return std::nullopt;
-    numbers[i] = number;
-  }
-  const std::optional<Bucket> day = Bucket::of_date(numbers[1]);
-  if (!day) return std::nullopt;
-  return Item{{numbers[0]}, *day, numbers[2]};
+  const char* const end = line.data() + line.size();
+  Item item;
+  if (read_plain(line.data(), end, item) != end) return std::nullopt;
+  return item;
+}
+
+std::optional<Item> take_plain_line(const char*& at, const char* end) {
+  Item item;
+  const char* const stop = read_plain(at, end, item);
+  if (stop == nullptr || stop == end || *stop != '\n') return std::nullopt;
+  at = stop + 1;
+  return item;
 }
 
 std::optional<Bucket> bucket_of(std::string_view text) {
@@ -137,7 +150,7 @@ PointsReader::PointsReader(std::optional<PointsFormat> format, std::string serie
 
 Result<std::optional<Item>> PointsReader::read(std::string_view line) {
   // Nearly all lines of nearly all files.
-  if (!first_ && plain_columns_ && format_ == PointsFormat::csv) {
+  if (takes_plain()) {
     if (std::optional<Item> item = plain_item_of(line)) return item;
   }
   const std::string_view whole = line;

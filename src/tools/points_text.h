@@ -27,6 +27,9 @@ std::optional<PointsFormat> points_format_of(std::string_view text);
 // The point of a line that is key,bucket,value in digits without blanks, quotes, dashes or needless zeros: such a line
 // in square brackets is the item of a request. Nothing for any other line.
 std::optional<Item> plain_item_of(std::string_view line);
+// The same of the line that begins at `at`, which is then moved behind its end. Nothing, and `at` stays, if the line is
+// not plain or does not end before `end`.
+std::optional<Item> take_plain_line(const char*& at, const char* end);
 // A calendar day as 20260505 or 2026-05-05.
 std::optional<Bucket> bucket_of(std::string_view text);
 
@@ -38,6 +41,8 @@ class PointsReader {
 
   // The point of a line (without its end), or nothing if it holds none.
   Result<std::optional<Item>> read(std::string_view line);
+  // A line that is plain_item_of() may pass it by: that is its point.
+  bool takes_plain() const { return !first_ && plain_columns_ && format_ == PointsFormat::csv; }
   // Were all points so far in lines as plain_item_of() takes them?
   bool all_plain() const { return all_plain_; }
 

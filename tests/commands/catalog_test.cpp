@@ -270,6 +270,32 @@ TEST_P(CatalogOp, TakesTheSeriesAsTreeToo) {
   }
 }
 
+TEST_P(CatalogOp, BlanksOfARequestAreNotLogged) {
+  if (op().kind != Kind::mutation) return;
+  Decoded plain(example(op()).dump());
+  for (const char blank : {' ', '\t'}) {
+    Decoded spaced(example(op()).dump(3, blank));
+    ASSERT_TRUE(spaced.status.ok());
+    EXPECT_EQ(spaced.entry(), plain.entry());
+  }
+}
+
+// What the log takes over as it stands in the request: a blank at any of its places is one too many.
+TEST(CatalogItems, OneBlankAnywhereIsNotLogged) {
+  const std::string items = "[[1,20260505,1],[18446744073709551615,20260505,0]]";
+  const std::string start = R"({"v":2,"op":"ingest.chunk","series":"s","stream_id":"i","chunk_seq":1,"items":)";
+  const std::string entry = Decoded(start + items + "}").entry();
+  EXPECT_NE(entry.find(items), std::string::npos);
+  for (std::size_t at = 1; at < items.size(); ++at) {
+    if (std::isdigit(items[at - 1]) && std::isdigit(items[at])) continue;
+    std::string spaced = items;
+    spaced.insert(at, 1, "\t\n\r "[at % 4]);
+    Decoded decoded(start + spaced + "}");
+    ASSERT_TRUE(decoded.status.ok()) << spaced;
+    EXPECT_EQ(decoded.entry(), entry) << spaced;
+  }
+}
+
 TEST_P(CatalogOp, AReadTokenReadsAndWritesNothing) {
   Node node;
   node.config.auth_token = "secret";

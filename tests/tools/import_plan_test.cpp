@@ -5,7 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include "core/crc32c.h"
 #include "support/engine_fixture.h"
+#include "tools/line_source.h"
 
 namespace karma::tools {
 namespace {
@@ -52,8 +54,9 @@ Planned plan_of(const File& file, const Cut& cut = kLoose, bool zero_allowed = f
       [](std::uint64_t) {});
   std::vector<std::string> requests;
   for (std::size_t i = 0; plan && i < plan->chunks.size(); ++i) {
+    Buffer scratch;
     Buffer items;
-    if (!append_chunk(file, *plan, i, reader, items).ok()) items.append("changed");
+    if (!append_chunk(file, *plan, i, reader, scratch, items).ok()) items.append("changed");
     requests.emplace_back(items.view());
   }
   return {std::move(plan), faults, requests};
@@ -106,8 +109,9 @@ TEST(ImportPlan, AFileThatChangesIsNoticed) {
   ASSERT_TRUE(plan.ok());
   const std::string before = file.text;
   const auto chunk_ok = [&](std::size_t chunk) {
+    Buffer scratch;
     Buffer items;
-    return append_chunk(file, *plan, chunk, reader, items).ok();
+    return append_chunk(file, *plan, chunk, reader, scratch, items).ok();
   };
   for (std::size_t at = 0; at < before.size(); ++at) {
     file.text = before;
@@ -142,6 +146,134 @@ TEST(ImportPlan, TheCutLeavesRoomForTheRestOfTheRequest) {
   EXPECT_EQ(Cut::of(100, 4096, 513).max_bytes, 3072u);
   EXPECT_EQ(Cut::of(100, 512, 300).max_bytes, 0u);
   EXPECT_EQ(Cut::of(100, 565, 300).max_bytes, 53u) << "the longest item with its comma";
+}
+
+// The first pass as simply as it can be done: what it must find out, however it is hurried.
+struct SimplePlan {
+  std::vector<ChunkPlace> chunks;
+  std::vector<std::string> faults;
+  std::uint64_t points = 0;
+  std::uint64_t end = 0;
+  bool plain = true;
+};
+
+SimplePlan simple_plan_of(std::string text, const Cut& cut, bool zero_allowed) {
+  SimplePlan plan;
+  PointsReader reader({}, "links");
+  if (!text.empty() && !text.ends_with('\n')) text += '\n';
+  std::uint64_t bytes = 0;
+  std::uint64_t sum = 0;
+  std::uint64_t number = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::string line = text.substr(at, text.find('\n', at) - at);
+    const Result<std::optional<Item>> item = reader.read(line);
+    const std::string where = std::to_string(++number) + ": ";
+    if (!item) {
+      plan.faults.push_back(where + item.error().message);
+    } else if (*item && (*item)->value == 0 && !zero_allowed) {
+      plan.faults.push_back(where + "the value must be greater than 0 (mode set deletes points by 0)");
+    } else if (*item) {
+      const std::size_t size = item_bytes(**item) + 1;
+      if (plan.chunks.empty() || plan.chunks.back().items == cut.max_items || bytes + size > cut.max_bytes ||
+          (*item)->value > UINT64_MAX - sum) {
+        plan.chunks.push_back({.offset = at});
+        bytes = sum = 0;
+      }
+      ++plan.chunks.back().items;
+      ++plan.points;
+      bytes += size;
+      sum += (*item)->value;
+    }
+    if (!plan.chunks.empty()) plan.chunks.back().checksum = crc32c(line + "\n", plan.chunks.back().checksum);
+    at += line.size() + 1;
+  }
+  plan.end = text.size();
+  plan.plain = reader.all_plain();
+  return plan;
+}
+
+// Lines of every kind: plain ones for the most part, or nothing else.
+std::string some_text(std::mt19937_64& random) {
+  const std::string_view kinds[] = {"",
+                                    "\r",
+                                    " \t",
+                                    "\"7\",\"20260505\",\"7\"",
+                                    " 7 , 2026-05-05 ,7\r",
+                                    "007,20260505,7",
+                                    "7,20260505,0",
+                                    "7,00010101,7",
+                                    "18446744073709551615,20260505,18446744073709551615"};
+  const std::string_view bad_kinds[] = {
+      "7,20260230,7", "7,20260505,18446744073709551616", "7,20260505", "x", "7,20260505,7,7", "[7,20260505,7]"};
+  const std::string_view starts[] = {"", "key,bucket,value\n", "\xEF\xBB\xBFkey,date,value\r\n", "\n\n",
+                                     "bucket,key,value\n"};
+  std::string text(starts[random() % 4 == 0 ? random() % 5 : random() % 2]);
+  const bool plain = random() % 3 == 0;
+  const bool bad = random() % 4 == 0;
+  for (std::size_t lines = random() % 80; lines > 0; --lines) {
+    if (!plain && random() % 8 == 0) {
+      text += kinds[random() % std::size(kinds)];
+    } else if (bad && random() % 16 == 0) {
+      text += bad_kinds[random() % std::size(bad_kinds)];
+    } else if (random() % 16 != 0) {
+      text += std::to_string(random() >> random() % 64 >> 1) + "," + std::to_string(20260501 + random() % 31) + "," +
+              std::to_string((random() >> random() % 64 >> 1) | 1);
+    }
+    text += random() % 50 == 0 && !plain ? "\r\n" : "\n";
+  }
+  if (random() % 3 == 0 && !text.empty()) text.pop_back();
+  return text;
+}
+
+TEST(ImportPlan, IsWhatReadingLineByLineFinds) {
+  const std::uint64_t seed = test::test_seed();
+  SCOPED_TRACE(test::seed_text(seed));
+  std::mt19937_64 random(seed);
+  std::size_t plain_ones = 0;
+  std::size_t bad_ones = 0;
+  for (int round = 0; round < 600; ++round) {
+    const std::string text = some_text(random);
+    SCOPED_TRACE(text);
+    const Cut cut{1 + random() % 20, 53 + random() % 400};
+    const bool zero_allowed = random() % 2;
+    const SimplePlan expected = simple_plan_of(text, cut, zero_allowed);
+    const TextFile file(text, random() % 4 == 0 ? SIZE_MAX : 1 + random() % 90);
+    const Planned found = plan_of(file, cut, zero_allowed);
+    if (expected.faults.size() >= 10) {
+      ASSERT_EQ(found.faults.size(), 10u);
+      continue;
+    }
+    ASSERT_EQ(found.faults, expected.faults);
+    ASSERT_EQ(found.plan.ok(), expected.faults.empty());
+    if (!found.plan) {
+      ++bad_ones;
+      continue;
+    }
+    ASSERT_EQ(found.plan->points, expected.points);
+    ASSERT_EQ(found.plan->end, expected.end);
+    ASSERT_EQ(found.plan->content, sha256(text));
+    ASSERT_EQ(found.plan->plain, expected.plain);
+    ASSERT_EQ(found.plan->chunks.size(), expected.chunks.size());
+    for (std::size_t i = 0; i < expected.chunks.size(); ++i) {
+      ASSERT_EQ(found.plan->chunks[i].offset, expected.chunks[i].offset);
+      ASSERT_EQ(found.plan->chunks[i].items, expected.chunks[i].items);
+      ASSERT_EQ(found.plan->chunks[i].checksum, expected.chunks[i].checksum);
+    }
+    plain_ones += expected.plain;
+  }
+  EXPECT_GT(plain_ones, 100u);
+  EXPECT_GT(bad_ones, 20u);
+}
+
+TEST(ImportPlan, LinesOverManyBlocksAreReadAndTooLongOnesRefused) {
+  const std::string good = "1,20260505,1\n";
+  const std::string blanks(kMaxLineBytes, ' ');
+  EXPECT_EQ(plan_of(good + blanks.substr(20) + good).requests, Requests({"[[1,20260505,1],[1,20260505,1]]"}));
+  EXPECT_EQ(plan_of(TextFile(good + blanks.substr(kMaxLineBytes / 2) + good, kMaxLineBytes / 9)).requests,
+            Requests({"[[1,20260505,1],[1,20260505,1]]"}));
+  const Planned refused = plan_of(good + "\n" + blanks + blanks + "x");
+  ASSERT_FALSE(refused.plan.ok());
+  EXPECT_TRUE(refused.plan.error().message.starts_with("line 3: longer than")) << refused.plan.error().message;
 }
 
 // Whatever the text looks like, the chunks together are its points, and each keeps to its bounds.

@@ -1,6 +1,10 @@
 #include "tools/points_text.h"
 
+#include <random>
+
 #include <gtest/gtest.h>
+
+#include "support/engine_fixture.h"
 
 namespace karma::tools {
 namespace {
@@ -72,6 +76,59 @@ TEST(PointsText, PlainLinesAreRecognised) {
   EXPECT_FALSE(plain({"value,bucket,key", "1,20260505,1"}));
   EXPECT_FALSE(plain({"key,bucket,value,more", "1,20260505,1,2"}));
   EXPECT_FALSE(plain({"[1,20260505,1]"}));
+}
+
+// A line that is nearly, or quite, as plain lines are.
+std::string some_line(std::mt19937_64& random) {
+  const auto number = [&] { return std::to_string(random() >> random() % 64); };
+  std::string line = number() + "," + std::to_string(20260401 + random() % 40) + "," + number();
+  const std::string_view odd = "09,:/ \t\r\"-+.e[\xFF";
+  for (std::size_t changes = random() % 4; changes > 1; --changes) {
+    const std::size_t at = random() % line.size();
+    if (random() % 2) {
+      line[at] = odd[random() % odd.size()];
+    } else {
+      line.insert(at, 1, odd[random() % odd.size()]);
+    }
+  }
+  return line;
+}
+
+TEST(PointsText, PlainLinesAreTakenFromWhereTheyStandAsTheyAreAlone) {
+  const std::uint64_t seed = test::test_seed();
+  SCOPED_TRACE(test::seed_text(seed));
+  std::mt19937_64 random(seed);
+  std::size_t plain_ones = 0;
+  for (int round = 0; round < 20000; ++round) {
+    const std::string line = some_line(random);
+    SCOPED_TRACE(line);
+    const std::optional<Item> alone = plain_item_of(line);
+    PointsReader reader(PointsFormat::csv, "links");
+    EXPECT_TRUE(reader.read("").ok());
+    const Result<std::optional<Item>> read = reader.read(line);
+    ASSERT_EQ(alone.has_value(), reader.all_plain() && read.ok());
+    if (alone) {
+      ASSERT_EQ((*read)->key, alone->key);
+      ASSERT_EQ((*read)->bucket, alone->bucket);
+      ASSERT_EQ((*read)->value, alone->value);
+    }
+    for (const char* behind : {"\n", "\n1,20260505,1\n", "\n\n\n\n\n\n\n\n\n\n"}) {
+      const std::string text = line + behind;
+      const char* at = text.data();
+      const std::optional<Item> taken = take_plain_line(at, text.data() + text.size());
+      ASSERT_EQ(taken.has_value(), alone.has_value());
+      ASSERT_EQ(at - text.data(), taken ? static_cast<std::ptrdiff_t>(line.size()) + 1 : 0);
+      if (!taken) continue;
+      ASSERT_EQ(taken->key, alone->key);
+      ASSERT_EQ(taken->bucket, alone->bucket);
+      ASSERT_EQ(taken->value, alone->value);
+    }
+    const char* at = line.data();
+    EXPECT_FALSE(take_plain_line(at, line.data() + line.size())) << "without its end";
+    plain_ones += alone.has_value();
+  }
+  EXPECT_GT(plain_ones, 5000u);
+  EXPECT_LT(plain_ones, 15000u);
 }
 
 TEST(PointsText, JsonLinesAreObjectsOrArrays) {
