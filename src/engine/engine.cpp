@@ -176,8 +176,8 @@ wal::Admission Engine::admit(wal::Write& write, bool batch_empty) {
 }
 
 commands::Verdict Engine::verdict(Mutation& mutation) {
+  if (mutation.keyed != nullptr || keys_ahead_ != 0) prefetch_keys(mutation);
   if (mutation.keyed != nullptr) {
-    if (keys_admitted_++ % kKeysAhead == 0) prefetch_keys(mutation);
     const commands::Verdict known = commands::admit_key(*mutation.keyed, store_.registry(), pending_, mutation.outcome);
     if (known != commands::Verdict::log) return known;
   }
@@ -187,13 +187,22 @@ commands::Verdict Engine::verdict(Mutation& mutation) {
   return verdict;
 }
 
-// Of this write and those behind it.
-void Engine::prefetch_keys(const Mutation& first) const {
-  const wal::Write* write = &first;
-  for (std::size_t i = 0; write != nullptr && !write->is_task && i < kKeysAhead; ++i, write = write->next) {
+// Always so many writes ahead of the one that is admitted: many at once would be more than the processor fetches side
+// by side.
+void Engine::prefetch_keys(const Mutation& admitted) {
+  const auto prefetch = [this](const wal::Write* write) {
     const commands::KeyedWrite* keyed = static_cast<const Mutation*>(write)->keyed;
     if (keyed != nullptr) store_.registry().records().prefetch(keyed->record.key);
+  };
+  if (keys_ahead_ == 0 || next_admitted_ != &admitted) {
+    prefetch(ahead_ = &admitted);
+    keys_ahead_ = 0;
+  } else {
+    --keys_ahead_;
   }
+  next_admitted_ = admitted.next;
+  for (; keys_ahead_ < kKeysAhead && ahead_->next != nullptr && !ahead_->next->is_task; ++keys_ahead_)
+    prefetch(ahead_ = ahead_->next);
 }
 
 void Engine::apply(std::span<wal::Write* const> batch) {
@@ -277,6 +286,7 @@ void Engine::count_keyed(std::span<wal::Write* const> batch) {
 }
 
 void Engine::refuse(std::span<wal::Write* const> batch, const Error& error) {
+  keys_ahead_ = 0;
   writes_fail_.store(true, std::memory_order_relaxed);
   for (wal::Write* write : batch) {
     Mutation& mutation = static_cast<Mutation&>(*write);

@@ -94,7 +94,7 @@ class Engine final : public commands::Services, private wal::Machine {
   void abort_unfinished_loads();  // before anybody else uses the engine
   void answer(Mutation& mutation);
   void fetch_ahead(std::span<wal::Write* const> writes) const;
-  void prefetch_keys(const Mutation& first) const;
+  void prefetch_keys(const Mutation& admitted);
   void answer_in_order();
   void run_job(Job& job, store::StoreLock::Reader& reader);
   Result<snapshot::Frozen> freeze();
@@ -127,7 +127,10 @@ class Engine final : public commands::Services, private wal::Machine {
 
   // of whoever has the writer's place
   commands::Pending pending_;
-  std::size_t keys_admitted_ = 0;
+  // prefetch_keys(): how many writes behind the one that is admitted have been fetched, and the last of them.
+  std::size_t keys_ahead_ = 0;
+  const wal::Write* ahead_ = nullptr;
+  const wal::Write* next_admitted_ = nullptr;
   std::vector<Mutation*> in_order_;  // of the batch, and what was answered meanwhile without being logged
   std::vector<Lane*> staged_lanes_;
 

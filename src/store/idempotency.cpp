@@ -9,10 +9,13 @@
 //   …   key
 //   …   first, second: varints
 //
-// Positions count bytes since the beginning, over all chunks; the first 8 bytes of a chunk are never used, so that no
-// slot of the index is 0. A slot has room for 32 bits of position / 8: enough to tell apart what lies in 32 GiB, which
-// is more than the records take and those slots are old that still point before them.
+// Positions count bytes since the beginning, over all chunks; the first 8 bytes of a chunk are never used, so that one
+// at its end is told from one at the beginning of the next. A slot of the index has room for 32 bits of position / 8:
+// enough to tell apart what lies in 32 GiB, which is more than the records take and those slots are old that still
+// point before them.
 #include "store/idempotency.h"
+
+#include <emmintrin.h>
 
 #include <algorithm>
 #include <bit>
@@ -48,7 +51,6 @@ static_assert(2 * kMaxSpan + kSweepBytes < (std::uint64_t{1} << 32) * kUnit);
 // a pause of a week is not paid for by one write. find() does not depend on it.
 constexpr int kAgedPerRecord = 16;
 constexpr std::uint64_t kGoneWorthCompacting = 4096;
-constexpr std::size_t kFirstSlots = 16;
 
 std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
   const auto product = static_cast<unsigned __int128>(a) * b;
@@ -78,7 +80,8 @@ std::uint64_t next_chunk(std::uint64_t position) {
   return (position + kChunkBytes - 1) / kChunkBytes * kChunkBytes + kChunkStart;
 }
 
-std::uint32_t half(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
+// Never 0. Its lowest bits select the bucket.
+std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash) | 0x80000000; }
 std::uint32_t unit_of(std::uint64_t position) { return static_cast<std::uint32_t>(position / kUnit); }
 
 }  // namespace
@@ -118,9 +121,8 @@ std::uint64_t IdempotencyRecords::hash(std::string_view text) const {
   return mix(mix(state ^ first, secret) ^ last ^ kOdd, secret ^ kOdd);
 }
 
-std::uint64_t IdempotencyRecords::position_of(std::uint64_t slot) const {
-  const std::uint32_t units = static_cast<std::uint32_t>(slot) - unit_of(front_);
-  return front_ + static_cast<std::uint64_t>(units) * kUnit;
+std::uint64_t IdempotencyRecords::position_of(std::uint32_t unit) const {
+  return front_ + static_cast<std::uint64_t>(unit - unit_of(front_)) * kUnit;
 }
 
 const IdempotencyRecords::Chunk& IdempotencyRecords::chunk_of(std::uint64_t position) const {
@@ -131,53 +133,70 @@ const char* IdempotencyRecords::record_at(std::uint64_t position) const {
   return chunk_of(position).bytes.get() + position % kChunkBytes;
 }
 
+unsigned IdempotencyRecords::Bucket::matching(std::uint32_t tag) const {
+  const __m128i wanted = _mm_set1_epi32(static_cast<int>(tag));  // SSE2 is part of x86-64
+  const auto four = [&](std::size_t first) {
+    const __m128i held = _mm_load_si128(reinterpret_cast<const __m128i*>(&tags[first]));
+    return static_cast<unsigned>(_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(held, wanted))));
+  };
+  return four(0) | four(4) << 4;
+}
+
 void IdempotencyRecords::prefetch(const IdempotencyKey& key) const {
   fetches_ahead();
   const Table& table = tables_[key.hash >> 56];
-  if (!table.slots.empty()) __builtin_prefetch(&table.slots[half(key.hash) & (table.slots.size() - 1)]);
+  if (!table.buckets.empty()) __builtin_prefetch(&table.buckets[tag_of(key.hash) & (table.buckets.size() - 1)]);
 }
 
 std::optional<std::uint64_t> IdempotencyRecords::find_position(const IdempotencyKey& key) const {
   const Table& table = tables_[key.hash >> 56];
-  if (table.slots.empty()) return std::nullopt;
-  const std::size_t mask = table.slots.size() - 1;
-  for (std::size_t i = half(key.hash) & mask; table.slots[i] != 0; i = (i + 1) & mask) {
-    if (table.slots[i] >> 32 != half(key.hash)) continue;
-    const std::uint64_t position = position_of(table.slots[i]);
-    if (position >= end_) continue;
-    const char* const record = record_at(position);
-    if (key_of(record) == key.text && !is_gone(record)) return position;
+  if (table.buckets.empty()) return std::nullopt;
+  const std::size_t mask = table.buckets.size() - 1;
+  const std::uint32_t wanted = tag_of(key.hash);
+  for (std::size_t i = wanted & mask;; i = (i + 1) & mask) {
+    const Bucket& bucket = table.buckets[i];
+    for (unsigned found = bucket.matching(wanted); found != 0; found &= found - 1) {
+      const std::uint64_t position = position_of(bucket.units[static_cast<std::size_t>(std::countr_zero(found))]);
+      if (position >= end_) continue;
+      const char* const record = record_at(position);
+      if (key_of(record) == key.text && !is_gone(record)) return position;
+    }
+    if (!bucket.full()) return std::nullopt;
   }
-  return std::nullopt;
 }
 
-void IdempotencyRecords::put(Table& table, std::uint64_t slot) {
-  const std::size_t mask = table.slots.size() - 1;
-  std::size_t i = (slot >> 32) & mask;
-  while (table.slots[i] != 0) i = (i + 1) & mask;
-  table.slots[i] = slot;
+void IdempotencyRecords::put(Table& table, Slot slot) {
+  const std::size_t mask = table.buckets.size() - 1;
+  std::size_t i = slot.tag & mask;
+  while (table.buckets[i].full()) i = (i + 1) & mask;
+  Bucket& bucket = table.buckets[i];
+  const auto place = static_cast<std::size_t>(std::countr_zero(bucket.matching(0)));
+  bucket.tags[place] = slot.tag;
+  bucket.units[place] = slot.unit;
 }
 
 void IdempotencyRecords::insert(const IdempotencyKey& key, std::uint64_t position) {
   Table& table = tables_[key.hash >> 56];
-  if ((table.used + 1) * 4 > table.slots.size() * 3) sweep(table);
-  put(table, static_cast<std::uint64_t>(half(key.hash)) << 32 | unit_of(position));
+  if ((table.used + 1) * 4 > table.buckets.size() * Bucket::kSlots * 3) sweep(table);
+  put(table, {tag_of(key.hash), unit_of(position)});
   ++table.used;
 }
 
 // Drops the slots of what was forgotten at the front. What remains fills at most half the table, so that this comes
 // rarely.
 void IdempotencyRecords::sweep(Table& table) {
-  std::vector<std::uint64_t> old;
-  old.swap(table.slots);
-  std::size_t kept = 0;
-  for (const std::uint64_t slot : old) {  // without a branch, since about as many go as stay
-    old[kept] = slot;
-    kept += static_cast<std::size_t>(slot != 0) & static_cast<std::size_t>(position_of(slot) < end_);
+  std::vector<Slot> kept(table.used + 1);
+  std::size_t count = 0;
+  for (const Bucket& bucket : table.buckets) {
+    for (std::size_t i = 0; i < Bucket::kSlots; ++i) {  // without a branch, since about as many go as stay
+      kept[count] = {bucket.tags[i], bucket.units[i]};
+      count +=
+          static_cast<std::size_t>(bucket.tags[i] != 0) & static_cast<std::size_t>(position_of(bucket.units[i]) < end_);
+    }
   }
-  table.slots.resize(std::max(kFirstSlots, std::bit_ceil(kept * 2)));
-  for (std::size_t i = 0; i < kept; ++i) put(table, old[i]);
-  table.used = static_cast<std::uint32_t>(kept);
+  table.buckets.assign(std::bit_ceil(count * 2 / Bucket::kSlots + 1), Bucket());
+  for (std::size_t i = 0; i < count; ++i) put(table, kept[i]);
+  table.used = static_cast<std::uint32_t>(count);
 }
 
 std::optional<IdempotencyRecord> IdempotencyRecords::find(const IdempotencyKey& key) const {
@@ -316,7 +335,7 @@ void IdempotencyRecords::compact_if_worthwhile() {
 
 std::size_t IdempotencyRecords::memory_bytes() const {
   std::size_t bytes = chunks_.size() * (kChunkBytes + sizeof(Chunk)) + sizeof(*this);
-  for (const Table& table : tables_) bytes += table.slots.capacity() * sizeof(std::uint64_t);
+  for (const Table& table : tables_) bytes += table.buckets.capacity() * sizeof(Bucket);
   return bytes;
 }
 
@@ -367,7 +386,8 @@ void IdempotencyRecords::check_invariants() const {
   for (const Table& table : tables_) {
     used += table.used;
     std::uint64_t filled = 0;
-    for (const std::uint64_t slot : table.slots) filled += slot != 0;
+    for (const Bucket& bucket : table.buckets)
+      filled += Bucket::kSlots - static_cast<std::size_t>(std::popcount(bucket.matching(0)));
     KARMA_CHECK(filled == table.used);
   }
   KARMA_CHECK(used >= size_);

@@ -2,10 +2,10 @@
 //
 // Layout. Records lie one behind the other in a queue of chunks, oldest first, packed (idempotency.cpp shows the
 // bytes); an open-addressing index, cut into 256 tables that grow one at a time, finds them: 8 bytes a slot, half the
-// key's hash and where the record lies. A record that is forgotten leaves its slot behind, which shows by pointing
-// before the oldest one (or to a record marked as gone), and is swept out when its table is full: so that forgetting
-// one record for each that comes touches nothing but the end of the queue. So a record costs about 45 bytes and its
-// key, a lookup two cache misses, forgetting the oldest one a step of the index.
+// key's hash and where the record lies, eight slots to a cache line, which are compared at once. A record that is
+// forgotten leaves its slot behind, which shows by pointing before the oldest one (or to a record marked as gone), and
+// is swept out when its table is full: so that forgetting one record for each that comes touches nothing but the end of
+// the queue. So a record costs about 45 bytes and its key, a lookup two cache misses, that of a new key one.
 //
 // Time is an argument, always: it comes from the log entry, so that a replay forgets what was forgotten.
 //
@@ -103,18 +103,31 @@ class IdempotencyRecords {
     std::unique_ptr<char, Free> bytes;  // zero where nothing was written
     std::int64_t oldest = INT64_MAX;    // no record in it was created before
   };
-  // The index, one of kTables. A slot is 0 when empty: else the low half of the hash above the record's position.
+  // The index, one of kTables. Slots are filled in their order, so that a bucket is full if its last slot is, and only
+  // then is the next bucket looked at.
+  struct Slot {
+    std::uint32_t tag;   // 0: empty; else of the hash
+    std::uint32_t unit;  // of the record's position
+  };
+  struct alignas(64) Bucket {
+    static constexpr std::size_t kSlots = 8;
+    std::array<std::uint32_t, kSlots> tags{};
+    std::array<std::uint32_t, kSlots> units{};
+
+    bool full() const { return tags.back() != 0; }
+    unsigned matching(std::uint32_t tag) const;  // a bit for each slot
+  };
   struct Table {
-    std::vector<std::uint64_t> slots;
+    std::vector<Bucket> buckets;
     std::uint32_t used = 0;
   };
   static constexpr std::size_t kTables = 256;
 
   std::uint64_t hash(std::string_view text) const;
-  static void put(Table& table, std::uint64_t slot);
+  static void put(Table& table, Slot slot);
   void sweep(Table& table);
   // Where the slot's record lies; end_ or beyond if it is forgotten.
-  std::uint64_t position_of(std::uint64_t slot) const;
+  std::uint64_t position_of(std::uint32_t unit) const;
   const Chunk& chunk_of(std::uint64_t position) const;
   const char* record_at(std::uint64_t position) const;
   // Where the record of the key lies, if there is one.
