@@ -34,10 +34,8 @@ std::int64_t logged_time(const Fields& fields, std::int64_t fallback) {
   return static_cast<std::int64_t>(value->number);
 }
 
-Status check_fingerprint(const Fields& fields, const KeyedWrite& keyed, Arena& arena) {
-  const json::Value* value = fields.find(Field::fingerprint);
-  if (value == nullptr) return {};
-  Result<std::string_view> text = text_of(*value, Field::fingerprint, kMaxFingerprintBytes, arena);
+Status check_fingerprint(const json::Value& value, const KeyedWrite& keyed, Arena& arena) {
+  Result<std::string_view> text = text_of(value, Field::fingerprint, kMaxFingerprintBytes, arena);
   if (!text) return text.error();
   if (*text == to_hex(keyed.record.content.fingerprint(keyed.record.operation))) return {};
   return conflict("Field fingerprint does not match request fingerprint");
@@ -60,9 +58,9 @@ Result<KeyedWrite*> decode_key(const Fields& fields, const Op& op, const void* c
   record.created_at = context.now;
   if (context.source == DecodeContext::Source::log) {
     record.created_at = logged_time(fields, context.now);
-    return keyed;
+  } else if (const json::Value* asserted = fields.find(Field::fingerprint)) {
+    if (Status status = check_fingerprint(*asserted, *keyed, context.arena); !status) return status.error();
   }
-  if (Status status = check_fingerprint(fields, *keyed, context.arena); !status) return status.error();
   return keyed;
 }
 

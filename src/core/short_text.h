@@ -45,10 +45,12 @@ inline bool same_text(std::string_view a, std::string_view b) {
   return a.empty() || a[0] == b[0];
 }
 
-// memcpy(). Best up to 16 bytes, right for any size.
+// memcpy(). Best up to 32 bytes, right for any size.
 inline void copy_short(char* to, const char* from, std::size_t size) {
-  if (size > 16) {
+  if (size > 32) {
     std::memcpy(to, from, size);
+  } else if (size >= 16) {
+    detail::copy_ends<unsigned __int128>(to, from, size);
   } else if (size >= 8) {
     detail::copy_ends<std::uint64_t>(to, from, size);
   } else if (size >= 4) {

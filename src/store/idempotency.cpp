@@ -1,13 +1,14 @@
-// A record, packed, padded with zeros to a multiple of 8 bytes:
+// A record, packed, padded to a multiple of 8 bytes:
 //
-//   1   operation; kGone is added when the record is forgotten. 0: no more records in this chunk
+//   1   operation; kGone is added when the record is forgotten. 0: no more records in this chunk, and another behind it
 //   1   length of the key - 1
 //   1   length of the record / 8
 //   1   length of the content; 0: it is a fingerprint
+//   1   how many bytes first and second take, four bits each
 //   8   created_at
 //   …   content
 //   …   key
-//   …   first, second: varints
+//   …   first, second
 //
 // Positions count bytes since the beginning, over all chunks; the first 8 bytes of a chunk are never used, so that one
 // at its end is told from one at the beginning of the next. A slot of the index has room for 32 bits of position / 8:
@@ -25,7 +26,7 @@
 #include "core/check.h"
 #include "core/prefetch.h"
 #include "core/short_text.h"
-#include "store/varint.h"
+#include "store/short_number.h"
 
 namespace karma::store {
 namespace {
@@ -34,10 +35,11 @@ constexpr std::uint8_t kGone = 0x80;
 constexpr std::size_t kUnit = 8;
 constexpr std::size_t kChunkStart = kUnit;
 constexpr std::size_t kChunkBytes = 256 * 1024;
-constexpr std::size_t kTimeOffset = 1 + 1 + 1 + 1;
+constexpr std::size_t kTimeOffset = 1 + 1 + 1 + 1 + 1;
 constexpr std::size_t kContentOffset = kTimeOffset + 8;
 constexpr std::size_t kMaxRecordUnits =
-    (kContentOffset + RequestContent::kMaxBytes + kMaxIdempotencyKeyBytes + 2 * kMaxVarintBytes + kUnit - 1) / kUnit;
+    (kContentOffset + RequestContent::kMaxBytes + kMaxIdempotencyKeyBytes + 2 * sizeof(std::uint64_t) + kUnit - 1) /
+    kUnit;
 static_assert(kMaxRecordUnits <= UINT8_MAX && RequestContent::kMaxBytes <= UINT8_MAX);
 
 // Of all records together; beyond, the oldest go, whatever their number may be.
@@ -86,12 +88,12 @@ std::uint32_t unit_of(std::uint64_t position) { return static_cast<std::uint32_t
 
 }  // namespace
 
-IdempotencyRecords::Chunk::Chunk() : bytes(static_cast<char*>(std::calloc(kChunkBytes, 1))) {
+IdempotencyRecords::Chunk::Chunk() : bytes(static_cast<char*>(std::malloc(kChunkBytes + kShortNumberRoom))) {
   if (!bytes) throw std::bad_alloc();
 }
 
 IdempotencyRecords::Chunk::Chunk(const Chunk& other) : RefCounted(other), oldest(other.oldest) {
-  bytes.reset(static_cast<char*>(std::malloc(kChunkBytes)));
+  bytes.reset(static_cast<char*>(std::malloc(kChunkBytes + kShortNumberRoom)));
   if (!bytes) throw std::bad_alloc();
   std::memcpy(bytes.get(), other.bytes.get(), kChunkBytes);
 }
@@ -165,26 +167,20 @@ std::optional<std::uint64_t> IdempotencyRecords::find_position(const Idempotency
   }
 }
 
-void IdempotencyRecords::put(Table& table, Slot slot) {
-  const std::size_t mask = table.buckets.size() - 1;
-  std::size_t i = slot.tag & mask;
-  while (table.buckets[i].full()) i = (i + 1) & mask;
-  Bucket& bucket = table.buckets[i];
-  const auto place = static_cast<std::size_t>(std::countr_zero(bucket.matching(0)));
-  bucket.tags[place] = slot.tag;
-  bucket.units[place] = slot.unit;
-}
-
 void IdempotencyRecords::insert(const IdempotencyKey& key, std::uint64_t position) {
   Table& table = tables_[key.hash >> 56];
   if ((table.used + 1) * 4 > table.buckets.size() * Bucket::kSlots * 3) sweep(table);
-  put(table, {tag_of(key.hash), unit_of(position)});
+  const Slot slot = {tag_of(key.hash), unit_of(position)};
+  const std::size_t mask = table.buckets.size() - 1;
+  std::size_t i = slot.tag & mask;
+  while (table.buckets[i].full()) i = (i + 1) & mask;
+  table.buckets[i].put(static_cast<std::size_t>(std::countr_zero(table.buckets[i].matching(0))), slot);
   ++table.used;
 }
 
 // Drops the slots of what was forgotten at the front. What remains fills at most half the table, so that this comes
 // rarely.
-void IdempotencyRecords::sweep(Table& table) {
+[[gnu::noinline]] void IdempotencyRecords::sweep(Table& table) {
   std::vector<Slot> kept(table.used + 1);
   std::size_t count = 0;
   for (const Bucket& bucket : table.buckets) {
@@ -195,7 +191,14 @@ void IdempotencyRecords::sweep(Table& table) {
     }
   }
   table.buckets.assign(std::bit_ceil(count * 2 / Bucket::kSlots + 1), Bucket());
-  for (std::size_t i = 0; i < count; ++i) put(table, kept[i]);
+  // Counted, as looking for the first empty slot right behind the store to the one before would wait for that.
+  std::vector<std::uint8_t> filled(table.buckets.size());
+  const std::size_t mask = table.buckets.size() - 1;
+  for (const Slot& slot : std::span(kept.data(), count)) {
+    std::size_t i = slot.tag & mask;
+    while (filled[i] == Bucket::kSlots) i = (i + 1) & mask;
+    table.buckets[i].put(filled[i]++, slot);
+  }
   table.used = static_cast<std::uint32_t>(count);
 }
 
@@ -210,30 +213,33 @@ std::optional<IdempotencyRecord> IdempotencyRecords::find(const IdempotencyKey& 
 std::uint64_t IdempotencyRecords::append(const IdempotencyRecord& record) {
   const std::string_view content = record.content.bytes();
   const std::string_view key = record.key.text;
-  const std::size_t bytes =
-      kContentOffset + content.size() + key.size() + varint_bytes(record.first) + varint_bytes(record.second);
+  const unsigned first = short_number_bytes(record.first);
+  const unsigned second = short_number_bytes(record.second);
+  const std::size_t bytes = kContentOffset + content.size() + key.size() + first + second;
   const std::size_t units = (bytes + kUnit - 1) / kUnit;
 
   const bool chunk_is_full = end_ % kChunkBytes == 0 || end_ % kChunkBytes + units * kUnit > kChunkBytes;
   if (chunk_is_full) {
+    if (end_ % kChunkBytes != 0) chunks_.back()->bytes.get()[end_ % kChunkBytes] = 0;  // there are no more
     const bool was_empty = front_ == end_;
     if (was_empty) chunks_.clear();
     end_ = next_chunk(end_);
     if (was_empty) front_ = end_;
     if (was_empty) first_chunk_ = end_ / kChunkBytes;
-    chunks_.push_back(Ref<Chunk>(new Chunk));
+    chunks_.push_back(spare_ ? std::move(spare_) : Ref<Chunk>(new Chunk));
   }
   Chunk& chunk = *chunks_.back();
-  char* const packed = chunk.bytes.get() + end_ % kChunkBytes;  // all zeros
+  char* const packed = chunk.bytes.get() + end_ % kChunkBytes;
   packed[0] = static_cast<char>(record.operation);
   packed[1] = static_cast<char>(key.size() - 1);
   packed[2] = static_cast<char>(units);
   packed[3] = static_cast<char>(record.content.is_fingerprint() ? 0 : content.size());
+  packed[4] = static_cast<char>(first | second << 4);
   std::memcpy(packed + kTimeOffset, &record.created_at, sizeof(record.created_at));
   char* to = packed + kContentOffset;
   copy_short(to, content.data(), content.size());
   copy_short(to += content.size(), key.data(), key.size());
-  put_varint(put_varint(to + key.size(), record.first), record.second);
+  put_short_number(put_short_number(to + key.size(), record.first, first), record.second, second);
   chunk.oldest = std::min(chunk.oldest, record.created_at);
   return std::exchange(end_, end_ + units * kUnit);
 }
@@ -257,7 +263,8 @@ void IdempotencyRecords::load(const IdempotencyRecord& record, bool is_new) {
   while (size_ > limits_.max_records || end_ - front_ > kMaxSpan) drop_front();
 }
 
-void IdempotencyRecords::remember(const IdempotencyRecord& record, bool is_new) {
+// All in one piece: for a new key, a step is a few instructions.
+[[gnu::flatten]] void IdempotencyRecords::remember(const IdempotencyRecord& record, bool is_new) {
   load(record, is_new);
   if (limits_.max_age_seconds != 0) {
     const std::int64_t oldest = record.created_at - limits_.max_age_seconds;
@@ -266,7 +273,7 @@ void IdempotencyRecords::remember(const IdempotencyRecord& record, bool is_new) 
   compact_if_worthwhile();
 }
 
-void IdempotencyRecords::mark_gone(std::uint64_t position) {
+[[gnu::noinline]] void IdempotencyRecords::mark_gone(std::uint64_t position) {
   Ref<Chunk>& chunk = chunks_[static_cast<std::size_t>(position / kChunkBytes - first_chunk_)];
   if (!chunk.unique()) chunk = Ref<Chunk>(new Chunk(*chunk));
   chunk->bytes.get()[position % kChunkBytes] |= static_cast<char>(kGone);
@@ -288,6 +295,10 @@ void IdempotencyRecords::skip_gone() {
     const std::size_t offset = front_ % kChunkBytes;
     if (offset == 0 || tag(record_at(front_)) == 0) {
       front_ = next_chunk(front_);
+      if (chunks_.front().unique()) {
+        spare_ = std::move(chunks_.front());
+        spare_->oldest = INT64_MAX;
+      }
       chunks_.pop_front();
       ++first_chunk_;
       continue;
@@ -320,7 +331,10 @@ std::uint64_t IdempotencyRecords::prune(std::int64_t before, std::uint64_t limit
 // Records in the middle that are gone give their memory back when the front passes them. If the front stands still (a
 // clock was set back), they would pile up.
 void IdempotencyRecords::compact_if_worthwhile() {
-  if (gone_ < size_ + kGoneWorthCompacting) return;
+  if (gone_ >= size_ + kGoneWorthCompacting) compact();
+}
+
+[[gnu::noinline]] void IdempotencyRecords::compact() {
   const IdempotencyView all = view();
   for (Table& table : tables_) table = Table();
   gone_ = 0;
@@ -334,7 +348,7 @@ void IdempotencyRecords::compact_if_worthwhile() {
 }
 
 std::size_t IdempotencyRecords::memory_bytes() const {
-  std::size_t bytes = chunks_.size() * (kChunkBytes + sizeof(Chunk)) + sizeof(*this);
+  std::size_t bytes = (chunks_.size() + (spare_ ? 1 : 0)) * (kChunkBytes + sizeof(Chunk)) + sizeof(*this);
   for (const Table& table : tables_) bytes += table.buckets.capacity() * sizeof(Bucket);
   return bytes;
 }
@@ -368,7 +382,9 @@ IdempotencyRecord IdempotencyView::decode(const char* bytes) {
   record.operation = static_cast<Operation>(tag(bytes) & ~kGone);
   record.created_at = created_at(bytes);
   record.content = RequestContent::of_bytes(content_of(bytes), has_fingerprint(bytes));
-  get_varint(get_varint(record.key.text.data() + record.key.text.size(), record.first), record.second);
+  const auto lengths = static_cast<unsigned char>(bytes[4]);
+  const char* const numbers = record.key.text.data() + record.key.text.size();
+  get_short_number(get_short_number(numbers, lengths & 0xFu, record.first), lengths >> 4u, record.second);
   return record;
 }
 

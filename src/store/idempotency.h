@@ -100,8 +100,8 @@ class IdempotencyRecords {
     struct Free {
       void operator()(char* bytes) const { std::free(bytes); }
     };
-    std::unique_ptr<char, Free> bytes;  // zero where nothing was written
-    std::int64_t oldest = INT64_MAX;    // no record in it was created before
+    std::unique_ptr<char, Free> bytes;
+    std::int64_t oldest = INT64_MAX;  // no record in it was created before
   };
   // The index, one of kTables. Slots are filled in their order, so that a bucket is full if its last slot is, and only
   // then is the next bucket looked at.
@@ -116,6 +116,10 @@ class IdempotencyRecords {
 
     bool full() const { return tags.back() != 0; }
     unsigned matching(std::uint32_t tag) const;  // a bit for each slot
+    void put(std::size_t place, Slot slot) {
+      tags[place] = slot.tag;
+      units[place] = slot.unit;
+    }
   };
   struct Table {
     std::vector<Bucket> buckets;
@@ -124,7 +128,6 @@ class IdempotencyRecords {
   static constexpr std::size_t kTables = 256;
 
   std::uint64_t hash(std::string_view text) const;
-  static void put(Table& table, Slot slot);
   void sweep(Table& table);
   // Where the slot's record lies; end_ or beyond if it is forgotten.
   std::uint64_t position_of(std::uint32_t unit) const;
@@ -138,10 +141,12 @@ class IdempotencyRecords {
   void drop_front();
   void skip_gone();
   void compact_if_worthwhile();
+  void compact();
 
   std::uint64_t seed_;
   Limits limits_;
   std::deque<Ref<Chunk>> chunks_;
+  Ref<Chunk> spare_;               // one that the front has left, for the end: its memory is at hand
   std::uint64_t first_chunk_ = 0;  // number of chunks_.front()
   std::uint64_t front_ = 0;        // position of the oldest record
   std::uint64_t end_ = 0;          // where the next one goes

@@ -5,37 +5,22 @@
 //   …   name, key, bucket, value
 #include "store/request_content.h"
 
-#include <bit>
 #include <cstring>
 
 #include "core/short_text.h"
+#include "store/short_number.h"
 
 namespace karma::store {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 1 + 2;
 
-std::size_t bytes_of(std::uint64_t number) { return (static_cast<std::size_t>(std::bit_width(number)) + 7) / 8; }
-
-// Returns the end; eight bytes are written in any case.
-char* put(char* to, std::uint64_t number, std::size_t bytes) {
-  std::memcpy(to, &number, sizeof(number));
-  return to + bytes;
-}
-
-std::uint64_t take(const char*& from, unsigned bytes) {
-  std::uint64_t number = 0;
-  std::memcpy(&number, from, bytes);
-  from += bytes;
-  return number;
-}
-
 }  // namespace
 
 std::optional<RequestContent> RequestContent::keep(const CounterChange& change, Room& room) {
-  const std::size_t key = bytes_of(change.key.value);
-  const std::size_t bucket = bytes_of(change.bucket.number());
-  const std::size_t value = bytes_of(change.value);
+  const unsigned key = short_number_bytes(change.key.value);
+  const unsigned bucket = short_number_bytes(change.bucket.number());
+  const unsigned value = short_number_bytes(change.value);
   const std::size_t size = kHeaderBytes + change.series.size() + key + bucket + value;
   if (size > kMaxBytes) return std::nullopt;
   const auto lengths = static_cast<std::uint16_t>(key | bucket << 4 | value << 8);
@@ -43,8 +28,8 @@ std::optional<RequestContent> RequestContent::keep(const CounterChange& change, 
   std::memcpy(room.data() + 1, &lengths, sizeof(lengths));
   char* to = room.data() + kHeaderBytes;
   copy_short(to, change.series.data(), change.series.size());
-  to = put(to + change.series.size(), change.key.value, key);
-  put(put(to, change.bucket.number(), bucket), change.value, value);
+  to = put_short_number(to + change.series.size(), change.key.value, key);
+  put_short_number(put_short_number(to, change.bucket.number(), bucket), change.value, value);
   return of_bytes({room.data(), size}, false);
 }
 
@@ -58,10 +43,13 @@ Fingerprint RequestContent::fingerprint(Operation operation) const {
   std::uint16_t lengths;
   std::memcpy(&lengths, bytes_.data() + 1, sizeof(lengths));
   const std::string_view series(bytes_.data() + kHeaderBytes, static_cast<unsigned char>(bytes_[0]));
+  std::uint64_t key;
+  std::uint64_t bucket;
+  std::uint64_t value;
   const char* from = series.data() + series.size();
-  const std::uint64_t key = take(from, lengths & 0xFu);
-  const std::uint64_t bucket = take(from, lengths >> 4 & 0xFu);
-  const std::uint64_t value = take(from, lengths >> 8 & 0xFu);
+  from = get_short_number(from, lengths & 0xFu, key);
+  from = get_short_number(from, lengths >> 4 & 0xFu, bucket);
+  get_short_number(from, lengths >> 8 & 0xFu, value);
   FingerprintBuilder builder(to_string(operation));
   builder.text("series", series);
   builder.number("key", key);

@@ -16,6 +16,7 @@
 #include <karma/types.h>
 
 #include "store/fingerprint.h"
+#include "store/short_number.h"
 
 namespace karma::store {
 
@@ -58,8 +59,8 @@ class RequestContent {
       : bytes_(reinterpret_cast<const char*>(fingerprint.data()), fingerprint.size()) {}
   RequestContent(Fingerprint&&) = delete;
 
-  // What a change is written to; numbers are written whole, and then made shorter.
-  using Room = std::array<char, kMaxBytes + sizeof(std::uint64_t)>;
+  // What a change is written to.
+  using Room = std::array<char, kMaxBytes + kShortNumberRoom>;
   // Writes the change to `room`. Nothing if it takes more than kMaxBytes.
   static std::optional<RequestContent> keep(const CounterChange& change, Room& room);
 

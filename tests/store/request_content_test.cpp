@@ -8,7 +8,7 @@
 
 #include "commands/counter.h"
 #include "commands/fingerprint.h"
-#include "store/varint.h"
+#include "store/short_number.h"
 
 namespace karma::store {
 namespace {
@@ -27,16 +27,18 @@ std::optional<RequestContent> kept(const CounterChange& change) {
   return RequestContent::keep(change, rooms.emplace_back());
 }
 
-TEST(Varint, IsReadBackAndMeasured) {
+TEST(ShortNumber, IsReadBackFromItsBytes) {
   std::mt19937_64 random(1);
   for (int i = 0; i < 10000; ++i) {
     const std::uint64_t value = i == 0 ? 0 : i == 1 ? UINT64_MAX : random() >> random() % 64;
-    char bytes[kMaxVarintBytes];
-    const char* const end = put_varint(bytes, value);
-    EXPECT_EQ(static_cast<std::size_t>(end - bytes), varint_bytes(value)) << value;
+    char bytes[2 * sizeof(value)];
+    const unsigned size = short_number_bytes(value);
+    ASSERT_EQ(size, value == 0 ? 0 : 1 + static_cast<unsigned>(std::bit_width(value) - 1) / 8);
+    ASSERT_EQ(put_short_number(bytes, value, size), bytes + size);
+    bytes[size] = '\xff';  // of what comes behind it
     std::uint64_t read;
-    EXPECT_EQ(get_varint(bytes, read), end);
-    EXPECT_EQ(read, value);
+    ASSERT_EQ(get_short_number(bytes, size, read), bytes + size);
+    ASSERT_EQ(read, value);
   }
 }
 
