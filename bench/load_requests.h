@@ -38,18 +38,23 @@ class Stamp {
   void write_next(char* request_end) {
     char* const to = request_end - kBehind.size() - kDigits;
     std::memcpy(to, source_, kSourceDigits);
-    // Put together in a register: bytes just written one by one would have to be waited for.
-    std::uint64_t digits = 0;
-    std::uint64_t rest = ++number_;
-    for (std::size_t i = 0; i < sizeof digits; ++i, rest /= 10) digits = digits << 8 | ('0' + rest % 10);
-    std::memcpy(to + kSourceDigits, &digits, sizeof digits);
+    // Counted in a register: bytes just written one by one would have to be waited for.
+    digits_ += kOne;
+    if (digits_ / kOne > '9') carry();
+    std::memcpy(to + kSourceDigits, &digits_, sizeof digits_);
   }
 
  private:
   static constexpr std::size_t kSourceDigits = kDigits - sizeof(std::uint64_t);
+  static constexpr std::uint64_t kOne = std::uint64_t{1} << 56;  // of the last digit, which is in the highest byte
+
+  void carry() {
+    for (int bit = 56; bit > 0 && (digits_ >> bit & 0xFF) > '9'; bit -= 8)
+      digits_ += (std::uint64_t{1} << (bit - 8)) - (std::uint64_t{10} << bit);
+  }
 
   char source_[kSourceDigits];
-  std::uint64_t number_ = 0;
+  std::uint64_t digits_ = 0x3030303030303030;
 };
 
 class Requests {

@@ -15,16 +15,16 @@ using json::Type;
 Error conflict(std::string text) { return {ErrorCode::idempotency_conflict, std::move(text)}; }
 
 // A string, or an integer as its text. The view lives as long as the arena.
-Result<std::string_view> text_of(const json::Value& value, Field field, std::size_t most, Arena& arena) {
+Status read_text(const json::Value& value, Field field, std::size_t most, Arena& arena, std::string_view& text) {
   const auto fault = [field](const std::string& what) {
     return validation_error("Field " + std::string(name_of(field)) + what);
   };
   const bool integer = value.type == Type::unsigned_integer || value.type == Type::negative_integer;
   if (!integer && value.type != Type::string) return fault(" must be a string or integer");
-  const std::string_view text = value.escaped ? json::decode_string(value, arena) : arena.copy(value.text);
+  text = value.escaped ? json::decode_string(value, arena) : arena.copy(value.text);
   if (text.empty()) return fault(" must not be empty");
   if (text.size() > most) return fault(" exceeds max size " + std::to_string(most));
-  return text;
+  return {};
 }
 
 // Only looked at in old logs: the clients' word does not count.
@@ -35,9 +35,9 @@ std::int64_t logged_time(const Fields& fields, std::int64_t fallback) {
 }
 
 Status check_fingerprint(const json::Value& value, const KeyedWrite& keyed, Arena& arena) {
-  Result<std::string_view> text = text_of(value, Field::fingerprint, kMaxFingerprintBytes, arena);
-  if (!text) return text.error();
-  if (*text == to_hex(keyed.record.content.fingerprint(keyed.record.operation))) return {};
+  std::string_view text;
+  if (Status status = read_text(value, Field::fingerprint, kMaxFingerprintBytes, arena, text); !status) return status;
+  if (text == to_hex(keyed.record.content.fingerprint(keyed.record.operation))) return {};
   return conflict("Field fingerprint does not match request fingerprint");
 }
 
@@ -47,19 +47,20 @@ Result<KeyedWrite*> decode_key(const Fields& fields, const Op& op, const void* c
                                DecodeContext& context) {
   const json::Value* value = fields.find(Field::idempotency_key);
   if (value == nullptr) return nullptr;
-  Result<std::string_view> text =
-      text_of(*value, Field::idempotency_key, store::kMaxIdempotencyKeyBytes, context.arena);
-  if (!text) return text.error();
+  std::string_view text;
+  Status status = read_text(*value, Field::idempotency_key, store::kMaxIdempotencyKeyBytes, context.arena, text);
+  if (!status) return status.error();
   KeyedWrite* keyed = context.arena.make<KeyedWrite>();
   store::IdempotencyRecord& record = keyed->record;
-  record.key = registry.records().key(*text);
+  record.key = registry.records().key(text);
   record.operation = op.operation;
   record.content = op.content(command, context.arena);
   record.created_at = context.now;
   if (context.source == DecodeContext::Source::log) {
     record.created_at = logged_time(fields, context.now);
   } else if (const json::Value* asserted = fields.find(Field::fingerprint)) {
-    if (Status status = check_fingerprint(*asserted, *keyed, context.arena); !status) return status.error();
+    status = check_fingerprint(*asserted, *keyed, context.arena);
+    if (!status) return status.error();
   }
   return keyed;
 }

@@ -170,6 +170,8 @@ class Dispatcher::Impl {
         commands::decode_key(fields_, op, command, engine_.store().registry(), context);
     if (!decoded) return decoded.error();
     keyed = *decoded;
+    // The writer fetches ahead along the batch; what is at its front has nobody before it.
+    if (batch_->first == nullptr) engine_.store().registry().records().prefetch(keyed->record.key);
     keyed->timed = keyed_++ % kTimedEvery == 0;
     if (keyed->timed) keyed->started = engine_.clock().steady();
     return {};

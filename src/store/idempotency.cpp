@@ -146,8 +146,10 @@ unsigned IdempotencyRecords::Bucket::matching(std::uint32_t tag) const {
 
 void IdempotencyRecords::prefetch(const IdempotencyKey& key) const {
   fetches_ahead();
-  const Table& table = tables_[key.hash >> 56];
-  if (!table.buckets.empty()) __builtin_prefetch(&table.buckets[tag_of(key.hash) & (table.buckets.size() - 1)]);
+  const std::uintptr_t place = places_[key.hash >> 56].load(std::memory_order_relaxed);
+  const std::uintptr_t buckets = std::uintptr_t{1} << place % sizeof(Bucket);
+  const std::uintptr_t bucket = tag_of(key.hash) & (buckets - 1);
+  __builtin_prefetch(reinterpret_cast<const void*>((place / sizeof(Bucket) + bucket) * sizeof(Bucket)));
 }
 
 std::optional<std::uint64_t> IdempotencyRecords::find_position(const IdempotencyKey& key) const {
@@ -178,8 +180,8 @@ void IdempotencyRecords::insert(const IdempotencyKey& key, std::uint64_t positio
   ++table.used;
 }
 
-// Drops the slots of what was forgotten at the front. What remains fills at most half the table, so that this comes
-// rarely.
+// Drops the slots of what was forgotten at the front. What remains fills at most a third of the table, so that this
+// comes rarely.
 [[gnu::noinline]] void IdempotencyRecords::sweep(Table& table) {
   std::vector<Slot> kept(table.used + 1);
   std::size_t count = 0;
@@ -190,7 +192,7 @@ void IdempotencyRecords::insert(const IdempotencyKey& key, std::uint64_t positio
           static_cast<std::size_t>(bucket.tags[i] != 0) & static_cast<std::size_t>(position_of(bucket.units[i]) < end_);
     }
   }
-  table.buckets.assign(std::bit_ceil(count * 2 / Bucket::kSlots + 1), Bucket());
+  table.buckets.assign(std::bit_ceil(count * 3 / Bucket::kSlots + 1), Bucket());
   // Counted, as looking for the first empty slot right behind the store to the one before would wait for that.
   std::vector<std::uint8_t> filled(table.buckets.size());
   const std::size_t mask = table.buckets.size() - 1;
@@ -200,6 +202,9 @@ void IdempotencyRecords::insert(const IdempotencyKey& key, std::uint64_t positio
     table.buckets[i].put(filled[i]++, slot);
   }
   table.used = static_cast<std::uint32_t>(count);
+  places_[static_cast<std::size_t>(&table - tables_.data())].store(
+      reinterpret_cast<std::uintptr_t>(table.buckets.data()) + static_cast<unsigned>(std::countr_zero(mask + 1)),
+      std::memory_order_relaxed);
 }
 
 std::optional<IdempotencyRecord> IdempotencyRecords::find(const IdempotencyKey& key) const {

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -50,7 +51,7 @@ struct IdempotencyRecord {
 
 class IdempotencyView;
 
-// Changed by one thread at a time. key() may be called from any.
+// Changed by one thread at a time. key() and prefetch() may be called from any.
 class IdempotencyRecords {
  public:
   struct Limits {
@@ -154,6 +155,9 @@ class IdempotencyRecords {
   std::uint64_t gone_ = 0;  // records that lie behind the front and are forgotten
   std::uint64_t pruned_ = 0;
   std::array<Table, kTables> tables_;
+  // For prefetch(): where the buckets of each table are, and the logarithm of their number in the bits that are free.
+  // May be outdated, or 0: fetching what is not there does nothing.
+  std::array<std::atomic<std::uintptr_t>, kTables> places_{};
 };
 
 // The records of one moment, oldest registration first. Thread-safe to read.
