@@ -150,7 +150,8 @@ void Decoder::items(std::span<const Item>& items, std::string_view& text, std::u
     if (count == most) return fail("Field items exceeds max size " + std::to_string(most)), false;
     Item& item = found[count++];
     item = {{key}, Bucket::of_number(bucket), amount};
-    if (strict() && !item.bucket.day()) return no_date(bucket), false;
+    const bool as_before = count > 1 && found[count - 2].bucket == item.bucket;  // and so known to be a day
+    if (strict() && !as_before && !item.bucket.day()) return no_date(bucket), false;
     if (amount < least && strict()) return fail("Batch item value must be greater than 0"), false;
     if (total > UINT64_MAX - amount) return fail("Batch total overflow"), false;
     total += amount;

@@ -24,15 +24,20 @@ struct Mutation : wal::Write {
   const void* command = nullptr;
   commands::KeyedWrite* keyed = nullptr;  // of one with an idempotency key
   commands::Outcome outcome;
+  std::size_t entry_offset = 0;  // in the entries of the batch
+  std::size_t entry_bytes = 0;
   void* connection = nullptr;
+  std::size_t request_bytes = 0;  // for the connection
   Lane* lane = nullptr;
   MutationBatch* batch = nullptr;
   Mutation* next_answered = nullptr;
 };
 
 struct MutationBatch {
-  Arena arena;     // mutations, commands, entries
-  Buffer scratch;  // an entry while it is encoded
+  static constexpr std::size_t kKeptEntryBytes = 256 << 10;
+
+  Arena arena;     // mutations and commands
+  Buffer entries;  // of the mutations, which get views of it when it grows no more
   wal::Write* first = nullptr;
   wal::Write* last = nullptr;
   std::size_t unanswered = 0;
@@ -45,8 +50,17 @@ struct MutationBatch {
     last = &mutation;
     ++unanswered;
   }
+  // Before it goes to the writer.
+  void view_entries() {
+    for (wal::Write* write = first; write != nullptr; write = write->next) {
+      const Mutation& mutation = *static_cast<Mutation*>(write);
+      write->entry = entries.view().substr(mutation.entry_offset, mutation.entry_bytes);
+    }
+  }
   void reset() {
     arena.reset();
+    entries.clear();
+    if (entries.capacity() > kKeptEntryBytes) entries.release();
     first = last = nullptr;
     unanswered = 0;
     brief = true;
@@ -59,6 +73,7 @@ struct Job {
   const commands::Op* op = nullptr;
   const void* command = nullptr;
   void* connection = nullptr;
+  std::size_t request_bytes = 0;
   Lane* lane = nullptr;
   Status status;
   Buffer response;

@@ -37,6 +37,7 @@ class Dispatcher::Impl {
     if (!alone_.empty() && alone_.contains(connection)) return Handled::blocked;
     const bool timed = ++handled_ % kTimedEvery == 0;
     const auto begin = timed ? engine_.clock().steady() : std::chrono::steady_clock::time_point();
+    request_bytes_ = line.size();
     const Handled handled = execute(line, connection, pending, out);
     if (timed && handled == Handled::replied) count_time(engine_.clock().steady() - begin);
     return handled;
@@ -45,6 +46,7 @@ class Dispatcher::Impl {
   void flush() {
     if (!batch_ || batch_->first == nullptr) return;
     engine::MutationBatch* batch = batch_.release();
+    if (engine_.logs_entries()) batch->view_entries();
     engine_.submit(*batch);
   }
 
@@ -52,13 +54,13 @@ class Dispatcher::Impl {
     engine::Lane::Answers answers = lane_.take();
     for (engine::Mutation* mutation = answers.first; mutation != nullptr;) {
       engine::Mutation* const next = mutation->next_answered;
-      write_reply(*mutation, place(mutation->connection));
+      write_reply(*mutation, place(mutation->connection, mutation->request_bytes));
       if (--mutation->batch->unanswered == 0) recycle(mutation->batch);
       mutation = next;
     }
     for (std::unique_ptr<engine::Job>& job : answers.jobs) {
       alone_.erase(job->connection);
-      write_reply(*job, place(job->connection));
+      write_reply(*job, place(job->connection, job->request_bytes));
     }
   }
 
@@ -159,8 +161,9 @@ class Dispatcher::Impl {
     mutation->keyed = keyed;
     mutation->outcome.arena = &arena;
     mutation->connection = connection;
+    mutation->request_bytes = request_bytes_;
     mutation->lane = &lane_;
-    if (engine_.logs_entries()) mutation->entry = encode(op, *command, keyed);
+    if (engine_.logs_entries()) encode(op, *command, *mutation);
     batch_->append(*mutation);
     return Handled::pending;
   }
@@ -177,16 +180,16 @@ class Dispatcher::Impl {
     return {};
   }
 
-  std::string_view encode(const Op& op, const void* command, const commands::KeyedWrite* keyed) {
-    Buffer& scratch = batch_->scratch;
-    scratch.clear();
-    scratch.append(R"({"v":2,"op":")");
-    scratch.append(op.name);
-    scratch.append('"');
-    op.encode(command, scratch);
-    if (keyed != nullptr) commands::encode_key(*keyed, scratch);
-    scratch.append('}');
-    return batch_->arena.copy(scratch.view());
+  void encode(const Op& op, const void* command, engine::Mutation& mutation) {
+    Buffer& entries = batch_->entries;
+    mutation.entry_offset = entries.size();
+    entries.append(R"({"v":2,"op":")");
+    entries.append(op.name);
+    entries.append('"');
+    op.encode(command, entries);
+    if (mutation.keyed != nullptr) commands::encode_key(*mutation.keyed, entries);
+    entries.append('}');
+    mutation.entry_bytes = entries.size() - mutation.entry_offset;
   }
 
   Handled query(const Op& op, void* connection, Buffer& out) {
@@ -219,6 +222,7 @@ class Dispatcher::Impl {
     job->op = &op;
     job->command = *decode(op, job->arena);
     job->connection = connection;
+    job->request_bytes = request_bytes_;
     job->lane = &lane_;
     alone_.insert(connection);
     engine_.submit(std::move(job));
@@ -287,6 +291,7 @@ class Dispatcher::Impl {
   engine::Counters& counters_;
 
   Fields fields_;
+  std::size_t request_bytes_ = 0;                 // of the line at hand
   Arena arena_;                                   // of the query at hand
   std::unique_ptr<engine::MutationBatch> batch_;  // being gathered
   std::vector<std::unique_ptr<engine::MutationBatch>> spare_;

@@ -39,8 +39,8 @@ class Dispatcher {
   void flush();
 
   // Where the next reply for `connection`, line end included, is to be appended. Asked once for each reply, in the
-  // order of the connection's requests.
-  using PlaceOfReply = std::function<Buffer&(void* connection)>;
+  // order of the connection's requests, with the length of the request's line.
+  using PlaceOfReply = std::function<Buffer&(void* connection, std::size_t request_bytes)>;
   // Writes the replies that have arrived.
   void collect(const PlaceOfReply& place);
 

@@ -61,7 +61,7 @@ class Engine::Impl {
         awake_ = false;
       }
       reply_.clear();
-      dispatcher_->collect([this](void*) -> Buffer& {
+      dispatcher_->collect([this](void*, std::size_t) -> Buffer& {
         --pending_;
         return reply_;
       });

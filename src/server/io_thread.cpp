@@ -80,8 +80,9 @@ void IoThread::run() {
         std::swap(orders, orders_);
       }
       obey(std::move(orders));
-      handler_->collect(
-          [](void* connection) -> Buffer& { return static_cast<Session*>(connection)->place_of_reply(); });
+      handler_->collect([](void* connection, std::size_t request_bytes) -> Buffer& {
+        return static_cast<Session*>(connection)->place_of_reply(request_bytes);
+      });
       host_.unwanted.release();
     }
     resume_queued();

@@ -151,7 +151,6 @@ bool Session::handle_line(std::string_view line, Buffer& out) {
     case Handled::pending:
       ++pending_;
       pending_bytes_ += line.size();
-      blocked_ = pending_bytes_ >= kMaxPendingBytes;
       return true;
     case Handled::blocked:
       break;
@@ -247,13 +246,11 @@ void Session::settle() {
   }
 }
 
-Buffer& Session::place_of_reply() {
-  KARMA_CHECK(pending_ > 0);
+Buffer& Session::place_of_reply(std::size_t request_bytes) {
+  KARMA_CHECK(pending_ > 0 && request_bytes <= pending_bytes_);
   --pending_;
-  if (pending_ == 0) {
-    blocked_ = false;
-    pending_bytes_ = 0;
-  }
+  pending_bytes_ -= request_bytes;
+  if (pending_ == 0) blocked_ = false;
   enqueue();
   if (open()) return out_;
   host_.unwanted.clear();
@@ -299,7 +296,8 @@ void Session::enqueue() {
 }
 
 bool Session::may_handle(std::size_t unsent) const {
-  return !last_reply_ && !blocked_ && pending_ < kMaxPending && unsent < kMaxUnsentBytes;
+  return !last_reply_ && !blocked_ && pending_ < kMaxPending && pending_bytes_ < kMaxPendingBytes &&
+         unsent < kMaxUnsentBytes;
 }
 
 bool Session::may_receive() const { return open() && !discarding_ && !end_of_input_ && may_handle(unsent()); }

@@ -36,8 +36,9 @@ inline constexpr std::size_t kReadBytes = 64 << 10;
 inline constexpr std::size_t kMaxUnsentBytes = 64 << 10;
 // With so many pending replies a session handles nothing more until one has come.
 inline constexpr std::size_t kMaxPending = 1024;
-// Likewise with so many bytes of requests behind them, until all are answered: what waits for the disk is a copy.
-inline constexpr std::size_t kMaxPendingBytes = 1 << 20;
+// Likewise with so many bytes of requests behind them: what waits for the disk is a copy. Enough for the next requests
+// to be decoded while the writer is at those before.
+inline constexpr std::size_t kMaxPendingBytes = 2 << 20;
 // Buffers above this are given back when they are empty.
 inline constexpr std::size_t kKeptBufferBytes = 4 << 10;
 inline constexpr std::size_t kKeptSharedBufferBytes = 4 << 20;
@@ -85,8 +86,9 @@ class Session {
 
   void start(std::list<Session>::iterator self);
   void on_event(std::uint32_t events);
-  // A reply has come: where it is to be appended. The session is queued; nothing is sent yet.
-  Buffer& place_of_reply();
+  // The reply to a request of so many bytes has come: where it is to be appended. The session is queued; nothing is
+  // sent yet.
+  Buffer& place_of_reply(std::size_t request_bytes);
   // From the host's queue: goes on where it paused.
   void resume();
   // Takes what has arrived, then reads no more; closes when everything is answered.
@@ -126,7 +128,7 @@ class Session {
   Buffer out_;                     // replies that the socket has not taken
   std::size_t sent_ = 0;           // of out_
   std::size_t pending_ = 0;        // replies that will come
-  std::size_t pending_bytes_ = 0;  // of requests since nothing was pending
+  std::size_t pending_bytes_ = 0;  // of their requests
   std::size_t discarded_ = 0;
 
   std::list<Session>::iterator self_;

@@ -68,7 +68,7 @@ class Client {
   // What has arrived, without waiting.
   std::vector<std::string> replies() {
     std::deque<Buffer> found;
-    dispatcher_.collect([&](void*) -> Buffer& {
+    dispatcher_.collect([&](void*, std::size_t) -> Buffer& {
       --pending_;
       return found.emplace_back();
     });

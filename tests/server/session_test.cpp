@@ -36,7 +36,7 @@ class Script {
       if (word == "throw") throw std::runtime_error("thrown");
       if (word == "later") {
         std::lock_guard lock(script_.mutex_);
-        script_.waiting_.push_back({connection, std::string(argument)});
+        script_.waiting_.push_back({connection, line.size(), std::string(argument)});
         script_.changed_.notify_all();
         return Handled::pending;
       }
@@ -58,7 +58,7 @@ class Script {
         std::lock_guard lock(script_.mutex_);
         std::swap(ready, script_.ready_);
       }
-      for (const Waiting& reply : ready) place(reply.connection).append(reply.text + "\r\n");
+      for (const Waiting& reply : ready) place(reply.connection, reply.request_bytes).append(reply.text + "\r\n");
     }
     void reply_error(const Error& error, Buffer& out) override {
       out.append(to_string(error.code));
@@ -95,6 +95,7 @@ class Script {
  private:
   struct Waiting {
     void* connection;
+    std::size_t request_bytes;
     std::string text;
   };
   std::mutex mutex_;
@@ -232,15 +233,19 @@ TEST_F(SessionTest, BytesOfPendingRequestsAreBounded) {
   options_.session.max_request_bytes = kMaxPendingBytes;
   SocketClient client = connect();
   const std::string half(kMaxPendingBytes / 2, 'x');
-  std::thread sender([&] { client.send("later " + half + "\nlater " + half + "\nlater 3\necho 4\n"); });
+  std::thread sender([&] {
+    for (int i = 0; i < 4; ++i) client.send("later " + half + "\n");
+    client.send("later 3\necho 4\n");
+  });
   ASSERT_TRUE(script_.wait_for_waiting(2));
-  script_.release(1);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(script_.waiting(), 2u) << "the next one waits until one is answered";
+    script_.release(1);
+    EXPECT_EQ(client.line(), half);
+    ASSERT_TRUE(script_.wait_for_waiting(2));
+  }
+  script_.release(2);
   EXPECT_EQ(client.line(), half);
-  EXPECT_EQ(script_.waiting(), 1u) << "the third waits until both are answered";
-  script_.release(1);
-  EXPECT_EQ(client.line(), half);
-  ASSERT_TRUE(script_.wait_for_waiting(1));
-  script_.release(1);
   EXPECT_EQ(client.line(), "3");
   EXPECT_EQ(client.line(), "4");
   sender.join();
