@@ -43,15 +43,15 @@ Status check_fingerprint(const json::Value& value, const KeyedWrite& keyed, Aren
 
 }  // namespace
 
-Result<KeyedWrite*> decode_key(const Fields& fields, const Op& op, const void* command, const store::Registry& registry,
-                               DecodeContext& context) {
+Status decode_key(const Fields& fields, const Op& op, const void* command, const store::Registry& registry,
+                  DecodeContext& context, KeyedWrite*& keyed) {
   const json::Value* value = fields.find(Field::idempotency_key);
-  if (value == nullptr) return nullptr;
+  if (value == nullptr) return {};
   std::string_view text;
   Status status = read_text(*value, Field::idempotency_key, store::kMaxIdempotencyKeyBytes, context.arena, text);
-  if (!status) return status.error();
-  KeyedWrite* keyed = context.arena.make<KeyedWrite>();
-  store::IdempotencyRecord& record = keyed->record;
+  if (!status) return status;
+  KeyedWrite* const decoded = context.arena.make<KeyedWrite>();
+  store::IdempotencyRecord& record = decoded->record;
   record.key = registry.records().key(text);
   record.operation = op.operation;
   record.content = op.content(command, context.arena);
@@ -59,10 +59,11 @@ Result<KeyedWrite*> decode_key(const Fields& fields, const Op& op, const void* c
   if (context.source == DecodeContext::Source::log) {
     record.created_at = logged_time(fields, context.now);
   } else if (const json::Value* asserted = fields.find(Field::fingerprint)) {
-    status = check_fingerprint(*asserted, *keyed, context.arena);
-    if (!status) return status.error();
+    status = check_fingerprint(*asserted, *decoded, context.arena);
+    if (!status) return status;
   }
-  return keyed;
+  keyed = decoded;
+  return status;
 }
 
 void encode_key(const KeyedWrite& keyed, Buffer& entry) {

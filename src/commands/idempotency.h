@@ -22,11 +22,11 @@ struct KeyedWrite {
   std::chrono::steady_clock::time_point started;  // if it is timed
 };
 
-// Reads the key from the fields of a request or an entry of `op`, which honours keys. Null without one. In a request
-// the time is now, whatever the client says, and a fingerprint that the client gives must be right; in the log the time
-// is what it says, or else `now`.
-Result<KeyedWrite*> decode_key(const Fields& fields, const Op& op, const void* command, const store::Registry& registry,
-                               DecodeContext& context);
+// Reads the key from the fields of a request or an entry of `op`, which honours keys; without one `keyed` stays null.
+// In a request the time is now, whatever the client says, and a fingerprint that the client gives must be right; in the
+// log the time is what it says, or else `now`.
+Status decode_key(const Fields& fields, const Op& op, const void* command, const store::Registry& registry,
+                  DecodeContext& context, KeyedWrite*& keyed);
 
 // Into the entry of its command, led by a comma.
 void encode_key(const KeyedWrite& keyed, Buffer& entry);

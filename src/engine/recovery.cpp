@@ -43,12 +43,11 @@ Entry decode_entry(std::string_view text, const store::Store& store, std::int64_
   }
   if (op->idempotent) {
     context.now = now;
-    Result<commands::KeyedWrite*> keyed = commands::decode_key(fields, *op, *command, store.registry(), context);
+    Status keyed = commands::decode_key(fields, *op, *command, store.registry(), context, entry.keyed);
     if (!keyed) {
       entry.refusal = keyed.error().message;
       return entry;
     }
-    entry.keyed = *keyed;
   }
   entry.op = op;
   entry.command = *command;

@@ -144,8 +144,11 @@ class Dispatcher::Impl {
     Result<void*> command = op.decode(fields_, context);
     Status status = command ? check_role(op) : Status(command.error());
     commands::KeyedWrite* keyed = nullptr;
-    if (status && op.idempotent && fields_.find(Field::idempotency_key) != nullptr)
-      status = decode_key(op, *command, context, keyed);
+    if (status && op.idempotent) {
+      Status decoded = commands::decode_key(fields_, op, *command, engine_.store().registry(), context, keyed);
+      if (!decoded) status = std::move(decoded);
+      if (keyed != nullptr) begin_keyed(*keyed);
+    }
     // Before it is applied: a write never fails on the size of its reply.
     if (status && engine_.over_response_limit(op.max_reply_bytes + protocol::kEnvelopeBytes)) status = too_large();
     if (!status) {
@@ -168,16 +171,11 @@ class Dispatcher::Impl {
     return Handled::pending;
   }
 
-  Status decode_key(const Op& op, const void* command, commands::DecodeContext& context, commands::KeyedWrite*& keyed) {
-    Result<commands::KeyedWrite*> decoded =
-        commands::decode_key(fields_, op, command, engine_.store().registry(), context);
-    if (!decoded) return decoded.error();
-    keyed = *decoded;
+  void begin_keyed(commands::KeyedWrite& keyed) {
     // The writer fetches ahead along the batch; what is at its front has nobody before it.
-    if (batch_->first == nullptr) engine_.store().registry().records().prefetch(keyed->record.key);
-    keyed->timed = keyed_++ % kTimedEvery == 0;
-    if (keyed->timed) keyed->started = engine_.clock().steady();
-    return {};
+    if (batch_->first == nullptr) engine_.store().registry().records().prefetch(keyed.record.key);
+    keyed.timed = keyed_++ % kTimedEvery == 0;
+    if (keyed.timed) keyed.started = engine_.clock().steady();
   }
 
   void encode(const Op& op, const void* command, engine::Mutation& mutation) {
