@@ -44,7 +44,8 @@ class Dispatcher::Impl {
   }
 
   void flush() {
-    if (!batch_ || batch_->first == nullptr) return;
+    if (!batch_) return;
+    if (batch_->first == nullptr) return batch_->reset();  // of writes that were refused
     engine::MutationBatch* batch = batch_.release();
     if (engine_.logs_entries()) batch->view_entries();
     engine_.submit(*batch);
