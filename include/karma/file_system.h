@@ -23,8 +23,8 @@ class File {
   virtual Status write_at(std::uint64_t offset, std::string_view bytes) = 0;
   // Reads up to `length` bytes; fewer only at the end of the file.
   virtual Result<std::size_t> read_at(std::uint64_t offset, char* into, std::size_t length) const = 0;
-  // The bytes are final: they may start on their way to the disk, so that sync() has less to wait for. A hint, which
-  // promises nothing and reports nothing; what fails on the way, sync() reports.
+  // These bytes, which were written, are final: they may start on their way to the disk, so that sync() has less to
+  // wait for. A hint, which promises nothing and reports nothing; what fails on the way, sync() reports.
   virtual void start_sync(std::uint64_t offset, std::uint64_t length) {
     (void)offset;
     (void)length;

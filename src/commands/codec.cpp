@@ -172,9 +172,9 @@ void Decoder::series_keys(std::span<const SeriesKey>& items) {
   std::span<SeriesKey> found = context_.arena.array<SeriesKey>(std::min(kMaxBatchItems, value->text.size() / 20 + 1));
   std::size_t count = 0;
   json::Reader reader(value->text);
+  Fields item(0);
   const auto take = [&](const Value& element) {
     if (count == kMaxBatchItems) return fail("Field items exceeds max size " + std::to_string(kMaxBatchItems)), false;
-    Fields item(0);
     if (element.type != Type::object || !item.parse(element.text)) return fail("Each item must be an object"), false;
     const Value* name = item.find(Field::series);
     if (name == nullptr || name->type != Type::string) return fail("Field items[].series is required"), false;

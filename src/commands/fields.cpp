@@ -113,13 +113,14 @@ Status Fields::parse(std::string_view line) {
   return Error{ErrorCode::invalid_json, "Invalid JSON: " + std::string(fault)};
 }
 
-// While the line begins with such fields, as machines write them.
+// While the line begins with such fields, as machines write them. No token: it is not for a comparison that ends where
+// two of them differ.
 void Fields::keep_start(std::string_view line, Field field, const json::Value& value) {
   const bool string = value.type == json::Type::string;
   const std::size_t offset = static_cast<std::size_t>(value.text.data() - line.data());
   const std::size_t end = offset + value.text.size() + (string ? 1 : 0);
-  at_start_ = field <= Field::tree && (string || value.type == json::Type::unsigned_integer) && end < kMaxStart &&
-              end < line.size() && line[end] == ',' && started_count_ < started_.size();
+  at_start_ = field <= Field::tree && field != Field::token && (string || value.type == json::Type::unsigned_integer) &&
+              end < kMaxStart && end < line.size() && line[end] == ',' && started_count_ < started_.size();
   if (!at_start_) return;
   started_[started_count_++] = {field, value, offset};
   start_.assign(line.substr(0, end + 1));

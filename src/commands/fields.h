@@ -15,7 +15,7 @@
 namespace karma::commands {
 
 enum class Field : std::uint8_t {
-  // Up to `tree`: what most requests of a client have in common.
+  // Up to `tree`: what most requests of a client have in common (the token has its own rules).
   v,
   op,
   token,

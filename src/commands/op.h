@@ -103,7 +103,8 @@ struct Op {
   std::size_t (*batch_size)(const void*) = nullptr;  // of an op on many keys or items: how many
 
   // mutations
-  void (*encode)(const void*, Buffer&) = nullptr;  // the fields of the log entry, each led by a comma
+  // The fields of the log entry, each led by a comma. While the request is there, as it may take text from it.
+  void (*encode)(const void*, Buffer&) = nullptr;
   Verdict (*admit)(const void*, const store::Store&, Pending&, Outcome&) = nullptr;
   void (*apply)(const void*, store::Store&, Outcome&) = nullptr;
   // Instead of apply for an entry that may be covered in part; by default it is covered with its series, or with the

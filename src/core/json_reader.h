@@ -46,7 +46,7 @@ struct Value {
 // A cursor over a text. Each function returns false, with fault() set, at the first byte that is not JSON.
 class Reader {
  public:
-  // Numbers of the first array in the outermost object go to `numbers`, if it can keep them.
+  // Numbers of the first array in the outermost object that `numbers` can keep go there.
   explicit Reader(std::string_view text, Numbers* numbers = nullptr)
       : begin_(text.data()), at_(text.data()), end_(text.data() + text.size()), numbers_(numbers) {}
 

@@ -286,7 +286,6 @@ void Engine::count_keyed(std::span<wal::Write* const> batch) {
 }
 
 void Engine::refuse(std::span<wal::Write* const> batch, const Error& error) {
-  keys_ahead_ = 0;
   writes_fail_.store(true, std::memory_order_relaxed);
   for (wal::Write* write : batch) {
     Mutation& mutation = static_cast<Mutation&>(*write);

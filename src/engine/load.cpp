@@ -17,14 +17,13 @@ class Submitter {
   // `entry`: an object as in the log.
   Status execute(std::string_view entry) {
     batch_.reset();
-    commands::Fields fields;
-    if (Status status = fields.parse(entry); !status) return status;
-    const commands::Op* op = commands::find_op(fields.find(commands::Field::op)->text);
+    if (Status status = fields_.parse(entry); !status) return status;
+    const commands::Op* op = commands::find_op(fields_.find(commands::Field::op)->text);
     commands::DecodeContext context{.arena = batch_.arena,
                                     .source = commands::DecodeContext::Source::log,
                                     .series_exists = nullptr,
                                     .state = nullptr};
-    Result<void*> command = op->decode(fields, context);
+    Result<void*> command = op->decode(fields_, context);
     if (!command) return command.error();
     Mutation* mutation = batch_.arena.make<Mutation>();
     mutation->op = op;
@@ -55,6 +54,7 @@ class Submitter {
 
   Engine& engine_;
   Lane lane_;
+  commands::Fields fields_;
   MutationBatch batch_;
   std::mutex mutex_;
   std::condition_variable changed_;

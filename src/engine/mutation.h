@@ -34,7 +34,7 @@ struct Mutation : wal::Write {
 };
 
 struct MutationBatch {
-  static constexpr std::size_t kKeptEntryBytes = 256 << 10;
+  static constexpr std::size_t kKeptEntryBytes = 1 << 20;
 
   Arena arena;     // mutations and commands
   Buffer entries;  // of the mutations, which get views of it when it grows no more

@@ -185,6 +185,7 @@ void Counter::prefetch(const DayRange& range) const {
 }
 
 void Counter::prefetch(const Day& day) const {
+  fetches_ahead();
   if (is_dense() && day.is_date && day.day >= first_day_ && day.day < end_day()) {
     __builtin_prefetch(block_ + static_cast<std::size_t>(day.day - first_day_) * width(), 1);
   } else if (block_) {

@@ -362,7 +362,7 @@ bool Counter::assign(std::span<const Point> points) {
     first_day_ = fit.first_day;
   }
   if (fit.width == 0 || !fill_dense(points, fit, block_)) {
-    std::free(block_);
+    std::free(std::exchange(block_, nullptr));
     block_ = allocate_block(sparse_size(points.size()), false);
     std::memcpy(block_, points.data(), points.size() * sizeof(Point));
     form_ = CounterForm::sparse;

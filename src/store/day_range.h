@@ -14,9 +14,7 @@ inline constexpr std::int32_t kLastCalendarDay = 2932896;
 
 struct Day {
   Day() = default;
-  explicit Day(Bucket bucket) : Day(bucket, bucket.day()) {}
-  Day(Bucket bucket, std::optional<std::int32_t> of_calendar)
-      : number(bucket.number()), day(of_calendar.value_or(0)), is_date(of_calendar.has_value()) {}
+  explicit Day(Bucket bucket) : number(bucket.number()), day(bucket.day_or_none()), is_date(day != Bucket::kNoDay) {}
 
   std::uint64_t number = 0;  // of the bucket
   std::int32_t day = 0;      // if is_date

@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "core/check.h"
@@ -192,7 +193,7 @@ void IdempotencyRecords::insert(const IdempotencyKey& key, std::uint64_t positio
           static_cast<std::size_t>(bucket.tags[i] != 0) & static_cast<std::size_t>(position_of(bucket.units[i]) < end_);
     }
   }
-  table.buckets.assign(std::bit_ceil(count * 3 / Bucket::kSlots + 1), Bucket());
+  table.buckets = std::vector<Bucket>(std::bit_ceil(count * 3 / Bucket::kSlots + 1));  // gives back what is too much
   // Counted, as looking for the first empty slot right behind the store to the one before would wait for that.
   std::vector<std::uint8_t> filled(table.buckets.size());
   const std::size_t mask = table.buckets.size() - 1;

@@ -12,9 +12,9 @@
 namespace karma::store {
 
 // Of a day of a counter.
-struct Place {
-  Place() = default;
-  Place(std::uint64_t hash_of_key, Bucket bucket) : hash(hash_of_key), day(bucket) {}
+struct DayPlace {
+  DayPlace() = default;
+  DayPlace(std::uint64_t hash_of_key, Bucket bucket) : hash(hash_of_key), day(bucket) {}
 
   std::uint64_t hash = 0;
   Day day;
@@ -28,12 +28,12 @@ constexpr std::size_t kAhead = Series::kFetchedAhead;
 
 // Where at most kAhead items belong, found in steps: while one is on its way into the cache, so are the others.
 struct Ahead {
-  std::array<Place, kAhead> places;
+  std::array<DayPlace, kAhead> places;
   std::array<const Page*, kAhead> pages;
 
   void fetch(const Directory& directory, std::span<const Item> items) {
     for (std::size_t i = 0; i < items.size(); ++i) {
-      places[i] = Place(directory.hash(items[i].key), items[i].bucket);
+      places[i] = DayPlace(directory.hash(items[i].key), items[i].bucket);
       directory.prefetch(places[i].hash);
     }
     for (std::size_t i = 0; i < items.size(); ++i) __builtin_prefetch(pages[i] = &directory.page(places[i].hash));
@@ -68,7 +68,7 @@ Directory& Series::own_directory() {
   return *directory_;
 }
 
-void Series::add_to(Key key, const Place& place, std::uint64_t value) {
+void Series::add_to(Key key, const DayPlace& place, std::uint64_t value) {
   if (value == 0) return;
   Directory& directory = own_directory();
   Page& page = directory.own_page(place.hash);
@@ -90,13 +90,13 @@ void Series::add_to(Key key, const Place& place, std::uint64_t value) {
   largest_total_ = std::max(largest_total_, counter->total);
 }
 
-void Series::set_to(Key key, const Place& place, std::uint64_t value) {
+void Series::set_to(Key key, const DayPlace& place, std::uint64_t value) {
   const Counter* existing = directory_->page(place.hash).find(key, place.hash);
   std::uint64_t old = existing ? existing->value(place.day) : 0;
   if (value == old) return;
   if (old == 0) return add_to(key, place, value);
   Page& page = own_directory().own_page(place.hash);
-  Counter* counter = page.find(key, place.hash);
+  Counter* counter = page.find(key, place.hash, place.slot);
   KARMA_CHECK(value <= kMax - (counter->total - old));
   counter->put(place.day, value);
   bucket_count_ -= value == 0;
@@ -109,11 +109,11 @@ void Series::set_to(Key key, const Place& place, std::uint64_t value) {
 }
 
 void Series::add(Key key, Bucket bucket, std::uint64_t value) {
-  add_to(key, Place(directory_->hash(key), bucket), value);
+  add_to(key, DayPlace(directory_->hash(key), bucket), value);
 }
 
 void Series::add(std::span<const Item> items) {
-  for_items(directory_, items, [&](const Item& item, const Place& place) { add_to(item.key, place, item.value); });
+  for_items(directory_, items, [&](const Item& item, const DayPlace& place) { add_to(item.key, place, item.value); });
 }
 
 void Series::fetch_ahead(std::span<const Item> items) const {
@@ -123,7 +123,7 @@ void Series::fetch_ahead(std::span<const Item> items) const {
 }
 
 void Series::subtract(Key key, Bucket bucket, std::uint64_t value) {
-  const Place place(directory_->hash(key), bucket);
+  const DayPlace place(directory_->hash(key), bucket);
   const Counter* counter = directory_->page(place.hash).find(key, place.hash);
   if (!counter) return;
   std::uint64_t old = counter->value(place.day);
@@ -131,11 +131,11 @@ void Series::subtract(Key key, Bucket bucket, std::uint64_t value) {
 }
 
 void Series::set(Key key, Bucket bucket, std::uint64_t value) {
-  set_to(key, Place(directory_->hash(key), bucket), value);
+  set_to(key, DayPlace(directory_->hash(key), bucket), value);
 }
 
 void Series::set(std::span<const Item> items) {
-  for_items(directory_, items, [&](const Item& item, const Place& place) { set_to(item.key, place, item.value); });
+  for_items(directory_, items, [&](const Item& item, const DayPlace& place) { set_to(item.key, place, item.value); });
 }
 
 // After counters of the page were removed.
@@ -208,10 +208,10 @@ bool Series::load(Key key, std::span<const Point> points) {
   if (points.empty()) return true;
   std::uint64_t hash = directory_->hash(key);
   if (directory_->page(hash).find(key, hash)) return false;
+  Page& page = own_directory().own_page_with_room(hash);  // before there is a block that would be lost if it failed
   Counter loaded;
   if (!loaded.assign(points)) return false;
   loaded.key = key.value;
-  Page& page = own_directory().own_page_with_room(hash);
   page.empty_slot(hash) = loaded;
   page.slot_filled();
   ++key_count_;

@@ -27,7 +27,7 @@ namespace karma::store {
 
 class Directory;  // pages of counters, reference-counted; directory.h
 class Page;
-struct Place;
+struct DayPlace;
 struct Day;
 struct DayRange;
 
@@ -157,8 +157,8 @@ class Series : public SeriesReads {
  private:
   Directory& own_directory();
   Page& own_page(std::uint64_t hash);
-  void add_to(Key key, const Place& place, std::uint64_t value);
-  void set_to(Key key, const Place& place, std::uint64_t value);
+  void add_to(Key key, const DayPlace& place, std::uint64_t value);
+  void set_to(Key key, const DayPlace& place, std::uint64_t value);
   void give_memory_back(std::uint32_t page_number);
   void remove_from_page(std::uint32_t page_number, const DayRange& range);
 };

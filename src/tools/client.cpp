@@ -22,8 +22,8 @@ constexpr std::size_t kReadBytes = 256 * 1024;
 constexpr std::size_t kMaxReplyBytes = std::size_t{1} << 30;
 // Enough that the server has the next group of writes at hand while it syncs one.
 constexpr std::uint64_t kMaxUnderWay = 1024;
-// Little more than what the server reads at a time, so that it is still in the processor's cache when it goes out, and
-// the first requests go out soon.
+// A few requests of the usual length, so that they are still in the processor's cache when they go out, and the first
+// ones go out soon.
 constexpr std::size_t kMaxUnsentBytes = 512 << 10;
 
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }

@@ -1,8 +1,8 @@
 // Points as text, one a line, in two forms:
 //
-//   CSV      key,bucket,value     42,20260505,10 or 42,2026-05-05,10; a first line that begins with a letter is a
+//   CSV      42,20260505,10 or 42,2026-05-05,10: key, bucket, value. A first line that begins with a letter is a
 //   header,
-//                                 which may name the columns in another order, `date` for bucket, and further ones
+//            which may name the columns in another order, `date` for bucket, and further ones
 //   NDJSON   {"key":42,"bucket":20260505,"value":10} or [42,20260505,10]; the bucket may be a string, "2026-05-05" too
 //
 // Empty lines mean nothing.
