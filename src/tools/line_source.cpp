@@ -1,6 +1,6 @@
 #include "tools/line_source.h"
 
-#include <cstring>
+#include <algorithm>
 #include <future>
 #include <memory>
 
@@ -42,7 +42,7 @@ Result<Sha256Digest> for_each_block(const File& file, const OnLines& on_lines) {
     if (*size == 0) break;
     const std::uint64_t offset = read - rest.size();
     char* const begin = blocks[now].data() - rest.size();
-    std::memcpy(begin, rest.data(), rest.size());
+    std::copy(rest.begin(), rest.end(), begin);
     const std::string_view bytes(begin, rest.size() + *size);
     read += *size;
     ahead = begin_read(blocks[now ^ 1], read);

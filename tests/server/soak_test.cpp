@@ -3,12 +3,10 @@
 #include <karma/engine.h>
 #include <karma/server.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <optional>
 #include <random>
@@ -140,38 +138,6 @@ TEST(Soak, MixedLoadOverManyConnectionsAddsUpLiveAndAfterARestart) {
   const std::string verified = (*engine)->execute(R"({"v":2,"op":"snapshot.verify"})");
   EXPECT_NE(verified.find(R"("status":"ok")"), std::string::npos) << verified;
   EXPECT_TRUE((*engine)->close(false));
-  std::filesystem::remove_all(directory);
-}
-
-std::size_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::size_t pages = 0;
-  statm >> pages >> pages;
-  return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-}
-
-// A client that repeats a wrong write, for ever: what it was decoded into must not pile up.
-TEST(Soak, RefusedWritesLeaveNothingBehind) {
-  std::string directory = ::testing::TempDir() + "karma_soak_XXXXXX";
-  ASSERT_NE(::mkdtemp(directory.data()), nullptr);
-  Config config;
-  config.directory = directory;
-  config.log = false;
-  config.role = Role::slave;
-  config.max_request_bytes = 1 << 20;
-  auto engine = Engine::open(config);
-  ASSERT_TRUE(engine) << engine.error().message;
-  std::string request = R"({"v":2,"op":"series.batch_add","series":"s","items":[[1,20260505,1])";
-  for (int i = 1; i < 1000; ++i) request += ",[1,20260505,1]";
-  request += "]}";
-  const auto refuse = [&](int times) {
-    for (; times != 0; --times) ASSERT_NE((*engine)->execute(request).find("forbidden"), std::string::npos);
-  };
-  refuse(100);
-  const std::size_t before = resident_bytes();
-  refuse(4000);  // 24 KB of items each
-  EXPECT_LT(resident_bytes(), before + (std::size_t{32} << 20));
-  engine->reset();
   std::filesystem::remove_all(directory);
 }
 
