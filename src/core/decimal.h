@@ -101,4 +101,12 @@ inline std::uint64_t above_nine(std::uint64_t bytes) {
   return at;
 }
 
+// Whether the digits from `from` to `to` are what write_decimal() would write and surely fit into 64 bits: 1 to 19, no
+// zero before others.
+[[gnu::always_inline]] inline bool is_plain_decimal(const char* from, const char* to) {
+  constexpr std::ptrdiff_t kSafeDigits = 19;
+  const std::ptrdiff_t count = to - from;
+  return count != 0 && count <= kSafeDigits && (*from != '0' || count == 1);
+}
+
 }  // namespace karma

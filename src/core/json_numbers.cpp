@@ -3,8 +3,6 @@
 namespace karma::json {
 namespace {
 
-constexpr std::ptrdiff_t kSafeDigits = 19;  // so many always fit into 64 bits
-
 // All inline: this is most of what it costs to take a batch of points, and a call for each number were a third of it.
 struct Cursor {
   const char* at;
@@ -36,8 +34,7 @@ struct Cursor {
       digits = at;
       at = read_decimal(at, end, number);
     }
-    const std::ptrdiff_t count = at - digits;
-    return count != 0 && count <= kSafeDigits && (*digits != '0' || count == 1);
+    return is_plain_decimal(digits, at);
   }
 };
 

@@ -162,7 +162,7 @@ inline bool Reader::read_plain_field(Value& name, Value& value) {
   std::uint64_t number;
   at = read_decimal(at, end_, number);
   const std::ptrdiff_t count = at - digits;
-  if (count == 0 || count > detail::kSafeDigits || (*digits == '0' && count > 1)) return false;
+  if (!is_plain_decimal(digits, at)) return false;
   if (at == end_ || (*at != ',' && *at != '}')) return false;
   value.type = Type::unsigned_integer;
   value.number = number;

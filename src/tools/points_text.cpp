@@ -79,20 +79,17 @@ std::size_t digits_of(std::uint64_t number) {
 // The plain item at `at`; returns where it ends, or nullptr if it is none.
 inline const char* read_plain(const char* at, const char* end, Item& item) {
   constexpr std::ptrdiff_t kDayDigits = 8;
-  constexpr std::ptrdiff_t kMaxDigits = 19;  // fewer than 64 bits
-  const auto good = [](const char* from, const char* to) {
-    return to - from <= kMaxDigits && (to - from == 1 || (to != from && *from != '0'));
-  };
   const char* const key = at;
   at = read_decimal(at, end, item.key.value);
-  if (!good(key, at) || end - at < 1 + kDayDigits + 1 || *at++ != ',') return nullptr;
-  const std::uint64_t day = detail::load<std::uint64_t>(at) ^ detail::kZeros;
-  if (detail::above_nine(day) != 0 || *at == '0' || at[kDayDigits] != ',') return nullptr;
-  item.bucket = Bucket::of_number(detail::digits_value(day));
-  at += kDayDigits + 1;
+  if (!is_plain_decimal(key, at) || at == end || *at++ != ',') return nullptr;
+  const char* const day = at;
+  std::uint64_t number;
+  at = read_decimal(at, end, number);
+  if (at - day != kDayDigits || *day == '0' || at == end || *at++ != ',') return nullptr;
+  item.bucket = Bucket::of_number(number);
   const char* const value = at;
   at = read_decimal(at, end, item.value);
-  return good(value, at) && item.bucket.day() ? at : nullptr;
+  return is_plain_decimal(value, at) && item.bucket.day() ? at : nullptr;
 }
 
 bool is_header(std::string_view line) {

@@ -1,8 +1,7 @@
 // Points as text, one a line, in two forms:
 //
-//   CSV      42,20260505,10 or 42,2026-05-05,10: key, bucket, value. A first line that begins with a letter is a
-//   header,
-//            which may name the columns in another order, `date` for bucket, and further ones
+//   CSV      42,20260505,10 or 42,2026-05-05,10: key, bucket, value. If the first line begins with a letter, it names
+//            the columns, in any order, `date` for bucket, and maybe further ones
 //   NDJSON   {"key":42,"bucket":20260505,"value":10} or [42,20260505,10]; the bucket may be a string, "2026-05-05" too
 //
 // Empty lines mean nothing.
