@@ -6,7 +6,9 @@ import importlib.machinery
 import importlib.util
 import io
 import json
+import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 import types
@@ -25,7 +27,6 @@ def load(name):
 
 source = load("check_source")
 readme = load("readme_test")
-conformance = load("conformance")
 speed = load("check_speed")
 
 
@@ -89,16 +90,29 @@ class ReadmeTest(unittest.TestCase):
 
 
 class Conformance(unittest.TestCase):
-    LINE = {"v": 2, "lsn": 1, "entry": {"$any": True}}
+    """The script against a suite whose runner only tells its arguments."""
 
-    def test_whole_envelopes_demand_a_checksum(self):
-        expected = [dict(self.LINE), {"$or": [dict(self.LINE), 1]}]
-        self.assertEqual(conformance.demand_checksums(expected), 2)
-        self.assertEqual(expected[0], {**self.LINE, "crc32c": {"$type": "uint"}})
+    def run_with(self, *arguments):
+        with tempfile.TemporaryDirectory() as directory:
+            (pathlib.Path(directory) / "run").write_text("import sys\nprint(*sys.argv[1:])\nsys.exit(3)\n")
+            return subprocess.run([SCRIPTS / "conformance", *arguments], capture_output=True, text=True,
+                                  env={**os.environ, "KARMA_CONFORMANCE": directory})
 
-    def test_parts_of_envelopes_and_counts_stay_as_they_are(self):
-        self.assertEqual(conformance.demand_checksums([{"$subset": {"lsn": 3}}]), 0)
-        self.assertEqual(conformance.demand_checksums({"$len": 4}), 0)
+    def test_the_runner_gets_what_is_given_after_the_defaults_and_its_status_is_returned(self):
+        played = self.run_with("--server", "some/karma", "--only", "wal/*")
+        self.assertEqual(played.stdout, "-j 4 --server some/karma --only wal/*\n")
+        self.assertEqual(played.returncode, 3)
+        self.assertEqual(self.run_with("--server=x", "-j", "1").stdout, "-j 4 --server=x -j 1\n")
+
+    def test_a_list_needs_no_server(self):
+        self.assertEqual(self.run_with("--list").stdout, "-j 4 --list\n")
+
+    def test_without_a_suite_it_says_where_one_is_looked_for(self):
+        with tempfile.TemporaryDirectory() as directory:
+            found = subprocess.run([SCRIPTS / "conformance", "--list"], capture_output=True, text=True,
+                                   env={**os.environ, "KARMA_CONFORMANCE": directory + "/none"})
+        self.assertEqual(found.returncode, 1)
+        self.assertIn("KARMA_CONFORMANCE", found.stderr)
 
 
 class CheckSpeed(unittest.TestCase):
