@@ -139,6 +139,8 @@ template <class... Functions>
 struct Overloaded : Functions... {
   using Functions::operator()...;
 };
+template <class... Functions>
+Overloaded(Functions...) -> Overloaded<Functions...>;
 
 // Decimal, optional sign, blanks around it: what Karma 1.0 accepted.
 std::optional<int> parse_int(std::string_view text) {

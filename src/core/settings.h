@@ -41,6 +41,11 @@ struct Setting {
   bool only_with_source = false;  // checked only where a replication source is set
 
   // For the rows of the table.
+  constexpr Setting changed(auto change) const {
+    Setting copy = *this;
+    change(copy);
+    return copy;
+  }
   constexpr Setting short_form(char c) const {
     return changed([&](Setting& s) { s.letter = c; });
   }
@@ -58,13 +63,6 @@ struct Setting {
   }
   constexpr Setting of_source() const {
     return changed([&](Setting& s) { s.only_with_source = true; });
-  }
-
- private:
-  constexpr Setting changed(auto change) const {
-    Setting copy = *this;
-    change(copy);
-    return copy;
   }
 };
 

@@ -99,7 +99,7 @@ class IdempotencyRecords {
     Chunk();
     Chunk(const Chunk& other);
     struct Free {
-      void operator()(char* bytes) const { std::free(bytes); }
+      void operator()(char* memory) const { std::free(memory); }
     };
     std::unique_ptr<char, Free> bytes;
     std::int64_t oldest = INT64_MAX;  // no record in it was created before
