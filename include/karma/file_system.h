@@ -39,8 +39,15 @@ class FileSystem {
  public:
   enum class Open {
     read,        // must exist
-    write,       // created if missing, content kept
+    write,       // created with mode 0600 if missing, content kept
     create_new,  // must not exist; mode 0600
+  };
+  // A directory that is held open, so that its sync needs no descriptor.
+  class Directory {
+   public:
+    virtual ~Directory() = default;
+    // Renames, creations and removals in the directory reach the disk. After an error nothing may be assumed of them.
+    virtual Status sync() = 0;
   };
   // Keeps other processes out of a directory until it is destroyed.
   class Lock {
@@ -51,18 +58,26 @@ class FileSystem {
   virtual ~FileSystem() = default;
 
   virtual Result<std::unique_ptr<File>> open(const std::string& path, Open how) = 0;
+  // False only if it is certain that there is nothing: whoever then opens what cannot be looked at learns why.
   virtual bool exists(const std::string& path) = 0;
   // Regular files only, names without the directory, in no order.
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;
-  // Renames, creations and removals in the directory reach the disk.
+  virtual Result<std::unique_ptr<Directory>> open_directory(const std::string& path) = 0;
+  // The same as open_directory() and Directory::sync().
   virtual Status sync_directory(const std::string& directory) = 0;
+  // The directory is there and its name has reached the disk, even if a process that made it was killed before its
+  // sync. What is created in it afterwards is lost only by itself.
   virtual Status create_directories(const std::string& path) = 0;
   // Fails at once if another process holds it. A lock file left by a dead process does not count.
   virtual Result<std::unique_ptr<Lock>> lock(const std::string& path) = 0;
 };
 
 FileSystem& posix_file_system();
+
+// As many descriptors as log, snapshots, lock and tools of one data directory hold at most at a time, with what
+// replicas read. Connections must leave them free: without them writes would fail.
+inline constexpr int kFileDescriptorReserve = 32;
 
 }  // namespace karma

@@ -116,6 +116,26 @@ class PosixFile final : public File {
   const std::string name_;
 };
 
+// EINVAL and the like: this file system has no such thing as syncing a directory.
+bool cannot_sync_directories(int code) { return code == EINVAL || code == ENOTSUP || code == ENOSYS || code == EROFS; }
+
+class PosixDirectory final : public FileSystem::Directory {
+ public:
+  PosixDirectory(Descriptor descriptor, std::string name)
+      : descriptor_(std::move(descriptor)), name_(std::move(name)) {}
+
+  // Never tried again, as with files.
+  Status sync() override {
+    if (::fsync(descriptor_.number()) != 0 && !cannot_sync_directories(errno))
+      return failure("sync the directory", name_, errno);
+    return {};
+  }
+
+ private:
+  const Descriptor descriptor_;
+  const std::string name_;
+};
+
 // The lock belongs to the open descriptor, so that it ends with the process, however that ends.
 class PosixLock final : public FileSystem::Lock {
  public:
@@ -143,7 +163,7 @@ class PosixFileSystem final : public FileSystem {
 
   bool exists(const std::string& path) override {
     struct stat info;
-    return ::stat(path.c_str(), &info) == 0;
+    return ::stat(path.c_str(), &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
   }
 
   Result<std::vector<std::string>> list(const std::string& directory) override {
@@ -173,22 +193,28 @@ class PosixFileSystem final : public FileSystem {
     return {};
   }
 
-  Status sync_directory(const std::string& directory) override {
-    const Descriptor descriptor = open_descriptor(directory, O_RDONLY | O_DIRECTORY);
-    if (!descriptor.ok()) return failure("open the directory", directory, errno);
-    // EINVAL: this file system has no such thing as syncing a directory.
-    if (::fsync(descriptor.number()) != 0 && errno != EINVAL) return failure("sync the directory", directory, errno);
-    return {};
+  Result<std::unique_ptr<Directory>> open_directory(const std::string& path) override {
+    Descriptor descriptor = open_descriptor(path, O_RDONLY | O_DIRECTORY);
+    if (!descriptor.ok()) return failure("open the directory", path, errno);
+    return std::unique_ptr<Directory>(std::make_unique<PosixDirectory>(std::move(descriptor), base_name(path)));
   }
 
-  // The new directories themselves reach the disk too: a file synced in a directory that is gone would be gone.
+  Status sync_directory(const std::string& directory) override {
+    const Result<std::unique_ptr<Directory>> opened = open_directory(directory);
+    return opened ? (*opened)->sync() : opened.error();
+  }
+
+  // The new directories themselves reach the disk too: a file synced in a directory that is gone would be gone. Also
+  // one that was there already: whoever made it may have been killed before its sync.
   Status create_directories(const std::string& path) override {
+    const std::string parent = parent_path(path);
     struct stat info;
     if (::stat(path.c_str(), &info) == 0) {
-      if (S_ISDIR(info.st_mode)) return {};
-      return failure("create the directory", path, ENOTDIR);
+      if (!S_ISDIR(info.st_mode)) return failure("create the directory", path, ENOTDIR);
+      // Where we may not read the parent, it was not us who made the directory.
+      if (parent == path || (::access(parent.c_str(), R_OK) != 0 && errno == EACCES)) return {};
+      return sync_directory(parent);
     }
-    const std::string parent = parent_path(path);
     if (parent != path) {
       if (Status made = create_directories(parent); !made) return made;
     }

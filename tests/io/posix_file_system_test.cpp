@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,6 +71,29 @@ TEST_F(PosixFileSystem, OpenKeepsOrRefusesWhatExists) {
   ASSERT_TRUE((*files_.open(path("a"), Open::write))->write_at(0, "x").ok());
   EXPECT_TRUE(files_.open(path("a"), Open::write).ok());
   EXPECT_EQ(read_file(files_, path("a")).value(), "x");
+}
+
+TEST_F(PosixFileSystem, ADirectoryHeldOpenIsSyncedWithoutADescriptor) {
+  auto held = files_.open_directory(directory_);
+  ASSERT_TRUE(held.ok());
+  rlimit before = {};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none = {0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const Status by_name = files_.sync_directory(directory_);
+  const Status by_descriptor = (*held)->sync();
+  const bool exists = files_.exists(path("none"));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(by_descriptor.ok());
+  EXPECT_FALSE(exists);
+  ASSERT_FALSE(by_name.ok());
+  EXPECT_NE(by_name.error().message.find("Too many open files"), std::string::npos) << by_name.error().message;
+}
+
+TEST_F(PosixFileSystem, WhatCannotBeLookedAtMayExist) {
+  EXPECT_FALSE(files_.exists(path("none")));
+  EXPECT_FALSE(files_.exists(path("none/none")));
+  EXPECT_TRUE(files_.exists(path(std::string(300, 'x')))) << "a name too long for an answer";
 }
 
 TEST_F(PosixFileSystem, ListsRegularFilesWhateverTheirNames) {

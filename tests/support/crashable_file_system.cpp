@@ -1,6 +1,7 @@
 #include "crashable_file_system.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "core/check.h"
@@ -21,21 +22,27 @@ struct CrashableFileSystem::Node {
   std::vector<Change> changes;  // what makes content of durable
 };
 
-// `node` gets the name `path`; with `from`, it had that one before; without node, the name goes.
+// `node` gets the name `path`; with `from`, it had that one before; without node, the name goes. Or it is the name of a
+// new directory.
 struct CrashableFileSystem::NameChange {
   std::string path;
   NodePointer node;
-  std::string from;
+  std::string from = {};
+  bool is_directory = false;
 
   bool touches(const std::string& directory) const {
     return parent_path(path) == directory || (!from.empty() && parent_path(from) == directory);
   }
   void apply(Names& names) const {
-    if (!from.empty()) names.erase(from);
+    if (is_directory) {
+      names.directories.insert(path);
+      return;
+    }
+    if (!from.empty()) names.files.erase(from);
     if (node) {
-      names[path] = node;
+      names.files[path] = node;
     } else {
-      names.erase(path);
+      names.files.erase(path);
     }
   }
 };
@@ -44,16 +51,50 @@ namespace {
 
 using Fs = CrashableFileSystem;
 
-bool is_change(Fs::Operation operation) { return operation != Fs::Operation::open && operation != Fs::Operation::read; }
+bool is_change(Fs::Operation operation) {
+  switch (operation) {
+    case Fs::Operation::open:
+    case Fs::Operation::read:
+    case Fs::Operation::open_directory:
+    case Fs::Operation::exists:
+    case Fs::Operation::list:
+    case Fs::Operation::size:
+    case Fs::Operation::lock:
+      return false;
+    default:
+      return true;
+  }
+}
 
 const char* verb(Fs::Operation operation) {
-  constexpr const char* kVerbs[Fs::kOperationCount] = {
-      "create", "open", "read", "write", "sync", "truncate", "rename", "remove", "sync the directory"};
+  constexpr const char* kVerbs[Fs::kOperationCount] = {"create",
+                                                       "open",
+                                                       "read",
+                                                       "write",
+                                                       "sync",
+                                                       "truncate",
+                                                       "rename",
+                                                       "remove",
+                                                       "sync the directory",
+                                                       "create the directory",
+                                                       "open the directory",
+                                                       "look for",
+                                                       "list",
+                                                       "examine",
+                                                       "lock"};
   return kVerbs[static_cast<std::size_t>(operation)];
 }
 
 Error failure(Fs::Operation operation, const std::string& path, const std::string& text) {
   return internal_error(std::string("Cannot ") + verb(operation) + " " + base_name(path) + ": " + text);
+}
+
+bool lies_in(std::string path, const std::set<std::string>& directories) {
+  for (std::string parent = parent_path(path); parent != path; parent = parent_path(path)) {
+    if (directories.contains(parent)) return true;
+    path = std::move(parent);
+  }
+  return false;
 }
 
 void write_into(std::string& content, std::uint64_t offset, std::string_view bytes) {
@@ -74,6 +115,7 @@ class CrashableFileSystem::OpenFile final : public File {
       : files_(files), node_(std::move(node)), path_(std::move(path)) {}
 
   Status write_at(std::uint64_t offset, std::string_view bytes) override {
+    files_.call_hook(Operation::write, path_);
     const std::lock_guard lock(files_.mutex_);
     const Verdict verdict = files_.begin(Operation::write, path_, bytes.size());
     if (verdict.error) bytes = bytes.substr(0, verdict.written);
@@ -86,6 +128,7 @@ class CrashableFileSystem::OpenFile final : public File {
   }
 
   Result<std::size_t> read_at(std::uint64_t offset, char* into, std::size_t length) const override {
+    files_.call_hook(Operation::read, path_);
     const std::lock_guard lock(files_.mutex_);
     if (Verdict verdict = files_.begin(Operation::read, path_); verdict.error) return *verdict.error;
     if (offset >= node_->content.size()) return std::size_t{0};
@@ -100,12 +143,7 @@ class CrashableFileSystem::OpenFile final : public File {
   }
 
   Status sync() override {
-    std::function<void()> hook;
-    {
-      const std::lock_guard lock(files_.mutex_);
-      hook = files_.before_sync_;
-    }
-    if (hook) hook();
+    files_.call_hook(Operation::sync, path_);
     const std::lock_guard lock(files_.mutex_);
     const Verdict verdict = files_.begin(Operation::sync, path_);
     if (!verdict.error || verdict.partly) {
@@ -117,6 +155,7 @@ class CrashableFileSystem::OpenFile final : public File {
   }
 
   Status truncate(std::uint64_t size) override {
+    files_.call_hook(Operation::truncate, path_);
     const std::lock_guard lock(files_.mutex_);
     const Verdict verdict = files_.begin(Operation::truncate, path_);
     if (!verdict.error || verdict.partly) {
@@ -128,14 +167,25 @@ class CrashableFileSystem::OpenFile final : public File {
   }
 
   Result<std::uint64_t> size() const override {
+    files_.call_hook(Operation::size, path_);
     const std::lock_guard lock(files_.mutex_);
-    if (files_.power_is_off_) return failure(Operation::read, path_, "the power is off");
+    if (Verdict verdict = files_.begin(Operation::size, path_); verdict.error) return *verdict.error;
     return std::uint64_t{node_->content.size()};
   }
 
  private:
   CrashableFileSystem& files_;
   const NodePointer node_;
+  const std::string path_;
+};
+
+class CrashableFileSystem::OpenDirectory final : public Directory {
+ public:
+  OpenDirectory(CrashableFileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+  Status sync() override { return files_.sync_open_directory(path_); }
+
+ private:
+  CrashableFileSystem& files_;
   const std::string path_;
 };
 
@@ -166,10 +216,17 @@ std::unique_ptr<CrashableFileSystem> CrashableFileSystem::after_crash(Unsynced u
   const std::size_t kept_names = kept(pending_.size());
   for (std::size_t i = 0; i < kept_names; ++i) pending_[i].apply(names);
 
+  std::set<std::string> lost;
+  for (const std::string& path : names_.directories) {
+    if (!names.directories.contains(path)) lost.insert(path);
+  }
   auto disk = std::make_unique<CrashableFileSystem>();
-  disk->directories_ = directories_;
+  for (const std::string& path : names.directories) {
+    if (!lies_in(path, lost)) disk->names_.directories.insert(path);
+  }
   std::map<const Node*, NodePointer> copies;
-  for (const auto& [path, node] : names) {
+  for (const auto& [path, node] : names.files) {
+    if (lies_in(path, lost)) continue;
     NodePointer& copy = copies[node.get()];
     if (!copy) {
       copy = std::make_shared<Node>();
@@ -191,7 +248,7 @@ std::unique_ptr<CrashableFileSystem> CrashableFileSystem::after_crash(Unsynced u
       }
       copy->durable = copy->content;
     }
-    disk->names_[path] = copy;
+    disk->names_.files[path] = copy;
   }
   disk->durable_names_ = disk->names_;
   return disk;
@@ -208,9 +265,20 @@ bool CrashableFileSystem::power_is_off() const {
   return power_is_off_;
 }
 
+void CrashableFileSystem::power_on() {
+  const std::lock_guard lock(mutex_);
+  power_is_off_ = false;
+  power_off_in_.reset();
+  locked_.clear();
+}
+
 void CrashableFileSystem::fail(Fault fault) {
   const std::lock_guard lock(mutex_);
   faults_.push_back(std::move(fault));
+}
+
+void CrashableFileSystem::fail_call(std::uint64_t nth, std::string text) {
+  fail({.operation = std::nullopt, .nth = nth, .text = std::move(text)});
 }
 
 void CrashableFileSystem::heal() {
@@ -228,7 +296,7 @@ CrashableFileSystem::Verdict CrashableFileSystem::begin(Operation operation, con
     return {failure(operation, path, "the power goes off"), written, (random_() & 1) != 0};
   }
   for (Fault& fault : faults_) {
-    if (fault.operation != operation || fault.count == 0) continue;
+    if (fault.operation.value_or(operation) != operation || fault.count == 0) continue;
     if (!fault.name.empty() && fault.name != base_name(path)) continue;
     if (fault.nth > 1) {
       --fault.nth;
@@ -257,6 +325,11 @@ std::uint64_t CrashableFileSystem::started_bytes() const {
   return started_bytes_;
 }
 
+std::uint64_t CrashableFileSystem::calls() const {
+  const std::lock_guard lock(mutex_);
+  return std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0});
+}
+
 std::uint64_t CrashableFileSystem::changes() const {
   const std::lock_guard lock(mutex_);
   std::uint64_t sum = 0;
@@ -268,86 +341,110 @@ std::uint64_t CrashableFileSystem::changes() const {
 
 std::optional<std::string> CrashableFileSystem::content(const std::string& path) const {
   const std::lock_guard lock(mutex_);
-  const auto found = names_.find(path);
-  if (found == names_.end()) return std::nullopt;
+  const auto found = names_.files.find(path);
+  if (found == names_.files.end()) return std::nullopt;
   return found->second->content;
 }
 
 void CrashableFileSystem::edit(const std::string& path, std::string content) {
   const std::lock_guard lock(mutex_);
-  NodePointer& node = names_[path];
+  NodePointer& node = names_.files[path];
   if (!node) node = std::make_shared<Node>();
   node->content = node->durable = std::move(content);
   node->changes.clear();
-  durable_names_[path] = node;
-  directories_.insert(parent_path(path));
+  durable_names_.files[path] = node;
+  names_.directories.insert(parent_path(path));
+  durable_names_.directories.insert(parent_path(path));
 }
 
 void CrashableFileSystem::erase(const std::string& path) {
   const std::lock_guard lock(mutex_);
-  names_.erase(path);
-  durable_names_.erase(path);
+  names_.files.erase(path);
+  durable_names_.files.erase(path);
+}
+
+void CrashableFileSystem::before_call(Hook hook) {
+  const std::lock_guard lock(mutex_);
+  before_call_ = std::move(hook);
 }
 
 void CrashableFileSystem::before_sync(std::function<void()> hook) {
-  const std::lock_guard lock(mutex_);
-  before_sync_ = std::move(hook);
+  if (!hook) return before_call({});
+  before_call([hook = std::move(hook)](Operation operation, const std::string&) {
+    if (operation == Operation::sync) hook();
+  });
+}
+
+void CrashableFileSystem::call_hook(Operation operation, const std::string& path) const {
+  Hook hook;
+  {
+    const std::lock_guard lock(mutex_);
+    hook = before_call_;
+  }
+  if (hook) hook(operation, path);
 }
 
 // --- FileSystem ------------------------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<File>> CrashableFileSystem::open(const std::string& path, Open how) {
+  call_hook(how == Open::read ? Operation::open : Operation::create, path);
   const std::lock_guard lock(mutex_);
-  const auto found = names_.find(path);
-  const bool missing = found == names_.end();
+  const auto found = names_.files.find(path);
+  const bool missing = found == names_.files.end();
   const Operation operation = missing && how != Open::read ? Operation::create : Operation::open;
   const Verdict verdict = begin(operation, path);
   if (verdict.error && !(operation == Operation::create && verdict.partly)) return *verdict.error;
   if (missing && how == Open::read) return failure(operation, path, "No such file or directory");
   if (!missing && how == Open::create_new) return failure(operation, path, "File exists");
   NodePointer node = missing ? std::make_shared<Node>() : found->second;
-  if (missing) change_name({path, node, {}});
+  if (missing) change_name({path, node});
   if (verdict.error) return *verdict.error;
   return std::unique_ptr<File>(std::make_unique<OpenFile>(*this, std::move(node), path));
 }
 
 bool CrashableFileSystem::exists(const std::string& path) {
+  call_hook(Operation::exists, path);
   const std::lock_guard lock(mutex_);
-  return names_.contains(path) || directories_.contains(path);
+  if (begin(Operation::exists, path).error) return true;
+  return names_.files.contains(path) || is_directory(path);
 }
 
 Result<std::vector<std::string>> CrashableFileSystem::list(const std::string& directory) {
+  call_hook(Operation::list, directory);
   const std::lock_guard lock(mutex_);
-  if (power_is_off_) return failure(Operation::open, directory, "the power is off");
+  if (Verdict verdict = begin(Operation::list, directory); verdict.error) return *verdict.error;
   std::vector<std::string> names;
-  for (const auto& [path, node] : names_) {
+  for (const auto& [path, node] : names_.files) {
     if (parent_path(path) == directory) names.push_back(base_name(path));
   }
   return names;
 }
 
 Status CrashableFileSystem::rename(const std::string& from, const std::string& to) {
+  call_hook(Operation::rename, to);
   const std::lock_guard lock(mutex_);
   const Verdict verdict = begin(Operation::rename, to);
   if (verdict.error && !verdict.partly) return *verdict.error;
-  const auto found = names_.find(from);
-  if (found == names_.end()) return failure(Operation::rename, from, "No such file or directory");
+  const auto found = names_.files.find(from);
+  if (found == names_.files.end()) return failure(Operation::rename, from, "No such file or directory");
   change_name({to, found->second, from});
   if (verdict.error) return *verdict.error;
   return {};
 }
 
 Status CrashableFileSystem::remove(const std::string& path) {
+  call_hook(Operation::remove, path);
   const std::lock_guard lock(mutex_);
   const Verdict verdict = begin(Operation::remove, path);
   if (verdict.error && !verdict.partly) return *verdict.error;
-  if (!names_.contains(path)) return failure(Operation::remove, path, "No such file or directory");
-  change_name({path, nullptr, {}});
+  if (!names_.files.contains(path)) return failure(Operation::remove, path, "No such file or directory");
+  change_name({path, nullptr});
   if (verdict.error) return *verdict.error;
   return {};
 }
 
-Status CrashableFileSystem::sync_directory(const std::string& directory) {
+Status CrashableFileSystem::sync_open_directory(const std::string& directory) {
+  call_hook(Operation::sync_directory, directory);
   const std::lock_guard lock(mutex_);
   const Verdict verdict = begin(Operation::sync_directory, directory);
   if (!verdict.error || verdict.partly) {
@@ -365,16 +462,47 @@ Status CrashableFileSystem::sync_directory(const std::string& directory) {
   return {};
 }
 
-Status CrashableFileSystem::create_directories(const std::string& path) {
+Result<std::unique_ptr<FileSystem::Directory>> CrashableFileSystem::open_directory(const std::string& path) {
+  call_hook(Operation::open_directory, path);
   const std::lock_guard lock(mutex_);
-  if (power_is_off_) return failure(Operation::create, path, "the power is off");
-  directories_.insert(path);
-  return {};
+  if (Verdict verdict = begin(Operation::open_directory, path); verdict.error) return *verdict.error;
+  return std::unique_ptr<Directory>(std::make_unique<OpenDirectory>(*this, path));
+}
+
+Status CrashableFileSystem::sync_directory(const std::string& directory) {
+  const Result<std::unique_ptr<Directory>> opened = open_directory(directory);
+  return opened ? (*opened)->sync() : opened.error();
+}
+
+// Requires mutex_.
+bool CrashableFileSystem::is_directory(const std::string& path) const {
+  return path == parent_path(path) || names_.directories.contains(path);
+}
+
+Status CrashableFileSystem::create_directories(const std::string& path) {
+  const std::string parent = parent_path(path);
+  if (parent == path) return {};
+  bool missing;
+  {
+    const std::lock_guard lock(mutex_);
+    missing = !is_directory(path);
+  }
+  if (missing) {
+    if (Status made = create_directories(parent); !made) return made;
+    call_hook(Operation::create_directory, path);
+    const std::lock_guard lock(mutex_);
+    const Verdict verdict = begin(Operation::create_directory, path);
+    if (!verdict.error || verdict.partly) change_name({path, nullptr, {}, true});
+    if (verdict.error) return *verdict.error;
+  }
+  return sync_directory(parent);
 }
 
 Result<std::unique_ptr<FileSystem::Lock>> CrashableFileSystem::lock(const std::string& path) {
+  call_hook(Operation::lock, path);
   const std::lock_guard lock(mutex_);
-  if (!locked_.insert(path).second) return failure(Operation::open, path, "it is locked");
+  if (Verdict verdict = begin(Operation::lock, path); verdict.error) return *verdict.error;
+  if (!locked_.insert(path).second) return failure(Operation::lock, path, "it is locked");
   return std::unique_ptr<Lock>(std::make_unique<HeldLock>(*this, path));
 }
 

@@ -475,6 +475,9 @@ class Interfering final : public FileSystem {
   Result<std::vector<std::string>> list(const std::string& directory) override { return files_.list(directory); }
   Status rename(const std::string& from, const std::string& to) override { return files_.rename(from, to); }
   Status remove(const std::string& path) override { return files_.remove(path); }
+  Result<std::unique_ptr<Directory>> open_directory(const std::string& path) override {
+    return files_.open_directory(path);
+  }
   Status sync_directory(const std::string& directory) override { return files_.sync_directory(directory); }
   Status create_directories(const std::string& path) override { return files_.create_directories(path); }
   Result<std::unique_ptr<Lock>> lock(const std::string& path) override { return files_.lock(path); }
