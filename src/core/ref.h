@@ -16,6 +16,9 @@ class RefCounted {
   RefCounted(const RefCounted&) {}
   RefCounted& operator=(const RefCounted&) = delete;
 
+  // True: no other reference exists, and everything that others did with theirs has happened before.
+  bool has_one_owner() const { return references_.load(std::memory_order_acquire) == 1; }
+
  private:
   template <class T>
   friend class Ref;
@@ -41,8 +44,7 @@ class Ref {
   T* operator->() const { return object_; }
   explicit operator bool() const { return object_ != nullptr; }
 
-  // True: no other reference exists, and everything that others did with theirs has happened before.
-  bool unique() const { return object_->references_.load(std::memory_order_acquire) == 1; }
+  bool unique() const { return object_->has_one_owner(); }
 
  private:
   void retain() {

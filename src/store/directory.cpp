@@ -1,92 +1,115 @@
 #include "store/directory.h"
 
-#include <bit>
+#include <algorithm>
 #include <utility>
 
 #include "core/check.h"
 
 namespace karma::store {
+namespace {
 
-Directory::Directory(std::uint64_t seed) : seed_(seed), index_(1) { put(Page::create(Page::kFirstSlots)); }
-
-// Puts the page in its place: instead of the one with its number, or at the end.
-void Directory::put(Ref<Page> page) {
-  std::size_t entries = std::size_t{1} << (depth() - page->depth);
-  Page** first = index_.data() + page->prefix * entries;
-  for (std::size_t i = 0; i < entries; ++i) first[i] = page.get();
-  if (page->number == pages_.size()) {
-    pages_.push_back(std::move(page));
-  } else {
-    Ref<Page>& place = pages_[page->number];  // before the move, which may otherwise come first
-    place = std::move(page);
-  }
+Ref<Segment> first_segment() {
+  return Ref<Segment>(new Segment(0, 0, PrefixTable<Page>(0, Page::create(Page::kFirstSlots))));
 }
 
-Page& Directory::own(std::uint32_t number) {
-  Ref<Page>& page = pages_[number];
-  if (!page.unique()) put(Page::copy(*page, seed_, page->slots(), false));
-  return *page;
+}  // namespace
+
+Directory::Directory(std::uint64_t seed) : seed_(seed), segments_(0, first_segment()) {}
+
+std::size_t Directory::page_count() const {
+  std::size_t count = 0;
+  for (const Ref<Segment>& segment : segments_.children()) count += segment->pages.children().size();
+  return count;
 }
 
-bool Directory::may_split(const Page& page) const {
-  if (page.slots() < Page::kUsualSlots) return false;
-  if (page.depth < depth()) return true;
-  return depth() < kMaxDepth && index_.size() * 2 <= kMaxEntriesPerPage * (pages_.size() + 4);
+std::size_t Directory::largest_segment() const {
+  std::size_t largest = 0;
+  for (const Ref<Segment>& segment : segments_.children())
+    largest = std::max(largest, segment->pages.children().size());
+  return largest;
 }
 
-void Directory::split(Page& page) {
-  if (page.depth == depth()) {
-    std::vector<Page*> doubled(index_.size() * 2);
-    for (std::size_t i = 0; i < doubled.size(); ++i) doubled[i] = index_[i / 2];
-    index_.swap(doubled);
-    --shift_;
-  }
+std::size_t Directory::segments_shared_with(const Directory& other) const {
+  std::size_t count = 0;
+  for (const Ref<Segment>& segment : segments_.children())
+    count += &other.segments_.at(segment->first_hash()) == segment.get();
+  return count;
+}
+
+Segment& Directory::own_segment(std::uint64_t hash) {
+  Segment& segment = segments_.at(hash);
+  if (segment.has_one_owner()) return segment;
+  Ref<Segment> copy(new Segment(segment));
+  Segment& own = *copy;
+  segments_.replace(std::move(copy));
+  return own;
+}
+
+Page& Directory::own_page(std::uint64_t hash) {
+  Segment& segment = own_segment(hash);
+  Page& page = segment.pages.at(hash);
+  if (page.has_one_owner()) return page;
+  Ref<Page> copy = Page::copy(page, seed_, page.slots(), false);
+  Page& own = *copy;
+  segment.pages.replace(std::move(copy));
+  return own;
+}
+
+bool Directory::may_split(const Segment& segment, const Page& page) const {
+  return page.slots() >= Page::kUsualSlots && segment.pages.may_split(page);
+}
+
+void Directory::split(Segment& segment, Page& page) {
   Ref<Page> halves[2] = {Page::create(page.slots()), Page::create(page.slots())};
   for (std::uint32_t i = 0; i < 2; ++i) {
-    halves[i]->number = i == 0 ? page.number : static_cast<std::uint32_t>(pages_.size());
     halves[i]->depth = page.depth + 1;
     halves[i]->prefix = page.prefix * 2 + i;
   }
-  std::uint32_t bit = 63 - page.depth;
+  const std::uint32_t bit = 63 - page.depth;
   for (Counter& counter : page) {
     if (counter.empty()) continue;
-    std::uint64_t hash = this->hash({counter.key});
+    const std::uint64_t hash = this->hash({counter.key});
     Page& half = *halves[hash >> bit & 1];
     half.empty_slot(hash) = std::exchange(counter, Counter());
     half.slot_filled();
   }
-  put(std::move(halves[1]));
-  put(std::move(halves[0]));  // frees `page`
+  segment.pages.split(page, std::move(halves[0]), std::move(halves[1]));  // frees `page`
+  split_if_large(segment);
+}
+
+void Directory::split_if_large(Segment& segment) {
+  if (segment.pages.children().size() <= kPagesPerSegment || !segments_.may_split(segment)) return;
+  const auto half = [&](bool high) {
+    return Ref<Segment>(new Segment(segment.depth + 1, segment.prefix * 2 + (high ? 1 : 0), segment.pages.half(high)));
+  };
+  segments_.split(segment, half(false), half(true));  // frees `segment`
 }
 
 Page& Directory::own_page_with_room(std::uint64_t hash) {
   while (true) {
     Page& page = own_page(hash);
     if (!page.full()) return page;
-    if (may_split(page)) {
-      split(page);
+    Segment& segment = segments_.at(hash);
+    if (may_split(segment, page)) {
+      split(segment, page);
     } else {
-      put(Page::copy(page, seed_, page.slots() * 2, true));
+      segment.pages.replace(Page::copy(page, seed_, page.slots() * 2, true));
     }
   }
 }
 
-void Directory::shrink(std::uint32_t number) {
-  Page& page = *pages_[number];
+void Directory::shrink(std::uint64_t hash) {
+  Segment& segment = segments_.at(hash);
+  Page& page = segment.pages.at(hash);
   std::uint32_t slots = Page::kFirstSlots;
   while (page.count() * 2 > slots) slots *= 2;
-  if (slots * 4 <= page.slots()) put(Page::copy(page, seed_, slots, true));
+  if (slots * 4 <= page.slots()) segment.pages.replace(Page::copy(page, seed_, slots, true));
 }
 
 void Directory::check_invariants() const {
-  KARMA_CHECK(index_.size() == std::size_t{1} << depth());
-  std::size_t entries = 0;
-  for (std::size_t number = 0; number < pages_.size(); ++number) {
-    const Page& page = *pages_[number];
-    KARMA_CHECK(page.number == number && page.depth <= depth());
-    std::size_t spread = std::size_t{1} << (depth() - page.depth);
-    for (std::size_t i = 0; i < spread; ++i) KARMA_CHECK(index_[page.prefix * spread + i] == &page);
-    entries += spread;
+  segments_.check_invariants();
+  for (const Ref<Segment>& segment : segments_.children()) segment->pages.check_invariants();
+  for_each_page([this](const Page& page) {
     std::uint32_t count = 0;
     for (const Counter& counter : page) {
       counter.check_invariants();
@@ -96,8 +119,8 @@ void Directory::check_invariants() const {
       KARMA_CHECK(page.find({counter.key}, hash({counter.key})) == &counter);  // reachable, and there once
     }
     KARMA_CHECK(count == page.count() && count <= Page::capacity(page.slots()));
-  }
-  KARMA_CHECK(entries == index_.size());
+    return true;
+  });
 }
 
 }  // namespace karma::store

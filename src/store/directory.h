@@ -1,57 +1,77 @@
-// All pages of a series, by the highest bits of the hash (extendible hashing).
+// All pages of a series, by the highest bits of the hash, in two levels: a directory has segments, a segment has pages.
 //
-// The index has 2^depth entries; a page whose own depth is d is in 2^(depth-d) neighbouring ones. Splitting a page
-// gives it a sibling and one more bit of depth, and doubles the index only if the page had the index's depth already.
-//
-// Copy-on-write: a copy shares all pages. A page keeps its number for life, in every directory that it is part of.
+// Copy-on-write at each level: a copy shares all segments. Whoever changes a page owns it, its segment and the
+// directory, cloning those that others have, too. So the first change after a copy costs a few hundred references,
+// however many counters there are: a segment has at most kPagesPerSegment pages, unless hashes collide.
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "core/ref.h"
 #include "store/hash.h"
 #include "store/page.h"
+#include "store/prefix_table.h"
 
 namespace karma::store {
 
+class Segment : public RefCounted {
+ public:
+  Segment(std::uint32_t its_depth, std::uint64_t its_prefix, PrefixTable<Page> its_pages)
+      : depth(its_depth), prefix(its_prefix), pages(std::move(its_pages)) {}
+
+  // Which hashes belong here, as for a page.
+  std::uint32_t depth;
+  std::uint64_t prefix;
+  PrefixTable<Page> pages;
+
+  std::uint64_t first_hash() const { return depth == 0 ? 0 : prefix << (64 - depth); }
+};
+
 class Directory : public RefCounted {
  public:
+  static constexpr std::size_t kPagesPerSegment = 256;
+
   explicit Directory(std::uint64_t seed);
 
   std::uint64_t seed() const { return seed_; }
   std::uint64_t hash(Key key) const { return hash_key(key, seed_); }
 
-  const Page& page(std::uint64_t hash) const { return *index_[slot(hash)]; }
-  void prefetch(std::uint64_t hash) const { __builtin_prefetch(&index_[slot(hash)]); }
-  const std::vector<Ref<Page>>& pages() const { return pages_; }
+  const Page& page(std::uint64_t hash) const { return **place(hash); }
+  // Where the page stands, to be fetched ahead.
+  Page* const* place(std::uint64_t hash) const { return segments_.at(hash).pages.place(hash); }
+
+  // Calls visit(page) for all pages until it returns false; returns whether it never did.
+  template <class Visit>
+  bool for_each_page(Visit&& visit) const {
+    for (const Ref<Segment>& segment : segments_.children()) {
+      for (const Ref<Page>& page : segment->pages.children()) {
+        if (!visit(static_cast<const Page&>(*page))) return false;
+      }
+    }
+    return true;
+  }
+  std::size_t segment_count() const { return segments_.children().size(); }
+  std::size_t page_count() const;
+  std::size_t largest_segment() const;  // how many pages it has
+  std::size_t segments_shared_with(const Directory& other) const;
 
   // For the only owner of the directory: a page that it may change, cloned if other directories have it too.
-  Page& own_page(std::uint64_t hash) { return own(index_[slot(hash)]->number); }
-  Page& own(std::uint32_t number);
+  Page& own_page(std::uint64_t hash);
   // The same, with room for one more counter of this hash.
   Page& own_page_with_room(std::uint64_t hash);
-  // Gives memory back if the page, which must be owned, has become much too large.
-  void shrink(std::uint32_t number);
+  // Gives memory back if the page of this hash, which must be owned, has become much too large.
+  void shrink(std::uint64_t hash);
 
   void check_invariants() const;
 
  private:
-  // The index is at least this much finer than the pages need before a page grows instead of being split: keys that
-  // collide in many bits must not buy index memory.
-  static constexpr std::uint32_t kMaxDepth = 28;
-  static constexpr std::size_t kMaxEntriesPerPage = 16;
-
-  std::size_t slot(std::uint64_t hash) const { return hash >> 1 >> shift_; }
-  std::uint32_t depth() const { return 63 - shift_; }
-  bool may_split(const Page& page) const;
-  void split(Page& page);
-  void put(Ref<Page> page);
+  Segment& own_segment(std::uint64_t hash);
+  bool may_split(const Segment& segment, const Page& page) const;
+  void split(Segment& segment, Page& page);
+  void split_if_large(Segment& segment);
 
   std::uint64_t seed_;
-  std::uint32_t shift_ = 63;  // 63 - depth; a shift by all 64 bits, for depth 0, would be undefined, hence the >> 1
-  std::vector<Page*> index_;
-  std::vector<Ref<Page>> pages_;  // by number
+  PrefixTable<Segment> segments_;
 };
 
 }  // namespace karma::store

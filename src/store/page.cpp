@@ -26,7 +26,6 @@ void Page::operator delete(void* page) { std::free(page); }
 
 Ref<Page> Page::copy(Page& page, std::uint64_t seed, std::uint32_t slots, bool take) {
   Ref<Page> copy = create(slots);
-  copy->number = page.number;
   copy->depth = page.depth;
   copy->prefix = page.prefix;
   for (Counter& counter : page) {

@@ -60,10 +60,11 @@ class Page : public RefCounted {
   const Counter* end() const { return const_cast<Page*>(this)->end(); }
   void prefetch(std::uint64_t hash) const { __builtin_prefetch(begin() + home(hash)); }
 
-  // Which hashes belong here: those whose `depth` highest bits are `prefix`. `number` is the place in the directory.
-  std::uint32_t number = 0;
+  // Which hashes belong here: those whose `depth` highest bits are `prefix`.
   std::uint32_t depth = 0;
   std::uint64_t prefix = 0;
+  // The first hash behind those; 0 if there is none.
+  std::uint64_t end_hash() const { return depth == 0 ? 0 : (prefix + 1) << (64 - depth); }
 
  private:
   explicit Page(std::uint32_t slots) : slots_(slots) {}

@@ -29,20 +29,20 @@ constexpr std::size_t kAhead = Series::kFetchedAhead;
 // Where at most kAhead items belong, found in steps: while one is on its way into the cache, so are the others.
 struct Ahead {
   std::array<DayPlace, kAhead> places;
-  std::array<const Page*, kAhead> pages;
+  std::array<Page* const*, kAhead> pages;
 
   void fetch(const Directory& directory, std::span<const Item> items) {
     for (std::size_t i = 0; i < items.size(); ++i) {
       places[i] = DayPlace(directory.hash(items[i].key), items[i].bucket);
-      directory.prefetch(places[i].hash);
+      __builtin_prefetch(pages[i] = directory.place(places[i].hash));
     }
-    for (std::size_t i = 0; i < items.size(); ++i) __builtin_prefetch(pages[i] = &directory.page(places[i].hash));
-    for (std::size_t i = 0; i < items.size(); ++i) pages[i]->prefetch(places[i].hash);
+    for (std::size_t i = 0; i < items.size(); ++i) __builtin_prefetch(*pages[i]);
+    for (std::size_t i = 0; i < items.size(); ++i) (*pages[i])->prefetch(places[i].hash);
     for (std::size_t i = 0; i < items.size(); ++i) {
-      const Counter* counter = pages[i]->find(items[i].key, places[i].hash);
+      const Counter* counter = (*pages[i])->find(items[i].key, places[i].hash);
       if (counter == nullptr) continue;
       counter->prefetch(places[i].day);
-      places[i].slot = pages[i]->slot_of(*counter);
+      places[i].slot = (*pages[i])->slot_of(*counter);
     }
   }
 };
@@ -105,7 +105,7 @@ void Series::set_to(Key key, const DayPlace& place, std::uint64_t value) {
   if (!counter->empty()) return;
   page.slot_emptied(*counter, directory_->seed());
   --key_count_;
-  give_memory_back(page.number);
+  give_memory_back(place.hash);
 }
 
 void Series::add(Key key, Bucket bucket, std::uint64_t value) {
@@ -139,11 +139,11 @@ void Series::set(std::span<const Item> items) {
 }
 
 // After counters of the page were removed.
-void Series::give_memory_back(std::uint32_t page_number) {
+void Series::give_memory_back(std::uint64_t hash) {
   if (key_count_ == 0) {
     clear();
   } else {
-    directory_->shrink(page_number);
+    directory_->shrink(hash);
   }
 }
 
@@ -165,24 +165,27 @@ Series::Removed Series::remove_range(Key key, BucketRange range) {
   if (counter->empty()) {
     page.slot_emptied(*counter, directory_->seed());
     --key_count_;
-    give_memory_back(page.number);
+    give_memory_back(hash);
   }
   return Removed::some;
 }
 
 void Series::remove_range(BucketRange range) {
   DayRange days(range);
-  // The number of pages does not change here; and clear() leaves one that is empty.
-  for (std::uint32_t number = 0; number < directory_->pages().size(); ++number) {
-    const Page& page = *directory_->pages()[number];
+  // Pages keep their hashes here; and clear() leaves one that is empty.
+  std::uint64_t hash = 0;
+  do {
+    const Page& page = directory_->page(hash);
+    const std::uint64_t next = page.end_hash();
     // Pages in which nothing changes stay shared with the views.
     bool affected = std::any_of(page.begin(), page.end(), [&](const Counter& c) { return c.sum(days).nonzero != 0; });
-    if (affected) remove_from_page(number, days);
-  }
+    if (affected) remove_from_page(hash, days);
+    hash = next;
+  } while (hash != 0 && key_count_ != 0);
 }
 
-void Series::remove_from_page(std::uint32_t page_number, const DayRange& range) {
-  Page& page = own_directory().own(page_number);
+void Series::remove_from_page(std::uint64_t hash, const DayRange& range) {
+  Page& page = own_directory().own_page(hash);
   for (Counter* counter = page.begin(); counter != page.end();) {
     DenseSum removed = counter->remove(range);
     total_ -= removed.total;
@@ -195,7 +198,7 @@ void Series::remove_from_page(std::uint32_t page_number, const DayRange& range) 
       ++counter;
     }
   }
-  give_memory_back(page_number);
+  give_memory_back(hash);
 }
 
 void Series::remove_before(Bucket bucket) {
@@ -226,14 +229,15 @@ void Series::check_invariants() const {
   std::uint64_t keys = 0;
   std::uint64_t buckets = 0;
   Total total = 0;
-  for (const Ref<Page>& page : directory_->pages()) {
-    for (const Counter& counter : *page) {
+  directory_->for_each_page([&](const Page& page) {
+    for (const Counter& counter : page) {
       keys += !counter.empty();
       buckets += counter.bucket_count();
       total += counter.total;
       KARMA_CHECK(counter.total <= largest_total_);
     }
-  }
+    return true;
+  });
   KARMA_CHECK(keys == key_count_ && buckets == bucket_count_ && total == total_);
 }
 

@@ -159,8 +159,8 @@ class Series : public SeriesReads {
   Page& own_page(std::uint64_t hash);
   void add_to(Key key, const DayPlace& place, std::uint64_t value);
   void set_to(Key key, const DayPlace& place, std::uint64_t value);
-  void give_memory_back(std::uint32_t page_number);
-  void remove_from_page(std::uint32_t page_number, const DayRange& range);
+  void give_memory_back(std::uint64_t hash);
+  void remove_from_page(std::uint64_t hash, const DayRange& range);
 };
 
 // Would adding all `items` (whatever their order) take any counter past 2^64-1? Returns the first item, in order, at

@@ -26,9 +26,11 @@ const Counter* find(const Directory& directory, Key key) {
 // every step; together they wait once.
 void find_together(const Directory& directory, std::span<const Key> keys, std::array<const Counter*, kAhead>& found) {
   std::array<std::uint64_t, kAhead> hashes;
+  std::array<Page* const*, kAhead> places;
   std::array<const Page*, kAhead> pages;
-  for (std::size_t i = 0; i < keys.size(); ++i) directory.prefetch(hashes[i] = directory.hash(keys[i]));
-  for (std::size_t i = 0; i < keys.size(); ++i) __builtin_prefetch(pages[i] = &directory.page(hashes[i]));
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    __builtin_prefetch(places[i] = directory.place(hashes[i] = directory.hash(keys[i])));
+  for (std::size_t i = 0; i < keys.size(); ++i) __builtin_prefetch(pages[i] = *places[i]);
   for (std::size_t i = 0; i < keys.size(); ++i) pages[i]->prefetch(hashes[i]);
   for (std::size_t i = 0; i < keys.size(); ++i) found[i] = pages[i]->find(keys[i], hashes[i]);
 }

@@ -17,9 +17,9 @@ template <class Visit>
 bool scan(const Directory& directory, const DayRange* range, const Interrupt& interrupt, Visit visit) {
   std::size_t since_question = 0;
   std::vector<const Counter*> counters;
-  for (const Ref<Page>& page : directory.pages()) {
+  return directory.for_each_page([&](const Page& page) {
     counters.clear();
-    for (const Counter& counter : *page) {
+    for (const Counter& counter : page) {
       if (!counter.empty()) counters.push_back(&counter);
     }
     for (std::size_t i = 0; range && i < std::min(kAhead, counters.size()); ++i) counters[i]->prefetch(*range);
@@ -32,8 +32,8 @@ bool scan(const Directory& directory, const DayRange* range, const Interrupt& in
       since_question = 0;
       if (interrupt && interrupt()) return false;
     }
-  }
-  return true;
+    return true;
+  });
 }
 
 constexpr BucketRange kEverything = {Bucket::of_number(0),
