@@ -72,8 +72,9 @@ bool echo(int socket, std::vector<char>& buffer) {
 
 int main(int argc, char** argv) {
   std::uint64_t port = 8080;
-  karma::load::Flags flags;
-  flags.number("--port", port, 1, 65535);
-  flags.parse(argc, argv, "Usage: echo_server [--port=PORT]\n\nSends back what it receives on 127.0.0.1 (8080).\n");
+  karma::load::Flags flags("echo_server",
+                           "Usage: echo_server [option...]\n\nSends back what it receives on 127.0.0.1.\n", {});
+  flags.number("port", "PORT", "where it listens", port, 1, 65535);
+  flags.parse(argc, argv);
   return karma::load::run_program([&]() -> int { karma::load::serve(port); });
 }

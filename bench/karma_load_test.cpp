@@ -20,27 +20,9 @@
 namespace karma::load {
 namespace {
 
-constexpr std::string_view kUsage = R"(Usage: karma_load_test [option...]
+constexpr std::string_view kHead = R"(Usage: karma_load_test [option...]
 
 Calls karma::Engine from threads, on a new, temporary data directory, and measures the calls.
-
-  --wal=BOOL            write a log (true)
-  --wal-fsync=BOOL      and sync it before a call returns (true)
-  --op=NAME             increment, sum, batch_add, batch_sum, or mix: 50 % increments, 40 % sums, 5 % of each batch
-                        (increment)
-  --idempotency=BOOL    give each increment an idempotency key of its own (false)
-  --clients=N           threads (1); calls take turns
-  --pipeline=N          requests of a call (1)
-  --keys=N              counters, chosen at random (100000)
-  --days=N              days that have data and that are written to (30)
-  --batch=N             items or keys of a batch (1000)
-  --range-days=N        days that a read sums; 0: the whole total (0)
-  --seconds=N           how long to measure (5)
-  --requests=N          each thread makes so many requests instead, rounded up to whole calls
-  --fill=BOOL           write every key and day once before (true for reads, else false)
-  --verify=BOOL         compare all totals with what was acknowledged, afterwards (false)
-  --seed=N              of the random choice (1)
-  --json=BOOL           print one JSON object instead of a text (false)
 )";
 
 struct Options {
@@ -60,25 +42,28 @@ struct Options {
 Options parse_options(int argc, char** argv) {
   Options options;
   WorkloadOptions& workload = options.workload;
-  Flags flags;
-  flags.truth("--wal", options.wal);
-  flags.truth("--wal-fsync", options.wal_fsync);
-  flags.choice("--op", workload.op, kOps);
-  flags.truth("--idempotency", options.idempotency);
-  flags.number("--clients", options.clients, 1, 1024);
-  flags.number("--pipeline", options.pipeline, 1, 10000);
-  flags.number("--keys", workload.keys, 1, 1u << 31);
-  flags.number("--days", workload.days, 1, 3650);
-  flags.number("--batch", workload.batch, 1, 10000);
-  flags.number("--range-days", workload.range_days, 0, 366);
-  flags.number("--seconds", options.seconds, 1);
-  flags.number("--requests", options.requests, 1);
-  flags.truth("--fill", options.fill);
-  flags.truth("--verify", options.verify);
-  flags.number("--seed", workload.seed, 0);
-  flags.truth("--json", options.json);
-  if (!flags.parse(argc, argv, kUsage).empty()) misuse("there is no server to pass options to");
-  if (!flags.given("--fill")) options.fill = workload.reads();
+  Flags flags("karma_load_test", kHead, {});
+  flags.truth("wal", "write a log", options.wal);
+  flags.truth("wal-fsync", "and sync it before a call returns", options.wal_fsync);
+  flags.choice("op", "NAME",
+               "increment, sum, batch_add, batch_sum, or mix: 50 % increments, 40 % sums, 5 % of each batch",
+               workload.op, kOps);
+  flags.truth("idempotency", "give each increment an idempotency key of its own", options.idempotency);
+  flags.number("clients", "N", "threads (1); calls take turns", options.clients, 1, 1024);
+  flags.number("pipeline", "N", "requests of a call", options.pipeline, 1, 10000);
+  flags.number("keys", "N", "counters, chosen at random", workload.keys, 1, 1u << 31);
+  flags.number("days", "N", "days that have data and that are written to", workload.days, 1, 3650);
+  flags.number("batch", "N", "items or keys of a batch", workload.batch, 1, 10000);
+  flags.number("range-days", "N", "days that a read sums; 0: the whole total", workload.range_days, 0, 366);
+  flags.number("seconds", "N", "how long to measure", options.seconds, 1);
+  flags.number("requests", "N", "each thread makes so many requests instead, rounded up to whole calls",
+               options.requests, 1);
+  flags.truth("fill", "write every key and day once before (true for reads, else false)", options.fill);
+  flags.truth("verify", "compare all totals with what was acknowledged, afterwards", options.verify);
+  flags.number("seed", "N", "of the random choice", workload.seed, 0);
+  flags.truth("json", "print one JSON object instead of a text", options.json);
+  if (!flags.parse(argc, argv).empty()) misuse("there is no server to pass options to");
+  if (!flags.given("fill")) options.fill = workload.reads();
   if (options.idempotency && workload.op != "increment") misuse("--idempotency is for increments");
   return options;
 }

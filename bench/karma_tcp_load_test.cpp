@@ -16,41 +16,12 @@
 namespace karma::load {
 namespace {
 
-constexpr std::string_view kUsage = R"(Usage: karma_tcp_load_test [option...] [-- option of the server...]
+constexpr std::string_view kHead = R"(Usage: karma_tcp_load_test [option...] [-- option of the server...]
 
 Plays many clients from one thread and measures round trips.
-
-  --host=ADDRESS        IPv4 address of the server (127.0.0.1)
-  --port=PORT           its port (8080)
-  --spawn=PATH          start this server on a free port with a new, temporary data directory; the options behind --
-                        are passed on
-  --protocol=NAME       karma, redis or echo: what the server speaks (karma)
-  --wal=BOOL            the spawned server writes a log (true)
-  --wal-fsync=BOOL      and syncs it before it answers (true)
-  --server-cpu=N        pin the spawned server to this core
-  --client-cpu=N        pin this program to this core
-  --token=TOKEN         sent with every request
-  --op=NAME             increment, sum, batch_add, batch_sum, or mix: 50 % increments, 40 % sums, 5 % of each batch
-                        (increment)
-  --idempotency=BOOL    give each increment an idempotency key of its own (false)
-  --clients=N           connections at a time (64)
-  --pipeline=N          requests that a client has under way (1)
-  --keys=N              counters, chosen at random (100000)
-  --days=N              days that have data and that are written to (30)
-  --batch=N             items or keys of a batch (1000)
-  --range-days=N        days that a read sums; 0: the whole total (0)
-  --rate=N              send so many requests a second, if they are answered in time (as many as are answered)
-  --writes-beside=N     measure twice: idle, then while a second thread sends N increments a second over
-                        4 connections of its own
-  --seconds=N           how long to measure (5)
-  --requests=N          measure so many requests instead
-  --fill=BOOL           write every key and day once before (true for reads, else false)
-  --verify=BOOL         compare all totals with what was acknowledged, afterwards (false)
-  --server-pid=PID      whose CPU time to measure (that of --spawn)
-  --seed=N              of the random choice (1)
-  --json=BOOL           print one JSON object instead of a text (false)
-
-Redis keeps a hash of days and a total per key: an increment is HINCRBY and INCRBY and counts as one, a sum is GET or,
+)";
+constexpr std::string_view kTail =
+    R"(Redis keeps a hash of days and a total per key: an increment is HINCRBY and INCRBY and counts as one, a sum is GET or,
 with a range, HMGET; a batch_add is as many pairs in one pipeline, a batch_sum MGET or as many HMGETs.
 )";
 
@@ -77,38 +48,48 @@ struct Options {
 Options parse_options(int argc, char** argv) {
   Options options;
   WorkloadOptions& workload = options.workload;
-  Flags flags;
+  Flags flags("karma_tcp_load_test", kHead, kTail);
   std::uint64_t port = 8080;
-  flags.text("--host", options.address.host);
-  flags.number("--port", port, 1, 65535);
-  flags.text("--spawn", options.server.path);
-  flags.choice("--protocol", options.protocol, {"karma", "redis", "echo"});
-  flags.truth("--wal", options.server.wal);
-  flags.truth("--wal-fsync", options.server.wal_fsync);
-  flags.cpu("--server-cpu", options.server.cpu);
-  flags.cpu("--client-cpu", options.client_cpu);
-  flags.text("--token", options.token);
-  flags.choice("--op", workload.op, kOps);
-  flags.truth("--idempotency", options.idempotency);
-  flags.number("--clients", options.clients, 1, 10000);
-  flags.number("--pipeline", options.pipeline, 1, 1 << 20);
-  flags.number("--keys", workload.keys, 1, 1u << 31);
-  flags.number("--days", workload.days, 1, 3650);
-  flags.number("--batch", workload.batch, 1, 10000);
-  flags.number("--range-days", workload.range_days, 0, 366);
-  flags.number("--rate", options.rate, 1, 1u << 30);
-  flags.number("--writes-beside", options.writes_beside, 1, 1u << 30);
-  flags.number("--seconds", options.seconds, 1);
-  flags.number("--requests", options.requests, 1);
-  flags.truth("--fill", options.fill);
-  flags.truth("--verify", options.verify);
-  flags.number("--server-pid", options.server_pid, 1, 1u << 30);
-  flags.number("--seed", workload.seed, 0);
-  flags.truth("--json", options.json);
-  options.server.more = flags.parse(argc, argv, kUsage);
+  flags.text("host", "ADDRESS", "IPv4 address of the server", options.address.host);
+  flags.number("port", "PORT", "its port", port, 1, 65535);
+  flags.text(
+      "spawn", "PATH",
+      "start this server on a free port with a new, temporary data directory; the options behind -- are passed on",
+      options.server.path);
+  flags.choice("protocol", "NAME", "karma, redis or echo: what the server speaks", options.protocol,
+               {"karma", "redis", "echo"});
+  flags.truth("wal", "the spawned server writes a log", options.server.wal);
+  flags.truth("wal-fsync", "and syncs it before it answers", options.server.wal_fsync);
+  flags.cpu("server-cpu", "N", "pin the spawned server to this core", options.server.cpu);
+  flags.cpu("client-cpu", "N", "pin this program to this core", options.client_cpu);
+  flags.text("token", "TOKEN", "sent with every request", options.token);
+  flags.choice("op", "NAME",
+               "increment, sum, batch_add, batch_sum, or mix: 50 % increments, 40 % sums, 5 % of each batch",
+               workload.op, kOps);
+  flags.truth("idempotency", "give each increment an idempotency key of its own", options.idempotency);
+  flags.number("clients", "N", "connections at a time", options.clients, 1, 10000);
+  flags.number("pipeline", "N", "requests that a client has under way", options.pipeline, 1, 1 << 20);
+  flags.number("keys", "N", "counters, chosen at random", workload.keys, 1, 1u << 31);
+  flags.number("days", "N", "days that have data and that are written to", workload.days, 1, 3650);
+  flags.number("batch", "N", "items or keys of a batch", workload.batch, 1, 10000);
+  flags.number("range-days", "N", "days that a read sums; 0: the whole total", workload.range_days, 0, 366);
+  flags.number("rate", "N", "send so many requests a second, if they are answered in time (as many as are answered)",
+               options.rate, 1, 1u << 30);
+  flags.number(
+      "writes-beside", "N",
+      "measure twice: idle, then while a second thread sends N increments a second over 4 connections of its own",
+      options.writes_beside, 1, 1u << 30);
+  flags.number("seconds", "N", "how long to measure", options.seconds, 1);
+  flags.number("requests", "N", "measure so many requests instead", options.requests, 1);
+  flags.truth("fill", "write every key and day once before (true for reads, else false)", options.fill);
+  flags.truth("verify", "compare all totals with what was acknowledged, afterwards", options.verify);
+  flags.number("server-pid", "PID", "whose CPU time to measure (that of --spawn)", options.server_pid, 1, 1u << 30);
+  flags.number("seed", "N", "of the random choice", workload.seed, 0);
+  flags.truth("json", "print one JSON object instead of a text", options.json);
+  options.server.more = flags.parse(argc, argv);
   options.address.port = static_cast<int>(port);
   options.server.dialect = dialect_of(options.protocol);
-  if (!flags.given("--fill")) options.fill = workload.reads();
+  if (!flags.given("fill")) options.fill = workload.reads();
   if (options.protocol == "echo") {
     if (options.verify) misuse("an echo server has no totals to verify");
     options.fill = false;

@@ -20,31 +20,10 @@
 namespace karma::load {
 namespace {
 
-constexpr std::string_view kUsage =
+constexpr std::string_view kHead =
     R"(Usage: karma_volume_load_test --spawn=PATH [option...] [-- option of the server...]
 
 Fills a server with points over one connection, then reads it in many ways, snapshots it and restarts it.
-
-  --spawn=PATH          start this server on a free port with a new, temporary data directory
-  --server=NAME         karma or redis: what it is (karma)
-  --wal=BOOL            it writes a log (false)
-  --wal-fsync=BOOL      and syncs it before it answers (true)
-  --server-cpu=N        pin it to this core
-  --client-cpu=N        pin this program to this core
-  --sizes=N[,N...]      keys; each size on a server of its own (1000,10000)
-  --bucket-count=N      days of each key (30)
-  --batch-size=N        points of a series.batch_add, keys of a counter.batch_sum (1000)
-  --profile=year-356    50000 keys, 356 days
-  --values=NAME         small: 1 to 255; large: 1 to 2^32 - 1 (small)
-  --order=NAME          day: all keys of a day, then the next day; key: all days of a key, then the next key (day)
-  --pipeline=N          batches that are under way while writing (8)
-  --single-rounds=N     single increments, and as many sums (20000)
-  --read-ms=N           so long are batch_sums of each range and each tree read repeated (500)
-  --snapshots=N         measured beside a client, and as many alone (5)
-  --restarts=N          (3)
-  --only-write=BOOL     nothing behind the writing and what it occupies (false)
-  --verify=BOOL         compare all totals with what was written (true)
-  --json=BOOL           print one JSON object instead of a text (false)
 )";
 
 struct Options {
@@ -71,28 +50,31 @@ Options parse_options(int argc, char** argv) {
   options.server.wal = false;
   std::string sizes;
   std::string profile;
-  Flags flags;
-  flags.text("--spawn", options.server.path);
-  flags.choice("--server", options.kind, {"karma", "redis"});
-  flags.truth("--wal", options.server.wal);
-  flags.truth("--wal-fsync", options.server.wal_fsync);
-  flags.cpu("--server-cpu", options.server.cpu);
-  flags.cpu("--client-cpu", options.client_cpu);
-  flags.text("--sizes", sizes);
-  flags.number("--bucket-count", options.days, 1, 366);
-  flags.number("--batch-size", options.batch, 1, 10000);
-  flags.choice("--profile", profile, {"year-356"});
-  flags.choice("--values", options.values, {"small", "large"});
-  flags.choice("--order", options.order, {"day", "key"});
-  flags.number("--pipeline", options.pipeline, 1, 1024);
-  flags.number("--single-rounds", options.single_rounds, 1);
-  flags.number("--read-ms", options.read_ms, 1, 60000);
-  flags.number("--snapshots", options.snapshots, 1, 100);
-  flags.number("--restarts", options.restarts, 1, 100);
-  flags.truth("--only-write", options.only_write);
-  flags.truth("--verify", options.verify);
-  flags.truth("--json", options.json);
-  options.server.more = flags.parse(argc, argv, kUsage);
+  Flags flags("karma_volume_load_test", kHead, {});
+  flags.text("spawn", "PATH", "start this server on a free port with a new, temporary data directory",
+             options.server.path);
+  flags.choice("server", "NAME", "karma or redis: what it is", options.kind, {"karma", "redis"});
+  flags.truth("wal", "it writes a log", options.server.wal);
+  flags.truth("wal-fsync", "and syncs it before it answers", options.server.wal_fsync);
+  flags.cpu("server-cpu", "N", "pin it to this core", options.server.cpu);
+  flags.cpu("client-cpu", "N", "pin this program to this core", options.client_cpu);
+  flags.text("sizes", "N[,N...]", "keys; each size on a server of its own (1000,10000)", sizes);
+  flags.number("bucket-count", "N", "days of each key", options.days, 1, 366);
+  flags.number("batch-size", "N", "points of a series.batch_add, keys of a counter.batch_sum", options.batch, 1, 10000);
+  flags.choice("profile", "year-356", "50000 keys, 356 days", profile, {"year-356"});
+  flags.choice("values", "NAME", "small: 1 to 255; large: 1 to 2^32 - 1", options.values, {"small", "large"});
+  flags.choice("order", "NAME", "day: all keys of a day, then the next day; key: all days of a key, then the next key",
+               options.order, {"day", "key"});
+  flags.number("pipeline", "N", "batches that are under way while writing", options.pipeline, 1, 1024);
+  flags.number("single-rounds", "N", "single increments, and as many sums", options.single_rounds, 1);
+  flags.number("read-ms", "N", "so long are batch_sums of each range and each tree read repeated", options.read_ms, 1,
+               60000);
+  flags.number("snapshots", "N", "measured beside a client, and as many alone", options.snapshots, 1, 100);
+  flags.number("restarts", "N", "", options.restarts, 1, 100);
+  flags.truth("only-write", "nothing behind the writing and what it occupies", options.only_write);
+  flags.truth("verify", "compare all totals with what was written", options.verify);
+  flags.truth("json", "print one JSON object instead of a text", options.json);
+  options.server.more = flags.parse(argc, argv);
   if (options.server.path.empty()) misuse("--spawn is needed");
   if (profile == "year-356") {
     options.sizes = {50000};

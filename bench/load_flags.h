@@ -1,6 +1,7 @@
-// The command line of a load program: --name=value, each checked, and how it ends when something is wrong.
+// The command line of a load program, and how it ends when something is wrong.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
@@ -8,12 +9,14 @@
 #include <cstdlib>
 #include <functional>
 #include <limits>
-#include <map>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/options.h"
 
 namespace karma::load {
 
@@ -44,55 +47,67 @@ inline std::uint64_t parse_number(const std::string& name, std::string_view text
   return number;
 }
 
+// The options of a load program; what stands after `--` is for somebody else.
 class Flags {
  public:
-  void number(const std::string& name, std::uint64_t& into, std::uint64_t least,
-              std::uint64_t most = std::numeric_limits<std::uint64_t>::max()) {
-    setters_[name] = [=, &into](std::string_view text) { into = parse_number(name, text, least, most); };
+  Flags(const char* program, std::string_view head, std::string_view tail) : options_(program, head, tail) {}
+
+  void number(std::string_view flag, std::string_view value, std::string_view meaning, std::uint64_t& into,
+              std::uint64_t least, std::uint64_t most = std::numeric_limits<std::uint64_t>::max()) {
+    add(flag, value, meaning, into != 0 ? std::to_string(into) : std::string(),
+        [=, &into](std::string_view text) { into = parse_number("--" + std::string(flag), text, least, most); });
   }
-  void cpu(const std::string& name, int& into) {
-    setters_[name] = [=, &into](std::string_view text) { into = static_cast<int>(parse_number(name, text, 0, 1023)); };
+  void cpu(std::string_view flag, std::string_view value, std::string_view meaning, int& into) {
+    add(flag, value, meaning, {}, [=, &into](std::string_view text) {
+      into = static_cast<int>(parse_number("--" + std::string(flag), text, 0, 1023));
+    });
   }
-  void truth(const std::string& name, bool& into) {
-    setters_[name] = [=, &into](std::string_view text) {
-      if (text != "true" && text != "false") misuse(name + " must be true or false");
+  void truth(std::string_view flag, std::string_view meaning, bool& into) {
+    add(flag, karma::Options::kTruth, meaning, into ? "true" : "false", [=, &into](std::string_view text) {
+      if (text != "true" && text != "false") misuse("--" + std::string(flag) + " must be true or false");
       into = text == "true";
-    };
+    });
   }
-  void text(const std::string& name, std::string& into) {
-    setters_[name] = [&into](std::string_view text) { into = text; };
+  void text(std::string_view flag, std::string_view value, std::string_view meaning, std::string& into) {
+    add(flag, value, meaning, into, [&into](std::string_view text) { into = text; });
   }
-  void choice(const std::string& name, std::string& into, std::vector<std::string_view> allowed) {
-    setters_[name] = [=, &into](std::string_view text) {
+  void choice(std::string_view flag, std::string_view value, std::string_view meaning, std::string& into,
+              std::vector<std::string_view> allowed) {
+    add(flag, value, meaning, into, [=, &into](std::string_view text) {
       for (const std::string_view one : allowed)
         if (one == text) return void(into = text);
-      misuse(name + "=" + std::string(text) + " is not known");
-    };
+      misuse("--" + std::string(flag) + "=" + std::string(text) + " is not known");
+    });
   }
 
-  // Returns what stands behind --.
-  std::vector<std::string> parse(int argc, char** argv, std::string_view usage) {
-    for (int at = 1; at < argc; ++at) {
-      const std::string_view argument = argv[at];
-      if (argument == "--") return {argv + at + 1, argv + argc};
-      if (argument == "--help") {
-        std::fwrite(usage.data(), 1, usage.size(), stdout);
-        std::exit(0);
-      }
-      const std::size_t equals = argument.find('=');
-      if (equals == std::string_view::npos) misuse(std::string(argument) + " is not of the form --option=value");
-      const std::string name(argument.substr(0, equals));
-      const auto setter = setters_.find(name);
-      if (setter == setters_.end()) misuse(name + " is not an option");
-      setter->second(argument.substr(equals + 1));
-      given_.insert(name);
+  // Returns what stands after `--`.
+  std::vector<std::string> parse(int argc, char** argv) {
+    const auto end = std::find(argv + 1, argv + argc, std::string_view("--"));
+    std::vector<std::string> positionals;
+    const Result<karma::Options::Asked> asked =
+        options_.parse(std::span<const char* const>(argv + 1, static_cast<std::size_t>(end - argv - 1)), positionals);
+    if (!asked) misuse(asked.error().message);
+    if (*asked != karma::Options::Asked::command) {
+      std::fputs(options_.help().c_str(), stdout);
+      std::exit(0);
     }
-    return {};
+    if (!positionals.empty()) misuse(positionals.front() + " is not an option");
+    return {end == argv + argc ? end : end + 1, argv + argc};
   }
-  bool given(const std::string& name) const { return given_.contains(name); }
+  bool given(const std::string& flag) const { return given_.contains(flag); }
 
  private:
-  std::map<std::string, std::function<void(std::string_view)>> setters_;
+  void add(std::string_view flag, std::string_view value, std::string_view meaning, std::string shown_default,
+           std::function<void(std::string_view)> set) {
+    options_.add({.flag = flag, .value = value, .meaning = meaning, .shown_default = std::move(shown_default)},
+                 [=, this](std::string_view text) {
+                   given_.insert(std::string(flag));
+                   set(text);
+                   return std::string();
+                 });
+  }
+
+  karma::Options options_;
   std::set<std::string> given_;
 };
 

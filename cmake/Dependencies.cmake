@@ -1,10 +1,16 @@
-# The program itself needs the C++ library and threads, nothing else; tests and benchmarks need more.
+# What the program is made with, and what its tests and benchmarks need beside that.
 #
 # An installed package wins; where there is none, the pinned release is fetched. scripts/install_dependencies installs
 # the packages on Debian and its relatives, so that nothing is fetched there.
 include(FetchContent)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
+
+FetchContent_Declare(CLI11  # 2.4.2
+  GIT_REPOSITORY https://github.com/CLIUtils/CLI11.git
+  GIT_TAG 6c7b07a878ad834957b98d0f9ce1dbe0cb204fc9
+  FIND_PACKAGE_ARGS 2.1)
+FetchContent_MakeAvailable(CLI11)
 
 if(KARMA_BUILD_TESTS)
   FetchContent_Declare(nlohmann_json

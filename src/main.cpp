@@ -2,7 +2,6 @@
 #include <karma/config.h>
 #include <karma/server.h>
 #include <karma/tools.h>
-#include <karma/version.h>
 
 #include <cstdlib>
 #include <exception>
@@ -26,11 +25,8 @@ int serve(const karma::Config& config) {
 
 int run(const karma::CommandLine& line) {
   switch (line.action) {
-    case karma::CommandLine::Action::help:
-      std::cout << karma::help_text(line.config) << std::flush;
-      return 0;
-    case karma::CommandLine::Action::version:
-      std::cout << "karma " << karma::version() << std::endl;
+    case karma::CommandLine::Action::print:
+      std::cout << line.argument << std::flush;
       return 0;
     case karma::CommandLine::Action::check:
       return karma::check_directory(line.argument, std::cout, std::cerr);

@@ -62,10 +62,10 @@ struct Config {
 
 // What the command line asks for.
 struct CommandLine {
-  enum class Action { serve, help, version, check, dump };
+  enum class Action { serve, print, check, dump };
   Action action = Action::serve;
-  Config config;
-  std::string argument;  // the directory of `check` and `dump`
+  Config config;         // of `serve`
+  std::string argument;  // the directory of `check` and `dump`; what is to be printed
 };
 
 // Environment first, then flags from left to right, then validation. The message of an error is for stderr, without
@@ -75,9 +75,8 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv, const 
 // What every flag is checked for after parsing; for programs that fill a Config themselves.
 Status validate(const Config& config);
 
-// The text of --help; `defaults` are shown as such (main passes what the environment says), tokens never.
-std::string help_text();
-std::string help_text(const Config& defaults);
+// The text of --help; `defaults` are shown as such (on the command line, what the environment says), tokens never.
+std::string help_text(const Config& defaults = {});
 
 // The settings as a Markdown table: flag, variable, default, meaning. The README holds it; a test compares.
 std::string settings_table();

@@ -1,51 +1,41 @@
-// Environment, then flags, then validation; and the text of a mistyped flag.
+// Environment, then flags, then validation.
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <map>
 #include <memory>
-#include <numeric>
+#include <span>
 
+#include <karma/version.h>
+
+#include "core/options.h"
 #include "core/settings.h"
 
 namespace karma {
 namespace {
 
 constexpr std::size_t kMaxTokenBytes = 4096;
+constexpr std::string_view kCheckHelp = R"(Usage: karma check DIR
+
+Looks for damage in a data directory that no server uses: every checksum, the log without a gap, the snapshots against
+it, and a restore into memory. Changes nothing.
+
+)";
+constexpr std::string_view kDumpHelp = R"(Usage: karma dump DIR
+
+Prints the counters of a data directory that no server uses, as a start would restore them, one JSON object a line.
+Changes nothing.
+
+)";
+constexpr std::string_view kDirectoryTail = R"(
+Exit codes   0  whole     1  damaged     2  cannot tell
+)";
+constexpr std::string_view kCommands[] = {"check", "dump", "help", "import", "export", "reconcile"};
+
+std::string version_text() { return "karma " + std::string(version()) + "\n"; }
 
 Error misuse(std::string message) { return validation_error(std::move(message)); }
-
-// How many insertions, removals and replacements lead from one word to the other.
-std::size_t distance(std::string_view from, std::string_view to) {
-  std::vector<std::size_t> row(to.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < to.size(); ++j) {
-      std::size_t replaced = diagonal + (from[i] == to[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, replaced});
-    }
-  }
-  return row.back();
-}
-
-std::string unknown_flag(std::string_view typed) {
-  std::string message = std::string(typed) + " is not a valid option.\n";
-  constexpr std::size_t kFarthest = 3;
-  std::size_t nearest = kFarthest;
-  const Setting* meant = nullptr;
-  if (typed.starts_with("--") && typed.size() > 2 + kFarthest) {
-    for (const Setting& setting : settings()) {
-      std::size_t away = distance(typed.substr(2), setting.flag);
-      if (away < nearest) nearest = away, meant = &setting;
-    }
-  }
-  if (meant) message += "Did you mean --" + std::string(meant->flag) + "? ";
-  return message + "karma --help lists all options.";
-}
 
 }  // namespace
 
@@ -71,20 +61,64 @@ class Parser {
   Parser(int argc, const char* const* argv) : arguments_(argv + std::min(argc, 1), argv + argc) {}
 
   Result<CommandLine> parse(const char* (*environment)(const char* name)) {
-    if (Status status = read_environment(environment); !status.ok()) return status.error();
+    if (!arguments_.empty()) {
+      const std::string_view first = arguments_.front();
+      if (first == "check") return directory_command(CommandLine::Action::check, "karma check", kCheckHelp);
+      if (first == "dump") return directory_command(CommandLine::Action::dump, "karma dump", kDumpHelp);
+    }
+    if (Status status = read_environment(environment); !status) return status.error();
+    Options options("karma", {}, {});
+    add_settings(options, line_.config,
+                 [this](const Setting& setting, std::string_view text) { return set(setting, text); });
+    std::vector<std::string> positionals;
     const Config from_environment = line_.config;
-    if (Status status = read_flags(); !status.ok()) return status.error();
-    if (line_.action == CommandLine::Action::help || line_.action == CommandLine::Action::version) {
-      line_.config = from_environment;  // --help shows it as the defaults
-      return std::move(line_);
-    }
-    for (Status (Parser::*step)() : {&Parser::read_positionals, &Parser::read_token_files, &Parser::check}) {
-      if (Status status = (this->*step)(); !status.ok()) return status.error();
-    }
+    const Result<Options::Asked> asked = options.parse(arguments_, positionals);
+    if (!asked) return asked.error();
+    if (*asked == Options::Asked::version) return print(version_text());
+    // What the environment says is shown as the defaults.
+    if (*asked == Options::Asked::help) return print(help_text(from_environment));
+    if (!positionals.empty()) return command(positionals, from_environment);
+    if (Status status = read_token_files(); !status) return status.error();
+    if (Status status = validate(line_.config); !status) return status.error();
     return std::move(line_);
   }
 
  private:
+  // The tools that look at a data directory need no settings, so nothing in the environment can be in their way.
+  Result<CommandLine> directory_command(CommandLine::Action action, std::string program, std::string_view help) {
+    Options options(program, help, kDirectoryTail);
+    std::vector<std::string> positionals;
+    const Result<Options::Asked> asked = options.parse(arguments_.subspan(1), positionals);
+    if (!asked) return asked.error();
+    if (*asked == Options::Asked::version) return print(version_text());
+    if (*asked == Options::Asked::help) return print(options.help());
+    if (positionals.size() != 1) return misuse(program + " takes one data directory: " + program + " DIR");
+    line_.action = action;
+    line_.argument = positionals.front();
+    return std::move(line_);
+  }
+
+  // An argument that is no option.
+  Result<CommandLine> command(const std::vector<std::string>& arguments, const Config& defaults) {
+    const std::string& name = arguments.front();
+    if (name != "help") {
+      const std::string_view meant = nearest_word(name, kCommands);
+      return misuse(name + " is not a command of karma.\n" +
+                    (meant.empty() ? "" : "Did you mean karma " + std::string(meant) + "? ") +
+                    "A command is the first argument; without one the server starts. karma --help lists them.");
+    }
+    if (arguments.size() > 2) return misuse("karma help takes one topic: karma help TOPIC");
+    std::string text = help_topic(arguments.size() == 2 ? arguments.back() : std::string(), defaults);
+    if (text.empty()) return misuse(arguments.back() + " is not a topic of karma help; karma help lists them");
+    return print(std::move(text));
+  }
+
+  Result<CommandLine> print(std::string text) {
+    line_.action = CommandLine::Action::print;
+    line_.argument = std::move(text);
+    return std::move(line_);
+  }
+
   Status read_environment(const char* (*environment)(const char* name)) {
     for (const Setting& setting : settings()) {
       const char* text = environment(std::string(setting.variable).c_str());
@@ -93,80 +127,20 @@ class Parser {
                             std::holds_alternative<std::vector<std::string> Config::*>(setting.target) ||
                             std::holds_alternative<TokenFile>(setting.target);
       if (*text == '\0' && empty_is_unset) continue;
-      if (Status status = set(setting, text); !status.ok()) {
-        return misuse("Environment variable " + std::string(setting.variable) + " " + status.error().message);
-      }
+      if (const std::string fault = set(setting, text); !fault.empty())
+        return misuse("Environment variable " + std::string(setting.variable) + " " + fault);
     }
     return {};
   }
 
-  Status read_flags() {
-    while (next_ < arguments_.size()) {
-      std::string_view argument = arguments_[next_++];
-      if (argument.size() < 2 || argument[0] != '-') {
-        positionals_.emplace_back(argument);
-      } else if (argument == "--help" || argument == "-h") {
-        line_.action = CommandLine::Action::help;
-        return {};
-      } else if (argument == "--version" || argument == "-v") {
-        line_.action = CommandLine::Action::version;
-        return {};
-      } else if (Status status = read_flag(argument); !status.ok()) {
-        return status;
-      }
-    }
-    return {};
-  }
-
-  // --flag=value, --flag value, -f value, -fvalue and -f=value
-  Status read_flag(std::string_view argument) {
-    bool long_form = argument.starts_with("--");
-    std::size_t end = long_form ? argument.find('=') : 2;
-    // What follows '=' stays out of messages: it may be a token.
-    std::string typed(argument.substr(0, end));
-    auto matches = [&](const Setting& setting) {
-      return long_form ? typed.substr(2) == setting.flag : setting.letter != '\0' && typed[1] == setting.letter;
-    };
-    auto setting = std::find_if(settings().begin(), settings().end(), matches);
-    if (setting == settings().end()) return misuse(unknown_flag(typed));
-
-    std::string_view value;
-    if (end < argument.size()) {
-      value = argument.substr(end);
-      if (value[0] == '=') value.remove_prefix(1);
-    } else if (next_ < arguments_.size()) {
-      value = arguments_[next_++];
-    } else {
-      return misuse(typed + " needs a value");
-    }
-    if (Status status = set(*setting, value); !status.ok()) return misuse(typed + " " + status.error().message);
-    return {};
-  }
-
-  Status set(const Setting& setting, std::string_view text) {
+  // Why the value is refused, or an empty text.
+  std::string set(const Setting& setting, std::string_view text) {
     if (std::holds_alternative<TokenFile>(setting.target)) {
-      if (text.empty()) return misuse("must not be empty");
+      if (text.empty()) return "must not be empty";
       token_files_[&setting] = text;
     }
-    return assign(setting, text, line_.config);
-  }
-
-  Status read_positionals() {
-    if (positionals_.empty()) return {};
-    const std::string& command = positionals_[0];
-    if (command == "check") {
-      line_.action = CommandLine::Action::check;
-    } else if (command == "dump") {
-      line_.action = CommandLine::Action::dump;
-    } else {
-      return misuse(command + " is not a command: there are `karma check DIR` and `karma dump DIR`, and as first " +
-                    "argument import, export and reconcile; without a command the server starts. " +
-                    "karma --help tells more.");
-    }
-    if (positionals_.size() != 2)
-      return misuse("karma " + command + " takes one data directory: karma " + command + " DIR");
-    line_.argument = positionals_[1];
-    return {};
+    const Status status = assign(setting, text, line_.config);
+    return status ? std::string() : status.error().message;
   }
 
   Status read_token_files() {
@@ -183,11 +157,7 @@ class Parser {
     return {};
   }
 
-  Status check() { return validate(line_.config); }
-
-  const std::vector<std::string_view> arguments_;  // without the name of the program
-  std::size_t next_ = 0;
-  std::vector<std::string> positionals_;
+  const std::span<const char* const> arguments_;  // without the name of the program
   std::map<const Setting*, std::string> token_files_;
   CommandLine line_;
 };

@@ -1,58 +1,24 @@
 // What people read about the settings: --help and the table of the README, both from the table of settings.
-#include <algorithm>
-
 #include "core/settings.h"
 
 namespace karma {
 namespace {
 
-constexpr std::size_t kLineWidth = 96;
-
-// Words of `text` in lines of kLineWidth, each after `indent` blanks.
-void append_wrapped(std::string& page, std::string_view text, std::size_t indent) {
-  std::size_t column = 0;
-  while (!text.empty()) {
-    std::string_view word = text.substr(0, text.find(' '));
-    text.remove_prefix(std::min(text.size(), word.size() + 1));
-    if (column != 0 && column + 1 + word.size() > kLineWidth) page += '\n', column = 0;
-    if (column == 0) {
-      page.append(indent, ' ');
-      column = indent;
-    } else {
-      page += ' ';
-      ++column;
-    }
-    page += word;
-    column += word.size();
-  }
-  page += '\n';
-}
-
-void append_padded(std::string& page, const std::string& text, std::size_t width) {
-  page += text;
-  page.append(text.size() < width ? width - text.size() : 1, ' ');
-}
-
-void append_setting(std::string& page, const Setting& setting, const Config& defaults) {
-  std::string flags = setting.letter ? std::string("  -") + setting.letter + ", " : std::string("      ");
-  flags += "--" + std::string(setting.flag) + "=" + std::string(setting.value);
-  append_padded(page, flags, 50);
-  append_padded(page, "[" + value_text(setting, defaults) + "]", 12);
-  page += std::string(setting.variable) + "\n";
-  append_wrapped(page, setting.meaning, 10);
-}
-
 constexpr std::string_view kHead = R"(Usage: karma [arguments]
-       karma check DIR    look for damage in a data directory that no server uses; changes nothing
-       karma dump DIR     print the counters in a data directory, one JSON object a line
-       karma import FILE --series=SERIES          count a file into a running server, exactly once
-       karma export --series=SERIES               write the points of a series of a running server
-       karma reconcile --csv=FILE --series=SERIES compare with what was counted elsewhere
-                          each of these three has its own --help
+start a server. Other commands, each with its own --help:
+       karma help [TOPIC]                 the settings of one topic, on one screen
+       karma check DIR                    look for damage in a data directory that no server uses
+       karma dump DIR                     print the counters in it, one JSON object a line
+       karma import FILE --series=SERIES  count a file into a running server, exactly once
+       karma export --series=SERIES       write the points of a series of a running server
+       karma reconcile --csv=FILE --series=SERIES
+                                          compare with what was counted elsewhere
 
 Karma is a TCP database of counters. A setting is taken from its flag, else from the environment
-variable on the right of its line, else it has the default in brackets (which shows what the
-environment says now). BOOL is true or false. --flag=VALUE and --flag VALUE are the same.
+variable at the end of its lines, else it is the default in brackets (which shows what the
+environment says now). --flag=VALUE and --flag VALUE are the same; a flag without a value takes
+true or false, and alone means true.
+
 )";
 
 constexpr std::string_view kTail = R"(
@@ -76,20 +42,54 @@ Exit codes
   0  clean stop     1  could not start, or a snapshot failed at the stop     2  wrong usage
 )";
 
+constexpr std::string_view kTopicsHead = R"(karma --help shows everything. One screen each:
+
+)";
+
+// The first word of the title, in small letters.
+std::string topic_of(SettingGroup group) {
+  std::string topic(title(group).substr(0, title(group).find(' ')));
+  topic[0] = static_cast<char>(topic[0] - 'A' + 'a');
+  return topic;
+}
+
 }  // namespace
 
-std::string help_text() { return help_text(Config()); }
-
-std::string help_text(const Config& defaults) {
-  std::string page(kHead);
-  for (SettingGroup group : setting_groups()) {
-    page += "\n" + std::string(title(group)) + "\n";
+void add_settings(Options& options, const Config& defaults, const SetSetting& set) {
+  for (const SettingGroup group : setting_groups()) {
+    options.group(title(group));
     for (const Setting& setting : settings()) {
-      if (setting.group == group) append_setting(page, setting, defaults);
+      if (setting.group != group) continue;
+      const bool truth = std::holds_alternative<bool Config::*>(setting.target);
+      options.add({.flag = setting.flag,
+                   .value = truth ? Options::kTruth : setting.value,
+                   .meaning = setting.meaning,
+                   .shown_default = value_text(setting, defaults),
+                   .letter = setting.letter,
+                   .variable = setting.variable},
+                  [&setting, set](std::string_view text) { return set(setting, text); });
     }
   }
-  page += kTail;
-  return page;
+}
+
+std::string help_text(const Config& defaults) {
+  Options options("karma", kHead, kTail);
+  add_settings(options, defaults, {});
+  return options.help();
+}
+
+std::string help_topic(std::string_view topic, const Config& defaults) {
+  std::string topics;
+  for (const SettingGroup group : setting_groups()) {
+    const std::string name = topic_of(group);
+    if (name == topic) {
+      Options options("karma", {}, {});
+      add_settings(options, defaults, {});
+      return std::string(title(group)) + "\n" + options.help(title(group));
+    }
+    topics += "  karma help " + name + "\n";
+  }
+  return topic.empty() ? std::string(kTopicsHead) + topics : std::string();
 }
 
 std::string settings_table() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <climits>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,6 +12,8 @@
 #include <vector>
 
 #include <karma/config.h>
+
+#include "core/options.h"
 
 namespace karma {
 
@@ -78,6 +81,16 @@ std::string value_text(const Setting& setting, const Config& config);
 
 // Sets the value from text. The message of an error lacks its subject: "must be an integer".
 Status assign(const Setting& setting, std::string_view text, Config& config);
+
+// Why a value of the setting is refused, or an empty text.
+using SetSetting = std::function<std::string(const Setting& setting, std::string_view text)>;
+
+// Lists every setting as an option, by group; `defaults` are shown as such, tokens never.
+void add_settings(Options& options, const Config& defaults, const SetSetting& set);
+
+// The text of `karma help TOPIC`: the settings of one group. An empty topic gives the list of them; an unknown one,
+// nothing.
+std::string help_topic(std::string_view topic, const Config& defaults);
 
 // The first line of a file as a token, which is never empty. The message of an error names the file.
 Result<std::string> read_token_file(const std::string& path);

@@ -2,19 +2,20 @@
 #include <unistd.h>
 
 #include <ostream>
+#include <span>
 
 #include <karma/tools.h>
+#include <karma/version.h>
 
 #include "commands/limits.h"
+#include "core/options.h"
 #include "core/settings.h"
 #include "store/ingest.h"
 #include "tools/commands.h"
-#include "tools/flags.h"
 
 namespace karma {
 namespace {
 
-using tools::Flags;
 using tools::Streams;
 
 constexpr int kWrongUsage = 2;
@@ -59,19 +60,22 @@ Exit codes   0  no drift     1  drift     2  cannot tell
 // What all three have in common. A token comes from a flag, a file, or the environment.
 class Connection {
  public:
-  Connection(Flags& flags, tools::ConnectionOptions& options) : options_(options) {
-    flags.text("host", "HOST", "the server", options.endpoint.host);
-    flags.number("port", "PORT", "its port", options.endpoint.port, 1, 65535);
-    flags.custom("token", "TOKEN", "what the server wants to see; or the variable KARMA_AUTH_TOKEN", "",
-                 [this](std::string_view text) { return token_ = text, std::string(); });
-    flags.custom("token-file", "FILE", "file whose first line is the token", "", [this](std::string_view text) {
-      token_file_ = text;
-      return std::string(text.empty() ? "must not be empty" : "");
-    });
-    flags.number("timeout", "SECONDS", "without a byte from the server before the connection is given up",
-                 options.endpoint.timeout_seconds, 1, kMaxSeconds);
-    flags.number("retry-seconds", "SECONDS", "how long to try again while the server cannot be reached",
-                 options.retry_seconds, 0, kMaxSeconds);
+  Connection(Options& options, tools::ConnectionOptions& target) : options_(target) {
+    options.text("host", "HOST", "the server", target.endpoint.host);
+    options.number("port", "PORT", "its port", target.endpoint.port, 1, 65535);
+    options.add({.flag = "token",
+                 .value = "TOKEN",
+                 .meaning = "what the server wants to see; or the variable KARMA_AUTH_TOKEN"},
+                [this](std::string_view text) { return token_ = text, std::string(); });
+    options.add({.flag = "token-file", .value = "FILE", .meaning = "file whose first line is the token"},
+                [this](std::string_view text) {
+                  token_file_ = text;
+                  return std::string(text.empty() ? "must not be empty" : "");
+                });
+    options.number("timeout", "SECONDS", "without a byte from the server before the connection is given up",
+                   target.endpoint.timeout_seconds, 1, kMaxSeconds);
+    options.number("retry-seconds", "SECONDS", "how long to try again while the server cannot be reached",
+                   target.retry_seconds, 0, kMaxSeconds);
   }
 
   Status resolve(const char* (*environment)(const char* name)) {
@@ -93,127 +97,130 @@ class Connection {
   std::optional<std::string> token_file_;
 };
 
-void add_series(Flags& flags, std::string& series) {
-  flags.custom("series", "SERIES", "the series", "", [&series](std::string_view text) {
+void add_series(Options& options, std::string& series) {
+  options.add({.flag = "series", .value = "SERIES", .meaning = "the series"}, [&series](std::string_view text) {
     series = text;
-    const std::string_view fault = series_name_fault(text);
-    return std::string(fault);
+    return std::string(series_name_fault(text));
   });
 }
 
-void add_format(Flags& flags, std::optional<tools::PointsFormat>& format) {
-  flags.custom("format", "FORMAT", "csv or ndjson; without it the first line decides", "",
-               [&format](std::string_view text) {
-                 format = tools::points_format_of(text);
-                 return std::string(format ? "" : "must be csv or ndjson");
-               });
+void add_format(Options& options, std::optional<tools::PointsFormat>& format) {
+  options.add({.flag = "format", .value = "FORMAT", .meaning = "csv or ndjson; without it the first line decides"},
+              [&format](std::string_view text) {
+                format = tools::points_format_of(text);
+                return std::string(format ? "" : "must be csv or ndjson");
+              });
 }
 
-void add_day(Flags& flags, std::string_view flag, std::string_view meaning, std::optional<Bucket>& day) {
-  flags.custom(flag, "DAY", meaning, "", [&day](std::string_view text) {
+void add_day(Options& options, std::string_view flag, std::string_view meaning, std::optional<Bucket>& day) {
+  options.add({.flag = flag, .value = "DAY", .meaning = meaning}, [&day](std::string_view text) {
     day = tools::bucket_of(text);
     return std::string(day ? "" : "must be a day like 20260505 or 2026-05-05");
   });
 }
 
-// The arguments behind the name of the sub-command, against its flags. An exit code if there is nothing left to do.
+// The arguments after the name of a command, against its options. An exit code if there is nothing left to do.
 class Invocation {
  public:
-  Invocation(std::vector<std::string_view> arguments, const char* (*environment)(const char* name),
+  Invocation(std::span<const char* const> arguments, const char* (*environment)(const char* name),
              const Streams& streams)
-      : arguments_(std::move(arguments)), environment_(environment), streams_(streams) {}
+      : arguments_(arguments), environment_(environment), streams_(streams) {}
 
-  std::optional<int> parse(Flags& flags, Connection& connection, std::string_view head, std::string_view tail) {
-    bool help_wanted = false;
-    if (Status status = flags.parse(arguments_, positionals, help_wanted); !status.ok()) return misused(status);
-    if (help_wanted) {
-      streams_.out << head << flags.help() << tail << std::flush;
-      return 0;
-    }
-    if (Status status = connection.resolve(environment_); !status.ok()) return misused(status);
+  std::optional<int> parse(Options& options, Connection& connection) {
+    const Result<Options::Asked> asked = options.parse(arguments_, positionals);
+    if (!asked) return misused(asked.error());
+    if (*asked == Options::Asked::help) return print(options.help());
+    if (*asked == Options::Asked::version) return print("karma " + std::string(version()) + "\n");
+    if (Status status = connection.resolve(environment_); !status.ok()) return misused(status.error());
     return std::nullopt;
   }
-  int misused(const Status& status) const {
-    streams_.err << "ERROR: " << status.error().message << std::endl;
+  int misused(const Error& error) const {
+    streams_.err << "ERROR: " << error.message << std::endl;
     return kWrongUsage;
   }
-  int misused(std::string message) const { return misused(Status(validation_error(std::move(message)))); }
+  int misused(std::string message) const { return misused(validation_error(std::move(message))); }
 
   std::vector<std::string> positionals;
 
  private:
-  const std::vector<std::string_view> arguments_;
+  int print(const std::string& text) const {
+    streams_.out << text << std::flush;
+    return 0;
+  }
+
+  const std::span<const char* const> arguments_;
   const char* (*const environment_)(const char* name);
   const Streams& streams_;
 };
 
 int import_command(Invocation& invocation, const Streams& streams) {
-  tools::ImportOptions options;
-  Flags flags;
-  add_series(flags, options.series);
-  flags.custom("mode", "MODE",
-               "add: values are added; set: values replace those of their day (0 deletes it);\n"
-               "replace_series: the file becomes the series, at once, when all of it is in",
-               options.mode, [&](std::string_view text) {
-                 options.mode = text;
-                 return std::string(store::ingest_mode_of(text) ? "" : "must be add, set or replace_series");
-               });
-  add_format(flags, options.format);
-  flags.text("stream-id", "ID", "name of the stream; without it, made from content, series and mode",
-             options.stream_id);
-  flags.number("max-request-bytes", "BYTES", "the setting of the server", options.max_request_bytes, 512,
-               kMaxLineBytes);
-  flags.number("chunk-items", "N", "points in a chunk at most", options.chunk_items, 1,
-               static_cast<int>(commands::kMaxBatchItems));
-  flags.truth("abort", "give the unfinished import of this file up", options.abort);
-  Connection connection(flags, options.connection);
-  if (std::optional<int> code = invocation.parse(flags, connection, kImportHead, kImportTail)) return *code;
-  if (invocation.positionals.size() != 1 || options.series.empty())
+  tools::ImportOptions target;
+  Options options("karma import", kImportHead, kImportTail);
+  add_series(options, target.series);
+  options.add({.flag = "mode",
+               .value = "MODE",
+               .meaning = "add: values are added; set: values replace those of their day (0 deletes it); "
+                          "replace_series: the file becomes the series, at once, when all of it is in",
+               .shown_default = target.mode},
+              [&](std::string_view text) {
+                target.mode = text;
+                return std::string(store::ingest_mode_of(text) ? "" : "must be add, set or replace_series");
+              });
+  add_format(options, target.format);
+  options.text("stream-id", "ID", "name of the stream; without it, made from content, series and mode",
+               target.stream_id);
+  options.number("max-request-bytes", "BYTES", "the setting of the server", target.max_request_bytes, 512,
+                 kMaxLineBytes);
+  options.number("chunk-items", "N", "points in a chunk at most", target.chunk_items, 1,
+                 static_cast<int>(commands::kMaxBatchItems));
+  options.truth("abort", "give the unfinished import of this file up", target.abort);
+  Connection connection(options, target.connection);
+  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
+  if (invocation.positionals.size() != 1 || target.series.empty())
     return invocation.misused("karma import takes a file and a series: karma import FILE --series=SERIES");
-  if (options.stream_id.size() > commands::kMaxStreamIdBytes) return invocation.misused("--stream-id is too long");
-  options.file = invocation.positionals[0];
-  return tools::run_import(options, streams);
+  if (target.stream_id.size() > commands::kMaxStreamIdBytes) return invocation.misused("--stream-id is too long");
+  target.file = invocation.positionals[0];
+  return tools::run_import(target, streams);
 }
 
 int export_command(Invocation& invocation, const Streams& streams) {
-  tools::ExportOptions options;
-  Flags flags;
-  add_series(flags, options.series);
-  flags.text("output", "FILE", "appears when it is complete; without it the points go to standard output",
-             options.output);
-  flags.custom("format", "FORMAT", "csv or ndjson", "csv", [&](std::string_view text) {
-    const std::optional<tools::PointsFormat> format = tools::points_format_of(text);
-    options.format = format.value_or(options.format);
-    return std::string(format ? "" : "must be csv or ndjson");
-  });
-  add_day(flags, "from", "first day; without --from and --to all days, checked against the totals", options.from);
-  add_day(flags, "to", "last day", options.to);
-  Connection connection(flags, options.connection);
-  if (std::optional<int> code = invocation.parse(flags, connection, kExportHead, kExportTail)) return *code;
-  if (!invocation.positionals.empty() || options.series.empty())
+  tools::ExportOptions target;
+  Options options("karma export", kExportHead, kExportTail);
+  add_series(options, target.series);
+  options.text("output", "FILE", "appears when it is complete; without it the points go to standard output",
+               target.output);
+  options.add({.flag = "format", .value = "FORMAT", .meaning = "csv or ndjson", .shown_default = "csv"},
+              [&](std::string_view text) {
+                const std::optional<tools::PointsFormat> format = tools::points_format_of(text);
+                target.format = format.value_or(target.format);
+                return std::string(format ? "" : "must be csv or ndjson");
+              });
+  add_day(options, "from", "first day; without --from and --to all days, checked against the totals", target.from);
+  add_day(options, "to", "last day", target.to);
+  Connection connection(options, target.connection);
+  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
+  if (!invocation.positionals.empty() || target.series.empty())
     return invocation.misused("karma export takes a series: karma export --series=SERIES");
-  if (options.from && options.to && *options.to < *options.from)
-    return invocation.misused("--from must not be after --to");
-  return tools::run_export(options, streams);
+  if (target.from && target.to && *target.to < *target.from) return invocation.misused("--from must not be after --to");
+  return tools::run_export(target, streams);
 }
 
 int reconcile_command(Invocation& invocation, const Streams& streams) {
-  tools::ReconcileOptions options;
-  Flags flags;
-  flags.text("csv", "FILE", "the points to compare with: key,bucket,value a line", options.file);
-  add_series(flags, options.series);
-  add_format(flags, options.format);
-  add_day(flags, "from", "first day; without it the first one of the file", options.from);
-  add_day(flags, "to", "last day; without it the last one of the file", options.to);
-  flags.truth("listed-keys-only", "pass over keys that the file does not hold", options.listed_keys_only);
-  flags.truth("report", "tell the server the result (reconciliation.report), for its metrics", options.report);
-  Connection connection(flags, options.connection);
-  if (std::optional<int> code = invocation.parse(flags, connection, kReconcileHead, kReconcileTail)) return *code;
-  if (!invocation.positionals.empty() || options.file.empty() || options.series.empty())
+  tools::ReconcileOptions target;
+  Options options("karma reconcile", kReconcileHead, kReconcileTail);
+  options.text("csv", "FILE", "the points to compare with: key,bucket,value a line", target.file);
+  add_series(options, target.series);
+  add_format(options, target.format);
+  add_day(options, "from", "first day; without it the first one of the file", target.from);
+  add_day(options, "to", "last day; without it the last one of the file", target.to);
+  options.truth("listed-keys-only", "pass over keys that the file does not hold", target.listed_keys_only);
+  options.truth("report", "tell the server the result (reconciliation.report), for its metrics", target.report);
+  Connection connection(options, target.connection);
+  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
+  if (!invocation.positionals.empty() || target.file.empty() || target.series.empty())
     return invocation.misused("karma reconcile takes a file and a series: karma reconcile --csv=FILE --series=SERIES");
-  if (options.from && options.to && *options.to < *options.from)
-    return invocation.misused("--from must not be after --to");
-  return tools::run_reconcile(options, streams);
+  if (target.from && target.to && *target.to < *target.from) return invocation.misused("--from must not be after --to");
+  return tools::run_reconcile(target, streams);
 }
 
 }  // namespace

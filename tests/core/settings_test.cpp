@@ -175,7 +175,7 @@ TEST_F(CommandLineTest, UnknownFlagsAreNamedWithoutTheirValue) {
   EXPECT_NE(message.find("--help"), std::string::npos);
   EXPECT_EQ(message.find("secret"), std::string::npos);
   EXPECT_TRUE(fault({"-x"}).starts_with("-x is not a valid option."));
-  EXPECT_TRUE(fault({"--"}).starts_with("-- is not a valid option."));
+  EXPECT_TRUE(fault({"--", "--port=1"}).starts_with("--port=1 is not a command"));
   EXPECT_EQ(fault({"--port"}), "--port needs a value");
 }
 
@@ -228,37 +228,85 @@ TEST_F(CommandLineTest, RecoverNamesSeveralFiles) {
 }
 
 TEST_F(CommandLineTest, CommandsTakeADirectory) {
-  Result<CommandLine> line = parse({"--log=false", "check", "some/where"});
+  Result<CommandLine> line = parse({"check", "some/where"});
   ASSERT_TRUE(line.ok());
   EXPECT_EQ(line->action, CommandLine::Action::check);
   EXPECT_EQ(line->argument, "some/where");
-  EXPECT_FALSE(line->config.log);
   EXPECT_EQ(parse({"dump", "d"})->action, CommandLine::Action::dump);
-  EXPECT_NE(fault({"check"}), "accepted");
-  EXPECT_NE(fault({"dump", "a", "b"}), "accepted");
-  EXPECT_TRUE(fault({"serve"}).starts_with("serve is not a command"));
+  EXPECT_EQ(fault({"check"}), "karma check takes one data directory: karma check DIR");
+  EXPECT_EQ(fault({"dump", "a", "b"}), "karma dump takes one data directory: karma dump DIR");
+  EXPECT_TRUE(fault({"check", "a", "--wal=true"}).starts_with("--wal is not a valid option."));
+  variables() = {{"KARMA_PORT", "tcp://10.0.0.7:8080"}};
+  EXPECT_EQ(fault({"check", "a"}), "accepted") << "no setting is in the way of a tool that needs none";
+}
+
+TEST_F(CommandLineTest, EachCommandHasItsOwnHelp) {
+  for (const char* command : {"check", "dump"}) {
+    Result<CommandLine> line = parse({command, "--help"});
+    ASSERT_TRUE(line.ok());
+    EXPECT_EQ(line->action, CommandLine::Action::print);
+    EXPECT_TRUE(line->argument.starts_with("Usage: karma " + std::string(command) + " DIR\n")) << line->argument;
+  }
+}
+
+TEST_F(CommandLineTest, AnUnknownCommandIsNamedWithTheOneThatWasMeant) {
+  EXPECT_TRUE(fault({"serve"}).starts_with("serve is not a command of karma."));
+  EXPECT_NE(fault({"chekc", "d"}).find("Did you mean karma check?"), std::string::npos) << fault({"chekc", "d"});
+  EXPECT_EQ(fault({"serve"}).find("Did you mean"), std::string::npos);
 }
 
 TEST_F(CommandLineTest, HelpAndVersionEndTheReadingOfFlags) {
-  EXPECT_EQ(parse({"--help", "--nonsense"})->action, CommandLine::Action::help);
-  EXPECT_EQ(parse({"-h"})->action, CommandLine::Action::help);
-  EXPECT_EQ(parse({"--version"})->action, CommandLine::Action::version);
-  EXPECT_EQ(parse({"-v"})->action, CommandLine::Action::version);
+  for (std::vector<const char*> arguments : {std::vector<const char*>{"--help", "--nonsense"}, {"-h", "--port=x"}}) {
+    Result<CommandLine> line = parse(arguments);
+    ASSERT_TRUE(line.ok());
+    EXPECT_EQ(line->action, CommandLine::Action::print);
+    EXPECT_EQ(line->argument, help_text());
+  }
+  EXPECT_TRUE(parse({"--version"})->argument.starts_with("karma "));
+  EXPECT_EQ(parse({"-v"})->action, CommandLine::Action::print);
+}
+
+TEST_F(CommandLineTest, ABooleanAloneMeansTrueAndNeverSwallowsWhatFollows) {
+  Result<CommandLine> line = parse({"--wal-fsync=false", "--protected-mode", "--wal-fsync", "--port=1", "-w"});
+  ASSERT_TRUE(line.ok()) << line.error().message;
+  EXPECT_TRUE(line->config.protected_mode);
+  EXPECT_TRUE(line->config.wal_fsync);
+  EXPECT_EQ(line->config.port, 1);
+  EXPECT_FALSE(parse({"--wal", "false"})->config.wal);
+  for (const char* bad : {"--wal=", "--wal=yes", "--wal=True", "-w=1"})
+    EXPECT_EQ(fault({bad}), "--wal must be true or false") << bad;
+  EXPECT_TRUE(fault({"--wal", "yes"}).starts_with("yes is not a command of karma."));
 }
 
 TEST_F(CommandLineTest, HelpShowsEverySettingWithTheEnvironmentAsDefault) {
   variables() = {{"KARMA_PORT", "4711"}, {"KARMA_AUTH_TOKEN", "s3cret"}};
   Result<CommandLine> line = parse({"--port=5", "--help"});
   ASSERT_TRUE(line.ok());
-  std::string help = help_text(line->config);
-  EXPECT_TRUE(help.starts_with("Usage: karma [arguments]\n"));
+  const std::string& help = line->argument;
+  EXPECT_TRUE(help.starts_with("Usage: karma [arguments]"));
   for (const Setting& setting : settings()) {
-    EXPECT_NE(help.find("--" + std::string(setting.flag) + "="), std::string::npos) << setting.flag;
-    EXPECT_NE(help.find(std::string(setting.variable) + "\n"), std::string::npos) << setting.variable;
+    EXPECT_NE(help.find("--" + std::string(setting.flag)), std::string::npos) << setting.flag;
+    EXPECT_NE(help.find(std::string(setting.variable)), std::string::npos) << setting.variable;
   }
   EXPECT_NE(help.find("[4711]"), std::string::npos);
   EXPECT_NE(help.find("(set)"), std::string::npos);
   EXPECT_EQ(help.find("s3cret"), std::string::npos);
+}
+
+TEST_F(CommandLineTest, EachTopicOfTheHelpFitsAScreen) {
+  const std::string topics = parse({"help"})->argument;
+  for (const SettingGroup group : setting_groups()) {
+    std::string topic(title(group).substr(0, title(group).find(' ')));
+    topic[0] = static_cast<char>(topic[0] - 'A' + 'a');
+    EXPECT_NE(topics.find("karma help " + topic + "\n"), std::string::npos);
+    const std::string page = parse({"help", topic.c_str()})->argument;
+    EXPECT_LE(std::count(page.begin(), page.end(), '\n'), 40) << page;
+    for (const Setting& setting : settings())
+      EXPECT_EQ(page.find("--" + std::string(setting.flag)) != std::string::npos && setting.group == group,
+                setting.group == group)
+          << setting.flag;
+  }
+  EXPECT_EQ(fault({"help", "nonsense"}), "nonsense is not a topic of karma help; karma help lists them");
 }
 
 TEST_F(CommandLineTest, HelpFitsATerminal) {

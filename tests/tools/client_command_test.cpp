@@ -1,5 +1,3 @@
-#include "tools/flags.h"
-
 #include <sstream>
 
 #include <gtest/gtest.h>
@@ -8,56 +6,6 @@
 
 namespace karma::tools {
 namespace {
-
-class FlagsTest : public ::testing::Test {
- protected:
-  FlagsTest() {
-    flags_.text("host", "HOST", "the server", host_);
-    flags_.number("port", "PORT", "its port", port_, 1, 65535);
-    flags_.truth("report", "tells", report_);
-  }
-
-  // Empty, or the fault.
-  std::string parse(std::vector<std::string_view> arguments) {
-    const Status status = flags_.parse(arguments, positionals_, help_);
-    return status.ok() ? "" : status.error().message;
-  }
-
-  std::string host_ = "here";
-  int port_ = 8080;
-  bool report_ = false;
-  bool help_ = false;
-  std::vector<std::string> positionals_;
-  Flags flags_;
-};
-
-TEST_F(FlagsTest, ValuesFollowAnEqualsSignOrABlank) {
-  EXPECT_EQ(parse({"a", "--host=there", "--port", "1", "--report", "b"}), "");
-  EXPECT_EQ(host_, "there");
-  EXPECT_EQ(port_, 1);
-  EXPECT_TRUE(report_);
-  EXPECT_EQ(positionals_, (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(parse({"--report=false"}), "");
-  EXPECT_FALSE(report_);
-}
-
-TEST_F(FlagsTest, MisuseIsNamedWithoutTheValue) {
-  EXPECT_EQ(parse({"--token=s3cret"}), "--token is not a valid option of this command");
-  EXPECT_EQ(parse({"-p", "1"}), "-p is not a valid option of this command");
-  EXPECT_EQ(parse({"--port"}), "--port needs a value");
-  for (const char* port : {"--port=0", "--port=65536", "--port=1x", "--port="}) {
-    EXPECT_EQ(parse({port}), "--port must be a number from 1 to 65535") << port;
-  }
-  EXPECT_EQ(parse({"--host="}), "--host must not be empty");
-  EXPECT_EQ(parse({"--report=maybe"}), "--report must be true or false");
-}
-
-TEST_F(FlagsTest, HelpEndsTheReadingAndShowsDefaults) {
-  EXPECT_EQ(parse({"-h", "--nonsense"}), "");
-  EXPECT_TRUE(help_);
-  EXPECT_NE(flags_.help().find("  --port=PORT                   its port [8080]\n"), std::string::npos)
-      << flags_.help();
-}
 
 // Exit code and both streams, without a server.
 struct Ran {
