@@ -117,7 +117,8 @@ struct CounterReset {
 };
 
 struct CounterBatchReset {
-  static constexpr Spec kSpec{.name = "counter.batch_reset", .command = "batch_reset", .idempotent = true};
+  static constexpr Spec kSpec{
+      .name = "counter.batch_reset", .command = "batch_reset", .idempotent = true, .tells_state = true};
   static constexpr std::size_t kMaxReplyBytes = 64;
   SeriesName series;
   std::span<const Key> keys;
@@ -150,7 +151,7 @@ struct CounterDeleteRange {
 
 struct CounterBatchDeleteRange {
   static constexpr Spec kSpec{
-      .name = "counter.batch_delete_range", .command = "batch_delete_range", .idempotent = true};
+      .name = "counter.batch_delete_range", .command = "batch_delete_range", .idempotent = true, .tells_state = true};
   static constexpr std::size_t kMaxReplyBytes = 64;
   SeriesName series;
   std::span<const Key> keys;

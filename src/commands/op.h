@@ -96,7 +96,8 @@ struct Op {
   std::string_view command;  // the name in `forbidden` texts, fingerprints and idempotency records
   Kind kind = Kind::query;
   Access access = Access::read;
-  bool idempotent = false;  // honours idempotency_key
+  bool idempotent = false;   // honours idempotency_key
+  bool tells_state = false;  // of one that is: its answer depends on what it found, not on the request alone
 
   Result<void*> (*decode)(const Fields&, DecodeContext&) = nullptr;
   std::string (*fields)() = nullptr;                 // for documentation
@@ -132,6 +133,7 @@ struct Spec {
   std::string_view command;
   std::span<const std::string_view> aliases{};
   bool idempotent = false;
+  bool tells_state = false;
   Access task_access = Access::write;  // of a task; queries read, mutations write
   bool quick_task = false;             // must not wait for snapshots
 };
@@ -203,6 +205,7 @@ constexpr Op make_op() {
   op.command = C::kSpec.command;
   op.aliases = C::kSpec.aliases;
   op.idempotent = C::kSpec.idempotent;
+  op.tells_state = C::kSpec.tells_state;
   op.decode = detail::decode<C>;
   op.fields = detail::fields<C>;
   op.batch_size = detail::batch_size<C>();

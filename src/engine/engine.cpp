@@ -115,6 +115,7 @@ Status Engine::start() {
         wal::open_log(files_, directory_, recovered->log, recovered->last, std::move(log_options));
     if (!opened) return opened.error();
     wal_ = std::move(*opened);
+    if (!recovered->needs_snapshot || !config_.restore) outcomes_ = std::move(recovered->outcomes);
   } else {
     wal_ = wal::null_log(recovered->last);
   }
@@ -262,6 +263,8 @@ void Engine::remember(std::span<wal::Write* const> writes) {
   for (const wal::Write* write : writes) {
     const Mutation& mutation = static_cast<const Mutation&>(*write);
     if (mutation.keyed != nullptr) commands::remember_key(*mutation.keyed, store_.registry(), mutation.outcome);
+    if ((mutation.outcome.failed || mutation.op->tells_state) && wal_->keeps_entries()) [[unlikely]]
+      note_outcome(outcomes_, *mutation.op, mutation.keyed != nullptr, mutation.lsn, mutation.outcome);
   }
 }
 

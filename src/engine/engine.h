@@ -131,6 +131,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::size_t keys_ahead_ = 0;
   const wal::Write* ahead_ = nullptr;
   const wal::Write* next_admitted_ = nullptr;
+  KnownOutcomes outcomes_;           // of entries above the registry's file
   std::vector<Mutation*> in_order_;  // of the batch, and what was answered meanwhile without being logged
   std::vector<Lane*> staged_lanes_;
 

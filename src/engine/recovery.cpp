@@ -60,12 +60,18 @@ void apply_entry(store::Store& store, const Entry& entry, commands::Outcome& out
   if (entry.keyed != nullptr) commands::remember_key(*entry.keyed, store.registry(), outcome);
 }
 
-// Its effect is in the series already, but not that it had a key. The answer is the one that it would have had on an
-// empty series: only counts of what was found there can differ.
-void remember_entry(store::Store& store, const Entry& entry, commands::Outcome& outcome) {
-  store::Store empty(0);
-  empty.find_or_create(entry.op->series(entry.command));
-  entry.op->apply(entry.command, empty, outcome);
+// Its effect is in the series already, but not that it had a key. What it came to is known, or follows from the entry:
+// then it is what it would be on an empty series.
+void remember_entry(store::Store& store, const Entry& entry, const snapshot::KnownOutcome* known,
+                    commands::Outcome& outcome) {
+  if (known != nullptr) {
+    outcome.first = known->first;
+    outcome.second = known->second;
+  } else {
+    store::Store empty(0);
+    empty.find_or_create(entry.op->series(entry.command));
+    entry.op->apply(entry.command, empty, outcome);
+  }
   commands::remember_key(*entry.keyed, store.registry(), outcome);
 }
 
@@ -87,14 +93,18 @@ class EntryCoverage final : public commands::Coverage {
 };
 
 commands::Replayed replay(store::Store& store, const Entry& entry, const commands::Coverage& coverage,
-                          commands::Outcome& outcome) {
+                          const snapshot::KnownOutcome* known, commands::Outcome& outcome) {
+  if (known != nullptr && known->refused) {
+    outcome.fail(ErrorCode::validation_error, "refused when it was applied");
+    return commands::Replayed::applied;
+  }
   if (entry.op->replay != nullptr) return entry.op->replay(entry.command, store, coverage, outcome);
   const std::string_view series = entry.op->series(entry.command);
   const bool changed = series.empty() ? coverage.registry() : coverage.series(series);
   const bool remembered = entry.keyed == nullptr || coverage.registry();
   if (changed && remembered) return commands::Replayed::covered;
   if (changed) {
-    remember_entry(store, entry, outcome);
+    remember_entry(store, entry, known, outcome);
   } else if (remembered) {
     entry.op->apply(entry.command, store, outcome);
   } else {
@@ -115,10 +125,12 @@ class Replay {
       commands::Outcome outcome;
       outcome.arena = &arena_;
       const EntryCoverage coverage(recovered_.snapshots, lsn);
-      if (replay(store_, entry, coverage, outcome) == commands::Replayed::covered) {
+      const snapshot::KnownOutcome* known = known_outcome(lsn);
+      if (replay(store_, entry, coverage, known, outcome) == commands::Replayed::covered) {
         ++recovered_.covered;
         return {};
       }
+      if (!coverage.registry()) note_outcome(recovered_.outcomes, *entry.op, entry.keyed != nullptr, lsn, outcome);
       store_.bury();
       if (outcome.failed) entry.refusal = outcome.message;
       if (outcome.failed && outcome.code == ErrorCode::internal_error)
@@ -135,9 +147,17 @@ class Replay {
  private:
   static constexpr std::uint64_t kWarnings = 100;  // the rest is only counted
 
+  const snapshot::KnownOutcome* known_outcome(Lsn lsn) {
+    const std::vector<snapshot::KnownOutcome>& known = recovered_.snapshots.outcomes;
+    while (next_known_ < known.size() && known[next_known_].lsn < lsn) ++next_known_;
+    const bool found = next_known_ < known.size() && known[next_known_].lsn == lsn;
+    return found && !recovered_.snapshots.log_restarted ? &known[next_known_] : nullptr;
+  }
+
   store::Store& store_;
   Recovered& recovered_;
   const RecoveryOptions& options_;
+  std::size_t next_known_ = 0;
   Fields fields_;
   Arena arena_;
 };

@@ -9,6 +9,7 @@
 #include <karma/error.h>
 #include <karma/file_system.h>
 
+#include "engine/known_outcomes.h"
 #include "snapshot/manager.h"
 #include "store/store.h"
 #include "wal/log.h"
@@ -26,6 +27,7 @@ struct Recovered {
   std::uint64_t applied = 0;  // log entries
   std::uint64_t covered = 0;  // log entries that the snapshots hold already
   std::uint64_t refused = 0;  // log entries without effect
+  KnownOutcomes outcomes;     // of entries above the registry's file
   // The log cannot simply go on: its numbers restarted or lie below a snapshot's, or the operator gave up damaged
   // files. A snapshot of everything has to take its place before the first write.
   bool needs_snapshot = false;

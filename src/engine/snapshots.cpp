@@ -29,6 +29,7 @@ Status Engine::create_all_snapshots() {
   Result<snapshot::Frozen> frozen = freeze();
   if (!frozen) return frozen.error();
   Status status = snapshots_->create_all(*frozen);
+  if (status) (void)writer_->run([&] { outcomes_.forget(frozen->lsn); });
   // Last: until here the log can replace every snapshot.
   if (status) status = wal_->trim(frozen->lsn);
   count_snapshots();
@@ -42,13 +43,20 @@ Status Engine::create_snapshot(const std::string& series) {
         "The node was started with --restore=false: a snapshot would take the place of data that was never loaded");
   std::optional<store::SeriesView> view;
   Lsn lsn;
+  std::vector<snapshot::KnownOutcome> outcomes;
+  bool alone = wal_->keeps_entries();
   const bool ran = writer_->run([&] {
     lsn = wal_->last();
     if (const store::Series* found = store_.find(series)) view = found->view();
+    alone = alone && outcomes_.complete();
+    if (alone) outcomes = outcomes_.all();
   });
   if (!ran) return internal_error("The node is shutting down");
   if (!view) return commands::no_such_series(series);
-  Result<snapshot::Meta> meta = snapshots_->create_one(series, *view, lsn);
+  // Keys, streams and counts have to be of one moment. With a log, it brings the registry's file up to the series;
+  // without one, or if too much is not in the log, only a snapshot of everything keeps them together.
+  if (!alone) return create_all_snapshots();
+  Result<snapshot::Meta> meta = snapshots_->create_one(series, *view, lsn, std::move(outcomes));
   count_snapshots();
   if (!meta) return meta.error();
   return {};

@@ -121,7 +121,8 @@ Status Manager::create_all(const Frozen& state) {
   return {};
 }
 
-Result<Meta> Manager::create_one(const std::string& name, const store::SeriesView& series, Lsn lsn) {
+Result<Meta> Manager::create_one(const std::string& name, const store::SeriesView& series, Lsn lsn,
+                                 std::vector<KnownOutcome> outcomes) {
   Impl& impl = *impl_;
   if (Status made = impl.files.create_directories(impl.directory); !made) return made.error();
   Result<Inventory> inventory = take_inventory(impl.files, impl.directory);
@@ -132,6 +133,7 @@ Result<Meta> Manager::create_one(const std::string& name, const store::SeriesVie
   if (Status settled = impl.settle(*inventory); !settled) return settled.error();
 
   Manifest manifest = successor(*inventory);
+  manifest.outcomes = std::move(outcomes);
   Timestamps timestamps(*inventory);
   const Choice choice = choose(*inventory, impl.log);
   std::set<const Item*> current;

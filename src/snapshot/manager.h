@@ -78,6 +78,17 @@ struct Registry {
   std::uint64_t committed_stream_count = 0;
 };
 
+// What an entry of the log came to, where the entry alone does not tell: it was refused when it was applied, or it
+// answered what it found. A snapshot of one series is of a later moment than the registry's file, and where it holds
+// such an entry nothing else knows any more what was answered.
+struct KnownOutcome {
+  Lsn lsn;
+  bool refused = false;
+  std::uint64_t first = 0;  // as in commands::Outcome
+  std::uint64_t second = 0;
+  friend bool operator==(const KnownOutcome&, const KnownOutcome&) = default;
+};
+
 // The whole state at one LSN.
 struct Frozen {
   Lsn lsn;
@@ -94,6 +105,7 @@ struct Restored {
   Lsn registry_lsn;  // the same for the registry
   Lsn newest;        // maximum of all LSNs seen in snapshots, sidecars, manifest, karma.replication.lsn
   std::optional<std::string> registry_json;
+  std::vector<KnownOutcome> outcomes;  // of entries above registry_lsn, LSNs ascending
   // A slave of 1.0 that was promoted numbers its log from 1 again: karma.replication.lsn is there and the log's LSNs
   // lie below the snapshots'. Then no entry is covered by a snapshot.
   bool log_restarted = false;
@@ -136,8 +148,10 @@ class Manager {
   // the set none. After an Error the old set counts, or (if the error came behind the commit) the new one; the log must
   // not be trimmed.
   Status create_all(const Frozen& state);
-  // Writes one series and commits it beside the others of the current set.
-  Result<Meta> create_one(const std::string& name, const store::SeriesView& series, Lsn lsn);
+  // Writes one series and commits it beside the others of the current set. `outcomes`: all that are known of entries
+  // above the registry's LSN.
+  Result<Meta> create_one(const std::string& name, const store::SeriesView& series, Lsn lsn,
+                          std::vector<KnownOutcome> outcomes = {});
 
   // All snapshot files with a readable name, newest timestamp first.
   Result<std::vector<Meta>> list();

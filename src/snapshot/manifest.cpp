@@ -46,6 +46,25 @@ void write_files(Buffer& out, const std::vector<ManifestFile>& files) {
   out.append(']');
 }
 
+// [lsn] of an entry that was refused, [lsn, first, second] of one that answered what it found.
+void write_outcomes(Buffer& out, const std::vector<KnownOutcome>& outcomes) {
+  char separator = '[';
+  for (const KnownOutcome& outcome : outcomes) {
+    out.append(separator);
+    separator = ',';
+    out.append('[');
+    json::append_number(out, outcome.lsn.value);
+    if (!outcome.refused) {
+      for (const std::uint64_t number : {outcome.first, outcome.second}) {
+        out.append(',');
+        json::append_number(out, number);
+      }
+    }
+    out.append(']');
+  }
+  out.append(']');
+}
+
 std::optional<std::uint32_t> checksum_of(const json::Value& value) {
   const std::optional<std::uint64_t> number = unsigned_of(value);
   if (!number || *number > 0xffffffff) return {};
@@ -104,6 +123,32 @@ bool read_files(const json::Value& array, std::vector<ManifestFile>& files) {
   return read && good;
 }
 
+std::optional<KnownOutcome> read_outcome(std::string_view array) {
+  std::uint64_t numbers[3] = {};
+  std::size_t count = 0;
+  json::Reader reader(array);
+  const bool read = reader.read_array([&](const json::Value& value) {
+    const std::optional<std::uint64_t> number = unsigned_of(value);
+    if (!number || count == 3) return false;
+    numbers[count++] = *number;
+    return true;
+  });
+  if (!read || (count != 1 && count != 3)) return {};
+  return KnownOutcome{Lsn{numbers[0]}, count == 1, numbers[1], numbers[2]};
+}
+
+bool read_outcomes(const json::Value& array, std::vector<KnownOutcome>& outcomes) {
+  if (array.type != json::Type::array) return false;
+  json::Reader reader(array.text);
+  return reader.read_array([&](const json::Value& value) {
+    std::optional<KnownOutcome> outcome;
+    if (value.type == json::Type::array) outcome = read_outcome(value.text);
+    if (!outcome || (!outcomes.empty() && outcome->lsn <= outcomes.back().lsn)) return false;
+    outcomes.push_back(*outcome);
+    return true;
+  });
+}
+
 // The text before the checksum, if that is right.
 std::optional<std::string_view> checked_part(std::string_view text) {
   const std::size_t at = text.rfind(kChecksumField);
@@ -137,6 +182,10 @@ std::string encode_manifest(const Manifest& manifest) {
     FieldWriter inner(out);
     write_registry(inner, *manifest.registry);
   }
+  if (!manifest.outcomes.empty()) {
+    fields.name("outcomes");
+    write_outcomes(out, manifest.outcomes);
+  }
   const std::uint32_t crc = crc32c(out.view());
   fields.number("crc32c", crc);
   fields.close();
@@ -162,6 +211,7 @@ Result<Manifest> decode_manifest(std::string_view text) {
     }
     if (field == "series") has_series = read_files(value, manifest.series);
     if (field == "older") bad_part |= !read_files(value, manifest.older);
+    if (field == "outcomes") bad_part |= !read_outcomes(value, manifest.outcomes);
     if (field == "registry") {
       manifest.registry = value.type == json::Type::object ? read_registry(value.text) : std::nullopt;
       bad_part |= !manifest.registry;

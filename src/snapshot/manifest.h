@@ -41,6 +41,7 @@ struct Manifest {
   std::vector<ManifestFile> series;  // the set: one file a series, names ascending
   std::vector<ManifestFile> older;   // other snapshot files that were there; they may have been pruned since
   std::optional<ManifestRegistry> registry;
+  std::vector<KnownOutcome> outcomes;  // of entries above the registry's LSN, LSNs ascending
 };
 
 std::string encode_manifest(const Manifest& manifest);

@@ -56,7 +56,10 @@ class Restorer {
     if (!inventory) return inventory.error();
     inventory_ = std::move(*inventory);
     for (const std::string& warning : inventory_.warnings) warn(warning);
-    if (inventory_.manifest) result_.set_lsn = inventory_.manifest->lsn;
+    if (inventory_.manifest) {
+      result_.set_lsn = inventory_.manifest->lsn;
+      result_.outcomes = inventory_.manifest->outcomes;
+    }
     return {};
   }
 
