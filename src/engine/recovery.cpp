@@ -168,6 +168,13 @@ std::string advice(const std::string& file) {
          file + " (`karma check` lists all damage)";
 }
 
+std::string advice(const wal::Damage& damage) {
+  return damage.newer
+             ? "Start the version that wrote it, or give up what this one cannot read with --recover=" + damage.file +
+                   " (`karma check` lists all of it)"
+             : advice(damage.file);
+}
+
 // The first damage that the operator has not given up, or nullptr.
 const wal::Damage* first_refused(const wal::Scan& scan, const std::set<std::string>& give_up) {
   const auto refused = [&](const wal::Damage& damage) { return !give_up.contains(damage.file); };
@@ -213,6 +220,17 @@ Lsn newest_snapshot(const snapshot::Restored& restored) {
   return newest;
 }
 
+std::string why_unknown(std::string_view entry) {
+  constexpr std::string_view kStart = R"({"v":2,"op":")";  // as all our entries begin
+  if (!entry.starts_with(kStart)) return "an entry of another form";
+  entry.remove_prefix(kStart.size());
+  const std::string_view name = entry.substr(0, entry.find('"'));
+  const Op* op = commands::find_op(name);
+  if (op != nullptr && op->kind == Kind::mutation) return {};
+  const bool plain = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_.") == std::string_view::npos;
+  return plain ? "the op " + std::string(name) + " is not one that this version logs" : "an op of another form";
+}
+
 std::string replay_entry(store::Store& store, std::string_view text, std::int64_t now) {
   Fields fields;
   Arena arena;
@@ -229,11 +247,12 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, snaps
   Recovered recovered;
   // First look: everything is checked before anything is applied.
   const auto look = [](Lsn, std::string_view) { return Status(); };
-  Result<wal::Scan> scan = wal::scan(files, directory, look, {.beyond_damage = true, .progress = {}});
+  Result<wal::Scan> scan = wal::scan(files, directory, look, {.beyond_damage = true, .why_unknown = why_unknown});
   if (!scan) return scan.error();
   recovered.log = std::move(*scan);
   if (const wal::Damage* damage = first_refused(recovered.log, options.give_up))
-    return internal_error("The log is damaged: " + damage->to_string() + ". " + advice(damage->file));
+    return internal_error((damage->newer ? "The log cannot be read: " : "The log is damaged: ") + damage->to_string() +
+                          ". " + advice(*damage));
 
   const wal::Scan& log = recovered.log;
   const snapshot::LogReach reach{
@@ -254,8 +273,9 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, snaps
     const auto log_progress = [&](std::uint64_t done, std::uint64_t all) {
       options.on_event("restore.log", "bytes=" + std::to_string(done) + " of=" + std::to_string(all));
     };
-    Result<wal::Scan> second =
-        wal::scan(files, directory, std::ref(replay), {.beyond_damage = !log.damage.empty(), .progress = log_progress});
+    wal::ScanOptions scan_options{.beyond_damage = !log.damage.empty(), .progress = log_progress};
+    if (!log.damage.empty()) scan_options.why_unknown = why_unknown;
+    Result<wal::Scan> second = wal::scan(files, directory, std::ref(replay), scan_options);
     if (!second) return second.error();
   }
   recovered.last = std::max({log.last, log.lsn_file, recovered.snapshots.newest});

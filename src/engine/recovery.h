@@ -20,6 +20,9 @@ namespace karma::engine {
 // then the result is the reason. `now`, in Unix seconds, dates idempotency keys that a log of 1.0 does not date.
 std::string replay_entry(store::Store& store, std::string_view entry, std::int64_t now);
 
+// Why this program cannot read an entry that a newer one may have logged; empty if it can. For wal::ScanOptions.
+std::string why_unknown(std::string_view entry);
+
 struct Recovered {
   wal::Scan log;
   snapshot::Restored snapshots;

@@ -36,7 +36,7 @@ void check_lsn_file(const wal::Scan& log, Lsn snapshots, Verification& verificat
 Result<Verification> verify_directory(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots) {
   Verification verification;
   Result<wal::Scan> log = wal::scan(files, directory, [](Lsn, std::string_view) { return Status(); },
-                                    {.beyond_damage = true, .progress = {}});
+                                    {.beyond_damage = true, .why_unknown = why_unknown});
   if (!log) return log.error();
   check_log(*log, verification);
 

@@ -74,7 +74,8 @@ std::optional<Line> split_canonical(std::string_view body) {
   return Line{Lsn{*lsn}, entry, true};
 }
 
-ParsedLine understand(const Envelope& envelope, bool checksummed) {
+// A line without checksum at its end.
+ParsedLine understand(const Envelope& envelope) {
   ParsedLine parsed;
   if (!envelope.is_object) {
     parsed.fault = "not a JSON object";
@@ -85,14 +86,13 @@ ParsedLine understand(const Envelope& envelope, bool checksummed) {
     parsed.fault = "neither lsn nor entry: not a line of this log, or of one older than Karma 1.0";
     return parsed;
   }
-  parsed.line.checksummed = checksummed;
   const std::optional<std::uint64_t> lsn = canonical_number<std::uint64_t>(envelope.lsn);
   if (lsn) parsed.line.lsn = Lsn{*lsn};
   if (envelope.lsn_count != 1 || !lsn || *lsn == 0) {
     parsed.fault = "lsn is not a positive number";
   } else if (envelope.entry_count != 1 || !envelope.entry.starts_with('{')) {
     parsed.fault = "entry is not an object";
-  } else if (envelope.has_checksum && !checksummed) {
+  } else if (envelope.has_checksum) {
     parsed.fault = "the checksum is not at the end of the line";
   } else {
     parsed.kind = LineKind::good;
@@ -163,8 +163,9 @@ ParsedLine parse_line(std::string_view text) {
   if (checksum) {
     if (crc32c(checksum->body) != checksum->value) return {LineKind::wrong, {{}, {}, true}, "the checksum is wrong"};
     if (const std::optional<Line> line = split_canonical(checksum->body)) return {LineKind::good, *line, ""};
+    return {LineKind::wrong, {{}, {}, true}, "written by a newer Karma: a line of another form", true};
   }
-  return understand(read_envelope(text), checksum.has_value());
+  return understand(read_envelope(text));
 }
 
 std::optional<std::size_t> checksummed_prefix(std::string_view text) {

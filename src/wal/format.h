@@ -40,6 +40,7 @@ struct ParsedLine {
   LineKind kind = LineKind::unreadable;
   Line line;               // if good; otherwise whatever was understood
   const char* fault = "";  // unless good or blank
+  bool newer = false;      // wrong only in that its form is not one that this program knows: the checksum is right
 };
 
 // A line of white space only: parse_line() says so too.

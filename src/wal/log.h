@@ -38,6 +38,7 @@ struct Damage {
   std::uint64_t offset = 0;  // of the first byte of the line
   Lsn lsn;                   // the one expected there (0 if unknown)
   std::string what;
+  bool newer = false;             // whole, but this program does not know what it says: a newer Karma wrote it
   std::string to_string() const;  // one line for people
 };
 
@@ -70,7 +71,10 @@ struct ScanOptions {
   // there.
   bool beyond_damage = false;
   // Bytes done and bytes in all, called now and then.
-  std::function<void(std::uint64_t, std::uint64_t)> progress;
+  std::function<void(std::uint64_t, std::uint64_t)> progress{};
+  // Why this program cannot read an entry; empty if it can. Asked for lines with a checksum only, and what it cannot
+  // read there was written by a newer Karma, which is damage. 1.0 logged what it then refused.
+  std::function<std::string(std::string_view entry)> why_unknown{};
 };
 
 // Reads the whole log and changes nothing. An Error means that a file could not be read, or comes from `visit`.

@@ -2,6 +2,7 @@
 //
 //   line                                          segment    active file
 //   good, LSN is the last one + 1                 entry      entry
+//   good by its checksum, of unknown form or op   damage     damage: a newer Karma wrote it
 //   good, but its LSN is not the next             damage     damage
 //   good, no checksum, behind one that has        damage     damage
 //   blank                                         skipped    skipped
@@ -136,6 +137,10 @@ class LogScanner {
     constexpr std::optional<std::uint64_t> kNextLine;
     const ParsedLine parsed = parse_line(line.text);
     if (parsed.kind == LineKind::blank) return kNextLine;
+    if (parsed.newer) {
+      damaged(current, line.offset, parsed.fault, true);
+      return kNextLine;
+    }
     if (parsed.kind != LineKind::good) return take_bad_line(current, line, parsed.fault);
     if (scan_.checksummed && !parsed.line.checksummed) {
       return take_bad_line(current, line, "a line without checksum behind lines with one");
@@ -151,7 +156,7 @@ class LogScanner {
       // A file that was put in the wrong place is not to be replayed; what a hole leaves is.
       if (!options_.beyond_damage || parsed.line.lsn <= scan_.last) return kNextLine;
     }
-    if (Status visited = take_entry(current, parsed.line, line.end()); !visited) return visited.error();
+    if (Status visited = take_entry(current, parsed.line, line.offset, line.end()); !visited) return visited.error();
     scan_.unfinished_line = current.active() && !line.terminated;
     return kNextLine;
   }
@@ -167,18 +172,26 @@ class LogScanner {
     return "LSN goes up to " + std::to_string(lsn.value) + ", entries are missing";
   }
 
-  Status take_entry(Current& current, const Line& line, std::uint64_t end) {
-    if (visit_) {
-      if (Status visited = visit_(line.lsn, line.entry); !visited) return visited;
+  Status take_entry(Current& current, const Line& line, std::uint64_t offset, std::uint64_t end) {
+    if (const std::string unknown = why_unknown(line); !unknown.empty()) {
+      damaged(current, offset, "written by a newer Karma: " + unknown, true);
+    } else {
+      if (visit_) {
+        if (Status visited = visit_(line.lsn, line.entry); !visited) return visited;
+      }
+      ++scan_.entry_count;
     }
     if (current.info.first == Lsn{}) current.info.first = line.lsn;
     if (scan_.first == Lsn{}) scan_.first = line.lsn;
     current.info.last = scan_.last = line.lsn;
     current.info.bytes = end;
     scan_.checksummed = scan_.checksummed || line.checksummed;
-    ++scan_.entry_count;
     skipped_ = false;
     return {};
+  }
+
+  std::string why_unknown(const Line& line) const {
+    return line.checksummed && options_.why_unknown ? options_.why_unknown(line.entry) : std::string();
   }
 
   Result<std::optional<std::uint64_t>> take_bad_line(Current& current, const RawLine& line, const char* fault) {
@@ -190,7 +203,8 @@ class LogScanner {
     if (const std::optional<std::size_t> length = checksummed_prefix(line.text); length && !scan_.unfinished_line) {
       const ParsedLine parsed = parse_line(line.text.substr(0, *length));
       if (parsed.kind == LineKind::good && position_fault(current, parsed.line.lsn).empty()) {
-        if (Status visited = take_entry(current, parsed.line, line.offset + *length); !visited) return visited.error();
+        if (Status visited = take_entry(current, parsed.line, line.offset, line.offset + *length); !visited)
+          return visited.error();
         scan_.unfinished_line = true;
         return std::optional<std::uint64_t>(line.offset + *length);
       }
@@ -205,10 +219,10 @@ class LogScanner {
     return kNextLine;
   }
 
-  void damaged(const Current& current, std::uint64_t offset, std::string what) {
+  void damaged(const Current& current, std::uint64_t offset, std::string what, bool newer = false) {
     Lsn expected = scan_.last == Lsn{} ? Lsn{} : scan_.last.next();
     if (expected == Lsn{} && current.named) expected = *current.named;
-    scan_.damage.push_back({current.info.name, offset, expected, std::move(what)});
+    scan_.damage.push_back({current.info.name, offset, expected, std::move(what), newer});
     skipped_ = true;
   }
 

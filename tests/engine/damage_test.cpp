@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "core/crc32c.h"
 #include "support/engine_fixture.h"
 
 namespace karma::test {
@@ -128,6 +129,56 @@ TEST_F(DamagedLog, WhatTheDiskHeldBehindTheLogIsCut) {
     expect_start(log_ + tail, expected_, 6);
     if (HasFailure()) return;
   }
+}
+
+std::string with_checksum(const std::string& body) {
+  return body + ",\"crc32c\":" + std::to_string(crc32c(body)) + "}\n";
+}
+
+TEST_F(DamagedLog, WhatANewerKarmaWroteIsNotPassedOver) {
+  const std::string increment = R"("op":"counter.increment","series":"links","key":7,"bucket":20260505,"value":1})";
+  const std::string newer[] = {
+      with_checksum(R"({"v":2,"lsn":7,"entry":{"v":2,"op":"counter.decay","series":"links"})"),
+      with_checksum(R"({"v":2,"lsn":7,"entry":{"v":2,"op":"tree.sum","series":"links"})"),
+      with_checksum(R"({"v":2,"lsn":7,"entry":{"v":2})"),
+      with_checksum(R"({"v":2,"lsn":7,"entry":{"v":3,)" + increment),
+      with_checksum(R"({"v":3,"lsn":7,"entry":{"v":2,)" + increment),
+      with_checksum(R"({"v":2,"lsn":7,"history":"a","entry":{"v":2,)" + increment),
+      with_checksum(R"({"v":2,"lsn":7,"entry":{"v":2,)" + increment + R"(,"history":"a")"),
+  };
+  const std::string after = with_checksum(R"({"v":2,"lsn":8,"entry":{"v":2,)" + increment);
+  for (const std::string& line : newer) {
+    for (const std::string& log : {log_ + line, log_ + line + after, log_ + line.substr(0, line.size() - 1)}) {
+      SCOPED_TRACE(log.substr(log_.size()));
+      Node node(node_.files->after_crash(Unsynced::kept));
+      node.files->edit(in_directory("karma.wal"), log);
+      const std::string refusal = node.try_open();
+      const std::string where =
+          "karma.wal, offset " + std::to_string(log_.size()) + ", expected LSN 7: written by a newer Karma";
+      EXPECT_NE(refusal.find("The log cannot be read: " + where), std::string::npos) << refusal;
+      EXPECT_EQ(node.files->content(in_directory("karma.wal")), log) << "a refused start changes nothing";
+      EXPECT_EQ(check(*node.files).substr(0, 2), "1 ");
+      EXPECT_NE(check(*node.files).find(where), std::string::npos) << check(*node.files);
+      node.config.recover = {"karma.wal"};
+      ASSERT_EQ(node.try_open(), "");
+      EXPECT_EQ(node.live_content(), log.ends_with(after) ? expected_ + point("links", 7, 1) : expected_);
+    }
+  }
+}
+
+TEST_F(DamagedLog, WhatANewerKarmaWroteIsFoundInSegmentsToo) {
+  Node node(node_.files->after_crash(Unsynced::kept));
+  node.files->edit(in_directory("karma.wal.00000000000000000001.segment"),
+                   log_ + with_checksum(R"({"v":2,"lsn":7,"entry":{"v":2,"op":"counter.decay","series":"links"})"));
+  node.files->edit(in_directory("karma.wal"), "");
+  EXPECT_NE(node.try_open().find("written by a newer Karma: the op counter.decay"), std::string::npos);
+}
+
+// 1.0 logged before it refused, and its lines have no checksum.
+TEST_F(DamagedLog, AnUnknownOpOfKarma1HasNoEffect) {
+  expect_start(R"({"v":2,"lsn":1,"entry":{"v":2,"op":"counter.decay","series":"links"}})"
+               "\n",
+               "", 1);
 }
 
 TEST_F(DamagedLog, LinesThatAreMissingRepeatedOrSwappedAreRefused) {

@@ -47,11 +47,14 @@ TEST(WalFormat, ReadsLinesOfOthersInAnyForm) {
   }
 }
 
-TEST(WalFormat, AcceptsAChecksumWithOtherWhiteSpaceBeforeIt) {
-  const std::string body = R"({ "lsn":5, "entry":{"op":"x"})";
-  const ParsedLine parsed = parse_line(body + R"(,"crc32c":)" + std::to_string(crc32c(body)) + "}\r");
-  EXPECT_EQ(parsed.kind, LineKind::good) << parsed.fault;
-  EXPECT_TRUE(parsed.line.checksummed);
+// 1.0 writes no checksums, and this Karma no other lines.
+TEST(WalFormat, TakesAChecksummedLineOfAnotherFormForANewerOne) {
+  for (const std::string body : {R"({ "lsn":5, "entry":{"op":"x"})", R"({"v":3,"lsn":5,"entry":{"op":"x"})",
+                                 R"({"v":2,"lsn":5,"entry":{"op":"x"},"more":1)", R"({"v":2,"lsn":5,"entry":[])"}) {
+    const ParsedLine parsed = parse_line(body + R"(,"crc32c":)" + std::to_string(crc32c(body)) + "}\r");
+    EXPECT_EQ(parsed.kind, LineKind::wrong) << body;
+    EXPECT_TRUE(parsed.newer) << body;
+  }
 }
 
 TEST(WalFormat, SkipsBlankLines) {
