@@ -18,12 +18,13 @@ std::string increment_overflow(Key key, Bucket bucket) { return overflow_text("C
 }  // namespace
 
 Verdict CounterIncrement::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
-  return admit_adding(store, series.text, value, pending, outcome,
-                      [this](const store::Series* found, Outcome& refused) {
-                        if (!overflows(found, key, value)) return false;
-                        refused.fail(ErrorCode::validation_error, increment_overflow(key, bucket));
-                        return true;
-                      });
+  return admit_adding(
+      store, series.text, value, pending, outcome, [this](const store::Series& found) { return found.total(key); },
+      [this](const store::Series* found, Outcome& refused) {
+        if (!overflows(found, key, value)) return false;
+        refused.fail(ErrorCode::validation_error, increment_overflow(key, bucket));
+        return true;
+      });
 }
 
 void CounterIncrement::apply(store::Store& store, Outcome& outcome) const {

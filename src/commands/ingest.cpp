@@ -259,12 +259,14 @@ Verdict IngestChunk::admit_next(const store::Store& store, const ActiveStream& s
   if (refuse_without_room(room, registry.streams(), outcome)) return refuse();
 
   const store::Series* changed = target(store, stream, series.text);
-  const std::uint64_t largest = changed == nullptr ? 0 : changed->largest_total();
-  if (static_cast<unsigned __int128>(largest) + pending.added + sum > UINT64_MAX) {
-    if (pending.any) return Verdict::flush_first;
-    if (changed != nullptr && refuse_overflow(find_overflow(mode, *changed, items), outcome)) return refuse();
-  }
-  pending.add(sum);
+  const Verdict verdict = admit_sum(
+      changed, sum, pending, outcome, [&](const store::Series& found) { return store::largest_total(found, items); },
+      [&](const store::Series* found, Outcome& refused) {
+        return found != nullptr && refuse_overflow(find_overflow(mode, *found, items), refused);
+      });
+  if (verdict == Verdict::refuse) return refuse();
+  if (verdict != Verdict::log) return verdict;
+  if (mode != IngestMode::add) pending.lowers = true;
   if (mode != IngestMode::replace_series && changed == nullptr) pending.creates_series = true;
   pending.streams.add_chunk(stream_id, series.text, mode == IngestMode::replace_series ? items.size() : 0);
   return Verdict::log;

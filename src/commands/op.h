@@ -58,14 +58,17 @@ struct Pending {
   std::uint64_t added = 0;  // sum of all values to be added, saturating
   bool creates_series = false;
   bool removes_series = false;  // drops or replaces one
+  bool lowers = false;          // takes something from a counter
+  std::size_t removals = 0;     // of ranges of days from all counters of a series
   bool forgets_keys = false;    // of idempotency
   PendingStreams streams;
   PendingKeys keys;
 
   // Nothing is pending. Keeps the memory of the last batch.
   void reset() {
-    any = creates_series = removes_series = forgets_keys = false;
+    any = creates_series = removes_series = lowers = forgets_keys = false;
     added = 0;
+    removals = 0;
     streams.clear();
     keys.clear();
   }

@@ -22,10 +22,12 @@ bool refuse_overflow(const Item* item, Outcome& outcome) {
 template <class FindOverflow>
 Verdict admit_items(const store::Store& store, std::string_view series, std::span<const Item> items, Pending& pending,
                     Outcome& outcome, FindOverflow&& find_overflow) {
-  return admit_adding(store, series, sum_of(items), pending, outcome,
-                      [&](const store::Series* found, Outcome& refused) {
-                        return found != nullptr && refuse_overflow(find_overflow(*found, items), refused);
-                      });
+  return admit_adding(
+      store, series, sum_of(items), pending, outcome,
+      [&](const store::Series& found) { return store::largest_total(found, items); },
+      [&](const store::Series* found, Outcome& refused) {
+        return found != nullptr && refuse_overflow(find_overflow(*found, items), refused);
+      });
 }
 
 }  // namespace
@@ -49,7 +51,9 @@ void SeriesBatchAdd::reply(const Outcome& outcome, Buffer& out) const {
 Verdict SeriesBatchSet::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
   // An empty set creates nothing.
   if (items.empty()) return Verdict::log;
-  return admit_items(store, series.text, items, pending, outcome, store::first_set_overflow);
+  const Verdict verdict = admit_items(store, series.text, items, pending, outcome, store::first_set_overflow);
+  if (verdict == Verdict::log) pending.lowers = true;
+  return verdict;
 }
 
 void SeriesBatchSet::apply(store::Store& store, Outcome& outcome) const {
@@ -67,13 +71,13 @@ void SeriesBatchSet::reply(const Outcome& outcome, Buffer& out) const {
 }
 
 Verdict SeriesDeleteBefore::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
-  return admit_existing(store, series.text, pending, outcome);
+  const Verdict verdict = admit_removal(store, series.text, pending, outcome);
+  return verdict == Verdict::log ? admit_existing(store, series.text, pending, outcome) : verdict;
 }
 
 void SeriesDeleteBefore::apply(store::Store& store, Outcome& outcome) const {
-  store::Series* found = store.find(series.text);
-  if (found == nullptr) return outcome.fail(no_such_series(series.text));
-  found->remove_before(before);
+  if (store.find(series.text) == nullptr) return outcome.fail(no_such_series(series.text));
+  store.remove_range(series.text, store::Series::range_before(before));
 }
 
 void SeriesDeleteBefore::reply(const Outcome&, Buffer& out) const { reply_ok(out); }

@@ -19,6 +19,32 @@ bool has_many_keys(std::string_view series, Reads& reads) {
   return many;
 }
 
+// While a removal is under way, the counts of a series take a look at all its counters.
+bool has_many_to_count(std::string_view series, Reads& reads) {
+  bool counted = true;
+  (void)reads.series(series, [&](const store::Series& found) { counted = found.counted(); });
+  return !counted && has_many_keys(series, reads);
+}
+
+Result<store::RangeSummary> count_series(std::string_view series, Reads& reads) {
+  store::RangeSummary counts;
+  const auto take = [&](const store::SeriesReads& found) {
+    counts = {found.total(), found.key_count(), found.bucket_count()};
+  };
+  bool counted = false;
+  const Status status = reads.series(series, [&](const store::Series& found) {
+    counted = found.counted();
+    take(found);
+  });
+  if (!status) return status.error();
+  if (counted) return counts;
+  Result<store::SeriesView> view = reads.view(series);
+  if (!view) return view.error();
+  if (!view->count(reads.interrupt())) return reads.timeout_error();
+  take(*view);
+  return counts;
+}
+
 void append_tree(Buffer& out, std::string_view series) {
   out.append(R"({"tree":)");
   json::append_string(out, series);
@@ -64,12 +90,11 @@ void TreeReset::apply(store::Store& store, Outcome&) const {
 }
 void TreeReset::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
 
-Verdict TreeDeleteRange::admit(const store::Store& store, Pending& pending, Outcome&) const {
-  return admit_creating(store, series.text, pending);
+Verdict TreeDeleteRange::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
+  const Verdict verdict = admit_removal(store, series.text, pending, outcome);
+  return verdict == Verdict::log ? admit_creating(store, series.text, pending) : verdict;
 }
-void TreeDeleteRange::apply(store::Store& store, Outcome&) const {
-  store.find_or_create(series.text).remove_range(range);
-}
+void TreeDeleteRange::apply(store::Store& store, Outcome&) const { store.remove_range(series.text, range); }
 void TreeDeleteRange::reply(const Outcome&, Buffer& out) const { out.append("true"); }
 
 Status TreeList::answer(Reads& reads, Buffer& out) const {
@@ -85,17 +110,18 @@ Status TreeList::answer(Reads& reads, Buffer& out) const {
 }
 
 Status TreeInfo::answer(Reads& reads, Buffer& out) const {
-  Result<store::SeriesView> view = reads.view(series.text);
-  if (!view) return view.error();
+  const Result<store::RangeSummary> counts = count_series(series.text, reads);
+  if (!counts) return counts.error();
   append_tree(out, series.text);
-  append_field(out, "key_count", view->key_count());
-  append_field(out, "bucket_count", view->bucket_count());
-  append_total(out, view->total());
+  append_field(out, "key_count", counts->active_keys);
+  append_field(out, "bucket_count", counts->bucket_count);
+  append_total(out, counts->total);
   append_field(out, "branches", kBranches);
-  append_saturated(out, view->total());
+  append_saturated(out, counts->total);
   out.append('}');
   return {};
 }
+bool TreeInfo::is_long(Reads& reads) const { return has_many_to_count(series.text, reads); }
 
 Status TreeKeys::answer(Reads& reads, Buffer& out) const {
   Result<store::SeriesView> view = reads.view(series.text);
@@ -132,10 +158,16 @@ Status TreeTop::answer(Reads& reads, Buffer& out) const {
 bool TreeTop::is_long(Reads& reads) const { return has_many_keys(series.text, reads); }
 
 Status TreeSummary::answer(Reads& reads, Buffer& out) const {
-  Result<store::SeriesView> view = reads.view(series.text);
-  if (!view) return view.error();
-  store::RangeSummary summary{view->total(), view->key_count(), view->bucket_count()};
-  if (range && !view->summary(*range, summary, reads.interrupt())) return reads.timeout_error();
+  store::RangeSummary summary;
+  if (range) {
+    Result<store::SeriesView> view = reads.view(series.text);
+    if (!view) return view.error();
+    if (!view->summary(*range, summary, reads.interrupt())) return reads.timeout_error();
+  } else {
+    const Result<store::RangeSummary> counts = count_series(series.text, reads);
+    if (!counts) return counts.error();
+    summary = *counts;
+  }
   append_tree(out, series.text);
   if (range) {
     append_field(out, "range_from", range->from.number());
@@ -148,7 +180,9 @@ Status TreeSummary::answer(Reads& reads, Buffer& out) const {
   out.append('}');
   return {};
 }
-bool TreeSummary::is_long(Reads& reads) const { return range && has_many_keys(series.text, reads); }
+bool TreeSummary::is_long(Reads& reads) const {
+  return range ? has_many_keys(series.text, reads) : has_many_to_count(series.text, reads);
+}
 
 Status TreeSeries::answer(Reads& reads, Buffer& out) const {
   Result<store::SeriesView> view = reads.view(series.text);

@@ -71,6 +71,7 @@ struct TreeInfo {
 
   static void describe(auto& self, auto& fields) { fields.series(self.series); }
   Status answer(Reads& reads, Buffer& out) const;
+  bool is_long(Reads& reads) const;
 };
 
 struct TreeKeys {

@@ -14,6 +14,9 @@ namespace {
 
 // The writer lets readers in after about so many changed points.
 constexpr std::size_t kPointsPerLock = 4096;
+// Of removals that go through a series, likewise.
+constexpr std::size_t kSlotsPerLock = 1024;
+constexpr std::size_t kPagesFreedAtOnce = 64;
 // An index of so many entries is not worth a wait for another thread.
 constexpr std::size_t kEntriesIndexedAtOnce = 4096;
 // So many keys are looked up with their memory on its way.
@@ -122,6 +125,7 @@ Status Engine::start() {
   if (config_.replication_source_host)
     log_.warn("replication.not_followed", "this version refuses writes on a slave, but does not follow its source yet");
   count_snapshots();
+  undertaker_ = std::make_unique<Worker>();
   writer_ = std::make_unique<wal::Writer>(
       *wal_, static_cast<wal::Machine&>(*this),
       wal::WriterOptions{.batch_size = static_cast<std::size_t>(config_.wal_batch_size),
@@ -226,9 +230,26 @@ void Engine::apply(std::span<wal::Write* const> batch) {
     }
     remember(batch.subspan(remembered, next - remembered));
   }
-  store_.bury();
+  if (!store_.settled()) work();  // what takes no time is done at once
+  if (store_.has_graveyard()) bury();
   count_keyed(batch);
   answer_in_order();
+}
+
+void Engine::work() {
+  std::lock_guard lock(store_.lock());
+  store_.settle_some(kSlotsPerLock);
+}
+
+// What takes longer than handing it over is freed elsewhere.
+void Engine::bury() {
+  std::vector<store::Series> dead = store_.take_graveyard();
+  std::size_t pages = 0;
+  for (const store::Series& series : dead) pages += series.page_count();
+  if (pages <= kPagesFreedAtOnce) return;
+  // std::function wants a copyable callable.
+  auto shared = std::make_shared<std::vector<store::Series>>(std::move(dead));
+  undertaker_->submit([shared]() mutable { shared.reset(); });
 }
 
 // Counters of single writes lie anywhere: the next few are fetched side by side.

@@ -90,6 +90,9 @@ class Engine final : public commands::Services, private wal::Machine {
   void apply(std::span<wal::Write* const> batch) override;
   void refuse(std::span<wal::Write* const> batch, const Error& error) override;
   void cycle_done() override;
+  bool has_work() const override { return !store_.settled(); }
+  void work() override;
+  void bury();
 
   void abort_unfinished_loads();  // before anybody else uses the engine
   void answer(Mutation& mutation);
@@ -115,6 +118,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<Worker> snapshot_worker_;
   std::unique_ptr<Worker> query_worker_;
+  std::unique_ptr<Worker> undertaker_;      // frees what takes long to free
   store::StoreLock::Reader& stats_reader_;  // guarded by stats_mutex_
   store::StoreLock::Reader& snapshot_reader_;
   store::StoreLock::Reader& query_reader_;

@@ -1,12 +1,16 @@
 #include "store/directory.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "core/check.h"
 
 namespace karma::store {
 namespace {
+
+constexpr std::chrono::microseconds kPause{50};
 
 Ref<Segment> first_segment() {
   return Ref<Segment>(new Segment(0, 0, PrefixTable<Page>(0, Page::create(Page::kFirstSlots))));
@@ -15,6 +19,13 @@ Ref<Segment> first_segment() {
 }  // namespace
 
 Directory::Directory(std::uint64_t seed) : seed_(seed), segments_(0, first_segment()) {}
+
+Directory::~Directory() {
+  while (segments_.children().size() > 1) {
+    const Ref<Segment> segment = segments_.take_last();
+    if (segment->has_one_owner()) std::this_thread::sleep_for(kPause);
+  }
+}
 
 std::size_t Directory::page_count() const {
   std::size_t count = 0;
@@ -64,6 +75,7 @@ void Directory::split(Segment& segment, Page& page) {
   for (std::uint32_t i = 0; i < 2; ++i) {
     halves[i]->depth = page.depth + 1;
     halves[i]->prefix = page.prefix * 2 + i;
+    halves[i]->set_generation(page.generation());
   }
   const std::uint32_t bit = 63 - page.depth;
   for (Counter& counter : page) {

@@ -32,6 +32,10 @@ class Directory : public RefCounted {
   static constexpr std::size_t kPagesPerSegment = 256;
 
   explicit Directory(std::uint64_t seed);
+  Directory(const Directory&) = default;
+  // Waits a little after each segment that goes with it: memory is given back under a lock of malloc's, and a thread
+  // that frees millions of blocks in a row would keep the writer from it.
+  ~Directory();
 
   std::uint64_t seed() const { return seed_; }
   std::uint64_t hash(Key key) const { return hash_key(key, seed_); }
@@ -54,6 +58,9 @@ class Directory : public RefCounted {
   std::size_t page_count() const;
   std::size_t largest_segment() const;  // how many pages it has
   std::size_t segments_shared_with(const Directory& other) const;
+
+  // Notes it in the page of this hash, whoever else has it.
+  void set_generation(std::uint64_t hash, std::uint64_t generation) { (*place(hash))->set_generation(generation); }
 
   // For the only owner of the directory: a page that it may change, cloned if other directories have it too.
   Page& own_page(std::uint64_t hash);

@@ -55,11 +55,6 @@ static_assert(2 * kMaxSpan + kSweepBytes < (std::uint64_t{1} << 32) * kUnit);
 constexpr int kAgedPerRecord = 16;
 constexpr std::uint64_t kGoneWorthCompacting = 4096;
 
-std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
-  const auto product = static_cast<unsigned __int128>(a) * b;
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
 std::uint8_t tag(const char* record) { return static_cast<std::uint8_t>(record[0]); }
 bool is_gone(const char* record) { return (tag(record) & kGone) != 0; }
 std::size_t record_bytes(const char* record) { return static_cast<std::uint8_t>(record[2]) * kUnit; }
@@ -100,29 +95,6 @@ IdempotencyRecords::Chunk::Chunk(const Chunk& other) : RefCounted(other), oldest
 }
 
 IdempotencyRecords::IdempotencyRecords(std::uint64_t hash_seed, Limits limits) : seed_(hash_seed), limits_(limits) {}
-
-// Words of the text, each mixed with a secret of its own; the last two may overlap.
-std::uint64_t IdempotencyRecords::hash(std::string_view text) const {
-  constexpr std::uint64_t kOdd = 0xA0761D6478BD642F;
-  const std::uint64_t secret = (seed_ * 0xD1342543DE82EF95) | 1;
-  const char* const from = text.data();
-  const std::size_t size = text.size();
-  std::uint64_t state = seed_ ^ size;
-  std::uint64_t first = 0;
-  std::uint64_t last = 0;
-  if (size >= 8) {
-    for (std::size_t at = 0; at + 16 < size; at += 8)
-      state = mix(state ^ detail::load<std::uint64_t>(from + at), secret);
-    first = detail::load<std::uint64_t>(from + (size > 16 ? size - 16 : 0));
-    last = detail::load<std::uint64_t>(from + size - 8);
-  } else if (size >= 4) {
-    first = detail::load<std::uint32_t>(from);
-    last = detail::load<std::uint32_t>(from + size - 4);
-  } else {
-    for (const char byte : text) first = first << 8 | static_cast<unsigned char>(byte);
-  }
-  return mix(mix(state ^ first, secret) ^ last ^ kOdd, secret ^ kOdd);
-}
 
 std::uint64_t IdempotencyRecords::position_of(std::uint32_t unit) const {
   return front_ + static_cast<std::uint64_t>(unit - unit_of(front_)) * kUnit;

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "core/ref.h"
+#include "store/hash.h"
 #include "store/request_content.h"
 
 namespace karma::store {
@@ -65,7 +66,7 @@ class IdempotencyRecords {
 
   void set_limits(Limits limits) { limits_ = limits; }
 
-  IdempotencyKey key(std::string_view text) const { return {text, hash(text)}; }
+  IdempotencyKey key(std::string_view text) const { return {text, hash_text(text, seed_)}; }
   // Fetches ahead what find() will touch.
   void prefetch(const IdempotencyKey& key) const;
 
@@ -128,7 +129,6 @@ class IdempotencyRecords {
   };
   static constexpr std::size_t kTables = 256;
 
-  std::uint64_t hash(std::string_view text) const;
   void sweep(Table& table);
   // Where the slot's record lies; end_ or beyond if it is forgotten.
   std::uint64_t position_of(std::uint32_t unit) const;

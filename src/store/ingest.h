@@ -32,6 +32,7 @@
 #include "store/append_fifo.h"
 #include "store/chunk_list.h"
 #include "store/fingerprint.h"
+#include "store/hash.h"
 #include "store/series.h"
 
 namespace karma::store {
@@ -107,7 +108,11 @@ class IngestStreams {
     std::uint64_t points = 0;
   };
 
-  IngestStreams(std::uint64_t hash_seed, Limits limits) : hash_seed_(hash_seed), limits_(limits) {}
+  IngestStreams(std::uint64_t hash_seed, Limits limits)
+      : hash_seed_(hash_seed),
+        limits_(limits),
+        active_(0, TextHash(hash_seed)),
+        committed_numbers_(0, TextHash(hash_seed)) {}
   void set_limits(Limits limits) { limits_ = limits; }
   const Limits& limits() const { return limits_; }
 
@@ -146,10 +151,6 @@ class IngestStreams {
   bool load(CommittedStream stream);
 
  private:
-  struct TextHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-  };
   static constexpr std::size_t kCommittedPerBlock = 128;
   friend class IngestView;
   using CommittedQueue = AppendFifo<CommittedStream, kCommittedPerBlock>;
@@ -160,8 +161,8 @@ class IngestStreams {
   std::uint64_t hash_seed_;
   Limits limits_;
   std::unordered_map<std::string, ActiveStream, TextHash, std::equal_to<>> active_;
-  CommittedQueue committed_;                                               // oldest first
-  std::unordered_map<std::string_view, std::uint64_t> committed_numbers_;  // keys point into the identities
+  CommittedQueue committed_;                                                         // oldest first
+  std::unordered_map<std::string_view, std::uint64_t, TextHash> committed_numbers_;  // keys point into the identities
   std::uint64_t active_chunks_ = 0;
   std::uint64_t committed_chunks_ = 0;
   std::uint64_t staged_points_ = 0;

@@ -28,6 +28,7 @@ Ref<Page> Page::copy(Page& page, std::uint64_t seed, std::uint32_t slots, bool t
   Ref<Page> copy = create(slots);
   copy->depth = page.depth;
   copy->prefix = page.prefix;
+  copy->set_generation(page.generation());
   for (Counter& counter : page) {
     if (counter.empty()) continue;
     KARMA_CHECK(!copy->full());

@@ -7,6 +7,7 @@
 // the slot it is in (upwards, around the end) no slot is empty.
 #pragma once
 
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -66,6 +67,11 @@ class Page : public RefCounted {
   // The first hash behind those; 0 if there is none.
   std::uint64_t end_hash() const { return depth == 0 ? 0 : (prefix + 1) << (64 - depth); }
 
+  // Of the newest of the series' removals (removals.h) that this page has seen. One that found nothing here may be
+  // noted in a page that views have, too: they do not mind.
+  std::uint64_t generation() const { return generation_.load(std::memory_order_relaxed); }
+  void set_generation(std::uint64_t generation) { generation_.store(generation, std::memory_order_relaxed); }
+
  private:
   explicit Page(std::uint32_t slots) : slots_(slots) {}
   std::uint32_t home(std::uint64_t hash) const { return static_cast<std::uint32_t>(hash) & (slots_ - 1); }
@@ -78,6 +84,7 @@ class Page : public RefCounted {
 
   std::uint32_t slots_;
   std::uint32_t count_ = 0;
+  std::atomic<std::uint64_t> generation_{0};
 };
 
 }  // namespace karma::store

@@ -71,7 +71,12 @@ class PrefixTable {
     return half;
   }
 
-  std::size_t index_size() const { return index_.size(); }
+  // Takes one out, for the end of the table: it is of no use afterwards but for more of this.
+  Ref<Child> take_last() {
+    Ref<Child> last = std::move(children_.back());
+    children_.pop_back();
+    return last;
+  }
 
   void check_invariants() const {
     KARMA_CHECK(index_.size() == std::size_t{1} << depth());

@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "core/prefetch.h"
 #include "store/directory.h"
+#include "store/removals.h"
 
 namespace karma::store {
 
@@ -70,6 +71,7 @@ Directory& Series::own_directory() {
 
 void Series::add_to(Key key, const DayPlace& place, std::uint64_t value) {
   if (value == 0) return;
+  settle(place.hash);
   Directory& directory = own_directory();
   Page& page = directory.own_page(place.hash);
   std::uint64_t old = 0;
@@ -91,6 +93,7 @@ void Series::add_to(Key key, const DayPlace& place, std::uint64_t value) {
 }
 
 void Series::set_to(Key key, const DayPlace& place, std::uint64_t value) {
+  settle(place.hash);
   const Counter* existing = directory_->page(place.hash).find(key, place.hash);
   std::uint64_t old = existing ? existing->value(place.day) : 0;
   if (value == old) return;
@@ -124,6 +127,7 @@ void Series::fetch_ahead(std::span<const Item> items) const {
 
 void Series::subtract(Key key, Bucket bucket, std::uint64_t value) {
   const DayPlace place(directory_->hash(key), bucket);
+  settle(place.hash);
   const Counter* counter = directory_->page(place.hash).find(key, place.hash);
   if (!counter) return;
   std::uint64_t old = counter->value(place.day);
@@ -153,6 +157,7 @@ bool Series::reset(Key key) {
 
 Series::Removed Series::remove_range(Key key, BucketRange range) {
   std::uint64_t hash = directory_->hash(key);
+  settle(hash);
   const Counter* existing = directory_->page(hash).find(key, hash);
   if (!existing) return Removed::no_counter;
   DayRange days(range);
@@ -170,18 +175,62 @@ Series::Removed Series::remove_range(Key key, BucketRange range) {
   return Removed::some;
 }
 
+std::size_t Series::removal_count() const { return removals_ ? removals_->entries.size() : 0; }
+
+void Series::begin_removal(BucketRange range) {
+  const DayRange days(range);
+  if (days.from > days.to || key_count_ == 0) return;
+  if (removal_count() >= kMaxRemovals) {
+    for (std::size_t all = SIZE_MAX; settle_some(all);) all = SIZE_MAX;
+  }
+  auto* removals = new Removals;
+  Ref<const Removals> holder(removals);
+  if (removals_) {
+    // What lies inside the new range goes with it.
+    for (const Removals::Entry& entry : removals_->entries)
+      if (entry.range.from < days.from || entry.range.to > days.to) removals->entries.push_back(entry);
+  } else {
+    cursor_ = 0;
+  }
+  removals->entries.push_back({++generation_, days});
+  removals_ = std::move(holder);
+  stop_ = cursor_;  // all pages once more, from here on
+}
+
+bool Series::settle_some(std::size_t& slots) {
+  while (removals_ && slots != 0) {
+    const Page& page = directory_->page(cursor_);
+    const std::uint64_t end = page.end_hash();
+    slots -= std::min<std::size_t>(slots, page.slots() * removals_->entries.size());
+    settle_page(cursor_);
+    cursor_ = end;
+    if (cursor_ == stop_) removals_ = {};
+  }
+  return static_cast<bool>(removals_);
+}
+
+// Pages in which nothing changes stay shared with the views.
+void Series::settle_page(std::uint64_t hash) {
+  const Ref<const Removals> removals = removals_;
+  const Page* page = &directory_->page(hash);
+  if (removals->seen_by(*page)) return;
+  const std::uint64_t seen = page->generation();
+  for (const Removals::Entry& entry : removals->entries) {
+    if (entry.generation <= seen) continue;
+    const bool affected =
+        std::any_of(page->begin(), page->end(), [&](const Counter& c) { return c.sum(entry.range).nonzero != 0; });
+    if (!affected) continue;
+    remove_from_page(hash, entry.range);
+    if (key_count_ == 0) return;  // cleared
+    page = &directory_->page(hash);
+  }
+  directory_->set_generation(hash, removals->newest());
+}
+
 void Series::remove_range(BucketRange range) {
-  DayRange days(range);
-  // Pages keep their hashes here; and clear() leaves one that is empty.
-  std::uint64_t hash = 0;
-  do {
-    const Page& page = directory_->page(hash);
-    const std::uint64_t next = page.end_hash();
-    // Pages in which nothing changes stay shared with the views.
-    bool affected = std::any_of(page.begin(), page.end(), [&](const Counter& c) { return c.sum(days).nonzero != 0; });
-    if (affected) remove_from_page(hash, days);
-    hash = next;
-  } while (hash != 0 && key_count_ != 0);
+  begin_removal(range);
+  std::size_t all = SIZE_MAX;
+  settle_some(all);
 }
 
 void Series::remove_from_page(std::uint64_t hash, const DayRange& range) {
@@ -201,15 +250,27 @@ void Series::remove_from_page(std::uint64_t hash, const DayRange& range) {
   give_memory_back(hash);
 }
 
-void Series::remove_before(Bucket bucket) {
-  if (bucket.number() > 0) remove_range({Bucket::of_number(0), Bucket::of_number(bucket.number() - 1)});
+BucketRange Series::range_before(Bucket bucket) {
+  if (bucket.number() == 0) return {Bucket::of_number(1), Bucket::of_number(0)};
+  return {Bucket::of_number(0), Bucket::of_number(bucket.number() - 1)};
 }
 
-void Series::clear() { *this = Series(directory_->seed()); }
+void Series::remove_before(Bucket bucket) { remove_range(range_before(bucket)); }
+
+void Series::clear() {
+  std::vector<Series>* const graveyard = graveyard_;
+  Series cleared(directory_->seed());
+  std::swap(*this, cleared);
+  graveyard_ = graveyard;
+  if (graveyard != nullptr) graveyard->push_back(std::move(cleared));
+}
+
+std::size_t Series::page_count() const { return directory_->page_count(); }
 
 bool Series::load(Key key, std::span<const Point> points) {
   if (points.empty()) return true;
   std::uint64_t hash = directory_->hash(key);
+  settle(hash);
   if (directory_->page(hash).find(key, hash)) return false;
   Page& page = own_directory().own_page_with_room(hash);  // before there is a block that would be lost if it failed
   Counter loaded;

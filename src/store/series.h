@@ -8,6 +8,10 @@
 // Copy-on-write. view() pins the directory with a reference count; a writer that meets a pinned directory or page
 // clones it first. So a view costs one increment and stays what it was.
 //
+// Removing a range of days from all counters is entered in one step and done later, a few pages at a time, as reading
+// and changing know of it (removals.h): with millions of counters nobody waits for it. Only the counts of the whole
+// series are too high until it is done.
+//
 // Invariants (check_invariants): a counter's total is the sum of its days and above 0; no day holds 0; a counter
 // without days does not exist; key_count, bucket_count and total are the sums over all counters; every key is in the
 // page that its hash selects, once; largest_total() is no smaller than any counter's total.
@@ -27,9 +31,13 @@ namespace karma::store {
 
 class Directory;  // pages of counters, reference-counted; directory.h
 class Page;
+struct Removals;  // removals.h
 struct DayPlace;
 struct Day;
 struct DayRange;
+
+// Removals under way in a series; one more would cost reads too much.
+inline constexpr std::size_t kMaxRemovals = 256;
 
 using Total = unsigned __int128;  // of a whole series: saturates only on the wire
 
@@ -65,9 +73,11 @@ class SeriesReads {
   // Points of one counter inside the range, buckets ascending, appended to `points`.
   void points(Key key, BucketRange range, std::vector<Point>& points) const;
 
+  // Exact if counted(); too high while a removal is under way.
   std::uint64_t key_count() const { return key_count_; }
   std::uint64_t bucket_count() const { return bucket_count_; }
   Total total() const { return total_; }
+  bool counted() const { return !removals_; }
   // An upper bound of every counter's total, to prove that an addition cannot overflow. It rises with the counters and
   // falls only when the series becomes empty: after the largest counter shrinks it stays too large, which costs
   // first_overflow() its shortcut and nothing else.
@@ -100,7 +110,12 @@ class SeriesReads {
   SeriesReads& operator=(SeriesReads&&) noexcept;
   ~SeriesReads();
 
+  // use(counter) with what the counter is now, or nullptr.
+  template <class Use>
+  auto with_counter(Key key, Use&& use) const;
+
   Ref<Directory> directory_;
+  Ref<const Removals> removals_;  // under way, if any
   std::uint64_t key_count_ = 0;
   std::uint64_t bucket_count_ = 0;
   Total total_ = 0;
@@ -109,6 +124,10 @@ class SeriesReads {
 
 // What a series was when the view was taken. Copyable; thread-safe to read.
 class SeriesView : public SeriesReads {
+ public:
+  // Makes the counts exact, by a long read if need be; false if interrupted.
+  bool count(const Interrupt& interrupt);
+
  private:
   friend class Series;
   explicit SeriesView(const SeriesReads& reads) : SeriesReads(reads) {}
@@ -143,8 +162,21 @@ class Series : public SeriesReads {
   bool reset(Key key);  // false if there was no such counter
   Removed remove_range(Key key, BucketRange range);
   void clear();
-  void remove_range(BucketRange range);  // of all counters
-  void remove_before(Bucket bucket);     // buckets below it, of all counters
+
+  // Of all counters: begins it, and the range is gone for whoever looks. settle_some() goes through the pages, about
+  // `slots` counters' worth, and takes off what it did; true: there is more to do. remove_range() does all at once.
+  void begin_removal(BucketRange range);
+  bool settle_some(std::size_t& slots);
+  void remove_range(BucketRange range);
+  void remove_before(Bucket bucket);               // buckets below it
+  static BucketRange range_before(Bucket bucket);  // may be empty
+  // Removals under way; at kMaxRemovals the next one does them all at once.
+  std::size_t removal_count() const;
+
+  // Where clear() puts what there was, which may take long to be freed.
+  void clear_into(std::vector<Series>* graveyard) { graveyard_ = graveyard; }
+  // A measure of how long that takes.
+  std::size_t page_count() const;
 
   // Loading a snapshot: one whole counter, points with ascending buckets and values above 0. False, and nothing
   // changed, if the points are not so, the key exists already, or the total passes 2^64-1. No points: true, and nothing
@@ -161,10 +193,23 @@ class Series : public SeriesReads {
   void set_to(Key key, const DayPlace& place, std::uint64_t value);
   void give_memory_back(std::uint64_t hash);
   void remove_from_page(std::uint64_t hash, const DayRange& range);
+  void settle_page(std::uint64_t hash);
+  void settle(std::uint64_t hash) {
+    if (removals_) settle_page(hash);
+  }
+
+  std::vector<Series>* graveyard_ = nullptr;
+  std::uint64_t generation_ = 0;  // of the last removal
+  // Where the pages are gone through next, and where that ends.
+  std::uint64_t cursor_ = 0;
+  std::uint64_t stop_ = 0;
 };
 
+// The largest total of the counters of `items`.
+std::uint64_t largest_total(const SeriesReads& series, std::span<const Item> items);
+
 // Would adding all `items` (whatever their order) take any counter past 2^64-1? Returns the first item, in order, at
-// which it happens, or nullptr. Costs nothing when largest_total() and the sum of the values prove that it cannot.
+// which it happens, or nullptr. Costs little when the largest total and the sum of the values prove that it cannot.
 const Item* first_overflow(const SeriesReads& series, std::span<const Item> items);
 // The same for setting them one after the other.
 const Item* first_set_overflow(const SeriesReads& series, std::span<const Item> items);

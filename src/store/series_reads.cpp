@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "store/directory.h"
+#include "store/removals.h"
 #include "store/series.h"
 
 namespace karma::store {
@@ -16,11 +17,6 @@ constexpr std::size_t kAhead = 32;      // keys under way at once
 constexpr std::size_t kDaysAhead = 16;  // counters whose days are under way at once
 // Up to so many points days are in the cache anyway: asking for them takes a tenth of a sum's time and brings nothing.
 constexpr std::uint64_t kPointsInCache = std::uint64_t{1} << 20;
-
-const Counter* find(const Directory& directory, Key key) {
-  std::uint64_t hash = directory.hash(key);
-  return directory.page(hash).find(key, hash);
-}
 
 // Finds up to kAhead keys. Each step needs what the step before fetched, so one key alone would wait for memory at
 // every step; together they wait once.
@@ -44,17 +40,29 @@ SeriesReads& SeriesReads::operator=(const SeriesReads&) = default;
 SeriesReads& SeriesReads::operator=(SeriesReads&&) noexcept = default;
 SeriesReads::~SeriesReads() = default;
 
+template <class Use>
+auto SeriesReads::with_counter(Key key, Use&& use) const {
+  const std::uint64_t hash = directory_->hash(key);
+  const Page& page = directory_->page(hash);
+  const Counter* counter = page.find(key, hash);
+  if (!removals_) return use(counter);
+  Settled settled(*removals_);
+  return use(settled(page, counter));
+}
+
 std::uint64_t SeriesReads::total(Key key) const {
-  const Counter* counter = find(*directory_, key);
-  return counter ? counter->total : 0;
+  return with_counter(key, [](const Counter* counter) { return counter ? counter->total : 0; });
 }
 
 std::uint64_t SeriesReads::sum(Key key, BucketRange range) const {
-  const Counter* counter = find(*directory_, key);
-  return counter ? counter->total_in(DayRange(range)) : 0;
+  return with_counter(key, [&](const Counter* counter) { return counter ? counter->total_in(DayRange(range)) : 0; });
 }
 
 void SeriesReads::totals(std::span<const Key> keys, std::span<std::uint64_t> sums) const {
+  if (removals_) {
+    for (std::size_t i = 0; i < keys.size(); ++i) sums[i] = total(keys[i]);
+    return;
+  }
   std::array<const Counter*, kAhead> found;
   for (std::size_t at = 0; at < keys.size(); at += kAhead) {
     auto part = keys.subspan(at, std::min(kAhead, keys.size() - at));
@@ -64,6 +72,10 @@ void SeriesReads::totals(std::span<const Key> keys, std::span<std::uint64_t> sum
 }
 
 void SeriesReads::sums(std::span<const Key> keys, BucketRange range, std::span<std::uint64_t> sums) const {
+  if (removals_) {
+    for (std::size_t i = 0; i < keys.size(); ++i) sums[i] = sum(keys[i], range);
+    return;
+  }
   DayRange days(range);
   std::array<const Counter*, kAhead> found;
   const bool large = bucket_count_ > kPointsInCache;
@@ -83,7 +95,9 @@ void SeriesReads::sums(std::span<const Key> keys, BucketRange range, std::span<s
 }
 
 void SeriesReads::points(Key key, BucketRange range, std::vector<Point>& points) const {
-  if (const Counter* counter = find(*directory_, key)) counter->points(DayRange(range), points);
+  with_counter(key, [&](const Counter* counter) {
+    if (counter) counter->points(DayRange(range), points);
+  });
 }
 
 namespace {
@@ -113,12 +127,26 @@ const Item* first_refused(std::span<const Item> items, Fits fits) {
 
 // Whatever their keys are, the values cannot take any counter past the end.
 bool surely_fits(const SeriesReads& series, std::span<const Item> items) {
-  Total most = series.largest_total();
-  for (const Item& item : items) most += item.value;
-  return most <= kMax;
+  Total sum = 0;
+  for (const Item& item : items) sum += item.value;
+  return series.largest_total() + sum <= kMax || largest_total(series, items) + sum <= kMax;
 }
 
 }  // namespace
+
+std::uint64_t largest_total(const SeriesReads& series, std::span<const Item> items) {
+  std::array<Key, kAhead> keys;
+  std::array<std::uint64_t, kAhead> totals;
+  std::uint64_t largest = 0;
+  while (!items.empty()) {
+    const std::span<const Item> part = items.first(std::min(items.size(), kAhead));
+    for (std::size_t i = 0; i < part.size(); ++i) keys[i] = part[i].key;
+    series.totals({keys.data(), part.size()}, {totals.data(), part.size()});
+    for (std::size_t i = 0; i < part.size(); ++i) largest = std::max(largest, totals[i]);
+    items = items.subspan(part.size());
+  }
+  return largest;
+}
 
 const Item* first_overflow(const SeriesReads& series, std::span<const Item> items) {
   if (surely_fits(series, items)) return nullptr;

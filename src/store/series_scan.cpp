@@ -1,8 +1,10 @@
 // Long reads of a series: all counters, in the order in which they are stored.
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include "store/directory.h"
+#include "store/removals.h"
 #include "store/selection.h"
 #include "store/series.h"
 
@@ -14,11 +16,20 @@ constexpr std::size_t kAhead = 8;                   // counters whose days are f
 
 // Calls visit(counter) for every counter; false if interrupted. With a range, fetches the days inside it ahead.
 template <class Visit>
-bool scan(const Directory& directory, const DayRange* range, const Interrupt& interrupt, Visit visit) {
+bool scan(const Directory& directory, const Removals* removals, const DayRange* range, const Interrupt& interrupt,
+          Visit visit_settled) {
+  std::optional<Settled> settled;
+  if (removals != nullptr) settled.emplace(*removals);
+  const Page* of_page = nullptr;
+  const auto visit = [&](const Counter& counter) {
+    if (!settled) return visit_settled(counter);
+    if (const Counter* left = (*settled)(*of_page, &counter)) visit_settled(*left);
+  };
   std::size_t since_question = 0;
   std::vector<const Counter*> counters;
   return directory.for_each_page([&](const Page& page) {
     counters.clear();
+    of_page = &page;
     for (const Counter& counter : page) {
       if (!counter.empty()) counters.push_back(&counter);
     }
@@ -45,7 +56,7 @@ bool SeriesReads::keys(const Key* after, std::size_t limit, std::vector<KeyTotal
                        const Interrupt& interrupt) const {
   auto before = [](const KeyTotal& a, const KeyTotal& b) { return a.key < b.key; };
   Selection<KeyTotal, decltype(before)> selection(limit, result, before);
-  bool complete = scan(*directory_, nullptr, interrupt, [&](const Counter& counter) {
+  bool complete = scan(*directory_, removals_.get(), nullptr, interrupt, [&](const Counter& counter) {
     if (!after || *after < Key{counter.key}) selection.offer({{counter.key}, counter.total});
   });
   return complete && selection.finish(interrupt);
@@ -60,12 +71,12 @@ bool SeriesReads::top(const BucketRange* range, std::size_t limit, std::vector<K
   bool complete;
   if (range) {
     DayRange days(*range);
-    complete = scan(*directory_, &days, interrupt, [&](const Counter& counter) {
+    complete = scan(*directory_, removals_.get(), &days, interrupt, [&](const Counter& counter) {
       std::uint64_t sum = counter.total_in(days);
       if (sum != 0) selection.offer({{counter.key}, sum});
     });
   } else {
-    complete = scan(*directory_, nullptr, interrupt, [&](const Counter& counter) {
+    complete = scan(*directory_, removals_.get(), nullptr, interrupt, [&](const Counter& counter) {
       selection.offer({{counter.key}, counter.total});
     });
   }
@@ -75,7 +86,7 @@ bool SeriesReads::top(const BucketRange* range, std::size_t limit, std::vector<K
 bool SeriesReads::summary(BucketRange range, RangeSummary& result, const Interrupt& interrupt) const {
   result = {};
   DayRange days(range);
-  return scan(*directory_, &days, interrupt, [&](const Counter& counter) {
+  return scan(*directory_, removals_.get(), &days, interrupt, [&](const Counter& counter) {
     DenseSum sum = counter.sum(days);
     result.total += sum.total;
     result.active_keys += sum.nonzero != 0;
@@ -86,8 +97,8 @@ bool SeriesReads::summary(BucketRange range, RangeSummary& result, const Interru
 bool SeriesReads::all_keys(std::vector<Key>& result, const Interrupt& interrupt) const {
   result.clear();
   result.reserve(key_count_);
-  bool complete =
-      scan(*directory_, nullptr, interrupt, [&](const Counter& counter) { result.push_back({counter.key}); });
+  bool complete = scan(*directory_, removals_.get(), nullptr, interrupt,
+                       [&](const Counter& counter) { result.push_back({counter.key}); });
   return complete && sort_interruptibly(result, std::less<Key>(), interrupt);
 }
 
@@ -95,7 +106,7 @@ bool SeriesReads::for_each(const std::function<void(Key, std::uint64_t, std::spa
                            const Interrupt& interrupt) const {
   DayRange everything(kEverything);
   std::vector<Point> points;
-  return scan(*directory_, &everything, interrupt, [&](const Counter& counter) {
+  return scan(*directory_, removals_.get(), &everything, interrupt, [&](const Counter& counter) {
     points.clear();
     counter.points(everything, points);
     visit({counter.key}, counter.total, points);
@@ -106,25 +117,51 @@ bool SeriesReads::for_each_by_remainder(std::uint64_t divisor, const std::functi
                                         const std::function<void(Key, std::uint64_t, std::span<const Point>)>& visit,
                                         const Interrupt& interrupt) const {
   std::vector<std::vector<const Counter*>> groups(divisor);
+  std::vector<std::vector<const Page*>> pages(divisor);  // of the counters, while a removal is under way
   for (auto& group : groups) group.reserve(key_count_ / divisor + key_count_ / divisor / 8 + 16);
-  bool complete = scan(*directory_, nullptr, interrupt,
-                       [&](const Counter& counter) { groups[counter.key % divisor].push_back(&counter); });
+  std::optional<Settled> settled;
+  if (removals_) settled.emplace(*removals_);
+  std::size_t since_question = 0;
+  const bool complete = directory_->for_each_page([&](const Page& page) {
+    for (const Counter& counter : page) {
+      if (counter.empty() || (settled && (*settled)(page, &counter) == nullptr)) continue;
+      groups[counter.key % divisor].push_back(&counter);
+      if (settled) pages[counter.key % divisor].push_back(&page);
+    }
+    since_question += page.slots();
+    if (since_question < kCountersPerQuestion) return true;
+    since_question = 0;
+    return !(interrupt && interrupt());
+  });
   DayRange everything(kEverything);
   std::vector<Point> points;
-  for (auto& group : groups) {
+  for (std::size_t remainder = 0; remainder < divisor; ++remainder) {
     if (!complete) return false;
+    std::vector<const Counter*>& group = groups[remainder];
     begin(group.size());
     for (std::size_t i = 0; i < group.size(); ++i) {
       if (i + 2 * kAhead < group.size()) __builtin_prefetch(group[i + 2 * kAhead]);
       if (i + kAhead < group.size()) group[i + kAhead]->prefetch(everything);
+      const Counter& counter = settled ? *(*settled)(*pages[remainder][i], group[i]) : *group[i];
       points.clear();
-      group[i]->points(everything, points);
-      visit({group[i]->key}, group[i]->total, points);
+      counter.points(everything, points);
+      visit({counter.key}, counter.total, points);
       if (i % kCountersPerQuestion == 0 && interrupt && interrupt()) return false;
     }
     group = {};
+    pages[remainder] = {};
   }
   return complete;
+}
+
+bool SeriesView::count(const Interrupt& interrupt) {
+  if (!removals_) return true;
+  RangeSummary all;
+  if (!summary(kEverything, all, interrupt)) return false;
+  total_ = all.total;
+  key_count_ = all.active_keys;
+  bucket_count_ = all.bucket_count;
+  return true;
 }
 
 }  // namespace karma::store

@@ -7,7 +7,7 @@
 
 namespace karma::store {
 
-Store::Store(std::uint64_t hash_seed) : hash_seed_(hash_seed), registry_(hash_seed) {}
+Store::Store(std::uint64_t hash_seed) : hash_seed_(hash_seed), series_(0, TextHash(hash_seed)), registry_(hash_seed) {}
 
 const Store::SeriesByName::value_type* Store::look_up(std::string_view name) const {
   if (latest_ != nullptr && same_text(latest_->first, name)) return latest_;
@@ -24,7 +24,7 @@ Series* Store::find(std::string_view name) { return const_cast<Series*>(std::as_
 
 Series& Store::find_or_create(std::string_view name) {
   auto* found = const_cast<SeriesByName::value_type*>(look_up(name));
-  if (found == nullptr) found = &*series_.emplace(std::string(name), make_series()).first;
+  if (found == nullptr) found = &*series_.emplace(std::string(name), make_own_series()).first;
   latest_ = found;
   return found->second;
 }
@@ -41,17 +41,41 @@ bool Store::drop(std::string_view name) {
 bool Store::clear(std::string_view name) {
   Series* series = find(name);
   if (!series) return false;
-  graveyard_.push_back(std::exchange(*series, make_series()));
+  graveyard_.push_back(std::exchange(*series, make_own_series()));
   return true;
 }
 
 void Store::replace(std::string_view name, Series series) {
+  series.clear_into(&graveyard_);
   graveyard_.push_back(std::exchange(find_or_create(name), std::move(series)));
 }
 
-void Store::bury() { std::vector<Series>().swap(graveyard_); }
+void Store::remove_range(std::string_view name, BucketRange range) {
+  Series& series = find_or_create(name);
+  const bool listed = !series.counted();
+  series.begin_removal(range);
+  if (!listed && !series.counted()) unsettled_.emplace_back(name);
+}
+
+void Store::settle_some(std::size_t slots) {
+  while (!unsettled_.empty() && slots != 0) {
+    Series* const series = find(unsettled_.back());  // it may have been dropped meanwhile
+    if (series != nullptr && series->settle_some(slots)) continue;
+    unsettled_.pop_back();
+  }
+}
+
+void Store::settle_all() {
+  while (!settled()) settle_some(SIZE_MAX);
+}
 
 Series Store::make_series() const { return Series(hash_seed_); }
+
+Series Store::make_own_series() {
+  Series series = make_series();
+  series.clear_into(&graveyard_);
+  return series;
+}
 
 std::vector<std::string> Store::names() const {
   std::vector<std::string> names;

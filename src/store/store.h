@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "store/hash.h"
 #include "store/registry.h"
 #include "store/series.h"
 #include "store/store_lock.h"
@@ -28,16 +29,25 @@ class Store {
   const Series* find(std::string_view name) const;
   Series& find_or_create(std::string_view name);
   // False if there is none. Like clear() and replace(), it does not free the old content, which may take long, but
-  // keeps it for bury().
+  // keeps it for the graveyard.
   bool drop(std::string_view name);
   // Empties the series. False if there is none.
   bool clear(std::string_view name);
   // Creates the series or puts `series` in its place.
   void replace(std::string_view name, Series series);
-  // Frees what drop(), clear() and replace() left. For the writer, after it has let go of the lock; readers may be
-  // inside. Without it nothing is lost but memory.
-  void bury();
-  // Keeps a series that nobody needs any more for bury().
+  // Begins to remove the range from all counters of the series, which exists. It is gone at once; the pages are gone
+  // through by settle_some().
+  void remove_range(std::string_view name, BucketRange range);
+  // Goes on with that for about `slots` counters. For the writer, which holds the lock.
+  void settle_some(std::size_t slots);
+  void settle_all();
+  bool settled() const { return unsettled_.empty(); }
+
+  // What drop(), clear(), replace() and bury_later() left. To be freed without the lock, and not by the writer if that
+  // takes long; readers may be inside. Without it nothing is lost but memory.
+  std::vector<Series> take_graveyard() { return std::exchange(graveyard_, {}); }
+  bool has_graveyard() const { return !graveyard_.empty(); }
+  // Keeps a series that nobody needs any more.
   void bury_later(Series series) { graveyard_.push_back(std::move(series)); }
   // An empty series that hashes like the ones of this store: what replace() wants.
   Series make_series() const;
@@ -55,12 +65,9 @@ class Store {
   void check_invariants() const;
 
  private:
-  struct NameHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
-  };
-  using SeriesByName = std::unordered_map<std::string, Series, NameHash, std::equal_to<>>;
+  using SeriesByName = std::unordered_map<std::string, Series, TextHash, std::equal_to<>>;
   const SeriesByName::value_type* look_up(std::string_view name) const;
+  Series make_own_series();  // which clears into the graveyard
 
   std::uint64_t hash_seed_;
   SeriesByName series_;
@@ -68,7 +75,9 @@ class Store {
   // place until they are erased.
   SeriesByName::value_type* latest_ = nullptr;
   Registry registry_;
-  std::vector<Series> graveyard_;  // the writer's alone; readers never look
+  // Both are the writer's alone; readers never look.
+  std::vector<Series> graveyard_;
+  std::vector<std::string> unsettled_;  // series with removals under way
   mutable StoreLock lock_;
 };
 

@@ -105,9 +105,10 @@ class Writer::Impl {
     for (bool was_busy = false; take_waiting(was_busy); was_busy = true) {
       if (Task* task = task_at_front()) {
         run_task(*task);
-      } else {
+      } else if (!waiting_.empty()) {
         cycle();
       }
+      if (machine_.has_work()) machine_.work();
     }
   }
 
@@ -115,7 +116,7 @@ class Writer::Impl {
   bool take_waiting(bool was_busy) {
     std::unique_lock lock(mutex_);
     if (was_busy) busy_ = false;
-    while (busy_ || (waiting_.empty() && submitted_.empty())) {
+    while (busy_ || (waiting_.empty() && submitted_.empty() && (stopping_ || !machine_.has_work()))) {
       if (stopping_ && !busy_) {
         ended_ = true;
         return false;
@@ -144,7 +145,7 @@ class Writer::Impl {
       lock.lock();
     }
     busy_ = false;
-    if (stopping_ || !waiting_.empty() || !submitted_.empty()) wake(lock);
+    if (stopping_ || machine_.has_work() || !waiting_.empty() || !submitted_.empty()) wake(lock);
   }
 
   void wake(std::unique_lock<std::mutex>& lock) {

@@ -52,6 +52,10 @@ class Machine {
   virtual void refuse(std::span<Write* const> batch, const Error& error) = 0;
   // Nothing more will happen for now: hand over the answers.
   virtual void cycle_done() = 0;
+  // What was applied may leave work behind that nobody waits for: a millisecond of it is done between two batches, as
+  // long as there is some. Only the writer's thread works; when it stops, the rest is left.
+  virtual bool has_work() const { return false; }
+  virtual void work() {}
 };
 
 struct WriterOptions {

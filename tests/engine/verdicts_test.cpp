@@ -105,6 +105,82 @@ TEST_F(Verdicts, OneRefusalInABatchRefusesNoOther) {
   expect(requests, replies, 51);
 }
 
+// How many syncs a pipeline of these takes; all are answered alike.
+std::uint64_t syncs(Node& node, const std::vector<std::string>& requests, const std::vector<std::string>& replies) {
+  const auto count = [&] {
+    const std::string stats = node.expect("system.stats");
+    return std::stoull(stats.substr(stats.find(R"("wal_sync_count":)") + 17));
+  };
+  const std::uint64_t before = count();
+  EXPECT_EQ(node(requests), replies);
+  return count() - before;
+}
+
+// A counter that is full, or was, holds up those who write to it and nobody else.
+TEST_F(Verdicts, OneFullCounterDoesNotEndGroupCommit) {
+  node_.expect("counter.increment", R"(,"series":"s","key":1,"bucket":20260505,"value":18446744073709551615)");
+  for (const bool after_its_reset : {false, true}) {
+    if (after_its_reset) node_.expect("counter.reset", R"(,"series":"s","key":1)");
+    std::vector<std::string> requests;
+    std::vector<std::string> replies;
+    for (int i = 0; i < 24; ++i) {
+      const std::string key = std::to_string(100 + i);
+      switch (i % 4) {
+        case 0:
+          requests.push_back(on_series("series.batch_add", R"(,"items":[[)" + key + ",20260505,1],[8,20260505,2]]"));
+          replies.push_back(success(R"({"applied":2,"total":3})"));
+          break;
+        case 1:
+          requests.push_back(on_series("series.batch_set", R"(,"items":[[)" + key + ",20260505,1]]"));
+          replies.push_back(success(R"({"applied":1})"));
+          break;
+        default:
+          requests.push_back(on_series("counter.increment", R"(,"key":)" + key + R"(,"bucket":20260505)"));
+          replies.push_back(success("1"));
+      }
+    }
+    EXPECT_LE(syncs(node_, requests, replies), 2u) << after_its_reset;
+  }
+}
+
+// As long as nothing makes room for it, what overflows is refused where it stands.
+TEST_F(Verdicts, RefusalsOfAFullCounterDoNotEndGroupCommit) {
+  node_.expect("counter.increment", R"(,"series":"s","key":1,"bucket":20260505,"value":18446744073709551615)");
+  std::vector<std::string> requests;
+  std::vector<std::string> replies;
+  for (int i = 0; i < 24; ++i) {
+    requests.push_back(on_series("counter.increment", R"(,"key":2,"bucket":20260505)"));
+    replies.push_back(success("1"));
+    requests.push_back(add("1"));
+    replies.push_back(overflow());
+  }
+  EXPECT_LE(syncs(node_, requests, replies), 2u);
+}
+
+TEST_F(Verdicts, OneFullCounterDoesNotEndGroupCommitOfAStream) {
+  node_.expect("counter.increment", R"(,"series":"s","key":1,"bucket":20260505,"value":18446744073709551615)");
+  node_.expect("ingest.begin", R"(,"stream_id":"a","mode":"add")");
+  std::vector<std::string> requests;
+  std::vector<std::string> replies;
+  for (int i = 1; i <= 24; ++i) {
+    const std::string number = std::to_string(i);
+    requests.push_back(
+        on_series("ingest.chunk", R"(,"stream_id":"a","chunk_seq":)" + number + R"(,"items":[[7,20260505,1]])"));
+    replies.push_back(
+        success(R"({"stream_id":"a","chunk_seq":)" + number + R"(,"skipped":false,"applied":1,"total":1})"));
+  }
+  EXPECT_LE(syncs(node_, requests, replies), 2u);
+}
+
+// The content that a commit brings may be fuller than what it replaces.
+TEST_F(Verdicts, AnOverflowOfWhatACommitBringsIsRefusedBeforeTheLog) {
+  node_.expect("ingest.begin", R"(,"stream_id":"a","mode":"replace_series")");
+  node_.expect("ingest.chunk",
+               R"(,"series":"s","stream_id":"a","chunk_seq":1,"items":[[1,20260505,18446744073709551615]])");
+  expect({request("ingest.commit", R"(,"stream_id":"a")"), add("1")},
+         {success(R"({"stream_id":"a","status":"committed","last_chunk_seq":1})"), overflow()}, 3);
+}
+
 TEST_F(Verdicts, ARefusedWriteCreatesNothing) {
   node_.config.max_response_bytes = 60;
   node_.reopen();

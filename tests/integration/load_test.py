@@ -139,6 +139,21 @@ class LoadPrograms(unittest.TestCase):
         self.assertEqual([(size["verified"], size["rss_bytes_per_point"] > 0, "restore_ms" in size) for size in sizes],
                          [("exact", True, False)] * 2)
 
+    def test_whom_long_acts_hold_up(self):
+        arguments = ["--spawn=%s" % SERVER, "--keys=3000", "--days=2", "--series=3", "--records=200", "--after-ms=1",
+                     "--wal-fsync=false"]
+        result = self.run_json("karma_stall_load_test", *arguments)
+        acts = {act["act"]: act for act in result["acts"]}
+        for name in ("nothing", "tree.top", "tree.keys", "karma export", "snapshot.create_all", "snapshot.create",
+                     "snapshot.verify", "snapshot.load", "series.delete_before, all", "tree.delete_range, 1 day",
+                     "tree.reset", "tree.drop", "ingest.commit, replacing", "idempotency.prune"):
+            self.assertIn(name, acts)
+            for figure in ("ms", "read_ms", "write_ms"):
+                self.assertGreaterEqual(acts[name][figure], 0)
+        status, out, _ = program("karma_stall_load_test", *arguments)
+        self.assertEqual(status, 0)
+        self.assertEqual(len(out.splitlines()), len(result["acts"]) + 1)
+
     def test_a_server_that_dies_is_told(self):
         with socket.create_server(("127.0.0.1", 0)) as nobody:
             port = nobody.getsockname()[1]

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,7 @@ TEST(Store, ADroppedSeriesIsGoneAndViewsOfItAreNot) {
   EXPECT_TRUE(store.drop("links"));
   EXPECT_FALSE(store.drop("links"));
   EXPECT_EQ(store.find("links"), nullptr);
-  store.bury();
+  (void)store.take_graveyard();
   EXPECT_EQ(view.total({1}), 5u);
   EXPECT_EQ(store.find_or_create("links").total({1}), 0u);
   store.check_invariants();
@@ -57,7 +58,7 @@ TEST(Store, ClearAndReplaceKeepTheSeriesInItsPlace) {
   EXPECT_EQ(series.total({2}), 6u);
   store.replace("others", store.make_series());
   EXPECT_EQ(store.series_count(), 2u);
-  store.bury();
+  (void)store.take_graveyard();
   EXPECT_EQ(series.total({2}), 6u);
   store.check_invariants();
 }
@@ -77,6 +78,73 @@ TEST(Store, FindsWhatIsThereAfterEveryChange) {
   for (int i = 0; i < 1000; ++i) store.find_or_create("series-" + std::to_string(i));  // the map grows
   EXPECT_EQ(store.find("a"), &store.find_or_create("a"));
   EXPECT_NE(store.find("a"), store.find("b"));
+}
+
+// The names of series are chosen by clients: which of them collide is not to be known.
+TEST(Store, NamesCollideDifferentlyWithEachSeed) {
+  constexpr std::uint64_t kMask = 1023;
+  std::vector<std::string> colliding;  // with the first seed
+  for (int i = 0; colliding.size() < 50; ++i) {
+    std::string name = "series-" + std::to_string(i);
+    if ((TextHash(1)(name) & kMask) == 5) colliding.push_back(std::move(name));
+  }
+  std::set<std::size_t> places;
+  for (const std::string& name : colliding) places.insert(TextHash(2)(name) & kMask);
+  EXPECT_GT(places.size(), 40u);
+}
+
+TEST(Store, ARemovedRangeIsGoneAtOnceAndItsPagesAreGoneThroughLittleByLittle) {
+  constexpr std::uint64_t kKeys = 50000;
+  Store store(1);
+  Series& series = store.find_or_create("big");
+  for (std::uint64_t key = 0; key < kKeys; ++key) {
+    series.add({key}, Bucket::of_number(20260101), 1);
+    series.add({key}, Bucket::of_number(20260102), 2);
+  }
+  store.remove_range("big", {Bucket::of_number(0), Bucket::of_number(20260101)});
+  EXPECT_FALSE(store.settled());
+  EXPECT_EQ(series.bucket_count(), 2 * kKeys);  // no page was looked at
+  for (std::uint64_t key = 0; key < kKeys; key += 77) ASSERT_EQ(series.total({key}), 2u);
+  SeriesView middle = series.view();
+  int pieces = 0;
+  for (std::uint64_t before = series.bucket_count(); !store.settled(); before = series.bucket_count(), ++pieces) {
+    store.settle_some(1024);
+    ASSERT_LE(before - series.bucket_count(), 1024u + 128u);
+    if (pieces == 20) middle = series.view();
+  }
+  EXPECT_GT(pieces, 40);
+  EXPECT_EQ(series.bucket_count(), kKeys);
+  EXPECT_TRUE(series.counted());
+  ASSERT_FALSE(middle.counted());
+  ASSERT_TRUE(middle.count({}));
+  EXPECT_EQ(middle.bucket_count(), kKeys);
+  EXPECT_EQ(middle.key_count(), kKeys);
+  store.check_invariants();
+}
+
+TEST(Store, ASeriesThatIsDroppedOrReplacedMeanwhileIsForgotten) {
+  Store store(1);
+  for (const char* name : {"a", "b", "c"}) {
+    for (std::uint64_t key = 0; key < 2000; ++key)
+      store.find_or_create(name).add({key}, Bucket::of_number(20260101), 1);
+    store.remove_range(name, {Bucket::of_number(0), Bucket::of_number(20260101)});
+  }
+  store.drop("a");
+  store.replace("b", store.make_series());
+  store.settle_all();
+  EXPECT_EQ(store.key_count(), 0u);
+  store.check_invariants();
+}
+
+// The last counter that goes takes the directory with it, which is not freed there and then.
+TEST(Store, WhatBecomesEmptyGoesToTheGraveyard) {
+  Store store(1);
+  for (std::uint64_t key = 0; key < 2000; ++key) store.find_or_create("a").add({key}, Bucket::of_number(20260101), 1);
+  for (std::uint64_t key = 0; key < 2000; ++key) store.find("a")->reset({key});
+  ASSERT_TRUE(store.has_graveyard());
+  EXPECT_GT(store.take_graveyard().front().page_count(), 10u);
+  EXPECT_EQ(store.find("a")->page_count(), 1u);
+  EXPECT_FALSE(store.has_graveyard());
 }
 
 }  // namespace

@@ -1,0 +1,355 @@
+// Whom a long act holds up: a server with a large series, one act after the other, and beside each two clients that
+// read and write another series. See bench/README.md.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "load_clients.h"
+#include "load_flags.h"
+#include "load_protocol.h"
+#include "load_report.h"
+#include "load_server.h"
+
+namespace karma::load {
+namespace {
+
+constexpr std::string_view kUsage =
+    R"(Usage: karma_stall_load_test --spawn=PATH [option...] [-- option of the server...]
+
+Runs each act that takes long on a series of many keys, and prints how long it took and the longest that a client which
+reads and one which writes another series had to wait meanwhile.
+
+  --spawn=PATH          start this server on a free port with a new, temporary data directory
+  --keys=N              of the large series (100000)
+  --days=N              of each key (3)
+  --series=N            small series besides (100)
+  --records=N           idempotency keys to prune (100000)
+  --after-ms=N          the clients go on so long after the reply (1000)
+  --wal=BOOL            the server writes a log (true)
+  --wal-fsync=BOOL      and syncs it before it answers (true)
+  --json=BOOL           print one JSON object instead of a text (false)
+)";
+
+struct Options {
+  ServerOptions server;
+  std::uint64_t keys = 100000;
+  std::uint64_t days = 3;
+  std::uint64_t series = 100;
+  std::uint64_t records = 100000;
+  std::uint64_t after_ms = 1000;
+  bool json = false;
+};
+
+constexpr std::uint64_t kBatch = 10000;
+constexpr std::size_t kUnderWay = 16;
+
+double milliseconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e6; }
+
+std::string request(std::string_view op, const std::string& fields) {
+  return R"({"v":2,"op":")" + std::string(op) + '"' + fields + "}\n";
+}
+
+// One request after the other, or several under way.
+class Connection {
+ public:
+  explicit Connection(const Address& address) : socket_(connect_to(address)) {
+    if (socket_ < 0) fail("cannot connect");
+  }
+  ~Connection() { ::close(socket_); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void send(std::string_view line) {
+    while (!line.empty()) {
+      const ssize_t sent = ::send(socket_, line.data(), line.size(), MSG_NOSIGNAL);
+      if (sent <= 0) fail("cannot send");
+      line.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    ++under_way_;
+  }
+  std::string receive() {
+    std::size_t end = 0;
+    while ((end = in_.find('\n')) == std::string::npos) {
+      char bytes[65536];
+      const ssize_t size = ::recv(socket_, bytes, sizeof bytes, 0);
+      if (size <= 0) fail("the server closed a connection");
+      in_.append(bytes, static_cast<std::size_t>(size));
+    }
+    std::string reply = in_.substr(0, end);
+    in_.erase(0, end + 1);
+    --under_way_;
+    return reply;
+  }
+  std::string ask(const std::string& line) {
+    send(line);
+    std::string reply = receive();
+    if (reply.find(R"("success":true)") == std::string::npos) fail("refused: " + reply + " to " + line.substr(0, 200));
+    return reply;
+  }
+  void send_ahead(const std::string& line) {
+    send(line);
+    if (under_way_ >= kUnderWay) (void)receive();
+  }
+  void finish() {
+    while (under_way_ != 0) (void)receive();
+  }
+
+ private:
+  const int socket_;
+  std::string in_;
+  std::size_t under_way_ = 0;
+};
+
+// A client that asks the same again and again.
+class Probe {
+ public:
+  Probe(const Address& address, std::string line) : connection_(address), line_(std::move(line)) {
+    thread_ = std::thread([this] { run(); });
+  }
+  ~Probe() {
+    stop_ = true;
+    thread_.join();
+  }
+  Probe(const Probe&) = delete;
+  Probe& operator=(const Probe&) = delete;
+
+  void begin() { longest_ = 0; }
+  double longest() const {
+    if (failed_) fail("a client beside was refused");
+    return milliseconds(longest_);
+  }
+
+ private:
+  static constexpr std::chrono::microseconds kPause{500};
+
+  void run() {
+    try {
+      while (!stop_) {
+        const Time sent = now();
+        connection_.ask(line_);
+        const std::int64_t waited = std::chrono::duration_cast<std::chrono::nanoseconds>(now() - sent).count();
+        longest_ = std::max(longest_.load(), waited);
+        std::this_thread::sleep_for(kPause);
+      }
+    } catch (const std::exception&) {
+      failed_ = true;
+    }
+  }
+
+  Connection connection_;
+  const std::string line_;
+  std::atomic<std::int64_t> longest_{0};
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> failed_{false};
+  std::thread thread_;
+};
+
+class StallTest {
+ public:
+  explicit StallTest(const Options& options)
+      : options_(options),
+        server_(options.server),
+        client_(server_.address()),
+        reader_(server_.address(), prepared(request("counter.sum", R"(,"series":"probe","key":1)"))),
+        writer_(server_.address(), request("counter.increment", R"(,"series":"probe","key":1,"bucket":20260101)")) {}
+
+  void run() {
+    for (std::uint64_t i = 0; i < options_.series; ++i)
+      client_.send_ahead(increment("small-" + std::to_string(i), i, ""));
+    client_.finish();
+    act("nothing", [] {});
+    act("filling", [this] { fill("big"); });
+    reads();
+    snapshots();
+    deletes();
+    registry();
+  }
+
+  std::string json() const {
+    std::string out = "{\"keys\":" + std::to_string(options_.keys) + ",\"acts\":[";
+    for (const Row& row : rows_) {
+      Report report;
+      report.text("act", "", row.act);
+      report.number("ms", "", row.ms);
+      report.number("read_ms", "", row.read_ms);
+      report.number("write_ms", "", row.write_ms);
+      out.append(&row == rows_.data() ? "" : ",").append(report.json());
+    }
+    return out + "]}";
+  }
+
+ private:
+  struct Row {
+    std::string act;
+    double ms;
+    double read_ms;
+    double write_ms;
+  };
+
+  std::string prepared(std::string line) {
+    client_.ask(request("counter.increment", R"(,"series":"probe","key":1,"bucket":20260101)"));
+    return line;
+  }
+
+  void act(const std::string& name, const std::function<void()>& work) {
+    reader_.begin();
+    writer_.begin();
+    const Time begin = now();
+    work();
+    const double ms = seconds_since(begin) * 1e3;
+    std::this_thread::sleep_for(std::chrono::milliseconds(options_.after_ms));
+    rows_.push_back({name, ms, reader_.longest(), writer_.longest()});
+    if (!options_.json) {
+      if (rows_.size() == 1) std::printf("%-28s %12s %15s %16s\n", "act", "ms", "longest read ms", "longest write ms");
+      std::printf("%-28s %12.1f %15.2f %16.2f\n", name.c_str(), ms, rows_.back().read_ms, rows_.back().write_ms);
+      std::fflush(stdout);
+    }
+  }
+  void ask(const std::string& name, std::string_view op, const std::string& fields) {
+    act(name, [&] { client_.ask(request(op, fields)); });
+  }
+
+  static std::string increment(const std::string& series, std::uint64_t key, const std::string& more) {
+    return request("counter.increment",
+                   R"(,"series":")" + series + R"(","key":)" + std::to_string(key) + R"(,"bucket":20260101)" + more);
+  }
+
+  // Calls take(items) with all points of the large series, a batch at a time.
+  void for_each_batch(const std::function<void(const std::string&)>& take) const {
+    for (std::uint64_t day = 0; day < options_.days; ++day) {
+      for (std::uint64_t first = 0; first < options_.keys; first += kBatch) {
+        std::string items;
+        for (std::uint64_t key = first; key < std::min(first + kBatch, options_.keys); ++key) {
+          append_number(items += items.empty() ? "[" : ",[", key);
+          items.append(",").append(bucket_text(day)).append(",1]");
+        }
+        take("[" + items + "]");
+      }
+    }
+  }
+  void fill(const std::string& series) {
+    for_each_batch([&](const std::string& items) {
+      client_.send_ahead(request("series.batch_add", R"(,"series":")" + series + R"(","items":)" + items));
+    });
+    client_.finish();
+  }
+
+  void reads() {
+    const std::string range = R"(,"range":{"from":)" + bucket_text(0) + R"(,"to":)" + bucket_text(options_.days) + "}";
+    ask("tree.top", "tree.top", R"(,"series":"big","limit":100)");
+    ask("tree.top of a range", "tree.top", R"(,"series":"big","limit":100)" + range);
+    ask("tree.summary of a range", "tree.summary", R"(,"series":"big")" + range);
+    ask("tree.keys", "tree.keys", R"(,"series":"big","limit":1000)");
+    act("tree.top beside writes", [&] {
+      Connection other(server_.address());
+      other.send(request("tree.top", R"(,"series":"big","limit":100)" + range));
+      for (std::uint64_t key = 0; key < 100; ++key) client_.send_ahead(increment("big", key * 7919, ""));
+      client_.finish();
+      (void)other.receive();
+    });
+    act("karma export", [&] { export_series(); });
+  }
+
+  void export_series() {
+    const pid_t pid = ::fork();
+    const std::string address = "--port=" + std::to_string(server_.address().port);
+    if (pid == 0) {
+      ::execl(options_.server.path.c_str(), options_.server.path.c_str(), "export", address.c_str(), "--series=big",
+              "--output=/dev/null", static_cast<char*>(nullptr));
+      ::_exit(127);
+    }
+    int status = 0;
+    if (pid < 0 || ::waitpid(pid, &status, 0) != pid) fail("cannot export");
+  }
+
+  void snapshots() {
+    ask("snapshot.create_all", "snapshot.create_all", "");
+    ask("snapshot.create", "snapshot.create", R"(,"series":"big")");
+    act("snapshot beside writes", [&] {
+      Connection other(server_.address());
+      other.send(request("snapshot.create", R"(,"series":"big")"));
+      for (std::uint64_t key = 0; key < 1000; ++key) client_.send_ahead(increment("big", key * 7919, ""));
+      client_.finish();
+      (void)other.receive();
+    });
+    ask("snapshot.verify", "snapshot.verify", "");
+    const std::string list = client_.ask(request("snapshot.list", ""));
+    const std::size_t end = list.find("_big.tree\"");
+    if (end == std::string::npos) fail("no snapshot of the large series");
+    const std::size_t begin = list.rfind('/', end) + 1;
+    const std::string file = list.substr(begin, list.find('"', end) - begin);
+    ask("snapshot.load", "snapshot.load", R"(,"file":")" + file + '"');
+  }
+
+  void deletes() {
+    ask("tree.delete_range, 1 day", "tree.delete_range",
+        R"(,"series":"big","range":{"from":)" + bucket_text(0) + R"(,"to":)" + bucket_text(0) + "}");
+    ask("series.delete_before, all", "series.delete_before", R"(,"series":"big","before":20300101)");
+    fill("big");
+    ask("tree.reset", "tree.reset", R"(,"series":"big")");
+    fill("big");
+    ask("tree.drop", "tree.drop", R"(,"series":"big")");
+    fill("big");
+    const std::string stream = R"(,"stream_id":"again")";
+    client_.ask(request("ingest.begin", stream + R"(,"mode":"replace_series")"));
+    std::uint64_t chunk = 0;
+    act("ingest.chunk, staging", [&] {
+      for_each_batch([&](const std::string& items) {
+        client_.send_ahead(request("ingest.chunk", stream + R"(,"series":"big","chunk_seq":)" +
+                                                       std::to_string(++chunk) + R"(,"items":)" + items));
+      });
+      client_.finish();
+    });
+    ask("ingest.commit, replacing", "ingest.commit", stream);
+  }
+
+  void registry() {
+    for (std::uint64_t i = 0; i < options_.records; ++i)
+      client_.send_ahead(increment("small-0", 1, R"(,"idempotency_key":"record-)" + std::to_string(i) + '"'));
+    client_.finish();
+    ask("idempotency.prune", "idempotency.prune", R"(,"before":4000000000)");
+  }
+
+  const Options& options_;
+  SpawnedServer server_;
+  Connection client_;
+  Probe reader_;
+  Probe writer_;
+  std::vector<Row> rows_;
+};
+
+int run(int argc, char** argv) {
+  Options options;
+  Flags flags;
+  flags.text("--spawn", options.server.path);
+  flags.number("--keys", options.keys, 1, 50000000);
+  flags.number("--days", options.days, 1, 366);
+  flags.number("--series", options.series, 1, 100000);
+  flags.number("--records", options.records, 1, 10000000);
+  flags.number("--after-ms", options.after_ms, 0, 60000);
+  flags.truth("--wal", options.server.wal);
+  flags.truth("--wal-fsync", options.server.wal_fsync);
+  flags.truth("--json", options.json);
+  options.server.more = flags.parse(argc, argv, kUsage);
+  if (options.server.path.empty()) misuse("--spawn is missing");
+  StallTest test(options);
+  test.run();
+  if (options.json) std::puts(test.json().c_str());
+  return 0;
+}
+
+}  // namespace
+}  // namespace karma::load
+
+int main(int argc, char** argv) {
+  return karma::load::run_program([&] { return karma::load::run(argc, argv); });
+}
