@@ -12,17 +12,21 @@ FetchContent_Declare(CLI11  # 2.4.2
   FIND_PACKAGE_ARGS 2.1)
 FetchContent_MakeAvailable(CLI11)
 
-if(KARMA_BUILD_TESTS)
+if(KARMA_BUILD_TESTS OR KARMA_BUILD_FUZZ)
   FetchContent_Declare(nlohmann_json
     URL https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz
     URL_HASH SHA256=d6c65aca6b1ed68e7a182f4757257b107ae403032760ed6ef121c9d55e81757d
     FIND_PACKAGE_ARGS 3.11)
+  FetchContent_MakeAvailable(nlohmann_json)
+endif()
+
+if(KARMA_BUILD_TESTS)
   FetchContent_Declare(googletest  # 1.14.0
     GIT_REPOSITORY https://github.com/google/googletest.git
     GIT_TAG f8d7d77c06936315286eb55f8de22cd23c188571
     FIND_PACKAGE_ARGS 1.12 NAMES GTest)
   set(INSTALL_GTEST OFF CACHE INTERNAL "")
-  FetchContent_MakeAvailable(nlohmann_json googletest)
+  FetchContent_MakeAvailable(googletest)
 endif()
 
 if(KARMA_BUILD_BENCH)
