@@ -63,6 +63,8 @@ ops::Stats Engine::stats() {
   stats.replay_refused_entries = replay_refused_;
   stats.open_to_network = !is_loopback(config_.bind) && !config_.auth_token && !config_.read_auth_token;
 
+  stats.log_lost_lines = log_.lost_lines();
+
   std::lock_guard lock(stats_mutex_);
   {
     std::lock_guard read(stats_reader_);

@@ -121,6 +121,7 @@ class Server::Impl {
     // The log has everything that was acknowledged, so leaving in the middle is safe.
     server::StopSignalWatch impatience([this] {
       log_.info("server.stop", "second signal: leaving without snapshots");
+      log_.flush();
       ::_exit(1);
     });
     return stop().ok() ? 0 : 1;
@@ -148,6 +149,7 @@ class Server::Impl {
     if (stop_signals_were_blocked_) {
       watch.emplace([this] {
         log_.info("server.stop", "while restoring; nothing is lost");
+        log_.flush();
         ::_exit(0);
       });
     }

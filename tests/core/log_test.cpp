@@ -1,7 +1,12 @@
 #include "core/log.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -22,7 +27,8 @@ class EventLogTest : public ::testing::Test {
     std::fclose(err_);
   }
 
-  static std::string text_of(std::FILE* file) {
+  static std::string text_of(EventLog& log, std::FILE* file) {
+    log.flush();
     std::rewind(file);
     char bytes[4096];
     return std::string(bytes, std::fread(bytes, 1, sizeof bytes, file));
@@ -34,41 +40,151 @@ class EventLogTest : public ::testing::Test {
 };
 
 TEST_F(EventLogTest, AnEventIsOneJsonLine) {
-  EventLog log(clock_, true, out_, err_);
+  EventLog log(clock_, true, ::fileno(out_), ::fileno(err_));
   log.info("server.start", "version=2 port=1");
   log.info("server.idle");
-  EXPECT_EQ(text_of(out_),
+  EXPECT_EQ(text_of(log, out_),
             R"({"timestamp":"2026-11-22T07:12:06Z","level":"info","event":"server.start","message":"version=2 port=1"})"
             "\n"
             R"({"timestamp":"2026-11-22T07:12:06Z","level":"info","event":"server.idle"})"
             "\n");
-  EXPECT_EQ(text_of(err_), "");
+  EXPECT_EQ(text_of(log, err_), "");
 }
 
 TEST_F(EventLogTest, WarningsAndErrorsGoToTheErrorStream) {
-  EventLog log(clock_, true, out_, err_);
+  EventLog log(clock_, true, ::fileno(out_), ::fileno(err_));
   log.warn("a", "x");
   log.error("b", "y");
-  std::string text = text_of(err_);
+  std::string text = text_of(log, err_);
   EXPECT_NE(text.find(R"("level":"warn","event":"a","message":"x")"), std::string::npos) << text;
   EXPECT_NE(text.find(R"("level":"error","event":"b","message":"y")"), std::string::npos) << text;
-  EXPECT_EQ(text_of(out_), "");
+  EXPECT_EQ(text_of(log, out_), "");
 }
 
 TEST_F(EventLogTest, LinesStayLinesAndUtf8WhateverTheMessageHolds) {
-  EventLog log(clock_, true, out_, err_);
+  EventLog log(clock_, true, ::fileno(out_), ::fileno(err_));
   log.info("e", "quote \" back \\ line\nfeed \x01 bad \xff end");
-  std::string text = text_of(out_);
+  std::string text = text_of(log, out_);
   EXPECT_EQ(text.find('\n'), text.size() - 1);
   EXPECT_NE(text.find(R"(quote \" back \\ line\nfeed \u0001 bad )"), std::string::npos) << text;
   EXPECT_EQ(text.find('\xff'), std::string::npos);
 }
 
 TEST_F(EventLogTest, SwitchedOffItIsSilent) {
-  EventLog log(clock_, false, out_, err_);
+  EventLog log(clock_, false, ::fileno(out_), ::fileno(err_));
   log.info("a", "x");
   log.error("b", "y");
-  EXPECT_EQ(text_of(out_) + text_of(err_), "");
+  EXPECT_EQ(text_of(log, out_) + text_of(log, err_), "");
+}
+
+// A pipe that holds a page, with nobody who reads it until the test does.
+class StalledPipe {
+ public:
+  StalledPipe() {
+    EXPECT_EQ(::pipe2(ends_, O_CLOEXEC), 0);
+    EXPECT_GE(::fcntl(ends_[1], F_SETPIPE_SZ, 4096), 4096);
+  }
+  ~StalledPipe() {
+    ::close(ends_[0]);
+    ::close(ends_[1]);
+  }
+  int writing_end() const { return ends_[1]; }
+  // Up to and with the first line that holds `text`.
+  std::vector<std::string> read_until(std::string_view text) {
+    std::vector<std::string> lines;
+    std::string line;
+    for (char byte; ::read(ends_[0], &byte, 1) == 1;) {
+      if (byte != '\n') {
+        line += byte;
+        continue;
+      }
+      lines.push_back(std::exchange(line, {}));
+      if (lines.back().find(text) != std::string::npos) break;
+    }
+    return lines;
+  }
+
+ private:
+  int ends_[2];
+};
+
+TEST_F(EventLogTest, WhatNobodyReadsIsLostAndCountedAndSaidSo) {
+  StalledPipe pipe;
+  EventLog log(clock_, true, pipe.writing_end(), ::fileno(err_));
+  constexpr std::uint64_t kLines = 20'000;  // more than the queue and the pipe hold
+  for (std::uint64_t i = 0; i < kLines; ++i) log.info("e", "number " + std::to_string(i) + " and so on");
+  log.error("other", "the other stream goes on");
+  EXPECT_NE(text_of(log, err_).find("the other stream goes on"), std::string::npos);
+  const std::uint64_t lost = log.lost_lines();
+  ASSERT_GT(lost, 0U);
+  // In the place of those that are missing stands how many they are.
+  std::uint64_t told = 0;
+  for (std::uint64_t written = 0; written + told < kLines;) {
+    const std::string line = pipe.read_until("").front();
+    constexpr std::string_view kLost = R"("level":"warn","event":"log.lost","message":"lines=)";
+    if (const std::size_t at = line.find(kLost); at != std::string::npos) {
+      told += std::stoull(line.substr(at + kLost.size()));
+    } else {
+      ASSERT_NE(line.find("\"number " + std::to_string(written + told) + " and so on\""), std::string::npos) << line;
+      ++written;
+    }
+  }
+  EXPECT_EQ(told, lost);
+  log.info("last");
+  EXPECT_EQ(pipe.read_until("last").size(), 1U);
+  EXPECT_EQ(log.lost_lines(), lost);
+}
+
+TEST_F(EventLogTest, AnEndDoesNotWaitForAReader) {
+  StalledPipe pipe;
+  {
+    EventLog log(clock_, true, pipe.writing_end(), pipe.writing_end());
+    for (int i = 0; i < 200; ++i) log.error("e", "a line");
+  }
+  // The thread that hung in a write ends when the write does.
+  pipe.read_until("a line");
+}
+
+TEST_F(EventLogTest, BothStreamsInOneFileKeepTheirOrder) {
+  StalledPipe pipe;
+  EventLog log(clock_, true, pipe.writing_end(), pipe.writing_end());
+  for (int i = 0; i < 1000; ++i) {
+    log.info("out", std::to_string(2 * i) + " in order");
+    log.warn("err", std::to_string(2 * i + 1) + " in order");
+  }
+  log.info("last");
+  const std::vector<std::string> lines = pipe.read_until("last");
+  ASSERT_EQ(lines.size(), 2001U);
+  for (std::size_t i = 0; i < 2000; ++i)
+    EXPECT_NE(lines[i].find("\"" + std::to_string(i) + " in order"), std::string::npos) << lines[i];
+}
+
+TEST_F(EventLogTest, LinesThatCouldNotBeWrittenAreToldOfWhenTheyCan) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  ::close(ends[0]);  // a pipe that nobody will ever read
+  EventLog log(clock_, true, ends[1], ends[1]);
+  log.info("gone");
+  log.info("gone");
+  log.flush();
+  EXPECT_EQ(log.lost_lines(), 2U);
+  ASSERT_EQ(::dup2(::fileno(out_), ends[1]), ends[1]);
+  log.info("there");
+  const std::string text = text_of(log, out_);
+  EXPECT_NE(text.find(R"("event":"there")"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("event":"log.lost","message":"lines=2:)"), std::string::npos) << text;
+  ::close(ends[1]);
+}
+
+TEST_F(EventLogTest, ANonBlockingStreamIsWrittenWholeAndLeftNonBlocking) {
+  StalledPipe pipe;
+  ASSERT_EQ(::fcntl(pipe.writing_end(), F_SETFL, O_NONBLOCK), 0);
+  EventLog log(clock_, true, pipe.writing_end(), pipe.writing_end());
+  const std::string message(20'000, 'x');
+  log.info("long", message);
+  log.info("last");
+  EXPECT_EQ(pipe.read_until("last").size(), 2U);
+  EXPECT_NE(::fcntl(pipe.writing_end(), F_GETFL) & O_NONBLOCK, 0);
 }
 
 }  // namespace

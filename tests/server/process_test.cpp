@@ -1,122 +1,23 @@
 // The program as the operating system sees it: exit codes, signals, streams, a shortage of descriptors.
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
-#include <gtest/gtest.h>
-
+#include "support/server_process.h"
 #include "support/socket_client.h"
 
 namespace karma {
 namespace {
 
+using test::kPing;
+using test::kPong;
 using test::SocketClient;
 
-constexpr const char* kPing = "{\"v\":2,\"op\":\"system.ping\"}\n";
-constexpr const char* kPong = R"({"protocol_version":2,"success":true,"response":"pong","error_code":null})";
 constexpr int kPatienceMs = 20'000;
 
-int free_port() {
-  int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ::bind(fd, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  ::close(fd);
-  return ntohs(address.sin_port);
-}
-
-// The server binary with its output, both streams in one.
-class Process {
- public:
-  explicit Process(std::vector<std::string> arguments, rlim_t descriptors = 0) {
-    int ends[2];
-    EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-    std::vector<char*> argv;
-    arguments.insert(arguments.begin(), KARMA_SERVER_BINARY);
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      ::dup2(ends[1], 1);
-      ::dup2(ends[1], 2);
-      rlimit limit{descriptors, descriptors};
-      if (descriptors > 0) ::setrlimit(RLIMIT_NOFILE, &limit);
-      ::execv(argv[0], argv.data());
-      ::_exit(127);
-    }
-    ::close(ends[1]);
-    output_ = ends[0];
-  }
-  ~Process() {
-    if (pid_ > 0) {
-      ::kill(pid_, SIGKILL);
-      ::waitpid(pid_, nullptr, 0);
-    }
-    ::close(output_);
-  }
-
-  void signal(int number) { ::kill(pid_, number); }
-  // Reads output until it holds `text`; false if it ends before.
-  bool wait_for(const std::string& text) {
-    while (output().find(text) == std::string::npos) {
-      if (!read_some()) return false;
-    }
-    return true;
-  }
-  // Reads the rest; the exit code, or minus the signal that ended it.
-  int wait() {
-    while (read_some()) continue;
-    int status = 0;
-    ::waitpid(std::exchange(pid_, -1), &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
-  bool running() { return ::waitpid(pid_, nullptr, WNOHANG) == 0; }
-  const std::string& output() const { return text_; }
-
- private:
-  bool read_some() {
-    pollfd watched{output_, POLLIN, 0};
-    char bytes[4096];
-    ssize_t size = ::poll(&watched, 1, kPatienceMs) > 0 ? ::read(output_, bytes, sizeof bytes) : 0;
-    if (size > 0) text_.append(bytes, static_cast<std::size_t>(size));
-    return size > 0;
-  }
-
-  pid_t pid_ = -1;
-  int output_ = -1;
-  std::string text_;
-};
-
-class ProcessTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    directory_ = ::testing::TempDir() + "karma_process_XXXXXX";
-    ASSERT_NE(::mkdtemp(directory_.data()), nullptr);
-    port_ = free_port();
-  }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
-  std::vector<std::string> arguments(std::vector<std::string> more = {}) {
-    more.insert(more.end(), {"--bind=127.0.0.1", "--port=" + std::to_string(port_), "--directory=" + directory_});
-    return more;
-  }
-
-  std::string directory_;
-  int port_ = 0;
-};
+using Process = test::ServerProcess;
+class ProcessTest : public test::ServerProcessTest {};
 
 TEST_F(ProcessTest, HelpAndVersionGoToStdoutAndSucceed) {
   Process help({"--help"});
