@@ -23,6 +23,10 @@ constexpr std::size_t kEntriesIndexedAtOnce = 4096;
 constexpr std::size_t kKeysAhead = 16;
 constexpr std::size_t kFetchedAhead = store::Series::kFetchedAhead;
 
+Error shutting_down() { return internal_error("The node is shutting down"); }
+// Short enough to need no memory itself.
+Error out_of_memory() { return internal_error("Out of memory"); }
+
 std::uint64_t random_seed() {
   std::random_device device;
   return static_cast<std::uint64_t>(device()) << 32 | device();
@@ -333,17 +337,32 @@ void Engine::submit(std::unique_ptr<Job> job) {
   Lane* lane = job->lane;
   const bool query = job->op->kind == commands::Kind::query || job->op->quick;
   // std::function wants a copyable callable, so the job changes hands as a plain pointer.
-  Job* raw = job.release();
-  const bool taken = (query ? query_worker_ : snapshot_worker_)->submit([this, raw, query] {
+  Job* raw = job.get();
+  const auto run = [this, raw, query] {
     std::unique_ptr<Job> mine(raw);
     run_job(*mine, query ? query_reader_ : snapshot_reader_);
     Lane* home = mine->lane;
     home->publish(std::move(mine));
-  });
-  if (taken) return;
-  job.reset(raw);
-  job->status = internal_error("Too many requests of this kind are waiting; try again shortly");
+  };
+  const auto abandon = [raw] {
+    std::unique_ptr<Job> mine(raw);
+    mine->status = shutting_down();
+    Lane* home = mine->lane;
+    home->publish(std::move(mine));
+  };
+  if ((query ? query_worker_ : snapshot_worker_)->submit(run, abandon)) {
+    (void)job.release();  // it may be answered and gone already
+    return;
+  }
+  job->status = jobs_abandoned_ ? shutting_down()
+                                : internal_error("Too many requests of this kind are waiting; try again shortly");
   lane->publish(std::move(job));
+}
+
+void Engine::abandon_jobs() {
+  jobs_abandoned_ = true;
+  query_worker_->close();
+  snapshot_worker_->close();
 }
 
 void Engine::run_job(Job& job, store::StoreLock::Reader& reader) {
@@ -356,7 +375,9 @@ void Engine::run_job(Job& job, store::StoreLock::Reader& reader) {
     reads.set_query_timeout(clock_, config_.query_timeout_ms);
     job.status = job.op->answer(job.command, reads, job.response);
   } catch (const std::bad_alloc&) {
-    job.status = internal_error("Out of memory");
+    job.status = out_of_memory();
+  } catch (const std::exception& failure) {
+    job.status = internal_error(failure.what());
   }
 }
 

@@ -43,6 +43,8 @@ class Engine final : public commands::Services, private wal::Machine {
 
   // Finishes all that was submitted, writes snapshots if told to, closes the log. Lanes must have stopped submitting.
   Status shutdown(bool snapshot);
+  // Reads and acts that wait for a worker, and those that come from now on, are answered with an error.
+  void abandon_jobs();
   // SIGUSR1: create_all on the snapshot worker; the outcome goes to the log.
   void snapshot_in_background();
 
@@ -51,6 +53,8 @@ class Engine final : public commands::Services, private wal::Machine {
   store::Store& store() { return store_; }
   bool logs_entries() const { return wal_->keeps_entries(); }
   std::atomic<int>& open_connections() { return open_connections_; }
+  // How many connections the server takes; for stats.
+  void set_connection_limit(int limit) { connection_limit_ = limit; }
 
   // One per thread that serves requests; they live as long as the engine.
   Counters& add_counters();
@@ -143,6 +147,8 @@ class Engine final : public commands::Services, private wal::Machine {
   std::vector<std::unique_ptr<Counters>> counters_;  // guarded by stats_mutex_
   std::atomic<int> open_connections_{0};
   std::atomic<std::uint64_t> snapshot_count_{0};
+  std::atomic<int> connection_limit_{0};
+  std::atomic<bool> jobs_abandoned_{false};
   std::atomic<bool> writes_fail_{false};  // the last batch could not be logged
   std::uint64_t replay_refused_ = 0;      // constant after start
   bool unread_data_ = false;              // started with --restore=false on a directory with data; constant after start

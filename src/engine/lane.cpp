@@ -7,7 +7,7 @@ Lane::Answers Lane::take() {
   Answers answers;
   answers.first = std::exchange(first_, nullptr);
   last_ = nullptr;
-  answers.jobs.swap(jobs_);
+  answers.jobs = std::move(jobs_);
   return answers;
 }
 
@@ -27,7 +27,8 @@ void Lane::publish() {
 
 void Lane::publish(std::unique_ptr<Job> job) {
   std::lock_guard lock(mutex_);
-  jobs_.push_back(std::move(job));
+  job->next = std::move(jobs_);
+  jobs_ = std::move(job);
   wake_();
 }
 

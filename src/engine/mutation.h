@@ -77,6 +77,7 @@ struct Job {
   Lane* lane = nullptr;
   Status status;
   Buffer response;
+  std::unique_ptr<Job> next;  // in a lane
 };
 
 // Where answers wait for the I/O thread that asked. Each side takes the lock once per hand-over.
@@ -87,7 +88,7 @@ class Lane {
 
   struct Answers {
     Mutation* first = nullptr;  // linked by next_answered
-    std::vector<std::unique_ptr<Job>> jobs;
+    std::unique_ptr<Job> jobs;  // linked by next
   };
   Answers take();
 
@@ -96,7 +97,7 @@ class Lane {
   bool has_staged() const { return staged_first_ != nullptr; }
   void publish();
 
-  // Any thread.
+  // Any thread. Allocates nothing: an answer that is there is delivered.
   void publish(std::unique_ptr<Job> job);
 
  private:
@@ -107,7 +108,7 @@ class Lane {
   std::mutex mutex_;
   Mutation* first_ = nullptr;  // guarded by mutex_, like the rest
   Mutation* last_ = nullptr;
-  std::vector<std::unique_ptr<Job>> jobs_;
+  std::unique_ptr<Job> jobs_;
 };
 
 }  // namespace karma::engine

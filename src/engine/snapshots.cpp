@@ -63,7 +63,7 @@ Status Engine::create_snapshot(const std::string& series) {
 }
 
 void Engine::snapshot_in_background() {
-  const bool taken = snapshot_worker_->submit([this] { (void)create_all_snapshots(); });
+  const bool taken = snapshot_worker_->submit([this] { (void)create_all_snapshots(); }, [] {});
   if (!taken) log_.error("backup.failed", "too many snapshots are waiting");
 }
 

@@ -63,6 +63,7 @@ ops::Stats Engine::stats() {
   stats.replay_refused_entries = replay_refused_;
   stats.open_to_network = !is_loopback(config_.bind) && !config_.auth_token && !config_.read_auth_token;
 
+  stats.max_connections = static_cast<std::uint64_t>(connection_limit_.load(std::memory_order_relaxed));
   stats.log_lost_lines = log_.lost_lines();
 
   std::lock_guard lock(stats_mutex_);

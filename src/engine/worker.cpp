@@ -1,24 +1,53 @@
 #include "engine/worker.h"
 
+#include <exception>
 #include <utility>
 
 namespace karma::engine {
+namespace {
+
+void call(const std::function<void()>& function) {
+  try {
+    function();
+  } catch (const std::exception&) {
+    // No memory, most likely. The thread has others to serve.
+  }
+}
+
+}  // namespace
 
 Worker::Worker() : thread_([this] { run(); }) {}
 
 Worker::~Worker() { stop(); }
 
-bool Worker::submit(std::function<void()> task) {
+bool Worker::submit(std::function<void()> task, std::function<void()> abandon) {
   {
     std::lock_guard lock(mutex_);
-    if (stopping_ || tasks_.size() >= kMaxQueued) return false;
-    tasks_.push_back(std::move(task));
+    if (closed_ || tasks_.size() >= kMaxQueued) return false;
+    tasks_.push_back({std::move(task), std::move(abandon)});
   }
   changed_.notify_one();
   return true;
 }
 
+// On this thread: the worker's may be busy for long.
+void Worker::close() {
+  std::deque<Task> begins_no_more;
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    begins_no_more.swap(tasks_);
+    for (Task& task : begins_no_more) {
+      if (!task.abandon) tasks_.push_back(std::move(task));
+    }
+  }
+  for (const Task& task : begins_no_more) {
+    if (task.abandon) call(task.abandon);
+  }
+}
+
 void Worker::stop() {
+  close();
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -32,10 +61,10 @@ void Worker::run() {
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
     if (tasks_.empty()) return;
-    std::function<void()> task = std::move(tasks_.front());
+    const std::function<void()> task = std::move(tasks_.front().run);
     tasks_.pop_front();
     lock.unlock();
-    task();
+    call(task);
     lock.lock();
   }
 }

@@ -10,7 +10,7 @@
 
 namespace karma::engine {
 
-// Thread-safe.
+// Thread-safe. Tasks handle their failures themselves; what they throw all the same ends with them.
 class Worker {
  public:
   static constexpr std::size_t kMaxQueued = 1024;
@@ -18,18 +18,27 @@ class Worker {
   Worker();
   ~Worker();  // stop()
 
-  // False, and not run, if the queue is full or the worker has stopped.
-  bool submit(std::function<void()> task);
-  // Runs what is queued, then ends the thread.
+  // False, and nothing is called, if the queue is full or the worker is closed. `abandon` is called instead of `task`
+  // if that has not begun when the worker is closed; without it the task runs even then.
+  bool submit(std::function<void()> task, std::function<void()> abandon = {});
+  // Takes no more, and abandons what has not begun.
+  void close();
+  // close(), runs what is left, then ends the thread.
   void stop();
 
  private:
+  struct Task {
+    std::function<void()> run;
+    std::function<void()> abandon;
+  };
+
   void run();
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::function<void()>> tasks_;  // guarded by mutex_
-  bool stopping_ = false;                    // guarded by mutex_
+  std::deque<Task> tasks_;  // guarded by mutex_
+  bool closed_ = false;     // guarded by mutex_
+  bool stopping_ = false;   // guarded by mutex_
   std::thread thread_;
 };
 

@@ -121,6 +121,7 @@ const Row kRows[] = {
     {"replay_refused_entries", &Stats::replay_refused_entries, kGauge, "karma_replay_refused_entries"},
     {"writes_stopped", &Stats::writes_stopped, kGauge, "karma_writes_stopped"},
     {"open_to_network", &Stats::open_to_network, kGauge, "karma_open_to_network"},
+    {"max_connections", &Stats::max_connections, kGauge, "karma_max_connections"},
     {"log_lost_lines", &Stats::log_lost_lines, kCounter, "karma_log_lost_lines_total"},
 };
 

@@ -91,6 +91,7 @@ struct Stats {
   std::uint64_t replay_refused_entries = 0;  // entries of the log that had no effect, see docs/upgrading-from-1.0.md
   bool writes_stopped = false;               // a sync failed
   bool open_to_network = false;              // listens beyond loopback without a token
+  std::uint64_t max_connections = 0;         // what the limit on descriptors leaves of --max-connections
   std::uint64_t log_lost_lines = 0;          // of the event log, which nobody read fast enough
 };
 

@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kPause{100};  // between two tries to accept without descriptors
 constexpr std::chrono::seconds kRefusedTime{2};   // for a refused client to read why
-constexpr std::size_t kMaxRefused = 256;          // at a time; the oldest goes first
 constexpr int kMaxAccepts = 64;                   // in a row, before looking at anything else
 
 }  // namespace
@@ -48,13 +47,19 @@ void Acceptor::run() {
   std::vector<bool> ready(listeners_.size());
   bool paused = false;
   while (!stopping_) {
-    wait(ready, paused);
-    if (stopping_) return;
-    paused = false;
-    for (std::size_t i = 0; i < listeners_.size(); ++i) {
-      if (ready[i] && !accept_from(listeners_[i].get())) paused = true;
+    try {
+      wait(ready, paused);
+      if (stopping_) return;
+      paused = false;
+      for (std::size_t i = 0; i < listeners_.size(); ++i) {
+        if (ready[i] && !accept_from(listeners_[i].get())) paused = true;
+      }
+      let_go();
+    } catch (const std::exception& failure) {
+      // No memory: it cost the one connection that was at hand, if any.
+      log_.error("server.accept_paused", failure.what());
+      std::this_thread::sleep_for(kPause);
     }
-    let_go();
   }
 }
 
@@ -104,7 +109,12 @@ void Acceptor::accept_one(FileDescriptor socket) {
   }
   full_logged_ = false;
   service_.open_connections->fetch_add(1);
-  service_.hand_over(std::move(socket));
+  try {
+    service_.hand_over(std::move(socket));
+  } catch (...) {
+    service_.open_connections->fetch_sub(1);
+    throw;
+  }
 }
 
 // Closing at once could reset the connection, and the client would not see the line: half-close, and wait a little.
@@ -113,7 +123,7 @@ void Acceptor::refuse(FileDescriptor socket, std::string_view why) {
   protocol::append_error(line, internal_error(std::string(why)));
   if (::send(socket.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0) return;
   ::shutdown(socket.get(), SHUT_WR);
-  if (refused_.size() == kMaxRefused) refused_.erase(refused_.begin());
+  if (refused_.size() >= service_.max_refused) refused_.erase(refused_.begin());
   refused_.push_back({std::move(socket), std::chrono::steady_clock::now() + kRefusedTime});
 }
 

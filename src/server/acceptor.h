@@ -20,6 +20,7 @@ class Acceptor {
     std::function<void(FileDescriptor)> hand_over;
     std::atomic<int>* open_connections;  // counted up for each connection that is handed over
     int max_connections;
+    std::size_t max_refused;  // at a time; the oldest goes first
   };
 
   // Starts the thread. The sockets are listening.

@@ -31,7 +31,9 @@ class Dispatcher::Impl {
         config_(config),
         lane_(std::move(wake)),
         reader_(engine.store().lock().add_reader()),
-        counters_(engine.add_counters()) {}
+        counters_(engine.add_counters()) {
+    spare_.reserve(kSpareBatches);
+  }
 
   Handled handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) {
     if (!alone_.empty() && alone_.contains(connection)) return Handled::blocked;
@@ -51,17 +53,25 @@ class Dispatcher::Impl {
     engine_.submit(*batch);
   }
 
-  void collect(const PlaceOfReply& place) {
+  // Without memory a reply is lost, and with it its connection, but none of the others.
+  void collect(const PlaceOfReply& place, const ReplyLost& lost) {
+    const auto deliver = [&](const auto& answered) {
+      try {
+        write_reply(answered, place(answered.connection, answered.request_bytes));
+      } catch (const std::exception&) {
+        lost(answered.connection);
+      }
+    };
     engine::Lane::Answers answers = lane_.take();
     for (engine::Mutation* mutation = answers.first; mutation != nullptr;) {
       engine::Mutation* const next = mutation->next_answered;
-      write_reply(*mutation, place(mutation->connection, mutation->request_bytes));
+      deliver(*mutation);
       if (--mutation->batch->unanswered == 0) recycle(mutation->batch);
       mutation = next;
     }
-    for (std::unique_ptr<engine::Job>& job : answers.jobs) {
+    for (std::unique_ptr<engine::Job> job = std::move(answers.jobs); job; job = std::move(job->next)) {
       alone_.erase(job->connection);
-      write_reply(*job, place(job->connection, job->request_bytes));
+      deliver(*job);
     }
   }
 
@@ -224,7 +234,12 @@ class Dispatcher::Impl {
     job->request_bytes = request_bytes_;
     job->lane = &lane_;
     alone_.insert(connection);
-    engine_.submit(std::move(job));
+    try {
+      engine_.submit(std::move(job));
+    } catch (...) {
+      alone_.erase(connection);
+      throw;
+    }
     return Handled::pending;
   }
 
@@ -311,7 +326,7 @@ Handled Dispatcher::handle(std::string_view line, void* connection, std::size_t 
 
 void Dispatcher::flush() { impl_->flush(); }
 
-void Dispatcher::collect(const PlaceOfReply& place) { impl_->collect(place); }
+void Dispatcher::collect(const PlaceOfReply& place, const ReplyLost& lost) { impl_->collect(place, lost); }
 
 void Dispatcher::reply_error(const Error& error, Buffer& out) { impl_->reply_error(error, out); }
 

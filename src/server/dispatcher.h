@@ -41,8 +41,10 @@ class Dispatcher {
   // Where the next reply for `connection`, line end included, is to be appended. Asked once for each reply, in the
   // order of the connection's requests, with the length of the request's line.
   using PlaceOfReply = std::function<Buffer&(void* connection, std::size_t request_bytes)>;
+  // A reply could not be written: the connection must not get any after it.
+  using ReplyLost = std::function<void(void* connection)>;
   // Writes the replies that have arrived.
-  void collect(const PlaceOfReply& place);
+  void collect(const PlaceOfReply& place, const ReplyLost& lost);
 
   // For requests that never become one: an over-long line, a refused connection. Counted as in system.stats.
   void reply_error(const Error& error, Buffer& out);

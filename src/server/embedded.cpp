@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "protocol/envelope.h"
 #include "server/dispatcher.h"
 
 namespace karma {
@@ -61,9 +62,15 @@ class Engine::Impl {
         awake_ = false;
       }
       reply_.clear();
-      dispatcher_->collect([this](void*, std::size_t) -> Buffer& {
+      std::size_t complete = 0;
+      const auto place = [&](void*, std::size_t) -> Buffer& {
         --pending_;
+        complete = reply_.size();
         return reply_;
+      };
+      dispatcher_->collect(place, [&](void*) {
+        reply_.truncate(complete);
+        protocol::append_error(reply_, internal_error("Out of memory"));
       });
       std::string_view lines = reply_.view();
       while (!lines.empty()) {

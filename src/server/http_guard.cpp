@@ -4,13 +4,27 @@
 
 namespace karma::server {
 
+namespace {
+
+constexpr std::string_view kBlanks = " \t\r\n";  // of JSON
+
+// METHOD SP target SP HTTP/version, whatever the method is and however it is written.
 bool looks_like_http(std::string_view line) {
-  std::size_t method_end = line.find(' ');
-  std::size_t version = line.rfind(' ');
-  if (method_end == 0 || version == std::string_view::npos || version == method_end) return false;
-  std::string_view method = line.substr(0, method_end);
-  return std::all_of(method.begin(), method.end(), [](char c) { return c >= 'A' && c <= 'Z'; }) &&
-         line.substr(version + 1).starts_with("HTTP/");
+  constexpr std::string_view kProtocol = "http/";
+  const std::size_t version = line.find_last_of(" \t") + 1;
+  if (version < 3 || line.size() - version < kProtocol.size()) return false;
+  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; };
+  return std::equal(kProtocol.begin(), kProtocol.end(), line.begin() + static_cast<std::ptrdiff_t>(version),
+                    [&](char expected, char found) { return same(found, expected); });
+}
+
+}  // namespace
+
+FirstLine judge_first_line(std::string_view line) {
+  const std::size_t begin = line.find_first_not_of(kBlanks);
+  if (begin == std::string_view::npos) return FirstLine::blank;
+  if (line[begin] == '{') return FirstLine::request;
+  return looks_like_http(line.substr(begin)) ? FirstLine::http : FirstLine::foreign;
 }
 
 std::string http_answer(int port) {

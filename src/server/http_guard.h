@@ -1,5 +1,6 @@
-// Browsers, probes and crawlers find every port. They get an answer that they understand, and a page that makes a
-// browser send lines to this port gets nothing executed: the connection ends at the request line.
+// What a connection begins with. Browsers, probes and crawlers find every port; they get an answer that they
+// understand, and a page that makes a browser send lines to this port gets nothing executed: whatever its method, its
+// first line does not begin as a request does, and the connection ends there.
 #pragma once
 
 #include <string>
@@ -7,8 +8,14 @@
 
 namespace karma::server {
 
-// METHOD SP target SP HTTP/version: never a Karma request, which is a JSON object.
-bool looks_like_http(std::string_view line);
+enum class FirstLine {
+  blank,    // says nothing; the next one is the first
+  request,  // begins with '{', perhaps after blanks
+  http,     // ends like the first line of an HTTP request
+  foreign,  // anything else
+};
+
+FirstLine judge_first_line(std::string_view line);
 
 // A whole response, 400 Bad Request, that says what this port is.
 std::string http_answer(int port);

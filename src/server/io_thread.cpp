@@ -10,6 +10,8 @@ namespace {
 
 // While draining, how often to look whether clients have acknowledged their last replies.
 constexpr std::chrono::milliseconds kDrainStep{10};
+// After a round that failed.
+constexpr std::chrono::milliseconds kRetryPause{10};
 
 TimePoint steady_now() { return std::chrono::steady_clock::now(); }
 
@@ -64,6 +66,14 @@ void IoThread::guarded(Session& session, Step step) {
   }
 }
 
+// `act` may move the session to another list, where it is met again: it must not mind.
+template <class Act>
+void IoThread::for_each_session(Act act) {
+  for (auto& list : host_.waiting) {
+    for (auto next = list.begin(); next != list.end();) act(*next++);
+  }
+}
+
 void IoThread::run() {
   while (!stopping_) {
     auto events = poller_.wait(timeout_ms());
@@ -72,43 +82,68 @@ void IoThread::run() {
       auto& session = *static_cast<Session*>(event.data.ptr);
       guarded(session, [&] { session.on_event(event.events); });
     }
-    handler_->flush();  // before the look at the bell: what is answered at once leaves in this round
-    if (poller_.take_ring()) {
-      Orders orders;
-      {
-        std::lock_guard lock(orders_mutex_);
-        std::swap(orders, orders_);
-      }
-      obey(std::move(orders));
-      handler_->collect([](void* connection, std::size_t request_bytes) -> Buffer& {
-        return static_cast<Session*>(connection)->place_of_reply(request_bytes);
-      });
-      host_.unwanted.release();
+    // What fails outside a session, for want of memory, is left for the next round.
+    try {
+      finish_round();
+    } catch (const std::exception& failure) {
+      log_.error("server.io_failed", failure.what());
+      std::this_thread::sleep_for(kRetryPause);
+      poller_.ring();
     }
-    resume_queued();
-    handler_->flush();
-    expire();
-    reap();
   }
-  for (Session* session : all_sessions()) session->close();
+  for_each_session([](Session& session) { session.close(); });
   reap();
 }
 
-void IoThread::obey(Orders orders) {
-  for (FileDescriptor& socket : orders.adopt) begin(std::move(socket));
-  if (orders.drain) {
-    draining_ = true;
-    for (Session* session : all_sessions()) guarded(*session, [&] { session->drain(); });
+void IoThread::finish_round() {
+  handler_->flush();  // before the look at the bell: what is answered at once leaves in this round
+  if (poller_.take_ring()) {
+    obey();
+    handler_->collect(
+        [](void* connection, std::size_t request_bytes) -> Buffer& {
+          return static_cast<Session*>(connection)->place_of_reply(request_bytes);
+        },
+        [](void* connection) { static_cast<Session*>(connection)->close(true); });
+    host_.unwanted.release();
   }
-  if (orders.close_all) {
-    for (Session* session : all_sessions()) session->close();
-  }
-  stopping_ = orders.stop;
+  resume_queued();
+  handler_->flush();
+  expire();
+  reap();
 }
 
+// Orders stay until they are carried out.
+void IoThread::obey() {
+  std::vector<FileDescriptor> adopt;
+  {
+    std::lock_guard lock(orders_mutex_);
+    adopt.swap(orders_.adopt);
+    todo_.drain |= std::exchange(orders_.drain, false);
+    todo_.close_all |= std::exchange(orders_.close_all, false);
+    stopping_ |= orders_.stop;
+  }
+  for (FileDescriptor& socket : adopt) begin(std::move(socket));
+  if (todo_.drain) {
+    draining_ = true;
+    for_each_session([this](Session& session) { guarded(session, [&] { session.drain(); }); });
+    todo_.drain = false;
+  }
+  if (todo_.close_all) {
+    for_each_session([](Session& session) { session.close(); });
+    todo_.close_all = false;
+  }
+}
+
+// A connection for which there is no memory is closed.
 void IoThread::begin(FileDescriptor socket) {
   auto& list = host_.waiting[static_cast<std::size_t>(Waiting::bytes)];
-  list.emplace_back(host_, std::move(socket));
+  try {
+    list.emplace_back(host_, std::move(socket));
+  } catch (const std::exception& failure) {
+    log_.error("session.failed", failure.what());
+    open_connections_.fetch_sub(1);
+    return;
+  }
   ++counted_sockets_;
   list.back().start(std::prev(list.end()));
 }
@@ -133,18 +168,22 @@ void IoThread::expire() {
     }
   }
   if (draining_) {
-    for (Session* session : all_sessions()) session->leave_if_quiet();
+    for_each_session([](Session& session) { session.leave_if_quiet(); });
   }
 }
 
 void IoThread::reap() {
-  if (std::size_t closed = counted_sockets_ - host_.open_sockets; closed > 0) {
-    counted_sockets_ = host_.open_sockets;
-    open_connections_.fetch_sub(static_cast<int>(closed));
-    if (draining_) changed_();
-  }
+  count_closed();
   auto& over = host_.waiting[static_cast<std::size_t>(Waiting::nothing)];
   if (!over.empty()) over.remove_if([](const Session& session) { return !session.queued(); });
+}
+
+void IoThread::count_closed() {
+  const std::size_t closed = counted_sockets_ - host_.open_sockets;
+  if (closed == 0) return;
+  counted_sockets_ = host_.open_sockets;
+  open_connections_.fetch_sub(static_cast<int>(closed));
+  if (draining_) changed_();
 }
 
 // Until the first deadline; -1 if there is none.
@@ -162,14 +201,6 @@ int IoThread::timeout_ms() const {
   if (first == TimePoint::max()) return -1;
   auto left = std::chrono::ceil<std::chrono::milliseconds>(first - host_.now).count();
   return static_cast<int>(std::clamp<long long>(left, 0, 60'000));
-}
-
-std::vector<Session*> IoThread::all_sessions() {
-  std::vector<Session*> sessions;
-  for (auto& list : host_.waiting) {
-    for (Session& session : list) sessions.push_back(&session);
-  }
-  return sessions;
 }
 
 }  // namespace karma::server

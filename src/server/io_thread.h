@@ -52,13 +52,16 @@ class IoThread {
 
   void order(const std::function<void(Orders&)>& change);
   void run();
-  void obey(Orders orders);
+  void finish_round();
+  void obey();
   void begin(FileDescriptor socket);
   void resume_queued();
   void expire();
   void reap();
+  void count_closed();
   int timeout_ms() const;
-  std::vector<Session*> all_sessions();
+  template <class Act>
+  void for_each_session(Act act);
   template <class Step>
   void guarded(Session& session, Step step);
 
@@ -69,6 +72,7 @@ class IoThread {
 
   std::mutex orders_mutex_;
   Orders orders_;  // guarded by orders_mutex_
+  Orders todo_;    // taken, not yet carried out
 
   Poller poller_;
   std::unique_ptr<RequestHandler> handler_;

@@ -18,7 +18,7 @@ class RequestHandler {
   virtual ~RequestHandler() = default;
   virtual Handled handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) = 0;
   virtual void flush() = 0;
-  virtual void collect(const Dispatcher::PlaceOfReply& place) = 0;
+  virtual void collect(const Dispatcher::PlaceOfReply& place, const Dispatcher::ReplyLost& lost) = 0;
   virtual void reply_error(const Error& error, Buffer& out) = 0;
 };
 

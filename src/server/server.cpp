@@ -2,7 +2,6 @@
 #include <karma/version.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 
 #include "core/log.h"
 #include "server/acceptor.h"
+#include "server/descriptor_limits.h"
 #include "server/dispatcher.h"
 #include "server/io_thread.h"
 #include "server/signals.h"
@@ -24,9 +24,6 @@ using server::Acceptor;
 using server::FileDescriptor;
 using server::IoThread;
 
-// Descriptors that are not connections: log, snapshots, replication, epoll.
-constexpr rlim_t kOtherDescriptors = 128;
-
 class DispatcherHandler final : public server::RequestHandler {
  public:
   DispatcherHandler(engine::Engine& engine, const Config& config, std::function<void()> wake)
@@ -36,7 +33,9 @@ class DispatcherHandler final : public server::RequestHandler {
     return dispatcher_.handle(line, connection, pending, out);
   }
   void flush() override { dispatcher_.flush(); }
-  void collect(const server::Dispatcher::PlaceOfReply& place) override { dispatcher_.collect(place); }
+  void collect(const server::Dispatcher::PlaceOfReply& place, const server::Dispatcher::ReplyLost& lost) override {
+    dispatcher_.collect(place, lost);
+  }
   void reply_error(const Error& error, Buffer& out) override { dispatcher_.reply_error(error, out); }
 
  private:
@@ -51,21 +50,6 @@ int io_thread_count(const Config& config) {
   return std::clamp(count, 1, 128);
 }
 
-// Takes as many descriptors as the limit on connections needs, if the system allows.
-void raise_descriptor_limit(const Config& config, EventLog& log) {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  rlim_t wanted = static_cast<rlim_t>(config.max_connections) + kOtherDescriptors;
-  if (limit.rlim_cur >= wanted) return;
-  limit.rlim_cur = std::min(wanted, limit.rlim_max);
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur < wanted) {
-    log.warn("server.few_descriptors", "limit=" + std::to_string(limit.rlim_cur) +
-                                           " max_connections=" + std::to_string(config.max_connections) +
-                                           ": connections beyond the limit will have to wait");
-  }
-}
-
 }  // namespace
 
 class Server::Impl {
@@ -75,7 +59,7 @@ class Server::Impl {
 
   Status start() {
     server::NoSignalsForNewThreads guard;
-    raise_descriptor_limit(config_, log_);
+    server::raise_descriptor_limit(config_.max_connections);
     // The port first: a restore that ends at an occupied port is time lost. But nobody can connect before the data is
     // there: whoever asks "is it up?" by connecting gets the right answer.
     Result<server::ListenSockets> bound = server::bind_to(config_.bind, config_.port, config_.nodelay);
@@ -97,12 +81,12 @@ class Server::Impl {
     log_.info("server.stop_begin", active_clients());
     acceptor_.reset();
     for (auto& thread : io_threads_) thread->drain();
-    if (wait_for_clients(std::chrono::seconds(config_.shutdown_timeout))) {
+    if (drain(std::chrono::seconds(config_.shutdown_timeout))) {
       log_.info("server.drain_complete", active_clients());
     } else {
       force_close();
     }
-    Status saved = engine_->shutdown(true);
+    Status saved = shut_down_engine();
     if (!saved.ok()) log_.error("server.snapshot_failed", saved.error().message);
     io_threads_.clear();  // before the engine that their dispatchers use
     engine_.reset();
@@ -183,11 +167,29 @@ class Server::Impl {
     auto hand_over = [this, next = std::size_t{0}](FileDescriptor socket) mutable {
       io_threads_[next++ % io_threads_.size()]->adopt(std::move(socket));
     };
-    Acceptor::Service service{hand_over, &engine_->open_connections(), config_.max_connections};
+    const server::ConnectionLimits limits = server::connection_limits(config_.max_connections, log_);
+    engine_->set_connection_limit(limits.connections);
+    Acceptor::Service service{hand_over, &engine_->open_connections(), limits.connections, limits.refused};
     acceptor_.emplace(std::move(sockets), std::move(service), log_);
   }
 
-  bool wait_for_clients(std::chrono::seconds timeout) {
+  // What waits for a worker may begin in the first half of the time. The rest is for telling the others that it will
+  // not, so that nobody is left without an answer.
+  bool drain(std::chrono::milliseconds timeout) {
+    if (wait_for_clients(timeout / 2)) return true;
+    engine_->abandon_jobs();
+    return wait_for_clients(timeout - timeout / 2);
+  }
+
+  Status shut_down_engine() {
+    try {
+      return engine_->shutdown(true);
+    } catch (const std::exception& failure) {
+      return internal_error(failure.what());
+    }
+  }
+
+  bool wait_for_clients(std::chrono::milliseconds timeout) {
     std::unique_lock lock(mutex_);
     return clients_changed_.wait_for(lock, timeout, [this] { return engine_->open_connections().load() == 0; });
   }

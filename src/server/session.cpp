@@ -14,8 +14,9 @@ namespace {
 
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
-// How often drain() reads from one socket: enough for what a socket buffer holds, and an end for a flood.
-constexpr int kMaxDrainReads = 64;
+// What is read of one socket while draining, at most: as much as the buffers of both kernels hold, and an end for a
+// flood.
+constexpr std::size_t kMaxDrainBytes = 16 << 20;
 
 }  // namespace
 
@@ -68,6 +69,7 @@ bool Session::receive() {
     return false;
   }
   received_some_ = true;
+  if (draining_) drained_ += static_cast<std::size_t>(size);
   if (in_.empty()) line_since_ = host_.now;
   proceed({host_.input.data(), static_cast<std::size_t>(size)});
   const bool partial = open() && input_handled_ && !in_.empty();
@@ -138,15 +140,18 @@ std::size_t Session::handle_lines(std::string_view bytes, Buffer& out) {
 
 // False: not now.
 bool Session::handle_line(std::string_view line, Buffer& out) {
-  if (first_line_ && looks_like_http(line)) {
+  const FirstLine first = first_line_ ? judge_first_line(line) : FirstLine::request;
+  if (first == FirstLine::http) {
     out.append(http_answer(host_.options.port));
     last_reply_ = true;
     return true;
   }
-  first_line_ = false;
+  if (first != FirstLine::blank) first_line_ = false;
   switch (host_.handler.handle(line, this, pending_, out)) {
     case Handled::replied:
       KARMA_CHECK(pending_ == 0);  // or the reply would overtake others
+      // No request, so the reply says what is wrong with it; what comes after it is no better.
+      last_reply_ |= first == FirstLine::foreign;
       return true;
     case Handled::pending:
       ++pending_;
@@ -190,6 +195,8 @@ void Session::conclude() {
   } else if (all_sent && !discarding_) {
     if (last_reply_) {
       say_goodbye();
+    } else if (draining_ && may_receive() && has_arrived()) {
+      // Sent before the client could know that this is the end: it is read as ever.
     } else if (input_handled_ && (end_of_input_ || (draining_ && quiet()))) {
       return close();
     } else if (input_handled_ && draining_) {
@@ -203,6 +210,12 @@ void Session::say_goodbye() {
   in_.release();
   discarding_ = true;
   ::shutdown(socket_.get(), SHUT_WR);
+}
+
+// Is there something to read?
+bool Session::has_arrived() const {
+  char byte;
+  return ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 // The client has acknowledged all replies and sent nothing more: it loses nothing if the socket is closed at once.
@@ -272,8 +285,7 @@ void Session::resume() {
 void Session::drain() {
   if (!open() || draining_) return;
   draining_ = true;
-  for (int reads = 0; reads < kMaxDrainReads && may_receive() && receive(); ++reads) continue;
-  if (open()) conclude();
+  conclude();
 }
 
 void Session::close(bool reset) {
@@ -291,8 +303,9 @@ void Session::close(bool reset) {
 }
 
 void Session::enqueue() {
-  if (std::exchange(queued_, true)) return;
+  if (queued_) return;
   host_.queued.push_back(this);
+  queued_ = true;
 }
 
 bool Session::may_handle(std::size_t unsent) const {
@@ -300,8 +313,10 @@ bool Session::may_handle(std::size_t unsent) const {
          unsent < kMaxUnsentBytes;
 }
 
-bool Session::may_receive() const { return open() && !discarding_ && !end_of_input_ && may_handle(unsent()); }
+bool Session::may_receive() const {
+  return open() && !discarding_ && !end_of_input_ && drained_ < kMaxDrainBytes && may_handle(unsent());
+}
 
-bool Session::wants_input() const { return discarding_ || (!draining_ && may_receive()); }
+bool Session::wants_input() const { return discarding_ || may_receive(); }
 
 }  // namespace karma::server

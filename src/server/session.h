@@ -7,9 +7,10 @@
 // Pauses  reading and handling stop while a line is blocked, while too many replies are pending, and while the client
 //         does not take its replies. So a connection costs at most a response and a read buffer.
 // End     the client's half-close: everything complete is answered, a last line without line end too; then close.
-//         Over-long line and HTTP: answer, half-close, discard input for a bounded time and amount (closing at once
-//         would reset the connection and the client would lose the answer), close.
-//         Shutdown (drain): complete lines that have arrived are answered, a partial one is dropped; then close.
+//         Over-long line, and a first line that is no request (HTTP): answer, half-close, discard input for a bounded
+//         time and amount (closing at once would reset the connection and the client would lose the answer), close.
+//         Shutdown (drain): complete lines that have arrived are answered, also those that a paused connection has not
+//         read yet; a partial one is dropped; then close.
 // A session whose socket is gone stays until the handler has delivered its replies: it is their address.
 #pragma once
 
@@ -91,7 +92,7 @@ class Session {
   Buffer& place_of_reply(std::size_t request_bytes);
   // From the host's queue: goes on where it paused.
   void resume();
-  // Takes what has arrived, then reads no more; closes when everything is answered.
+  // Answers what has arrived; closes as soon as everything is answered and nothing more is there.
   void drain();
   // While draining: closes if the client has everything and is quiet; to be asked now and then.
   void leave_if_quiet();
@@ -115,6 +116,7 @@ class Session {
   void enqueue();
   Waiting waits_for() const;
   bool quiet() const;
+  bool has_arrived() const;
 
   bool may_handle(std::size_t unsent) const;
   bool may_receive() const;
@@ -130,6 +132,7 @@ class Session {
   std::size_t pending_ = 0;        // replies that will come
   std::size_t pending_bytes_ = 0;  // of their requests
   std::size_t discarded_ = 0;
+  std::size_t drained_ = 0;  // bytes read while draining
 
   std::list<Session>::iterator self_;
   Waiting waiting_ = Waiting::bytes;

@@ -5,17 +5,28 @@
 namespace karma::server {
 namespace {
 
-TEST(HttpGuard, KnowsRequestLines) {
-  EXPECT_TRUE(looks_like_http("GET / HTTP/1.1"));
-  EXPECT_TRUE(looks_like_http("POST /a%20b?c HTTP/1.0"));
-  EXPECT_TRUE(looks_like_http("OPTIONS * HTTP/1.1"));
-  EXPECT_TRUE(looks_like_http("PRI * HTTP/2.0"));
+TEST(HttpGuard, KnowsHttpByItsEndWhateverTheMethodIs) {
+  for (const char* line :
+       {"GET / HTTP/1.1", "POST /a%20b?c HTTP/1.0", "OPTIONS * HTTP/1.1", "PRI * HTTP/2.0", "post / HTTP/1.1",
+        "M-SEARCH * HTTP/1.1", "VERSION-CONTROL / http/1.1", " GET / HTTP/1.1", "G\xff /\tHTTP/1.1"}) {
+    EXPECT_EQ(judge_first_line(line), FirstLine::http) << line;
+  }
 }
 
-TEST(HttpGuard, LeavesEverythingElseAlone) {
-  for (const char* line : {"", " ", "GET", "GET /", "get / HTTP/1.1", "GET HTTP/1.1", " / HTTP/1.1", "GET / FTP/1.1",
-                           R"({"v":2,"op":"system.ping"})", R"({"v":2, "x":"GET / HTTP/1.1"})"}) {
-    EXPECT_FALSE(looks_like_http(line)) << line;
+TEST(HttpGuard, WhatBeginsWithABraceIsARequest) {
+  for (const char* line : {R"({"v":2,"op":"system.ping"})", " \t{", "{", R"({"x":"GET / HTTP/1.1)", "\r{ HTTP/1.1"}) {
+    EXPECT_EQ(judge_first_line(line), FirstLine::request) << line;
+  }
+}
+
+TEST(HttpGuard, BlankLinesSayNothing) {
+  for (const char* line : {"", " ", "\t \r"}) EXPECT_EQ(judge_first_line(line), FirstLine::blank) << line;
+}
+
+TEST(HttpGuard, AnythingElseIsForeign) {
+  for (const char* line : {"GET", "GET /", "GET / FTP/1.1", "[1]", "\"{\"", "\xef\xbb\xbf{", "HTTP/1.1", "HTTP/", "x{",
+                           "\x16\x03\x01", "\v{"}) {
+    EXPECT_EQ(judge_first_line(line), FirstLine::foreign) << line;
   }
 }
 

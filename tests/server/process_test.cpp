@@ -86,8 +86,9 @@ TEST_F(ProcessTest, ASecondSignalLeavesAtOnce) {
 
 TEST_F(ProcessTest, WithoutDescriptorsItStopsAsItAlwaysDoes) {
   constexpr int kCrowd = 100;
-  Process server(arguments({"--read-timeout=0", "--io-threads=1"}), 60);
+  Process server(arguments({"--read-timeout=0", "--io-threads=1"}));
   ASSERT_TRUE(server.wait_for("server.start")) << server.output();
+  server.limit_descriptors(60);  // as if others had taken those of the whole system
   std::vector<SocketClient> crowd;
   for (int i = 0; i < kCrowd; ++i) crowd.emplace_back(port_);
   ASSERT_TRUE(server.wait_for("server.accept_paused")) << server.output();
@@ -97,8 +98,9 @@ TEST_F(ProcessTest, WithoutDescriptorsItStopsAsItAlwaysDoes) {
 
 TEST_F(ProcessTest, WithoutDescriptorsItPausesAndGoesOnWhenThereAreSome) {
   constexpr int kCrowd = 100;
-  Process server(arguments({"--read-timeout=0", "--io-threads=1"}), 60);
+  Process server(arguments({"--read-timeout=0", "--io-threads=1"}));
   ASSERT_TRUE(server.wait_for("server.start")) << server.output();
+  server.limit_descriptors(60);  // as if others had taken those of the whole system
   std::vector<SocketClient> crowd;
   crowd.emplace_back(port_);
   crowd.front().send(kPing);

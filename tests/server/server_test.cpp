@@ -3,13 +3,16 @@
 #include <stdlib.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "support/crashable_file_system.h"
 #include "support/socket_client.h"
 
 namespace karma {
@@ -170,6 +173,68 @@ TEST_F(ServerTest, AClientThatTakesNothingDelaysAStopOnlyUntilItsTimeout) {
   std::thread sender([&] { greedy.send(requests); });
   ASSERT_TRUE(server_->stop().ok());
   sender.join();
+}
+
+// Holds up syncs once it is told to.
+class Gate {
+ public:
+  void close() {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  void open() {
+    std::lock_guard lock(mutex_);
+    closed_ = false;
+    changed_.notify_all();
+  }
+  void pass() {
+    std::unique_lock lock(mutex_);
+    waiting_ += closed_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !closed_; });
+  }
+  void wait_for_somebody() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_ > 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool closed_ = false;
+  int waiting_ = 0;
+};
+
+TEST_F(ServerTest, AStopAnswersWhatWaitsForAWorkerAndHasNotBegun) {
+  test::CrashableFileSystem files;
+  Gate gate;
+  files.before_sync([&] { gate.pass(); });
+  config_.wal = false;
+  config_.shutdown_timeout = 2;
+  Result<std::unique_ptr<Server>> started = Server::start(config_, files);
+  ASSERT_TRUE(started.ok()) << started.error().message;
+  server_ = std::move(*started);
+  EXPECT_NE(ask(increment(1)).find(R"("success":true)"), std::string::npos);
+
+  constexpr int kWaiting = 30;
+  const std::string snapshot = "{\"v\":2,\"op\":\"snapshot.create_all\"}\n";
+  gate.close();
+  SocketClient first = connect();
+  first.send(snapshot);
+  gate.wait_for_somebody();
+  std::vector<SocketClient> waiting;
+  for (int i = 0; i < kWaiting; ++i) {
+    waiting.push_back(connect());
+    waiting.back().send(snapshot);
+  }
+  EXPECT_EQ(ask(kPing), kPong);
+  std::thread stop([&] { EXPECT_TRUE(server_->stop().ok()); });
+  for (SocketClient& client : waiting) {
+    EXPECT_NE(client.line().find(R"("response":"The node is shutting down","error_code":"internal_error")"),
+              std::string::npos);
+  }
+  gate.open();  // the stop waits for what has begun
+  stop.join();
 }
 
 }  // namespace

@@ -1,14 +1,19 @@
 // Sessions on a real I/O thread and real sockets, with a handler that answers when the test tells it to.
 #include "server/session.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <new>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include <gtest/gtest.h>
 
 #include "server/acceptor.h"
+#include "server/descriptor_limits.h"
 #include "server/io_thread.h"
 #include "server/listen_socket.h"
 #include "support/socket_client.h"
@@ -19,6 +24,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::SocketClient;
 
+// A first '{' is for the session, which takes a connection without it for no client of Karma; the rest is
 // echo X   answers X at once            later X  answers X when the test says so
 // read X   answers X, after all before  big N    answers N bytes             throw    throws
 class Script {
@@ -31,12 +37,14 @@ class Script {
     }
 
     Handled handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) override {
+      const std::size_t line_bytes = line.size();
+      if (line.starts_with('{')) line.remove_prefix(1);
       std::string_view word = line.substr(0, line.find(' '));
       std::string_view argument = line.substr(std::min(line.size(), word.size() + 1));
       if (word == "throw") throw std::runtime_error("thrown");
       if (word == "later") {
         std::lock_guard lock(script_.mutex_);
-        script_.waiting_.push_back({connection, line.size(), std::string(argument)});
+        script_.waiting_.push_back({connection, line_bytes, std::string(argument)});
         script_.changed_.notify_all();
         return Handled::pending;
       }
@@ -51,14 +59,24 @@ class Script {
       ++script_.handled_;
       return Handled::replied;
     }
-    void flush() override {}
-    void collect(const Dispatcher::PlaceOfReply& place) override {
+    void flush() override {
+      std::lock_guard lock(script_.mutex_);
+      if (std::exchange(script_.next_flush_throws_, false)) throw std::bad_alloc();
+    }
+    void collect(const Dispatcher::PlaceOfReply& place, const Dispatcher::ReplyLost& lost) override {
       std::deque<Waiting> ready;
       {
         std::lock_guard lock(script_.mutex_);
         std::swap(ready, script_.ready_);
       }
-      for (const Waiting& reply : ready) place(reply.connection, reply.request_bytes).append(reply.text + "\r\n");
+      for (const Waiting& reply : ready) {
+        Buffer& out = place(reply.connection, reply.request_bytes);
+        if (reply.text == "lost") {
+          lost(reply.connection);
+        } else {
+          out.append(reply.text + "\r\n");
+        }
+      }
     }
     void reply_error(const Error& error, Buffer& out) override {
       out.append(to_string(error.code));
@@ -83,6 +101,10 @@ class Script {
     }
     wake_();
   }
+  void let_next_flush_throw() {
+    std::lock_guard lock(mutex_);
+    next_flush_throws_ = true;
+  }
   int handled() {
     std::lock_guard lock(mutex_);
     return handled_;
@@ -104,6 +126,20 @@ class Script {
   std::deque<Waiting> waiting_;
   std::deque<Waiting> ready_;
   int handled_ = 0;
+  bool next_flush_throws_ = false;
+};
+
+// Begins its first line as a request.
+class Client : public SocketClient {
+ public:
+  using SocketClient::SocketClient;
+  bool send(std::string_view bytes) {
+    if (std::exchange(begun_, true)) return SocketClient::send(bytes);
+    return SocketClient::send("{" + std::string(bytes));
+  }
+
+ private:
+  bool begun_ = false;
 };
 
 class SessionTest : public ::testing::Test {
@@ -123,14 +159,17 @@ class SessionTest : public ::testing::Test {
           std::lock_guard lock(mutex_);
           changed_.notify_all();
         });
-    Acceptor::Service service{[this](FileDescriptor socket) { io_->adopt(std::move(socket)); }, &open_,
-                              max_connections_};
+    const auto hand_over = [this](FileDescriptor socket) {
+      if (next_hand_over_throws_.exchange(false)) throw std::bad_alloc();
+      io_->adopt(std::move(socket));
+    };
+    Acceptor::Service service{hand_over, &open_, max_connections_, kMaxRefused};
     acceptor_ = std::make_unique<Acceptor>(std::move(bound->sockets), std::move(service), log_);
   }
 
-  SocketClient connect(int receive_buffer = 0) {
+  Client connect(int receive_buffer = 0) {
     if (!io_) start();
-    return SocketClient(port_, receive_buffer);
+    return Client(port_, receive_buffer);
   }
 
   // As Server::stop does it. False: clients were left.
@@ -149,6 +188,7 @@ class SessionTest : public ::testing::Test {
 
   IoThreadOptions options_;
   int max_connections_ = 1000;
+  std::atomic<bool> next_hand_over_throws_{false};
   int port_ = 0;
   EventLog log_{system_clock(), false};
   std::atomic<int> open_{0};
@@ -160,7 +200,7 @@ class SessionTest : public ::testing::Test {
 };
 
 TEST_F(SessionTest, AnswersALine) {
-  SocketClient client = connect();
+  Client client = connect();
   client.send("echo 1\r\n");
   EXPECT_EQ(client.line(), "1");
   client.send("\n");
@@ -169,7 +209,7 @@ TEST_F(SessionTest, AnswersALine) {
 
 TEST_F(SessionTest, LinesCutAtAnyByteAreTheSameLines) {
   const std::string text = "echo a\necho b\r\nread c\n";
-  SocketClient client = connect();
+  Client client = connect();
   for (std::size_t cut = 0; cut <= text.size(); ++cut) {
     client.send(text.substr(0, cut));
     client.send(text.substr(cut));
@@ -180,7 +220,7 @@ TEST_F(SessionTest, LinesCutAtAnyByteAreTheSameLines) {
 }
 
 TEST_F(SessionTest, ADeepPipelineIsAnsweredInOrder) {
-  SocketClient client = connect();
+  Client client = connect();
   std::string requests;
   constexpr int kCount = 20000;
   for (int i = 0; i < kCount; ++i) requests += "echo " + std::to_string(i) + "\n";
@@ -190,7 +230,7 @@ TEST_F(SessionTest, ADeepPipelineIsAnsweredInOrder) {
 }
 
 TEST_F(SessionTest, RepliesThatComeLaterKeepTheirOrder) {
-  SocketClient client = connect();
+  Client client = connect();
   client.send("later 1\nlater 2\nread 3\nlater 4\necho 5\n");
   ASSERT_TRUE(script_.wait_for_waiting(2));
   EXPECT_EQ(script_.waiting(), 2u) << "`read` must wait for what is pending, and the rest for `read`";
@@ -206,7 +246,7 @@ TEST_F(SessionTest, RepliesThatComeLaterKeepTheirOrder) {
 }
 
 TEST_F(SessionTest, InputThatComesDuringAPauseIsNotLost) {
-  SocketClient client = connect();
+  Client client = connect();
   client.send("later 1\nread 2\n");
   ASSERT_TRUE(script_.wait_for_waiting(1));
   for (int i = 3; i < 200; ++i) client.send("echo " + std::to_string(i) + "\n");
@@ -215,7 +255,7 @@ TEST_F(SessionTest, InputThatComesDuringAPauseIsNotLost) {
 }
 
 TEST_F(SessionTest, PendingRepliesAreBounded) {
-  SocketClient client = connect();
+  Client client = connect();
   std::string requests;
   for (std::size_t i = 0; i < 3 * kMaxPending; ++i) requests += "later " + std::to_string(i) + "\n";
   client.send(requests);
@@ -231,7 +271,7 @@ TEST_F(SessionTest, PendingRepliesAreBounded) {
 
 TEST_F(SessionTest, BytesOfPendingRequestsAreBounded) {
   options_.session.max_request_bytes = kMaxPendingBytes;
-  SocketClient client = connect();
+  Client client = connect();
   const std::string half(kMaxPendingBytes / 2, 'x');
   std::thread sender([&] {
     for (int i = 0; i < 4; ++i) client.send("later " + half + "\n");
@@ -252,7 +292,7 @@ TEST_F(SessionTest, BytesOfPendingRequestsAreBounded) {
 }
 
 TEST_F(SessionTest, AfterAHalfCloseEverythingIsAnswered) {
-  SocketClient client = connect();
+  Client client = connect();
   client.send("later 1\nread 2\necho 3");
   client.half_close();
   ASSERT_TRUE(script_.wait_for_waiting(1));
@@ -262,21 +302,21 @@ TEST_F(SessionTest, AfterAHalfCloseEverythingIsAnswered) {
 }
 
 TEST_F(SessionTest, AHalfCloseWithoutRequestsEndsTheConnection) {
-  SocketClient client = connect();
+  Client client = connect();
   client.half_close();
   EXPECT_EQ(client.rest(), "");
 }
 
 TEST_F(SessionTest, AClientThatGoesAwayMayHaveRepliesPending) {
   {
-    SocketClient client = connect();
+    Client client = connect();
     client.send("later 1\nlater 2\nread 3\n");
     ASSERT_TRUE(script_.wait_for_waiting(2));
     client.reset();
   }
   ASSERT_TRUE(all_closed());
   script_.release(2);
-  SocketClient other = connect();
+  Client other = connect();
   other.send("echo alive\n");
   EXPECT_EQ(other.line(), "alive");
   EXPECT_EQ(script_.handled(), 1) << "what was paused is not executed for a client that is gone";
@@ -285,7 +325,7 @@ TEST_F(SessionTest, AClientThatGoesAwayMayHaveRepliesPending) {
 TEST_F(SessionTest, AnOverlongLineIsRefusedOnceAndTheErrorArrives) {
   for (std::size_t size : {101u, 5000u, 3000000u}) {
     for (const char* end : {"\n", "", "\necho never\n"}) {
-      SocketClient client = connect();
+      Client client = connect();
       client.send("later 1\necho 2\n" + std::string(size, 'y') + end);
       ASSERT_TRUE(script_.wait_for_waiting(1));
       script_.release(1);
@@ -295,35 +335,57 @@ TEST_F(SessionTest, AnOverlongLineIsRefusedOnceAndTheErrorArrives) {
 }
 
 TEST_F(SessionTest, ALineOfTheLimitPasses) {
-  SocketClient client = connect();
-  std::string text(95, 'y');
+  Client client = connect();
+  std::string text(94, 'y');
   client.send("echo " + text + "\r\n");
   EXPECT_EQ(client.line(), text);
 }
 
 TEST_F(SessionTest, HttpIsAnsweredAndNothingOfItExecuted) {
-  SocketClient client = connect();
-  client.send("POST /x HTTP/1.1\r\nHost: a\r\n\r\necho 1\necho 2\n");
-  client.half_close();
-  std::string answer = client.rest();
-  EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 Bad Request\r\n")) << answer;
+  for (const char* line : {"POST /x HTTP/1.1", "post /x HTTP/1.1", "M-SEARCH * HTTP/1.1", "VERSION-CONTROL /x http/1.1",
+                           " GET / HTTP/1.0", "a b\tHTTP/3"}) {
+    Client client = connect();
+    client.SocketClient::send(std::string(line) + "\r\nHost: a\r\n\r\necho 1\necho 2\n");
+    std::string answer = client.rest();
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 Bad Request\r\n")) << line << ": " << answer;
+    EXPECT_EQ(answer.find("HTTP/1.1", 1), std::string::npos) << line;
+  }
   EXPECT_EQ(script_.handled(), 0);
 }
 
+TEST_F(SessionTest, AFirstLineThatIsNoRequestIsAnsweredAndTheConnectionEnds) {
+  for (const char* line : {"hello", "[1]", "GET /", "\xef\xbb\xbf{", "* OK IMAP4", "\"{\"", "\v{"}) {
+    Client client = connect();
+    client.SocketClient::send(std::string(line) + "\necho 1\n{echo 2\n");
+    EXPECT_EQ(client.rest(), "?" + std::string(line) + "\r\n");
+  }
+}
+
+TEST_F(SessionTest, BlankLinesBeforeTheFirstOneAreAnsweredAndPromiseNothing) {
+  Client other = connect();
+  other.SocketClient::send("\r\n \t \nPOST / HTTP/1.1\r\n\r\necho 1\n");
+  const std::string answer = other.rest();
+  EXPECT_TRUE(answer.starts_with("?\r\n? \t \r\nHTTP/1.1 400 Bad Request\r\n")) << answer;
+  EXPECT_FALSE(answer.ends_with("1\r\n"));
+  Client client = connect();
+  client.SocketClient::send("\n  \n  {echo 1\necho 2\n");
+  for (const char* reply : {"?", "?  ", "?  {echo 1", "2"}) EXPECT_EQ(client.line(), reply);
+}
+
 TEST_F(SessionTest, OnlyTheFirstLineCanBeHttp) {
-  SocketClient client = connect();
+  Client client = connect();
   client.send("echo 1\nGET / HTTP/1.1\n");
   EXPECT_EQ(client.line(), "1");
   EXPECT_EQ(client.line(), "?GET / HTTP/1.1");
 }
 
 TEST_F(SessionTest, ASlowReaderIsPausedAndGetsEverythingInTheEnd) {
-  SocketClient client = connect(4096);
+  Client client = connect(4096);
   std::string requests;
   constexpr int kCount = 400;
   for (int i = 0; i < kCount; ++i) requests += "big 100000\n";
   client.send(requests + "echo end\n");
-  SocketClient other = connect();
+  Client other = connect();
   other.send("echo fast\n");
   EXPECT_EQ(other.line(), "fast");
   for (int i = 0; i < kCount; ++i) ASSERT_EQ(client.line().size(), 100000u);
@@ -332,7 +394,7 @@ TEST_F(SessionTest, ASlowReaderIsPausedAndGetsEverythingInTheEnd) {
 
 TEST_F(SessionTest, AClientThatNeverReadsIsDropped) {
   options_.write_timeout = 100ms;
-  SocketClient client = connect(4096);
+  Client client = connect(4096);
   client.send("echo 1\n");
   EXPECT_EQ(client.line(), "1");
   std::string requests;
@@ -344,8 +406,8 @@ TEST_F(SessionTest, AClientThatNeverReadsIsDropped) {
 
 TEST_F(SessionTest, SilentClientsAreClosed) {
   options_.session.read_timeout = 50ms;
-  SocketClient silent = connect();
-  SocketClient partial = connect();
+  Client silent = connect();
+  Client partial = connect();
   partial.send("echo unfini");
   EXPECT_EQ(silent.rest(), "");
   EXPECT_EQ(partial.rest(), "");
@@ -354,7 +416,7 @@ TEST_F(SessionTest, SilentClientsAreClosed) {
 
 TEST_F(SessionTest, AClientThatWaitsForItsReplyIsNotSilent) {
   options_.session.read_timeout = 50ms;
-  SocketClient client = connect();
+  Client client = connect();
   client.send("later 1\n");
   ASSERT_TRUE(script_.wait_for_waiting(1));
   EXPECT_FALSE(client.readable(200));
@@ -365,7 +427,7 @@ TEST_F(SessionTest, AClientThatWaitsForItsReplyIsNotSilent) {
 
 TEST_F(SessionTest, WithoutReadTimeoutSilenceIsAllowed) {
   options_.session.read_timeout = 0ms;
-  SocketClient client = connect();
+  Client client = connect();
   client.send("echo 1\n");
   EXPECT_EQ(client.line(), "1");
   EXPECT_FALSE(client.readable(100));
@@ -373,7 +435,7 @@ TEST_F(SessionTest, WithoutReadTimeoutSilenceIsAllowed) {
 
 TEST_F(SessionTest, ATricklingLineEndsSomeDay) {
   options_.session.read_timeout = 100ms;
-  SocketClient client = connect();
+  Client client = connect();
   int sent = 0;
   while (sent < 95 && client.send("x") && !client.readable(25)) ++sent;
   EXPECT_EQ(client.rest(), "") << "closed although it never was silent";
@@ -381,8 +443,8 @@ TEST_F(SessionTest, ATricklingLineEndsSomeDay) {
 }
 
 TEST_F(SessionTest, AHandlerThatThrowsCostsOneConnection) {
-  SocketClient broken = connect();
-  SocketClient other = connect();
+  Client broken = connect();
+  Client other = connect();
   other.send("echo 1\n");
   EXPECT_EQ(other.line(), "1");
   broken.send("throw\n");
@@ -391,8 +453,64 @@ TEST_F(SessionTest, AHandlerThatThrowsCostsOneConnection) {
   EXPECT_EQ(other.line(), "2");
 }
 
+TEST_F(SessionTest, AReplyThatCannotBeWrittenCostsOneConnection) {
+  Client broken = connect();
+  Client other = connect();
+  broken.send("later 1\nlater lost\nlater 3\n");
+  ASSERT_TRUE(script_.wait_for_waiting(3));
+  other.send("later 4\n");
+  ASSERT_TRUE(script_.wait_for_waiting(4));
+  script_.release(4);
+  EXPECT_EQ(other.line(), "4");
+  EXPECT_EQ(broken.rest().find("3"), std::string::npos) << "nothing comes in the place of another reply";
+  other.send("echo 5\n");
+  EXPECT_EQ(other.line(), "5");
+}
+
+TEST_F(SessionTest, ARoundThatFailsIsTriedAgain) {
+  Client client = connect();
+  client.send("echo 1\n");
+  EXPECT_EQ(client.line(), "1");
+  script_.let_next_flush_throw();
+  client.send("later 2\n");
+  ASSERT_TRUE(script_.wait_for_waiting(1));
+  script_.release(1);
+  EXPECT_EQ(client.line(), "2");
+  EXPECT_TRUE(drain());
+}
+
+TEST_F(SessionTest, WithoutMemoryForAConnectionOthersComeLater) {
+  next_hand_over_throws_ = true;
+  Client refused = connect();
+  EXPECT_EQ(refused.rest(), "");
+  Client client = connect();
+  client.send("echo 1\n");
+  EXPECT_EQ(client.line(), "1");
+  EXPECT_EQ(open_.load(), 1);
+}
+
+TEST_F(SessionTest, DrainAnswersWhatAPausedConnectionHasNotReadYet) {
+  Client client = connect();
+  std::string requests = "later 1\nread 2\n";
+  std::string replies = "1\r\n2\r\n";
+  const std::string filler(90, 'x');
+  constexpr int kCount = 3000;
+  for (int i = 0; i < kCount; ++i) {
+    requests += "echo " + filler + "\n";
+    replies += filler + "\r\n";
+  }
+  std::thread sender([&] { client.send(requests + "echo part"); });
+  ASSERT_TRUE(script_.wait_for_waiting(1));
+  sender.join();  // the kernel has it all
+  acceptor_->stop();
+  io_->drain();
+  script_.release(1);
+  EXPECT_TRUE(client.rest() == replies);
+  EXPECT_EQ(script_.handled(), kCount + 1);
+}
+
 TEST_F(SessionTest, DrainClosesIdleClientsAtOnce) {
-  SocketClient client = connect();
+  Client client = connect();
   client.send("echo 1\n");
   EXPECT_EQ(client.line(), "1");
   EXPECT_TRUE(drain());
@@ -400,7 +518,7 @@ TEST_F(SessionTest, DrainClosesIdleClientsAtOnce) {
 }
 
 TEST_F(SessionTest, DrainAnswersWhatHasArrivedAndExecutesNoPartialLine) {
-  SocketClient client = connect();
+  Client client = connect();
   client.send("later 1\nread 2\necho 3\necho part");
   ASSERT_TRUE(script_.wait_for_waiting(1));
   acceptor_->stop();
@@ -413,7 +531,7 @@ TEST_F(SessionTest, DrainAnswersWhatHasArrivedAndExecutesNoPartialLine) {
 }
 
 TEST_F(SessionTest, DrainExecutesNoPartialLineOfAClientThatHasClosed) {
-  SocketClient client = connect();
+  Client client = connect();
   client.send("later 1\necho part");
   client.half_close();
   ASSERT_TRUE(script_.wait_for_waiting(1));
@@ -423,7 +541,7 @@ TEST_F(SessionTest, DrainExecutesNoPartialLineOfAClientThatHasClosed) {
 }
 
 TEST_F(SessionTest, CloseAllEndsADrainThatDoesNot) {
-  SocketClient client = connect();
+  Client client = connect();
   client.send("later 1\n");
   ASSERT_TRUE(script_.wait_for_waiting(1));
   EXPECT_FALSE(drain(20ms));
@@ -435,19 +553,19 @@ TEST_F(SessionTest, CloseAllEndsADrainThatDoesNot) {
 
 TEST_F(SessionTest, BeyondTheLimitOfConnectionsAClientIsToldWhy) {
   max_connections_ = 2;
-  SocketClient one = connect();
-  SocketClient two = connect();
+  Client one = connect();
+  Client two = connect();
   one.send("echo 1\n");
   two.send("echo 2\n");
   EXPECT_EQ(one.line() + two.line(), "12");
-  SocketClient three = connect();
+  Client three = connect();
   three.send("echo 3\n");
   EXPECT_EQ(three.rest(), R"({"protocol_version":2,"success":false,"response":"Too many connections, the limit is 2",)"
                           R"("error_code":"internal_error"})"
                           "\r\n");
   one.close();
   for (std::string reply; reply != "4";) {  // the place becomes free a little after the close
-    SocketClient four = connect();
+    Client four = connect();
     four.send("echo 4\n");
     reply = four.line();
     ASSERT_FALSE(reply.starts_with("<timeout>"));

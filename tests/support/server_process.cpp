@@ -67,6 +67,11 @@ ServerProcess::~ServerProcess() {
 
 void ServerProcess::signal(int number) { ::kill(pid_, number); }
 
+void ServerProcess::limit_descriptors(rlim_t count) {
+  const rlimit limit{count, count};
+  EXPECT_EQ(::prlimit(pid_, RLIMIT_NOFILE, &limit, nullptr), 0);
+}
+
 bool ServerProcess::wait_for(const std::string& text) {
   while (output().find(text) == std::string::npos) {
     if (!read_some()) return false;

@@ -24,6 +24,7 @@ class ServerProcess {
   ServerProcess& operator=(const ServerProcess&) = delete;
 
   void signal(int number);
+  void limit_descriptors(rlim_t count);
   // Reads output until it holds `text`; false if it ends before.
   bool wait_for(const std::string& text);
   // Reads the rest; the exit code, or minus the signal that ended it.

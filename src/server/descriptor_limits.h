@@ -1,0 +1,34 @@
+// Who may use the descriptors of the process. Connections take what is left when everything else has what it needs, so
+// that a crowd of clients never keeps the log, a snapshot or a worker from opening a file.
+#pragma once
+
+#include <cstddef>
+
+namespace karma {
+class EventLog;
+}
+
+namespace karma::server {
+
+// For files: the log (its active file, the next one, an index), a snapshot that is written, one that is read or
+// verified, pages of the log for replicas, and what the C library opens for a moment.
+inline constexpr std::size_t kFileDescriptors = 32;
+// For what the server opens before it accepts: standard streams, lock, log, listeners, two for each I/O thread.
+inline constexpr std::size_t kServerDescriptors = 96;
+// Refused clients that are still being told why, at a time.
+inline constexpr std::size_t kMaxRefused = 256;
+
+struct ConnectionLimits {
+  int connections = 1;
+  std::size_t refused = 1;
+};
+
+// `limit`: of the process; `in_use`: when it begins to accept; `wanted`: connections. At least one of each.
+ConnectionLimits share_descriptors(std::size_t limit, std::size_t in_use, int wanted);
+
+// Raises the limit to what so many connections need, as far as the system allows. Before anything else is opened.
+void raise_descriptor_limit(int connections);
+// What there is now. Says in the log if that is less than wanted.
+ConnectionLimits connection_limits(int wanted, EventLog& log);
+
+}  // namespace karma::server
