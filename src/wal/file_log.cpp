@@ -247,6 +247,13 @@ Status FileLog::close_active() {
   return {};
 }
 
+std::vector<FileInfo> FileLog::files() const {
+  const std::lock_guard lock(files_mutex_);
+  std::vector<FileInfo> files = segments_;
+  if (active_.first != Lsn{}) files.push_back(active_);
+  return files;
+}
+
 // With the lock of trim(), so that no index outlives its segment. The writer, where others could do it, does not wait
 // for that: then there is no index.
 void FileLog::write_index(const Index& index, bool may_wait) {

@@ -33,6 +33,7 @@ class FileLog final : public Log {
   bool stopped() const override { return stopped_.load(std::memory_order_acquire); }
   Status rotate() override;
   Status trim(Lsn lsn) override;
+  std::vector<FileInfo> files() const override;
   Lsn last() const override { return Lsn{last_.load(std::memory_order_acquire)}; }
   std::uint64_t bytes() const override { return bytes_.load(std::memory_order_relaxed); }
   std::uint64_t sync_count() const override { return sync_count_.load(std::memory_order_relaxed); }

@@ -67,6 +67,8 @@ struct Scan {
 using Visit = std::function<Status(Lsn, std::string_view entry)>;
 
 struct ScanOptions {
+  // Log::files() of a log that is being written: these are read, and no byte beyond what they say.
+  const std::vector<FileInfo>* files = nullptr;
   // Go on behind damage, skipping lines that cannot be read (`karma check`, --recover). Without it the scan stops
   // there.
   bool beyond_damage = false;
@@ -77,7 +79,8 @@ struct ScanOptions {
   std::function<std::string(std::string_view entry)> why_unknown{};
 };
 
-// Reads the whole log and changes nothing. An Error means that a file could not be read, or comes from `visit`.
+// Reads the whole log and changes nothing. Of a log that is being written, `options.files` must be told. An Error means
+// that a file could not be read, or comes from `visit`.
 Result<Scan> scan(FileSystem& files, const std::string& directory, const Visit& visit, const ScanOptions& options = {});
 
 // One batch of the log, as the writer appends it. Used by one thread (the writer's), but for the functions said to be
@@ -102,6 +105,10 @@ class Log {
   // Removes whole segments (index first) that hold nothing above `lsn`, after noting `lsn` (at most last()) in
   // karma.wal.lsn. Thread-safe.
   virtual Status trim(Lsn lsn) = 0;
+
+  // The files that hold entries, in log order, each up to its last durable entry: scan() may read these while the log
+  // goes on, as only trim() takes any away. Thread-safe.
+  virtual std::vector<FileInfo> files() const = 0;
 
   virtual Lsn last() const = 0;                   // thread-safe
   virtual std::uint64_t bytes() const = 0;        // all files; thread-safe

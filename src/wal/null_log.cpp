@@ -13,6 +13,7 @@ class NullLog final : public Log {
   bool stopped() const override { return false; }
   Status rotate() override { return {}; }
   Status trim(Lsn) override { return {}; }
+  std::vector<FileInfo> files() const override { return {}; }
   Lsn last() const override { return last_; }
   std::uint64_t bytes() const override { return 0; }
   std::uint64_t sync_count() const override { return 0; }

@@ -36,13 +36,9 @@ class LogScanner {
       : files_(files), directory_(directory), visit_(visit), options_(options) {}
 
   Result<Scan> run() {
-    Result<std::vector<std::string>> names = log_files();
-    if (!names) return names.error();
     if (Status read = read_lsn_file(); !read) return read.error();
-    for (const std::string& name : *names) {
-      if (Status scanned = scan_file(name); !scanned) return scanned.error();
-      if (stopped()) break;
-    }
+    if (Status scanned = options_.files != nullptr ? scan_told_files() : scan_listed_files(); !scanned)
+      return scanned.error();
     report_progress(true);
     return std::move(scan_);
   }
@@ -56,6 +52,32 @@ class LogScanner {
     std::uint64_t size;
     bool active() const { return !named.has_value(); }
   };
+
+  Status scan_listed_files() {
+    Result<std::vector<std::string>> names = log_files();
+    if (!names) return names.error();
+    for (const std::string& name : *names) {
+      if (Status scanned = scan_file(name, std::nullopt); !scanned) return scanned;
+      if (stopped()) break;
+    }
+    return {};
+  }
+
+  Status scan_told_files() {
+    for (const FileInfo& file : *options_.files) {
+      if (Status scanned = scan_file(file.name, file); !scanned) return scanned;
+      if (stopped()) break;
+    }
+    return {};
+  }
+
+  // The active file may have become a segment since it was looked up; after that its name is another file's.
+  Result<std::unique_ptr<File>> open_file(const std::string& name, const std::optional<FileInfo>& told) {
+    Result<std::unique_ptr<File>> file = files_.open(join_path(directory_, name), FileSystem::Open::read);
+    if (!told || name != kActiveName) return file;
+    const std::string closed = join_path(directory_, segment_name(told->first));
+    return files_.exists(closed) ? files_.open(closed, FileSystem::Open::read) : std::move(file);
+  }
 
   // In log order; notes the sum of their sizes.
   Result<std::vector<std::string>> log_files() {
@@ -92,15 +114,18 @@ class LogScanner {
     return {};
   }
 
-  Status scan_file(const std::string& name) {
-    const Result<std::unique_ptr<File>> file = files_.open(join_path(directory_, name), FileSystem::Open::read);
+  Status scan_file(const std::string& name, const std::optional<FileInfo>& told) {
+    const Result<std::unique_ptr<File>> file = open_file(name, told);
     if (!file) return file.error();
     const Result<std::uint64_t> size = (*file)->size();
     if (!size) return size.error();
     scan_.files.push_back({name, {}, {}, 0});
-    Current current{**file, scan_.files.back(), segment_lsn(name), *size};
+    Current current{**file, scan_.files.back(), segment_lsn(name), told ? std::min(*size, told->bytes) : *size};
     const Result<bool> whole = scan_lines(current);
     if (!whole) return whole.error();
+    if (*whole && told && current.info.bytes != told->bytes) {
+      damaged(current, current.info.bytes, "it has " + std::to_string(told->bytes) + " bytes of entries no more");
+    }
     if (*whole && current.named && current.info.first == Lsn{} && !skipped_) {
       damaged(current, 0, "a segment without an entry");
     }
