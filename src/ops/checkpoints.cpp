@@ -5,6 +5,7 @@
 
 #include "core/arena.h"
 #include "core/buffer.h"
+#include "core/crc32c.h"
 #include "core/json_reader.h"
 #include "core/json_text.h"
 #include "io/path.h"
@@ -45,6 +46,19 @@ bool read_checkpoint(const Value& element, Checkpoint& checkpoint) {
   return fits && has_source && !checkpoint.source.empty();
 }
 
+constexpr std::string_view kChecksumField = R"(,"crc32c":)";
+
+std::string checksum_end(std::string_view before) {
+  return std::string(kChecksumField) + std::to_string(crc32c(before)) + "}\n";
+}
+
+// Of our own files the checksum is right; those of Karma 1.0 have one field and no checksum.
+bool is_as_written(std::string_view text, std::size_t field_count) {
+  const std::size_t at = text.rfind(kChecksumField);
+  if (at != std::string_view::npos && text.substr(at) == checksum_end(text.substr(0, at))) return true;
+  return field_count == 1;
+}
+
 }  // namespace
 
 Status Checkpoints::load() {
@@ -55,8 +69,10 @@ Status Checkpoints::load() {
   Map checkpoints;
   bool found = false;
   bool fits = true;
+  std::size_t field_count = 0;
   json::Reader reader(*text);
   const bool read = reader.read_object([&](const Value& name, const Value& value) {
+    ++field_count;
     if (name.text != "checkpoints") return;
     found = value.type == Type::array;
     json::Reader elements(value.text);
@@ -67,9 +83,11 @@ Status Checkpoints::load() {
       return fits;
     });
   });
-  if (!read || !reader.at_end() || !found || !fits)
-    return internal_error(std::string(kCheckpointsName) +
-                          " is damaged: restore it from a backup, or move it away to begin without checkpoints");
+  if (!read || !reader.at_end() || !found || !fits || !is_as_written(*text, field_count)) {
+    const std::string name(kCheckpointsName);
+    return internal_error(name +
+                          " is damaged: restore it from a backup, or begin without checkpoints with --recover=" + name);
+  }
   std::lock_guard lock(mutex_);
   checkpoints_ = std::move(checkpoints);
   return {};
@@ -110,7 +128,8 @@ Status Checkpoints::save(const Map& checkpoints) {
     json::append_number(out, static_cast<std::uint64_t>(std::max<std::int64_t>(checkpoint.updated_at, 0)));
     out.append('}');
   }
-  out.append("]}\n");
+  out.append(']');
+  out.append(checksum_end(out.view()));
   return replace_file(files_, directory_, std::string(kCheckpointsName), out.view());
 }
 

@@ -1,9 +1,10 @@
 // How far the sources of a producer have been taken in, as producers tell: recovery.json of Karma 1.0,
 //
-//   {"checkpoints":[{"source":…,"offset":…,"event_id":…,"updated_at_unix":n},…]}
+//   {"checkpoints":[{"source":…,"offset":…,"event_id":…,"updated_at_unix":n},…],"crc32c":C}
 //
-// sorted by source, offset and event_id left out where there are none. Beside the log: a checkpoint is durable when it
-// is answered, belongs to this node alone and is in no snapshot.
+// sorted by source, offset and event_id left out where there are none. C is the CRC-32C of all bytes before
+// `,"crc32c":`. Karma 1.0 passes over it and writes none: a file with checkpoints alone is one of its own. Beside the
+// log: a checkpoint is durable when it is answered, belongs to this node alone and is in no snapshot.
 #pragma once
 
 #include <cstdint>

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/crc32c.h"
 #include "support/crashable_file_system.h"
 
 namespace karma::ops {
@@ -33,9 +34,37 @@ TEST_F(CheckpointsTest, AreThereAfterACrashOnceTheyAreAnswered) {
   EXPECT_EQ(restored.last_updated_at(), 7);
   EXPECT_EQ(restored.list("b\"").size(), 1u);
   EXPECT_TRUE(restored.list("c").empty());
-  EXPECT_EQ(disk->content("data/recovery.json"),
-            "{\"checkpoints\":[{\"source\":\"a\",\"event_id\":\"e\",\"updated_at_unix\":7},"
-            "{\"source\":\"b\\\"\",\"offset\":\"2\",\"updated_at_unix\":6}]}\n");
+  const std::string before =
+      "{\"checkpoints\":[{\"source\":\"a\",\"event_id\":\"e\",\"updated_at_unix\":7},"
+      "{\"source\":\"b\\\"\",\"offset\":\"2\",\"updated_at_unix\":6}]";
+  EXPECT_EQ(disk->content("data/recovery.json"), before + ",\"crc32c\":" + std::to_string(crc32c(before)) + "}\n");
+}
+
+TEST_F(CheckpointsTest, EveryFlippedBitIsNoticed) {
+  {
+    Checkpoints checkpoints(files, "data");
+    ASSERT_TRUE(checkpoints.put({.source = "ch", .offset = "1000", .event_id = "b42", .updated_at = 1795332858}).ok());
+  }
+  const std::string good = *files.content("data/recovery.json");
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ (1 << bit));
+      files.edit("data/recovery.json", bad);
+      EXPECT_FALSE(Checkpoints(files, "data").load().ok()) << bad;
+    }
+  }
+  for (std::size_t length = 0; length < good.size(); ++length) {
+    files.edit("data/recovery.json", good.substr(0, length));
+    EXPECT_FALSE(Checkpoints(files, "data").load().ok()) << length;
+  }
+}
+
+TEST_F(CheckpointsTest, TheFileOfKarma1HasNoChecksum) {
+  files.edit("data/recovery.json", "{\"checkpoints\":[{\"source\":\"a\",\"offset\":\"1\",\"updated_at_unix\":5}]}\n");
+  Checkpoints checkpoints(files, "data");
+  ASSERT_TRUE(checkpoints.load().ok());
+  EXPECT_EQ(checkpoints.list("a")[0].offset, "1");
 }
 
 TEST_F(CheckpointsTest, AFailedWriteChangesNothing) {
