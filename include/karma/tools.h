@@ -16,6 +16,12 @@ namespace karma {
 int check_directory(const std::string& directory, std::ostream& out, std::ostream& err,
                     FileSystem& files = posix_file_system());
 
+// What a start does to the files, without starting: cuts an unfinished tail of the log, finishes its last line, gives
+// committed snapshot files their names and removes temporary files. Nothing else, and nothing at all where a start
+// would refuse. Then as check_directory().
+int repair_directory(const std::string& directory, std::ostream& out, std::ostream& err,
+                     FileSystem& files = posix_file_system());
+
 // Prints what a start would restore as JSON lines, series by name, keys and buckets ascending:
 //   {"series":"links","key":42,"bucket":20260505,"value":10}
 // and {"series":"links"} for a series without points. Returns the exit code, as above.

@@ -312,21 +312,31 @@ void IngestChunk::apply_items(store::Store& store, IngestMode mode) const {
 
 Replayed IngestChunk::replay(store::Store& store, const Coverage& coverage, Outcome& outcome) const {
   const bool has_items = coverage.series(series.text);
+  const IngestStreams& streams = store.registry().streams();
   if (!coverage.registry()) {
-    const ActiveStream* stream = store.registry().streams().active(stream_id);
+    const ActiveStream* stream = streams.active(stream_id);
     const bool staged = stream != nullptr && stream->identity->mode == IngestMode::replace_series;
     apply_next(store, has_items && !staged ? Part::stream_only : Part::all, outcome);
     return Replayed::applied;
   }
+  const bool repeated = !coverage.first_time(stream_id, number);
   if (has_items) return Replayed::covered;
   // The series is older than the registry: what its stream was is known only if it is remembered.
-  const std::optional<IngestMode> mode = known_mode(store.registry().streams(), stream_id);
-  if (!mode) {
-    outcome.fail(not_rebuilt(series.text, stream_id));
+  const std::optional<IngestMode> mode = known_mode(streams, stream_id);
+  if (mode && *mode == IngestMode::replace_series) return Replayed::covered;
+  const ChunkCheck check = streams.check_chunk(stream_id, series.text, number, fingerprint);
+  const bool held = check == ChunkCheck::skip || check == ChunkCheck::skip_committed;
+  if (mode && held && repeated) return Replayed::covered;
+  // Karma 1.0 logged before it refused, and what overflows now overflowed then.
+  const store::Series* changed = store.find(series.text);
+  if (mode && refuse_zero(*mode, items, outcome)) return Replayed::applied;
+  if (mode && changed != nullptr && refuse_overflow(find_overflow(*mode, *changed, items), outcome))
     return Replayed::applied;
+  if (!mode || !held) {
+    outcome.fail(not_rebuilt(series.text, stream_id));
+  } else {
+    apply_items(store, *mode);
   }
-  if (*mode == IngestMode::replace_series) return Replayed::covered;
-  apply_items(store, *mode);
   return Replayed::applied;
 }
 

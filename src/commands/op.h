@@ -82,6 +82,8 @@ class Coverage {
   virtual ~Coverage() = default;
   virtual bool registry() const = 0;  // keys and streams
   virtual bool series(std::string_view name) const = 0;
+  // Whether the chunk of a stream was not asked about before. A log of Karma 1.0 holds repeats of chunks.
+  virtual bool first_time(std::string_view stream_id, std::uint64_t chunk) const = 0;
 };
 
 enum class Replayed : std::uint8_t { covered, applied };

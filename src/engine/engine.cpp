@@ -75,7 +75,11 @@ Status Engine::start() {
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
   if (Status status = remove_temp_files(files_, directory_); !status) return status;
-  if (Status status = checkpoints_.load(); !status) return status;
+  if (Status status = checkpoints_.load(); !status) {
+    const std::string name(ops::kCheckpointsName);
+    if (std::find(config_.recover.begin(), config_.recover.end(), name) == config_.recover.end()) return status;
+    log_.warn("restore.warning", name + " is damaged; given up: there are no checkpoints");
+  }
   store_.registry().set_limits(registry_limits(config_));
   snapshots_ = std::make_unique<snapshot::Manager>(
       files_, directory_, clock_,
@@ -85,14 +89,16 @@ Status Engine::start() {
   RecoveryOptions options;
   options.now = clock_.unix_seconds();
   options.give_up.insert(config_.recover.begin(), config_.recover.end());
+  options.restore = config_.restore;
   options.on_event = event_sink();
   options.on_warning = [this](const std::string& event, const std::string& message) { log_.warn(event, message); };
   // With --restore=false the data is still looked at, for the LSNs, but into a store that is thrown away.
   store::Store unread(random_seed());
   Result<Recovered> recovered = recover(files_, directory_, *snapshots_, config_.restore ? store_ : unread, options);
   if (!recovered) return recovered.error();
-  unread_data_ = !config_.restore && (unread.series_count() != 0 || recovered->log.entry_count != 0);
-  if (unread_data_) log_.warn("restore.skipped", "the data in the directory is neither loaded nor touched");
+  unread_data_ = recovered->decision == Decision::start_empty && recovered->holds_data;
+  if (unread_data_)
+    log_.warn("restore.skipped", "the data in the directory is neither loaded nor touched, and no snapshots are taken");
   replay_refused_ = recovered->refused;
   if (recovered->applied + recovered->covered + recovered->refused != 0)
     log_.info("wal.replay", "applied=" + std::to_string(recovered->applied) +
@@ -103,7 +109,8 @@ Status Engine::start() {
     // What a crash left of a snapshot is put right; where that fails, the next snapshot does it.
     if (Status settled = snapshots_->settle(); !settled) log_.warn("restore.warning", settled.error().message);
   }
-  if (recovered->needs_snapshot && config_.restore) {
+  const bool begin_anew = recovered->decision == Decision::go_on_anew;
+  if (begin_anew) {
     log_.warn("restore.snapshot", "the log cannot be continued as it is: writing snapshots of everything instead");
     if (Status status = snapshots_->create_all(freeze_store(store_, recovered->last)); !status) return status;
   }
@@ -117,12 +124,12 @@ Status Engine::start() {
                                     },
                                 .entries_indexed_at_once = kEntriesIndexedAtOnce,
                                 .accept_damage = !recovered->log.damage.empty(),
-                                .discard_entries = recovered->needs_snapshot && config_.restore};
+                                .discard_entries = begin_anew};
     Result<std::unique_ptr<wal::Log>> opened =
         wal::open_log(files_, directory_, recovered->log, recovered->last, std::move(log_options));
     if (!opened) return opened.error();
     wal_ = std::move(*opened);
-    if (!recovered->needs_snapshot || !config_.restore) outcomes_ = std::move(recovered->outcomes);
+    if (!begin_anew) outcomes_ = std::move(recovered->outcomes);
   } else {
     wal_ = wal::null_log(recovered->last);
   }

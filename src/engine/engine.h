@@ -106,6 +106,7 @@ class Engine final : public commands::Services, private wal::Machine {
   void run_job(Job& job, store::StoreLock::Reader& reader);
   Result<snapshot::Frozen> freeze();
   void count_snapshots();
+  Result<std::vector<std::string>> snapshot_names() const;
   std::function<void(const std::string&, const std::string&)> event_sink();
 
   const Config config_;

@@ -78,7 +78,9 @@ void remember_entry(store::Store& store, const Entry& entry, const snapshot::Kno
 // Entries up to a series' snapshot are in it already, and likewise for the registry.
 class EntryCoverage final : public commands::Coverage {
  public:
-  EntryCoverage(const snapshot::Restored& snapshots, Lsn lsn) : snapshots_(snapshots), lsn_(lsn) {}
+  using Chunks = std::set<std::pair<std::string, std::uint64_t>>;
+  EntryCoverage(const snapshot::Restored& snapshots, Lsn lsn, Chunks& seen)
+      : snapshots_(snapshots), lsn_(lsn), seen_(seen) {}
 
   bool registry() const override { return !snapshots_.log_restarted && lsn_ <= snapshots_.registry_lsn; }
   bool series(std::string_view name) const override {
@@ -86,10 +88,14 @@ class EntryCoverage final : public commands::Coverage {
     const auto found = snapshots_.series_lsn.find(name);
     return lsn_ <= (found != snapshots_.series_lsn.end() ? found->second : snapshots_.set_lsn);
   }
+  bool first_time(std::string_view stream_id, std::uint64_t chunk) const override {
+    return !snapshots_.replaced || seen_.emplace(stream_id, chunk).second;
+  }
 
  private:
   const snapshot::Restored& snapshots_;
   const Lsn lsn_;
+  Chunks& seen_;
 };
 
 commands::Replayed replay(store::Store& store, const Entry& entry, const commands::Coverage& coverage,
@@ -113,56 +119,6 @@ commands::Replayed replay(store::Store& store, const Entry& entry, const command
   return commands::Replayed::applied;
 }
 
-class Replay {
- public:
-  Replay(store::Store& store, Recovered& recovered, const RecoveryOptions& options)
-      : store_(store), recovered_(recovered), options_(options) {}
-
-  Status operator()(Lsn lsn, std::string_view text) {
-    arena_.reset();
-    Entry entry = decode_entry(text, store_, options_.now, fields_, arena_);
-    if (entry.op != nullptr) {
-      commands::Outcome outcome;
-      outcome.arena = &arena_;
-      const EntryCoverage coverage(recovered_.snapshots, lsn);
-      const snapshot::KnownOutcome* known = known_outcome(lsn);
-      if (replay(store_, entry, coverage, known, outcome) == commands::Replayed::covered) {
-        ++recovered_.covered;
-        return {};
-      }
-      if (!coverage.registry()) note_outcome(recovered_.outcomes, *entry.op, entry.keyed != nullptr, lsn, outcome);
-      store_.settle_all();  // nobody waits, and what follows goes faster
-      (void)store_.take_graveyard();
-      if (outcome.failed) entry.refusal = outcome.message;
-      if (outcome.failed && outcome.code == ErrorCode::internal_error)
-        return internal_error("Entry " + std::to_string(lsn.value) + " of the log cannot be applied: " + entry.refusal);
-    }
-    if (entry.refusal.empty()) {
-      ++recovered_.applied;
-    } else if (++recovered_.refused <= kWarnings) {
-      options_.on_warning("wal.entry_without_effect", "lsn=" + std::to_string(lsn.value) + " reason=" + entry.refusal);
-    }
-    return {};
-  }
-
- private:
-  static constexpr std::uint64_t kWarnings = 100;  // the rest is only counted
-
-  const snapshot::KnownOutcome* known_outcome(Lsn lsn) {
-    const std::vector<snapshot::KnownOutcome>& known = recovered_.snapshots.outcomes;
-    while (next_known_ < known.size() && known[next_known_].lsn < lsn) ++next_known_;
-    const bool found = next_known_ < known.size() && known[next_known_].lsn == lsn;
-    return found && !recovered_.snapshots.log_restarted ? &known[next_known_] : nullptr;
-  }
-
-  store::Store& store_;
-  Recovered& recovered_;
-  const RecoveryOptions& options_;
-  std::size_t next_known_ = 0;
-  Fields fields_;
-  Arena arena_;
-};
-
 std::string advice(const std::string& file) {
   return "Karma does not guess: restore the file from a backup or a replica, or give up what is damaged with "
          "--recover=" +
@@ -176,6 +132,68 @@ std::string advice(const wal::Damage& damage) {
              : advice(damage.file);
 }
 
+class Replay {
+ public:
+  Replay(store::Store& store, Recovered& recovered, const RecoveryOptions& options)
+      : store_(store), recovered_(recovered), options_(options) {}
+
+  Status operator()(Lsn lsn, std::string_view text) {
+    arena_.reset();
+    Entry entry = decode_entry(text, store_, options_.now, fields_, arena_);
+    if (entry.op != nullptr) {
+      commands::Outcome outcome;
+      outcome.arena = &arena_;
+      const EntryCoverage coverage(recovered_.snapshots, lsn, seen_chunks_);
+      const snapshot::KnownOutcome* known = known_outcome(lsn);
+      if (replay(store_, entry, coverage, known, outcome) == commands::Replayed::covered) {
+        ++recovered_.covered;
+        return {};
+      }
+      if (!coverage.registry()) note_outcome(recovered_.outcomes, *entry.op, entry.keyed != nullptr, lsn, outcome);
+      store_.settle_all();  // nobody waits, and what follows goes faster
+      (void)store_.take_graveyard();
+      if (outcome.failed) entry.refusal = outcome.message;
+      if (outcome.failed && outcome.code == ErrorCode::internal_error) {
+        // Only an older snapshot in place of a damaged one can lead here: that one is what may be given up.
+        const std::string file = replaced_file(entry.op->series(entry.command));
+        if (!options_.give_up.contains(file))
+          return internal_error(file + " is damaged, and the log cannot replace it: entry " +
+                                std::to_string(lsn.value) + ": " + entry.refusal + ". " + advice(file));
+      }
+    }
+    if (entry.refusal.empty()) {
+      ++recovered_.applied;
+    } else if (++recovered_.refused <= kWarnings) {
+      options_.on_warning("wal.entry_without_effect", "lsn=" + std::to_string(lsn.value) + " reason=" + entry.refusal);
+    }
+    return {};
+  }
+
+ private:
+  static constexpr std::uint64_t kWarnings = 100;  // the rest is only counted
+
+  std::string replaced_file(std::string_view series) const {
+    const auto& files = recovered_.snapshots.replaced_files;
+    const auto found = files.find(series);
+    return found != files.end() ? found->second : files.empty() ? std::string() : files.begin()->second;
+  }
+
+  const snapshot::KnownOutcome* known_outcome(Lsn lsn) {
+    const std::vector<snapshot::KnownOutcome>& known = recovered_.snapshots.outcomes;
+    while (next_known_ < known.size() && known[next_known_].lsn < lsn) ++next_known_;
+    const bool found = next_known_ < known.size() && known[next_known_].lsn == lsn;
+    return found && !recovered_.snapshots.log_restarted ? &known[next_known_] : nullptr;
+  }
+
+  store::Store& store_;
+  Recovered& recovered_;
+  const RecoveryOptions& options_;
+  std::size_t next_known_ = 0;
+  EntryCoverage::Chunks seen_chunks_;  // where a series is older than the registry
+  Fields fields_;
+  Arena arena_;
+};
+
 // The first damage that the operator has not given up, or nullptr.
 const wal::Damage* first_refused(const wal::Scan& scan, const std::set<std::string>& give_up) {
   const auto refused = [&](const wal::Damage& damage) { return !give_up.contains(damage.file); };
@@ -183,34 +201,194 @@ const wal::Damage* first_refused(const wal::Scan& scan, const std::set<std::stri
   return found == scan.damage.end() ? nullptr : &*found;
 }
 
-// A registry that cannot be read is not guessed at: what it forgets would count twice.
-Status load_registry(snapshot::Restored& restored, store::Store& store, const RecoveryOptions& options) {
-  if (!restored.registry_json) return {};
-  const std::string text = *std::exchange(restored.registry_json, std::nullopt);
-  const std::string name(snapshot::kRegistryName);
-  if (options.give_up.contains(name)) {
-    store::Registry trial(0);
-    if (Status status = trial.load(text); !status) {
-      options.on_warning("restore.warning", name + " is damaged: " + status.error().message + "; given up");
-      restored.registry_lsn = Lsn();
+constexpr std::uint64_t kLargestLsn = INT64_MAX;  // that Karma 1.0 can read
+
+// Collects what the table of startup.h asks for, in its order, and no more once a refusal is certain.
+class StartUp {
+ public:
+  // Without a store nothing is loaded.
+  StartUp(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots, store::Store* store,
+          const RecoveryOptions& options)
+      : files_(files), directory_(directory), snapshots_(snapshots), store_(store), options_(options) {}
+
+  Status run(Recovered& recovered) {
+    for (Status (StartUp::*look)(Recovered&) :
+         {&StartUp::look_at_names, &StartUp::look_at_log, &StartUp::look_at_snapshots, &StartUp::look_at_entries}) {
+      if (Status looked = (this->*look)(recovered); !looked) return looked;
+      if (!refusal_.empty()) break;
+    }
+    recovered.decision = decide(situation_);
+    if (recovered.decision == Decision::refuse) return internal_error(refusal_);
+    return {};
+  }
+
+ private:
+  bool gave_up(std::string_view file) const { return options_.give_up.contains(std::string(file)); }
+
+  Status look_at_names(Recovered&) {
+    Result<std::vector<std::string>> listing = files_.list(directory_);
+    if (!listing) return listing.error();
+    const std::set<std::string> names(listing->begin(), listing->end());
+    for (const std::string& name : options_.give_up) {
+      if (names.contains(name) || snapshots_.is_listed(name)) continue;
+      situation_.named = Named::unknown;
+      refusal_ = "--recover=" + name + ": the file does not exist; it takes the names of files in " + directory_;
+      break;
+    }
+    return {};
+  }
+
+  Status look_at_log(Recovered& recovered) {
+    const auto look = [](Lsn, std::string_view) { return Status(); };
+    Result<wal::Scan> scan = wal::scan(
+        files_, directory_, look, {.files = options_.log_files, .beyond_damage = true, .why_unknown = why_unknown});
+    if (!scan) return scan.error();
+    recovered.log = std::move(*scan);
+    if (recovered.log.lsn_file_bad)
+      options_.on_warning("restore.warning", std::string(wal::kLsnName) + " is not a number; it is ignored");
+    if (!recovered.log.damage.empty()) situation_.log = LogState::given_up;
+    if (const wal::Damage* damage = first_refused(recovered.log, options_.give_up)) {
+      situation_.log = damage->newer ? LogState::newer : LogState::damaged;
+      refusal_ = (damage->newer ? "The log cannot be read: " : "The log is damaged: ") + damage->to_string() + ". " +
+                 advice(*damage);
+    }
+    return {};
+  }
+
+  Status look_at_snapshots(Recovered& recovered) {
+    const wal::Scan& log = recovered.log;
+    const snapshot::LogReach reach{
+        .has_entries = log.entry_count != 0, .first = log.first, .last = log.last, .lsn_file = log.lsn_file};
+    if (store_ != nullptr) snapshots_.set_log(reach);
+    const auto progress = [&](std::size_t done, std::size_t all) {
+      if (all == 0) return;  // nothing to restore
+      options_.on_event("restore.snapshots", "done=" + std::to_string(done) + " of=" + std::to_string(all));
+    };
+    snapshot::RestoreFault fault;
+    Result<snapshot::Restored> restored = snapshots_.restore(store_, reach, options_.give_up, progress, &fault);
+    if (!restored) {
+      situation_.manifest = fault.manifest;
+      situation_.parts = fault.manifest == ManifestState::none ? Parts::damaged : Parts::whole;
+      refusal_ = restored.error().message + ". " +
+                 (fault.manifest == ManifestState::newer ? "Start that one on this directory" : advice(fault.file));
       return {};
     }
+    recovered.snapshots = std::move(*restored);
+    situation_.manifest = recovered.snapshots.manifest;
+    for (const std::string& warning : recovered.snapshots.warnings) options_.on_warning("restore.warning", warning);
+    load_registry(recovered.snapshots);
+    if (situation_.parts != Parts::damaged && recovered.snapshots.replaced) situation_.parts = Parts::replaced;
+    if (situation_.parts != Parts::damaged && recovered.snapshots.gave_up) situation_.parts = Parts::given_up;
+    return {};
   }
-  Status status = store.registry().load(text);
-  if (status) return {};
-  return internal_error(name + " is damaged: " + status.error().message + ". " + advice(name));
-}
 
-// Between the snapshots and the log nothing may be missing.
-Status check_reach(const Recovered& recovered) {
-  const wal::Scan& log = recovered.log;
-  if (log.entry_count == 0 || recovered.snapshots.log_restarted) return {};
-  const Lsn reached = std::max(newest_snapshot(recovered.snapshots), log.lsn_file);
-  if (log.first <= reached.next()) return {};
-  const std::string& file = log.files.front().name;
-  return internal_error("Entries are missing: the log begins with LSN " + std::to_string(log.first.value) + " in " +
-                        file + ", but what comes before ends with LSN " + std::to_string(reached.value) + ". " +
-                        advice(file));
+  // A registry that cannot be read is not guessed at: what it forgets would count twice.
+  void load_registry(snapshot::Restored& restored) {
+    if (!restored.registry_json || store_ == nullptr) return;
+    const std::string text = *std::exchange(restored.registry_json, std::nullopt);
+    const std::string name(snapshot::kRegistryName);
+    if (gave_up(name)) {
+      store::Registry trial(0);
+      if (Status status = trial.load(text); !status) {
+        options_.on_warning("restore.warning", name + " is damaged: " + status.error().message + "; given up");
+        restored.registry_lsn = Lsn();
+        restored.gave_up = true;
+        return;
+      }
+    }
+    Status status = store_->registry().load(text);
+    if (status) return;
+    situation_.parts = Parts::damaged;
+    refusal_ = name + " is damaged: " + status.error().message + ". " + advice(name);
+  }
+
+  Status look_at_entries(Recovered& recovered) {
+    const wal::Scan& log = recovered.log;
+    const snapshot::Restored& snapshots = recovered.snapshots;
+    // What --recover names proves nothing any more.
+    const LsnFacts given = lsn_facts(log, snapshots, options_.give_up);
+    if (const std::optional<Missing> missing = find_missing(given)) {
+      situation_.entries = Entries::missing;
+      refusal_ = missing->to_string() + ". " + advice(missing->file);
+      return {};
+    }
+    if (const std::optional<Missing> missing = find_missing(lsn_facts(log, snapshots, {}))) {
+      situation_.entries = Entries::given_up;
+      options_.on_warning("restore.warning", missing->to_string() + "; given up");
+    }
+    // A number that was given up as damaged and is beyond all reason is not continued.
+    if (gave_up(wal::kLsnName) && log.lsn_file.value > kLargestLsn) recovered.log.lsn_file = Lsn{};
+    recovered.last = std::max({log.last, log.lsn_file, snapshots.newest});
+    const bool numbers_jump = log.entry_count != 0 && (recovered.last > log.last || snapshots.log_restarted);
+    const bool gave_up_something =
+        situation_.log == LogState::given_up || snapshots.gave_up || situation_.entries == Entries::given_up;
+    if (numbers_jump || gave_up_something) situation_.numbers = Numbers::begin_anew;
+    if (!options_.restore) situation_.load = Load::no;
+    if (!options_.restore && situation_.numbers == Numbers::begin_anew) {
+      refusal_ =
+          "The log cannot be continued as it is, and with --restore=false there is nothing to take its place: "
+          "start once with --restore=true";
+    }
+    return {};
+  }
+
+  static LsnFacts lsn_facts(const wal::Scan& log, const snapshot::Restored& snapshots,
+                            const std::set<std::string>& give_up) {
+    const auto given_up = [&](std::string_view file) { return give_up.contains(std::string(file)); };
+    LsnFacts facts;
+    facts.covered = covered({.has_manifest = snapshots.manifest == ManifestState::good,
+                             .log_complete = snapshots.log_complete,
+                             .set = snapshots.set_lsn,
+                             .any = snapshots.any,
+                             .lsn_unknown = snapshots.lsn_unknown,
+                             .newest = snapshots.newest_current,
+                             .registry = snapshots.registry_of_1_0,
+                             .trimmed = log.lsn_file,
+                             .restarted = snapshots.log_restarted,
+                             .renumbered = snapshots.renumbered});
+    if (log.first != Lsn{}) {
+      facts.first = log.first;
+      facts.last = log.last;
+      facts.first_file = first_file(log);
+      facts.first_given_up = given_up(facts.first_file);
+    }
+    if (!given_up(wal::kLsnName)) facts.trimmed = log.lsn_file;
+    if (snapshots.log_restarted) return facts;
+    // Snapshots that a slave of Karma 1.0 fetched need not be of one LSN, and it has no log.
+    const bool of_a_slave = snapshots.manifest != ManifestState::good && snapshots.replicated != Lsn{};
+    if (of_a_slave) {
+      facts.covered = std::max(facts.covered, snapshots.newest_current);
+    } else {
+      facts.newest = give_up.empty() ? snapshots.newest_current : snapshots.newest_not_given_up;
+      facts.newest_file = snapshots.newest_file;
+      if (snapshots.registry_lsn > facts.newest && !given_up(snapshot::kRegistryName)) {
+        facts.newest = snapshots.registry_lsn;
+        facts.newest_file = snapshot::kRegistryName;
+      }
+    }
+    if (!given_up(snapshot::kReplicationLsnName)) facts.replicated = snapshots.replicated;
+    return facts;
+  }
+
+  static std::string first_file(const wal::Scan& log) {
+    const auto holds_entries = [](const wal::FileInfo& file) { return file.first != Lsn{}; };
+    return std::find_if(log.files.begin(), log.files.end(), holds_entries)->name;
+  }
+
+  FileSystem& files_;
+  const std::string& directory_;
+  snapshot::Manager& snapshots_;
+  store::Store* const store_;
+  const RecoveryOptions& options_;
+  Situation situation_;
+  std::string refusal_;
+};
+
+bool holds_data(const Recovered& recovered, const store::Store& store) {
+  const store::Registry& registry = store.registry();
+  return recovered.log.entry_count != 0 || recovered.snapshots.any || store.series_count() != 0 ||
+         registry.records().size() != 0 || registry.streams().active_count() != 0 ||
+         registry.streams().committed_count() != 0;
 }
 
 }  // namespace
@@ -243,32 +421,21 @@ std::string replay_entry(store::Store& store, std::string_view text, std::int64_
   return outcome.failed ? std::string(outcome.message) : std::string();
 }
 
+Result<Recovered> examine(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,
+                          const RecoveryOptions& options) {
+  Recovered recovered;
+  if (Status decided = StartUp(files, directory, snapshots, nullptr, options).run(recovered); !decided)
+    return decided.error();
+  return recovered;
+}
+
 Result<Recovered> recover(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,
                           store::Store& store, const RecoveryOptions& options) {
   Recovered recovered;
-  // First look: everything is checked before anything is applied.
-  const auto look = [](Lsn, std::string_view) { return Status(); };
-  Result<wal::Scan> scan = wal::scan(files, directory, look, {.beyond_damage = true, .why_unknown = why_unknown});
-  if (!scan) return scan.error();
-  recovered.log = std::move(*scan);
-  if (const wal::Damage* damage = first_refused(recovered.log, options.give_up))
-    return internal_error((damage->newer ? "The log cannot be read: " : "The log is damaged: ") + damage->to_string() +
-                          ". " + advice(*damage));
-
+  // Everything is checked before anything is applied.
+  if (Status decided = StartUp(files, directory, snapshots, &store, options).run(recovered); !decided)
+    return decided.error();
   const wal::Scan& log = recovered.log;
-  const snapshot::LogReach reach{
-      .has_entries = log.entry_count != 0, .first = log.first, .last = log.last, .lsn_file = log.lsn_file};
-  const auto snapshot_progress = [&](std::size_t done, std::size_t all) {
-    if (all == 0) return;  // nothing to restore
-    options.on_event("restore.snapshots", "done=" + std::to_string(done) + " of=" + std::to_string(all));
-  };
-  Result<snapshot::Restored> restored = snapshots.restore(store, reach, options.give_up, snapshot_progress);
-  if (!restored) return restored.error();
-  recovered.snapshots = std::move(*restored);
-  for (const std::string& warning : recovered.snapshots.warnings) options.on_warning("restore.warning", warning);
-  if (Status status = load_registry(recovered.snapshots, store, options); !status) return status.error();
-  if (Status status = check_reach(recovered); !status && options.give_up.empty()) return status.error();
-
   if (log.entry_count != 0) {
     Replay replay(store, recovered, options);
     const auto log_progress = [&](std::uint64_t done, std::uint64_t all) {
@@ -279,10 +446,7 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, snaps
     Result<wal::Scan> second = wal::scan(files, directory, std::ref(replay), scan_options);
     if (!second) return second.error();
   }
-  recovered.last = std::max({log.last, log.lsn_file, recovered.snapshots.newest});
-  // What was given up is not to be met at the next start again.
-  recovered.needs_snapshot = !options.give_up.empty() || !log.damage.empty() ||
-                             (log.entry_count != 0 && (recovered.last > log.last || recovered.snapshots.log_restarted));
+  recovered.holds_data = holds_data(recovered, store);
   return recovered;
 }
 

@@ -10,6 +10,7 @@
 #include <karma/file_system.h>
 
 #include "engine/known_outcomes.h"
+#include "engine/startup.h"
 #include "snapshot/manager.h"
 #include "store/store.h"
 #include "wal/log.h"
@@ -31,9 +32,8 @@ struct Recovered {
   std::uint64_t covered = 0;  // log entries that the snapshots hold already
   std::uint64_t refused = 0;  // log entries without effect
   KnownOutcomes outcomes;     // of entries above the registry's file
-  // The log cannot simply go on: its numbers restarted or lie below a snapshot's, or the operator gave up damaged
-  // files. A snapshot of everything has to take its place before the first write.
-  bool needs_snapshot = false;
+  Decision decision = Decision::go_on;
+  bool holds_data = false;  // there is something that a start without it would lose
 };
 
 // Up to where the restored snapshots reach, taken together.
@@ -42,12 +42,19 @@ Lsn newest_snapshot(const snapshot::Restored& restored);
 struct RecoveryOptions {
   std::int64_t now = 0;           // as in replay_entry()
   std::set<std::string> give_up;  // damaged files that the operator gives up, by name
-  std::function<void(const std::string& event, const std::string& message)> on_event;
-  std::function<void(const std::string& event, const std::string& message)> on_warning;
+  bool restore = true;            // false: the state is only looked at, and the caller throws it away
+  const std::vector<wal::FileInfo>* log_files = nullptr;  // as in wal::ScanOptions
+  std::function<void(const std::string& event, const std::string& message)> on_event = [](const auto&, const auto&) {};
+  std::function<void(const std::string& event, const std::string& message)> on_warning = on_event;
 };
 
-// Fills an empty store. Changes nothing on disk. An error names the damaged file and says what can be done.
+// Fills an empty store. Changes nothing on disk. An error is the refusal of a start: it names the file and says what
+// can be done.
 Result<Recovered> recover(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,
                           store::Store& store, const RecoveryOptions& options);
+// All of that but loading: snapshots are taken for what they should be, which Manager::check() has a look at. For a
+// node that verifies its own directory; may be done while snapshots are written, but may then find half of them.
+Result<Recovered> examine(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,
+                          const RecoveryOptions& options);
 
 }  // namespace karma::engine

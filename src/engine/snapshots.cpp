@@ -1,12 +1,20 @@
 // The engine's snapshots: all on the snapshot worker, but for the moment in which the writer pins the state.
+#include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "engine/engine.h"
 #include "engine/freeze.h"
 #include "engine/verify.h"
 #include "io/path.h"
+#include "io/replace_file.h"
 
 namespace karma::engine {
+namespace {
+
+constexpr int kVerifyAttempts = 3;
+
+}  // namespace
 
 Result<snapshot::Frozen> Engine::freeze() {
   snapshot::Frozen frozen;
@@ -45,13 +53,17 @@ Status Engine::create_snapshot(const std::string& series) {
   Lsn lsn;
   std::vector<snapshot::KnownOutcome> outcomes;
   bool alone = wal_->keeps_entries();
+  Status synced;
   const bool ran = writer_->run([&] {
+    // The other series have these entries in the log alone, so it must be on the disk before the snapshot proves them.
+    if (!config_.wal_fsync) synced = wal_->rotate();
     lsn = wal_->last();
     if (const store::Series* found = store_.find(series)) view = found->view();
     alone = alone && outcomes_.complete();
     if (alone) outcomes = outcomes_.all();
   });
   if (!ran) return internal_error("The node is shutting down");
+  if (!synced) return synced.error();
   if (!view) return commands::no_such_series(series);
   // Keys, streams and counts have to be of one moment. With a log, it brings the registry's file up to the series;
   // without one, or if too much is not in the log, only a snapshot of everything keeps them together.
@@ -68,15 +80,33 @@ void Engine::snapshot_in_background() {
 }
 
 Result<commands::Verified> Engine::verify() {
-  Result<Verification> verification = verify_directory(files_, directory_, *snapshots_);
-  if (!verification || !verification->faults.empty()) {
-    // The writer may have moved a file under our eyes: look again while it stands still.
-    const bool ran = writer_->run([&] { verification = verify_directory(files_, directory_, *snapshots_); });
-    if (!ran) return internal_error("The node is shutting down");
+  // Nobody is stopped for it. The log goes on, but what is read of it is settled before; snapshots and the trimming of
+  // the log share the thread of this. Should something have moved all the same, what it left is looked at instead.
+  std::optional<Result<Verification>> verification;
+  for (int attempt = 0; attempt < kVerifyAttempts; ++attempt) {
+    const Result<std::vector<std::string>> before = snapshot_names();
+    const std::vector<wal::FileInfo> log = wal_->files();
+    verification = verify_running(files_, directory_, *snapshots_, wal_->keeps_entries() ? &log : nullptr);
+    if (*verification && (*verification)->content()) break;
+    const Result<std::vector<std::string>> after = snapshot_names();
+    if (!before || !after || *before == *after) break;
   }
-  if (!verification) return validation_error(verification.error().message);
-  if (!verification->faults.empty()) return validation_error(verification->faults.front());
-  return verification->found;
+  if (!*verification) return validation_error(verification->error().message);
+  Verification& done = **verification;
+  if (!done.content()) return validation_error(done.first_fault());
+  const std::lock_guard read(snapshot_reader_);
+  done.found.trees = store_.series_count();
+  done.found.keys = store_.key_count();
+  return done.found;
+}
+
+// Names that change whenever the current set or the beginning of the log does.
+Result<std::vector<std::string>> Engine::snapshot_names() const {
+  Result<std::vector<std::string>> names = files_.list(directory_);
+  if (!names) return names;
+  std::erase_if(*names, [](const std::string& name) { return is_temp_file_name(name); });
+  std::sort(names->begin(), names->end());
+  return names;
 }
 
 std::string Engine::snapshot_path(const std::string& file) const {

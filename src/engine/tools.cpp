@@ -2,12 +2,14 @@
 
 #include <memory>
 #include <ostream>
+#include <set>
 
 #include "core/json_text.h"
 #include "engine/engine.h"
 #include "engine/recovery.h"
 #include "engine/verify.h"
 #include "io/path.h"
+#include "io/replace_file.h"
 
 namespace karma {
 namespace {
@@ -30,6 +32,39 @@ class Examined {
     Result<std::unique_ptr<FileSystem::Lock>> taken = files.lock(lock_path);
     if (!taken) return taken.error().message;
     lock = std::move(*taken);
+    return {};
+  }
+
+  // Empty, or why it cannot be done. Where a start would refuse it does nothing: the check says why.
+  std::string repair(const std::string& directory, FileSystem& files, std::ostream& out) {
+    if (lock == nullptr) {
+      Result<std::unique_ptr<FileSystem::Lock>> taken = files.lock(join_path(directory, engine::kLockName));
+      if (!taken) return taken.error().message;
+      lock = std::move(*taken);
+    }
+    store::Store store(0);
+    engine::RecoveryOptions options;
+    options.now = system_clock().unix_seconds();
+    Result<engine::Recovered> recovered = engine::recover(files, directory, manager, store, options);
+    if (!recovered) return {};
+    const auto repaired = [&out](const std::string& what) { out << "repaired: " << what << "\n"; };
+    Result<std::vector<std::string>> before = files.list(directory);
+    if (!before) return before.error().message;
+    if (Status removed = remove_temp_files(files, directory); !removed) return removed.error().message;
+    if (Status settled = manager.settle(); !settled) return settled.error().message;
+    Result<std::vector<std::string>> after = files.list(directory);
+    if (!after) return after.error().message;
+    const std::set<std::string> left(after->begin(), after->end());
+    for (const std::string& name : *before)
+      if (!left.contains(name)) repaired(is_temp_file_name(name) ? name + " removed" : name + " renamed or removed");
+    // Opened as a start does, which puts its end right.
+    const wal::Scan& log = recovered->log;
+    Result<std::unique_ptr<wal::Log>> opened = wal::open_log(files, directory, log, log.last, {});
+    if (!opened) return opened.error().message;
+    const std::string name(wal::kActiveName);
+    if (log.torn_bytes != 0)
+      repaired(name + ": cut " + std::to_string(log.torn_bytes) + " bytes of an unfinished tail");
+    if (log.unfinished_line) repaired(name + ": the last line has its line feed now");
     return {};
   }
 
@@ -85,12 +120,26 @@ int check_directory(const std::string& directory, std::ostream& out, std::ostrea
   }
   for (const std::string& warning : verification->warnings) out << "warning: " << warning << "\n";
   for (const std::string& fault : verification->faults) out << "damaged: " << fault << "\n";
+  if (!verification->refusal.empty()) out << "refused: " << verification->refusal << "\n";
   const commands::Verified& found = verification->found;
-  if (!verification->faults.empty()) return kDamaged;
+  if (!verification->content()) return kDamaged;
   out << "ok: " << found.trees << " series, " << found.keys << " keys, " << found.dump_count << " snapshots up to LSN "
       << found.snapshot_lsn.value << ", " << found.wal_entries << " log entries up to LSN " << found.wal_last.value
       << "\n";
   return kWhole;
+}
+
+int repair_directory(const std::string& directory, std::ostream& out, std::ostream& err, FileSystem& files) {
+  {
+    Examined examined(directory, files);
+    std::string fault = examined.open(directory, files);
+    if (fault.empty()) fault = examined.repair(directory, files, out);
+    if (!fault.empty()) {
+      err << "ERROR: " << fault << "\n";
+      return kNotExaminable;
+    }
+  }
+  return check_directory(directory, out, err, files);
 }
 
 int dump_directory(const std::string& directory, std::ostream& out, std::ostream& err, FileSystem& files) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/recovery.h"
+#include "ops/checkpoints.h"
 #include "wal/log.h"
 
 namespace karma::engine {
@@ -31,40 +32,67 @@ void check_lsn_file(const wal::Scan& log, Lsn snapshots, Verification& verificat
                                   " is ahead of everything else, which ends with " + std::to_string(newest.value));
 }
 
-}  // namespace
-
-Result<Verification> verify_directory(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots) {
-  Verification verification;
+// Of the files, each by itself.
+Status check_files(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,
+                   const std::vector<wal::FileInfo>* log_files, Verification& verification) {
   Result<wal::Scan> log = wal::scan(files, directory, [](Lsn, std::string_view) { return Status(); },
-                                    {.beyond_damage = true, .why_unknown = why_unknown});
+                                    {.files = log_files, .beyond_damage = true, .why_unknown = why_unknown});
   if (!log) return log.error();
   check_log(*log, verification);
-
   Result<snapshot::Manager::Checked> checked = snapshots.check();
   if (!checked) return checked.error();
   verification.found.dump_count = checked->dump_count;
   verification.found.metadata_checked = checked->metadata_checked;
   verification.found.missing_metadata = checked->missing_metadata;
   verification.faults.insert(verification.faults.end(), checked->faults.begin(), checked->faults.end());
-  if (!verification.faults.empty()) return verification;
+  if (Status loaded = ops::Checkpoints(files, directory).load(); !loaded)
+    verification.faults.push_back(loaded.error().message);
+  return {};
+}
 
-  store::Store restored(0);
+RecoveryOptions recovery_options(Verification& verification) {
   RecoveryOptions options;
   options.now = system_clock().unix_seconds();
-  options.on_event = [](const std::string&, const std::string&) {};
   options.on_warning = [&](const std::string&, const std::string& message) {
     verification.warnings.push_back(message);
   };
-  Result<Recovered> recovered = recover(files, directory, snapshots, restored, options);
+  return options;
+}
+
+// What a start would say.
+void take(const Result<Recovered>& recovered, Verification& verification) {
   if (!recovered) {
-    verification.faults.push_back(recovered.error().message);
-    return verification;
+    verification.refusal = recovered.error().message;
+    return;
   }
   const Lsn newest = newest_snapshot(recovered->snapshots);
-  check_lsn_file(*log, newest, verification);
+  check_lsn_file(recovered->log, newest, verification);
+  verification.found.snapshot_lsn = newest;
+}
+
+}  // namespace
+
+Result<Verification> verify_directory(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots) {
+  Verification verification;
+  if (Status checked = check_files(files, directory, snapshots, nullptr, verification); !checked)
+    return checked.error();
+  if (!verification.faults.empty()) return verification;
+  store::Store restored(0);
+  const RecoveryOptions options = recovery_options(verification);
+  take(recover(files, directory, snapshots, restored, options), verification);
   verification.found.trees = restored.series_count();
   verification.found.keys = restored.key_count();
-  verification.found.snapshot_lsn = newest;
+  return verification;
+}
+
+Result<Verification> verify_running(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,
+                                    const std::vector<wal::FileInfo>* log) {
+  Verification verification;
+  if (Status checked = check_files(files, directory, snapshots, log, verification); !checked) return checked.error();
+  if (!verification.faults.empty()) return verification;
+  RecoveryOptions options = recovery_options(verification);
+  options.log_files = log;
+  take(examine(files, directory, snapshots, options), verification);
   return verification;
 }
 

@@ -8,17 +8,28 @@
 
 #include "commands/services.h"
 #include "snapshot/manager.h"
+#include "wal/log.h"
 
 namespace karma::engine {
 
 struct Verification {
   commands::Verified found;
   std::vector<std::string> faults;    // where the damage is, one line each
+  std::string refusal;                // without any of these: why a start would be refused all the same
   std::vector<std::string> warnings;  // odd, but harmless
+
+  bool content() const { return faults.empty() && refusal.empty(); }
+  const std::string& first_fault() const { return faults.empty() ? refusal : faults.front(); }
 };
 
 // Every checksum, the continuity of LSNs, snapshots against the log, and a restore into a store of its own. Changes
-// nothing. While a node appends or trims, a fault may be the trace of that: look again with the writer held.
+// nothing.
 Result<Verification> verify_directory(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots);
+
+// The same while a node writes into the directory, without a second store: files are read through one after the other,
+// and entries are not applied. Snapshots must not be written meanwhile, nor the log trimmed, or what vanishes is a
+// fault. `log`: Log::files(), unless nobody writes to the log. The numbers of series and keys are left to the caller.
+Result<Verification> verify_running(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,
+                                    const std::vector<wal::FileInfo>* log);
 
 }  // namespace karma::engine

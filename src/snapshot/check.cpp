@@ -16,7 +16,9 @@ class Checker {
     Result<Inventory> inventory = take_inventory(impl_.files, impl_.directory);
     if (!inventory) return inventory.error();
     inventory_ = std::move(*inventory);
-    if (!inventory_.manifest_fault.empty()) fault(std::string(kManifestName), inventory_.manifest_fault);
+    // That a newer Karma wrote it is no damage, and a start says so.
+    if (!inventory_.manifest_fault.empty() && !inventory_.manifest_newer)
+      checked_.faults.push_back(inventory_.manifest_trouble());
     for (const Item& item : inventory_.items) check(item);
     check_registry();
     return std::move(checked_);

@@ -81,8 +81,7 @@ Status Manager::create_all(const Frozen& state) {
   Result<Inventory> inventory = take_inventory(impl.files, impl.directory);
   if (!inventory) return inventory.error();
   if (!inventory->manifest_fault.empty()) {
-    impl.event("snapshot.warning",
-               std::string(kManifestName) + " is damaged and is replaced: " + inventory->manifest_fault);
+    impl.event("snapshot.warning", inventory->manifest_trouble() + "; it is replaced");
   }
   if (Status settled = impl.settle(*inventory); !settled) return settled;
 
@@ -128,7 +127,7 @@ Result<Meta> Manager::create_one(const std::string& name, const store::SeriesVie
   Result<Inventory> inventory = take_inventory(impl.files, impl.directory);
   if (!inventory) return inventory.error();
   if (!inventory->manifest_fault.empty()) {
-    return internal_error(std::string(kManifestName) + " is damaged: " + inventory->manifest_fault);
+    return internal_error(inventory->manifest_trouble());
   }
   if (Status settled = impl.settle(*inventory); !settled) return settled.error();
 
@@ -153,7 +152,9 @@ Result<Meta> Manager::create_one(const std::string& name, const store::SeriesVie
     // Stays listed as it was, so that the damage is noticed at every start.
     if (inventory->manifest) manifest.registry = inventory->manifest->registry;
   } else if (*registry) {
-    manifest.registry = ManifestRegistry{(*registry)->meta, crc32c((*registry)->text), (*registry)->sidecar_crc};
+    manifest.registry = ManifestRegistry{(*registry)->meta, (*registry)->crc, (*registry)->sidecar_crc};
+    // Karma 1.0 writes it with a whole set, of that LSN, and may have trimmed the log up to there.
+    if (!(*registry)->as_listed) manifest.lsn = std::max(manifest.lsn, (*registry)->meta.last_lsn);
   }
 
   const std::int64_t now = impl.clock.unix_seconds();

@@ -55,6 +55,7 @@ class Taker {
       inventory_.manifest = std::move(*manifest);
     } else {
       inventory_.manifest_fault = manifest.error().message;
+      inventory_.manifest_newer = newer_format(*text).has_value();
     }
   }
 

@@ -51,12 +51,17 @@ struct Item {
 struct Inventory {
   std::set<std::string, std::less<>> names;  // of all regular files
   std::optional<Manifest> manifest;
-  std::string manifest_fault;  // the manifest is there, but this is wrong with it
-  std::vector<Item> items;     // of every snapshot with a readable name, and every listed one of the set
+  std::string manifest_fault;   // the manifest is there, but this is wrong with it
+  bool manifest_newer = false;  // a newer Karma wrote it, and that is what is wrong
+  std::vector<Item> items;      // of every snapshot with a readable name, and every listed one of the set
   std::optional<std::uint64_t> replication_lsn;
   std::vector<std::string> warnings;
 
   bool has(std::string_view name) const { return names.contains(name); }
+  // For people, with the name of the file.
+  std::string manifest_trouble() const {
+    return std::string(kManifestName) + (manifest_newer ? " was " : " is damaged: ") + manifest_fault;
+  }
 };
 
 // `without_manifest`: as if it was not there. A directory that does not exist is empty.

@@ -84,6 +84,15 @@ Result<std::string> Manager::read(const std::string& file, std::uint64_t offset,
   return bytes;
 }
 
+bool Manager::is_listed(const std::string& file) {
+  const Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
+  if (!inventory || !inventory->manifest) return false;
+  const std::vector<ManifestFile>& series = inventory->manifest->series;
+  return (file == kRegistryName && inventory->manifest->registry) ||
+         std::any_of(series.begin(), series.end(),
+                     [&](const ManifestFile& listed) { return listed.meta.file == file; });
+}
+
 Result<store::Series> Manager::load(const std::string& file, store::Series empty) {
   Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
   if (!inventory) return inventory.error();

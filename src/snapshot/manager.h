@@ -98,6 +98,8 @@ struct Frozen {
   bool logged = true;
 };
 
+enum class ManifestState : std::uint8_t { none, good, newer, damaged, given_up };
+
 // What restore found, and from where each part of the state has to be continued by the log.
 struct Restored {
   std::map<std::string, Lsn, std::less<>> series_lsn;  // entries up to it are in the series already
@@ -110,7 +112,28 @@ struct Restored {
   // lie below the snapshots'. Then no entry is covered by a snapshot.
   bool log_restarted = false;
   std::size_t file_count = 0;
-  std::vector<std::string> warnings;  // fallbacks taken, stray files, missing sidecars
+
+  // What the files prove, for whoever decides whether the log may continue them.
+  ManifestState manifest = ManifestState::none;
+  bool log_complete = false;  // Manifest::log_complete
+  bool any = false;           // there is a current snapshot of some series
+  bool lsn_unknown = false;   // one of them has neither manifest nor sidecar to tell its LSN
+  Lsn newest_current;         // the largest LSN of a current snapshot
+  Lsn newest_not_given_up;    // the same of those that the operator does not give up, and its file
+  std::string newest_file;
+  std::optional<Lsn> registry_of_1_0;  // the LSN of a registry that Karma 1.0 wrote, where it is known
+  Lsn replicated;                      // karma.replication.lsn
+  bool renumbered = false;             // log_restarted, and the log was trimmed since
+  bool replaced = false;               // an older snapshot or the log took the place of a damaged one
+  bool gave_up = false;                // something that the operator gave up was left out
+  std::map<std::string, std::string, std::less<>> replaced_files;  // series → its damaged file
+  std::vector<std::string> warnings;                               // fallbacks taken, stray files, missing sidecars
+};
+
+// Why restore() refused.
+struct RestoreFault {
+  ManifestState manifest = ManifestState::none;  // newer or damaged: that is why
+  std::string file;                              // that may be given up
 };
 
 // What the log offers, seen before the snapshots are read.
@@ -133,12 +156,19 @@ class Manager {
   Manager(FileSystem& files, std::string directory, const Clock& clock, ManagerOptions options);
   ~Manager();
 
-  // Fills an empty store from the current set, by name. `progress` is told bytes, every 32 MiB and at the end.
+  // Fills an empty store from the current set, by name. Without a store nothing is loaded, and files are taken for what
+  // they should be; that may be done beside the other functions. `progress` is told bytes, every 32 MiB and at the end.
   // `set_aside`: files that the operator gave up (--recover): a damaged one among them is replaced by an older snapshot
   // of the series, or by nothing. Changes nothing on disk. Error: a file is damaged and the log does not reach back far
   // enough to do without it; it names the file.
-  Result<Restored> restore(store::Store& store, const LogReach& log, const std::set<std::string>& set_aside,
-                           const std::function<void(std::size_t done, std::size_t all)>& progress = {});
+  Result<Restored> restore(store::Store* store, const LogReach& log, const std::set<std::string>& set_aside,
+                           const std::function<void(std::size_t done, std::size_t all)>& progress = {},
+                           RestoreFault* fault = nullptr);
+  // The log as it was when the state was restored: what tells which files are current in a directory of Karma 1.0.
+  // Before other threads use the manager.
+  void set_log(const LogReach& log);
+  // Whether the manifest lists the file as one of the current set, be it there or not.
+  bool is_listed(const std::string& file);
 
   // Finishes or undoes what a crash interrupted. To be called once at start, behind restore(), whatever that found; the
   // functions that write do it by themselves.

@@ -9,10 +9,12 @@
 namespace karma::snapshot {
 
 struct CurrentRegistry {
-  std::string text;  // of the file
+  std::string disk_name;
+  std::uint32_t crc = 0;
   RegistryMeta meta;
   std::optional<std::uint32_t> sidecar_crc;
   bool as_listed = false;  // what the manifest lists
+  bool lsn_known = false;  // by the manifest or by a sidecar
 };
 
 class Manager::Impl {
@@ -32,7 +34,15 @@ class Manager::Impl {
   // registry.cpp. Nothing if there is none; Error, naming the file, if it is damaged.
   Result<std::optional<CurrentRegistry>> current_registry(const Inventory& inventory,
                                                           std::vector<std::string>* warnings = nullptr);
-  void check_registry_sidecar(const Inventory& inventory, std::vector<std::string>* warnings);
+  // The listed one, found under that name.
+  std::optional<CurrentRegistry> listed_registry(const Inventory& inventory, std::string disk_name,
+                                                 std::vector<std::string>* warnings);
+  struct Sum {
+    std::uint64_t bytes = 0;
+    std::uint32_t crc = 0;
+  };
+  // Of a file that may be too large for the memory.
+  Result<Sum> checksum(const std::string& name);
   // The files of the registry that the manifest lists but that are still called `.new`.
   std::vector<std::string> staged_registry_files(const Inventory& inventory);
 
@@ -51,7 +61,7 @@ class Manager::Impl {
   const std::string directory;
   const Clock& clock;
   const ManagerOptions options;
-  LogReach log;  // as restore() was told
+  LogReach log;  // as set_log() was told; constant once other threads use the manager
 };
 
 }  // namespace karma::snapshot

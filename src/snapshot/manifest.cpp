@@ -193,6 +193,15 @@ std::string encode_manifest(const Manifest& manifest) {
   return std::string(out.view());
 }
 
+std::optional<std::uint64_t> newer_format(std::string_view text) {
+  if (!checked_part(text)) return {};
+  std::optional<std::uint64_t> format;
+  const bool good = read_fields(text, [&](std::string_view field, const json::Value& value) {
+    if (field == "format") format = unsigned_of(value);
+  });
+  return good && format && *format > kFormat ? format : std::nullopt;
+}
+
 Result<Manifest> decode_manifest(std::string_view text) {
   if (!checked_part(text)) return internal_error("its checksum is wrong");
   Manifest manifest;
@@ -218,6 +227,10 @@ Result<Manifest> decode_manifest(std::string_view text) {
     }
   });
   if (!good) return internal_error("it is not a JSON object");
+  if (format && *format > kFormat) {
+    return internal_error("written by a newer Karma (format " + std::to_string(*format) + "; this one reads " +
+                          std::to_string(kFormat) + ")");
+  }
   if (format && *format != kFormat) return internal_error("it is of format " + std::to_string(*format) + ", not 1");
   if (!format || !generation || !lsn || !timestamp || !has_series || bad_part) {
     return internal_error("fields are missing or have another type");

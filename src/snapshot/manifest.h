@@ -47,5 +47,7 @@ struct Manifest {
 std::string encode_manifest(const Manifest& manifest);
 // Error: what is wrong with it, without the name of the file.
 Result<Manifest> decode_manifest(std::string_view text);
+// The format of a manifest that a newer Karma wrote: its checksum is right, and this one cannot read it.
+std::optional<std::uint64_t> newer_format(std::string_view text);
 
 }  // namespace karma::snapshot

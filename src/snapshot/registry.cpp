@@ -3,21 +3,31 @@
 //   manifest lists it, checksum right                       it counts, with the manifest's LSN
 //   listed, but the file and its sidecar have been written  Karma 1.0 wrote it: it counts, with the sidecar's LSN
 //     again, agree with each other and are not older
+//   the same, and the file has the same content             likewise
 //   listed, anything else                                   damaged
 //   not listed                                              it counts, with the sidecar's LSN (without one: 0)
 #include "core/crc32c.h"
 #include "io/replace_file.h"
+#include "snapshot/byte_window.h"
 #include "snapshot/manager_impl.h"
 #include "snapshot/metadata.h"
 
 namespace karma::snapshot {
 namespace {
 
-bool matches(const ManifestRegistry& registry, std::string_view text) {
-  return text.size() == registry.meta.bytes && crc32c(text) == registry.crc;
+bool matches(const ManifestRegistry& registry, const Manager::Impl::Sum& sum) {
+  return sum.bytes == registry.meta.bytes && sum.crc == registry.crc;
 }
 
 }  // namespace
+
+Result<Manager::Impl::Sum> Manager::Impl::checksum(const std::string& name) {
+  Result<std::unique_ptr<File>> file = files.open(path(name), FileSystem::Open::read);
+  if (!file) return file.error();
+  ByteWindow window(**file, {});
+  if (!window.drain()) return window.failure().error();
+  return Sum{window.bytes_read(), window.crc()};
+}
 
 Result<std::optional<CurrentRegistry>> Manager::Impl::current_registry(const Inventory& inventory,
                                                                        std::vector<std::string>* warnings) {
@@ -26,21 +36,19 @@ Result<std::optional<CurrentRegistry>> Manager::Impl::current_registry(const Inv
   std::string fault = "it is missing";
   CurrentRegistry current;
   if (inventory.has(name)) {
-    Result<std::string> text = read_file(files, path(name));
-    if (!text && !listed) return internal_error(name + " is damaged: " + text.error().message);
-    if (text && listed && matches(*listed, *text)) {
-      check_registry_sidecar(inventory, warnings);
-      return std::optional(CurrentRegistry{std::move(*text), listed->meta, listed->sidecar_crc, true});
+    const Result<Sum> sum = checksum(name);
+    if (!sum && !listed) return internal_error(name + " is damaged: " + sum.error().message);
+    if (sum && listed && matches(*listed, *sum)) return listed_registry(inventory, name, warnings);
+    fault = sum ? "its checksum is wrong" : sum.error().message;
+    if (sum) {
+      current.crc = sum->crc;
+      current.meta.bytes = sum->bytes;
     }
-    fault = text ? "its checksum is wrong" : text.error().message;
-    if (text) current.text = std::move(*text);
+    current.disk_name = name;
   }
   if (listed && inventory.has(staged_name(name))) {
-    Result<std::string> text = read_file(files, path(staged_name(name)));
-    if (text && matches(*listed, *text)) {
-      check_registry_sidecar(inventory, warnings);
-      return std::optional(CurrentRegistry{std::move(*text), listed->meta, listed->sidecar_crc, true});
-    }
+    const Result<Sum> sum = checksum(staged_name(name));
+    if (sum && matches(*listed, *sum)) return listed_registry(inventory, staged_name(name), warnings);
   }
   if (!listed && !inventory.has(name)) return std::optional<CurrentRegistry>();
 
@@ -55,32 +63,40 @@ Result<std::optional<CurrentRegistry>> Manager::Impl::current_registry(const Inv
   }
   if (listed) {
     const bool again = sidecar && inventory.has(name) && current.sidecar_crc != listed->sidecar_crc &&
-                       sidecar->bytes == current.text.size() && sidecar->last_lsn >= listed->meta.last_lsn;
+                       sidecar->bytes == current.meta.bytes && sidecar->last_lsn >= listed->meta.last_lsn;
     if (!again) return internal_error(name + " is damaged: " + fault);
   }
+  const std::uint64_t bytes = current.meta.bytes;
   if (sidecar) current.meta = *sidecar;
-  current.meta.bytes = current.text.size();
+  current.lsn_known = sidecar.has_value();
+  current.meta.bytes = bytes;
   return std::optional(std::move(current));
 }
 
-// Of the listed registry.
-void Manager::Impl::check_registry_sidecar(const Inventory& inventory, std::vector<std::string>* warnings) {
+std::optional<CurrentRegistry> Manager::Impl::listed_registry(const Inventory& inventory, std::string disk_name,
+                                                              std::vector<std::string>* warnings) {
+  const ManifestRegistry& listed = *inventory.manifest->registry;
+  CurrentRegistry current{std::move(disk_name), listed.crc, listed.meta, listed.sidecar_crc, true, true};
   const std::string sidecar = sidecar_name(kRegistryName);
-  if (!warnings || !inventory.has(sidecar) || !inventory.manifest->registry->sidecar_crc) return;
+  if (!inventory.has(sidecar) || !listed.sidecar_crc) return current;
   for (const std::string& name : {sidecar, staged_name(sidecar)}) {
     if (!inventory.has(name)) continue;
-    Result<std::string> text = read_file(files, path(name));
-    if (!text) continue;
-    if (crc32c(*text) == inventory.manifest->registry->sidecar_crc) return;
+    Result<std::string> found = read_file(files, path(name));
+    if (!found) continue;
+    const std::uint32_t crc = crc32c(*found);
+    if (crc == listed.sidecar_crc) return current;
     // Karma 1.0 has written the same registry again since.
-    const RegistryMeta& listed = inventory.manifest->registry->meta;
-    const std::optional<RegistryMeta> again = decode_registry_sidecar(*text);
-    if (again && again->bytes == listed.bytes && again->last_lsn > listed.last_lsn &&
-        again->timestamp > listed.timestamp) {
-      return;
+    const std::optional<RegistryMeta> again = decode_registry_sidecar(*found);
+    if (again && again->bytes == listed.meta.bytes && again->last_lsn > listed.meta.last_lsn &&
+        again->timestamp > listed.meta.timestamp) {
+      current.meta = *again;
+      current.sidecar_crc = crc;
+      current.as_listed = false;
+      return current;
     }
   }
-  warnings->push_back(sidecar + " is damaged: it is not what was written");
+  if (warnings) warnings->push_back(sidecar + " is damaged: it is not what was written");
+  return current;
 }
 
 std::vector<std::string> Manager::Impl::staged_registry_files(const Inventory& inventory) {
@@ -88,13 +104,13 @@ std::vector<std::string> Manager::Impl::staged_registry_files(const Inventory& i
   if (!inventory.manifest || !inventory.manifest->registry) return found;
   const ManifestRegistry& listed = *inventory.manifest->registry;
   const std::string sidecar = sidecar_name(kRegistryName);
-  const auto checksum = [&](const std::string& name) -> std::optional<std::uint32_t> {
-    if (!inventory.has(name)) return {};
-    Result<std::string> text = read_file(files, path(name));
-    return text ? std::optional(crc32c(*text)) : std::nullopt;
+  const auto is = [&](const std::string& name, std::uint32_t crc) {
+    if (!inventory.has(name)) return false;
+    const Result<Sum> sum = checksum(name);
+    return sum && sum->crc == crc;
   };
-  if (checksum(staged_name(kRegistryName)) == listed.crc) found.push_back(staged_name(kRegistryName));
-  if (listed.sidecar_crc && checksum(staged_name(sidecar)) == listed.sidecar_crc) {
+  if (is(staged_name(kRegistryName), listed.crc)) found.push_back(staged_name(kRegistryName));
+  if (listed.sidecar_crc && is(staged_name(sidecar), *listed.sidecar_crc)) {
     found.push_back(staged_name(sidecar));
   }
   return found;

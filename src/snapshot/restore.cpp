@@ -16,6 +16,7 @@
 #include "core/crc32c.h"
 #include "io/replace_file.h"
 #include "snapshot/manager_impl.h"
+#include "snapshot/metadata.h"
 
 namespace karma::snapshot {
 namespace {
@@ -24,16 +25,18 @@ constexpr std::size_t kBytesBetweenReports = std::size_t{32} << 20;
 
 class Restorer {
  public:
-  Restorer(Manager::Impl& impl, store::Store& store, const LogReach& log, const std::set<std::string>& set_aside,
-           const std::function<void(std::size_t, std::size_t)>& progress)
-      : impl_(impl), store_(store), log_(log), set_aside_(set_aside), progress_(progress) {}
+  Restorer(Manager::Impl& impl, store::Store* store, const LogReach& log, const std::set<std::string>& set_aside,
+           const std::function<void(std::size_t, std::size_t)>& progress, RestoreFault& fault)
+      : impl_(impl), store_(store), log_(log), set_aside_(set_aside), progress_(progress), fault_(fault) {}
 
   Result<Restored> run() {
     if (Status taken = take(); !taken) return taken.error();
     choice_ = choose(inventory_, log_);
     result_.log_restarted = log_restarted();
+    result_.renumbered = choice_.renumbered;
     find_newest();
     if (Status checked = check_sidecars(); !checked) return checked.error();
+    if (Status checked = check_orphans(); !checked) return checked.error();
     for (const auto& [name, items] : choice_.series) bytes_all_ += items.front()->file.meta.bytes;
     for (const auto& [name, items] : choice_.series) {
       if (Status restored = restore_series(name, items); !restored) return restored.error();
@@ -47,10 +50,14 @@ class Restorer {
   Status take() {
     Result<Inventory> inventory = take_inventory(impl_.files, impl_.directory);
     if (inventory && !inventory->manifest_fault.empty()) {
-      const std::string damage = std::string(kManifestName) + " is damaged: " + inventory->manifest_fault;
-      if (!gave_up(std::string(kManifestName))) return internal_error(damage);
+      const std::string damage = inventory->manifest_trouble();
+      if (!gave_up(std::string(kManifestName))) {
+        fault_.manifest = inventory->manifest_newer ? ManifestState::newer : ManifestState::damaged;
+        return refuse(std::string(kManifestName), damage);
+      }
       warn(damage + "; given up: the newest snapshot of each series counts");
-      manifest_given_up_ = true;
+      result_.manifest = ManifestState::given_up;
+      result_.gave_up = true;
       inventory = take_inventory(impl_.files, impl_.directory, true);
     }
     if (!inventory) return inventory.error();
@@ -59,13 +66,15 @@ class Restorer {
     if (inventory_.manifest) {
       result_.set_lsn = inventory_.manifest->lsn;
       result_.outcomes = inventory_.manifest->outcomes;
+      result_.manifest = ManifestState::good;
+      result_.log_complete = inventory_.manifest->log_complete;
     }
     return {};
   }
 
   // A promoted slave of Karma 1.0 begins its log at 1 although its snapshots are further.
   bool log_restarted() const {
-    if (inventory_.manifest || manifest_given_up_ || !inventory_.replication_lsn) return false;
+    if (result_.manifest != ManifestState::none || !inventory_.replication_lsn) return false;
     if (choice_.renumbered) return true;
     if (!log_.has_entries) return false;
     Lsn lowest;
@@ -82,7 +91,36 @@ class Restorer {
     if (inventory_.manifest) {
       for (const ManifestFile& file : inventory_.manifest->older) newest = std::max(newest, file.meta.last_lsn);
     }
-    result_.newest = std::max(newest, Lsn{inventory_.replication_lsn.value_or(0)});
+    result_.replicated = Lsn{inventory_.replication_lsn.value_or(0)};
+    result_.newest = std::max(newest, result_.replicated);
+    for (const auto& [name, items] : choice_.series) {
+      const Item& current = *items.front();
+      const Meta& meta = current.file.meta;
+      result_.any = true;
+      result_.lsn_unknown |= current.origin == Origin::unlisted && !meta.has_sidecar;
+      result_.newest_current = std::max(result_.newest_current, meta.last_lsn);
+      if (gave_up(meta.file) || meta.last_lsn < result_.newest_not_given_up) continue;
+      result_.newest_not_given_up = meta.last_lsn;
+      result_.newest_file = meta.file;
+    }
+  }
+
+  // Without manifest a sidecar alone tells that there was a snapshot.
+  Status check_orphans() {
+    if (inventory_.manifest) return {};
+    for (const std::string& name : inventory_.names) {
+      if (!name.ends_with(kSidecarSuffix)) continue;
+      const std::string tree = name.substr(0, name.size() - kSidecarSuffix.size());
+      if (!parse_file_name(tree) || inventory_.has(tree)) continue;
+      const Result<std::string> text = read_file(impl_.files, impl_.path(name));
+      const std::optional<Meta> sidecar = text ? decode_sidecar(*text) : std::nullopt;
+      if (!sidecar) continue;
+      const auto chosen = choice_.series.find(sidecar->series);
+      if (chosen != choice_.series.end() && chosen->second.front()->file.meta.last_lsn >= sidecar->last_lsn) continue;
+      if (!gave_up(tree)) return refuse(name, tree + " is missing: its sidecar is there");
+      result_.gave_up = true;
+    }
+    return {};
   }
 
   Status check_sidecars() {
@@ -104,13 +142,15 @@ class Restorer {
       const std::int64_t current =
           chosen != choice_.series.end() ? chosen->second.front()->file.meta.timestamp : inventory_.manifest->timestamp;
       if (meta.timestamp <= current) return {};
-      if (!item.sidecar_fault.empty() && !gave_up(meta.file)) return internal_error(damage);
+      if (!item.sidecar_fault.empty() && !gave_up(meta.file)) return refuse(sidecar_name(meta.file), damage);
       if (!meta.has_sidecar) warn(meta.file + " has no sidecar and is not in the manifest, ignored");
       return {};
     }
     if (item.sidecar_fault.empty()) return {};
     // Without its LSN nobody knows which entries of the log it has already.
-    if (chosen->second.front() == &item && log_.has_entries && !gave_up(meta.file)) return internal_error(damage);
+    if (chosen->second.front() == &item && log_.has_entries && !gave_up(meta.file)) {
+      return refuse(sidecar_name(meta.file), damage);
+    }
     warn(damage);
     return {};
   }
@@ -129,16 +169,29 @@ class Restorer {
         continue;
       }
       warn(damage + "; " + older.file.meta.file + " is used instead");
+      replaced(name, file);
       return {};
     }
-    if (!gave_up(file) && !log_has_all(items)) return internal_error(damage);
+    if (!gave_up(file) && !log_has_all(items)) return refuse(file, damage);
     result_.series_lsn[name] = Lsn{};
+    replaced(name, file);
     warn(damage + (gave_up(file) ? "; given up" : "; the series is made from the log alone"));
     return {};
   }
 
+  void replaced(const std::string& name, const std::string& file) {
+    result_.replaced = true;
+    result_.gave_up |= gave_up(file);
+    result_.replaced_files[name] = file;
+  }
+
   Status load(const std::string& name, const Item& item) {
-    store::Series series = store_.make_series();
+    if (store_ == nullptr) {
+      if (!item.present) return internal_error("it is missing");
+      result_.series_lsn[name] = item.file.meta.last_lsn;
+      return {};
+    }
+    store::Series series = store_->make_series();
     const std::size_t before = bytes_done_;
     Result<TreeFacts> facts = impl_.decode(
         item, [&](Key key, std::span<const store::Point> points) { return series.load(key, points); },
@@ -149,8 +202,8 @@ class Restorer {
       warn(item.file.meta.file + " holds " + odd + "; put right while loading");
     }
     {
-      const std::lock_guard lock(store_.lock());
-      store_.replace(name, std::move(series));
+      const std::lock_guard lock(store_->lock());
+      store_->replace(name, std::move(series));
     }
     result_.series_lsn[name] = item.file.meta.last_lsn;
     ++result_.file_count;
@@ -195,15 +248,23 @@ class Restorer {
     const std::string name(kRegistryName);
     Result<std::optional<CurrentRegistry>> registry = impl_.current_registry(inventory_, &result_.warnings);
     if (!registry) {
-      if (!gave_up(name)) return registry.error();
+      if (!gave_up(name)) return refuse(name, registry.error().message);
       warn(registry.error().message + "; given up");
+      result_.gave_up = true;
       return {};
     }
     if (!*registry) return {};
-    std::string& text = (*registry)->text;
-    if (text.ends_with('\n')) text.pop_back();
-    result_.registry_json = std::move(text);
+    if (store_ != nullptr) {
+      Result<std::string> text = read_file(impl_.files, impl_.path((*registry)->disk_name));
+      if (!text) return refuse(name, name + " is damaged: " + text.error().message);
+      if (crc32c(*text) != (*registry)->crc) return refuse(name, name + " is damaged: its checksum is wrong");
+      if (text->ends_with('\n')) text->pop_back();
+      result_.registry_json = std::move(*text);
+    }
     result_.registry_lsn = (*registry)->meta.last_lsn;
+    const bool listed_from_1_0 = (*registry)->as_listed && result_.set_lsn == Lsn{} && result_.registry_lsn != Lsn{};
+    if ((*registry)->lsn_known && (!(*registry)->as_listed || listed_from_1_0))
+      result_.registry_of_1_0 = result_.registry_lsn;
     result_.newest = std::max(result_.newest, result_.registry_lsn);
     return {};
   }
@@ -212,15 +273,19 @@ class Restorer {
     return set_aside_.contains(file) || set_aside_.contains(sidecar_name(file));
   }
   void warn(std::string text) { result_.warnings.push_back(std::move(text)); }
+  Error refuse(std::string file, std::string damage) {
+    fault_.file = std::move(file);
+    return internal_error(std::move(damage));
+  }
 
   Manager::Impl& impl_;
-  store::Store& store_;
+  store::Store* const store_;
   const LogReach& log_;
   const std::set<std::string>& set_aside_;
   const std::function<void(std::size_t, std::size_t)>& progress_;
+  RestoreFault& fault_;
   Inventory inventory_;
   Choice choice_;
-  bool manifest_given_up_ = false;
   std::size_t bytes_done_ = 0;
   std::size_t bytes_all_ = 0;
   std::size_t bytes_reported_ = 0;
@@ -229,10 +294,13 @@ class Restorer {
 
 }  // namespace
 
-Result<Restored> Manager::restore(store::Store& store, const LogReach& log, const std::set<std::string>& set_aside,
-                                  const std::function<void(std::size_t done, std::size_t all)>& progress) {
-  impl_->log = log;
-  return Restorer(*impl_, store, log, set_aside, progress).run();
+Result<Restored> Manager::restore(store::Store* store, const LogReach& log, const std::set<std::string>& set_aside,
+                                  const std::function<void(std::size_t done, std::size_t all)>& progress,
+                                  RestoreFault* fault) {
+  RestoreFault unasked;
+  return Restorer(*impl_, store, log, set_aside, progress, fault != nullptr ? *fault : unasked).run();
 }
+
+void Manager::set_log(const LogReach& log) { impl_->log = log; }
 
 }  // namespace karma::snapshot

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "commands/catalog.h"
+#include "engine/startup.h"
 #include "ops/stats.h"
 #include "support/document.h"
 
@@ -54,6 +55,11 @@ TEST(Documents, TheTableOfOpsIsThatOfTheCatalog) {
 
 TEST(Documents, TheTableOfSettingsIsThatOfTheProgram) {
   EXPECT_EQ(test::generated_part("README.md", "settings", settings_table()), settings_table());
+}
+
+TEST(Documents, TheTableOfStartsIsThatOfTheProgram) {
+  EXPECT_EQ(test::generated_part("docs/storage-format.md", "start", engine::start_table_text()),
+            engine::start_table_text());
 }
 
 TEST(Documents, TheTableOfMetricsIsThatOfTheProgram) {

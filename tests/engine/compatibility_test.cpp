@@ -434,6 +434,36 @@ TEST_F(Compatibility, ARestartedLogSurvivesACrashOfTheFirstStart) {
   }
 }
 
+// 1.0 logged chunks that it then refused, and repeats. Where a snapshot is damaged and an older one takes its place,
+// they are met again although the registry has the stream already.
+TEST_F(Compatibility, ChunksThatWereRefusedOrRepeatedBehindADamagedSnapshot) {
+  node_.open();
+  node_.expect("ingest.begin", R"(,"stream_id":"i1","mode":"add")");
+  node_.expect("ingest.chunk", R"(,"stream_id":"i1","series":"links","chunk_seq":1,"items":[[1,20260505,5]])");
+  node_.expect("ingest.commit", R"(,"stream_id":"i1")");
+  node_.close(true);
+  const std::string registry = *node_.files->content(in_directory("karma.idempotency.json"));
+  node_.files = std::make_unique<CrashableFileSystem>();
+  snapshot(100, "links", 3, {{1, {{20260505, 1}}}});
+  snapshot(200, "links", 9, {{1, {{20260505, 6}}}});
+  std::string damaged = *node_.files->content(in_directory("200_links.tree"));
+  damaged[20] = static_cast<char>(damaged[20] ^ 0x40);
+  write("200_links.tree", damaged);
+  write("karma.idempotency.json", registry);
+  write("karma.idempotency.json.meta.json",
+        R"({"file":"karma.idempotency.json","timestamp":200,"last_lsn":9,"bytes":)" + std::to_string(registry.size()) +
+            R"(,"record_count":0,"committed_stream_count":1})" + "\n");
+  const std::string chunk = R"("op":"ingest.chunk","stream_id":"i1","series":"links","chunk_seq":)";
+  write("karma.wal", increment(4, "links", 2, 20260505, 9223372036854775807) +
+                         increment(5, "links", 2, 20260505, 9223372036854775807) +
+                         line(6, chunk + R"(1,"items":[[1,20260505,5]])") +
+                         line(7, chunk + R"(2,"items":[[2,20260505,100]])") +
+                         line(8, chunk + R"(1,"items":[[1,20260505,5]])") + line(9, R"("op":"system.compact")"));
+  EXPECT_EQ(check(*node_.files)[0], '1') << "there is a damaged file";
+  ASSERT_EQ(node_.try_open(), "");
+  EXPECT_EQ(node_.live_content(), point("links", 1, 20260505, 6) + point("links", 2, 20260505, 18446744073709551614u));
+}
+
 TEST_F(Compatibility, TheLsnNoteMayLagBehindTheLog) {
   snapshot(100, "links", 3, {{1, {{20260505, 3}}}});
   write("karma.wal.lsn", "3\n");

@@ -2,10 +2,13 @@
 // waits for it; the moment it is acknowledged, all see it.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/log.h"
@@ -85,6 +88,15 @@ class Client {
       woken_.wait(lock, [this] { return awake_; });
       awake_ = false;
     }
+  }
+  bool is_answered_within(std::chrono::seconds limit) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (replies().empty()) {
+      std::unique_lock lock(mutex_);
+      if (!woken_.wait_until(lock, end, [this] { return awake_; })) return false;
+      awake_ = false;
+    }
+    return true;
   }
   server::Handled ask_behind_pending(const std::string& line) {
     Buffer out;
@@ -203,6 +215,61 @@ TEST_F(Visibility, AFailedSyncIsSeenByNobody) {
   EXPECT_TRUE(writer_->wait_for_reply().find("internal_error") != std::string::npos);
   EXPECT_EQ(seen_by(*other_), success("5") + "\r\n");
   EXPECT_NE(other_->read(R"({"v":2,"op":"system.health"})").find("degraded"), std::string::npos);
+}
+
+// snapshot.verify, with a write and its reply at each of its reads.
+class VisibilityWhileVerifying : public Visibility {
+ protected:
+  void SetUp() override {
+    config_.wal_segment_bytes = 1;  // each write closes a file of the log
+    Visibility::SetUp();
+    ASSERT_TRUE(engine_->create_all_snapshots().ok());
+    writer_->write(kIncrement);
+    ASSERT_EQ(writer_->wait_for_reply(), success("5") + "\r\n");
+    files_.before_call([this](CrashableFileSystem::Operation operation, const std::string& path) {
+      if (operation != CrashableFileSystem::Operation::read || std::this_thread::get_id() != verifying_) return;
+      ++reads_[path.substr(path.find('/') + 1)];
+      writer_->write(kIncrement);
+      EXPECT_TRUE(writer_->is_answered_within(std::chrono::seconds(30)))
+          << "the writer is held while it reads " << path;
+    });
+  }
+  Result<commands::Verified> verify() {
+    verifying_ = std::this_thread::get_id();
+    Result<commands::Verified> verified = engine_->verify();
+    verifying_ = std::thread::id();
+    return verified;
+  }
+
+  std::thread::id verifying_;
+  std::map<std::string, int> reads_;
+};
+
+TEST_F(VisibilityWhileVerifying, TheLogMayRotateUnderneath) {
+  Result<commands::Verified> verified = verify();
+  ASSERT_TRUE(verified.ok()) << verified.error().message;
+  EXPECT_EQ(verified->trees, 1u);
+  EXPECT_EQ(verified->snapshot_lsn, Lsn{1});
+  EXPECT_EQ(verified->wal_last, Lsn{2}) << "what came while it was reading is not looked at";
+  EXPECT_GT(reads_.size(), 4u);
+  ASSERT_TRUE(engine_->create_snapshot("s").ok());
+  verified = verify();
+  ASSERT_TRUE(verified.ok()) << verified.error().message;
+  ASSERT_TRUE(engine_->create_all_snapshots().ok());
+  verified = verify();
+  ASSERT_TRUE(verified.ok()) << verified.error().message;
+}
+
+TEST_F(VisibilityWhileVerifying, NoWriteWaitsForItWhateverIsWrong) {
+  for (const std::string name : {"karma.wal.lsn", "karma.idempotency.json.meta.json"}) {
+    const std::string good = *files_.content(in_directory(name));
+    files_.edit(in_directory(name), "odd");
+    const Result<commands::Verified> verified = verify();
+    ASSERT_FALSE(verified.ok());
+    EXPECT_NE(verified.error().message.find(name), std::string::npos) << verified.error().message;
+    files_.edit(in_directory(name), good);
+  }
+  EXPECT_TRUE(verify().ok());
 }
 
 }  // namespace

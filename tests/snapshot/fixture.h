@@ -114,7 +114,7 @@ struct Node {
   Found restore(const LogReach& log = {}, const std::set<std::string>& set_aside = {}) {
     store::Store store(7);
     Found found;
-    found.restored = manager().restore(store, log, set_aside);
+    found.restored = manager().restore(&store, log, set_aside);
     store.check_invariants();
     found.content = content_of(store);
     return found;

@@ -185,7 +185,7 @@ TEST(ManifestText, RefusesOtherFormatsAndContradictions) {
   EXPECT_TRUE(decode_manifest(sealed(start + "\"series\":[" + file + "]")).ok());
   auto future = decode_manifest(sealed("{\"format\":2,\"series\":{}"));
   ASSERT_FALSE(future.ok());
-  EXPECT_EQ(future.error().message, "it is of format 2, not 1");
+  EXPECT_EQ(future.error().message, "written by a newer Karma (format 2; this one reads 1)");
   EXPECT_FALSE(decode_manifest(sealed(start + "\"series\":[" + file + "," + file + "]")).ok());
   EXPECT_FALSE(decode_manifest(sealed(start + "\"series\":[5]")).ok());
   EXPECT_FALSE(decode_manifest(sealed(start + "\"series\":[],\"registry\":{}")).ok());

@@ -661,7 +661,7 @@ TEST(SnapshotManager, RestoreTellsItsProgressInBytes) {
   std::size_t last = 0;
   std::size_t all = 0;
   ASSERT_TRUE(node.manager()
-                  .restore(store, {}, {},
+                  .restore(&store, {}, {},
                            [&](std::size_t done, std::size_t of) {
                              EXPECT_GE(done, last);
                              last = done;

@@ -138,6 +138,13 @@ std::string check(CrashableFileSystem& files) {
   return std::to_string(code) + " " + out.str() + err.str();
 }
 
+std::string repair(CrashableFileSystem& files) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const int code = repair_directory(kDirectory, out, err, files);
+  return std::to_string(code) + " " + out.str() + err.str();
+}
+
 std::vector<std::string> names(CrashableFileSystem& files) {
   Result<std::vector<std::string>> listed = files.list(kDirectory);
   EXPECT_TRUE(listed.ok());

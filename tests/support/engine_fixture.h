@@ -88,6 +88,8 @@ class Node {
 std::string content(CrashableFileSystem& files);
 // What `karma check` says, with its exit code in front of it: "0 ok: …".
 std::string check(CrashableFileSystem& files);
+// The same for `karma check --repair`.
+std::string repair(CrashableFileSystem& files);
 // Names in kDirectory, ascending.
 std::vector<std::string> names(CrashableFileSystem& files);
 // The first name that begins and ends like this; the test fails if there is none.
