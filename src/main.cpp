@@ -30,6 +30,8 @@ int run(const karma::CommandLine& line) {
       return 0;
     case karma::CommandLine::Action::check:
       return karma::check_directory(line.argument, std::cout, std::cerr);
+    case karma::CommandLine::Action::repair:
+      return karma::repair_directory(line.argument, std::cout, std::cerr);
     case karma::CommandLine::Action::dump:
       return karma::dump_directory(line.argument, std::cout, std::cerr);
     case karma::CommandLine::Action::serve:

@@ -62,10 +62,10 @@ struct Config {
 
 // What the command line asks for.
 struct CommandLine {
-  enum class Action { serve, print, check, dump };
+  enum class Action { serve, print, check, repair, dump };
   Action action = Action::serve;
   Config config;         // of `serve`
-  std::string argument;  // the directory of `check` and `dump`; what is to be printed
+  std::string argument;  // the directory of `check`, `repair` and `dump`; what is to be printed
 };
 
 // Environment first, then flags from left to right, then validation. The message of an error is for stderr, without

@@ -17,9 +17,10 @@ namespace {
 
 constexpr std::size_t kMaxTokenBytes = 4096;
 constexpr std::string_view kCheckHelp = R"(Usage: karma check DIR
+       karma check --repair DIR
 
 Looks for damage in a data directory that no server uses: every checksum, the log without a gap, the snapshots against
-it, and a restore into memory. Changes nothing.
+it, and a restore into memory. Changes nothing, unless told to repair.
 
 )";
 constexpr std::string_view kDumpHelp = R"(Usage: karma dump DIR
@@ -87,13 +88,19 @@ class Parser {
   // The tools that look at a data directory need no settings, so nothing in the environment can be in their way.
   Result<CommandLine> directory_command(CommandLine::Action action, std::string program, std::string_view help) {
     Options options(program, help, kDirectoryTail);
+    bool repair = false;
+    if (action == CommandLine::Action::check)
+      options.truth("repair",
+                    "Do to the files what a start does after a crash, and no more: cut the unfinished tail of the log, "
+                    "give committed snapshots their names, remove temporary files. Nothing where a start would refuse.",
+                    repair);
     std::vector<std::string> positionals;
     const Result<Options::Asked> asked = options.parse(arguments_.subspan(1), positionals);
     if (!asked) return asked.error();
     if (*asked == Options::Asked::version) return print(version_text());
     if (*asked == Options::Asked::help) return print(options.help());
     if (positionals.size() != 1) return misuse(program + " takes one data directory: " + program + " DIR");
-    line_.action = action;
+    line_.action = repair ? CommandLine::Action::repair : action;
     line_.argument = positionals.front();
     return std::move(line_);
   }

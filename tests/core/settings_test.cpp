@@ -233,6 +233,10 @@ TEST_F(CommandLineTest, CommandsTakeADirectory) {
   EXPECT_EQ(line->action, CommandLine::Action::check);
   EXPECT_EQ(line->argument, "some/where");
   EXPECT_EQ(parse({"dump", "d"})->action, CommandLine::Action::dump);
+  EXPECT_EQ(parse({"check", "--repair", "d"})->action, CommandLine::Action::repair);
+  EXPECT_EQ(parse({"check", "d", "--repair"})->argument, "d");
+  EXPECT_TRUE(fault({"dump", "--repair", "d"}).starts_with("--repair is not a valid option."));
+  EXPECT_NE(fault({"--repair"}), "accepted");
   EXPECT_EQ(fault({"check"}), "karma check takes one data directory: karma check DIR");
   EXPECT_EQ(fault({"dump", "a", "b"}), "karma dump takes one data directory: karma dump DIR");
   EXPECT_TRUE(fault({"check", "a", "--wal=true"}).starts_with("--wal is not a valid option."));
