@@ -315,6 +315,8 @@ class StartUp {
     if (const std::optional<Missing> missing = find_missing(lsn_facts(log, snapshots, {}))) {
       situation_.entries = Entries::given_up;
       options_.on_warning("restore.warning", missing->to_string() + "; given up");
+    } else {
+      warn_of_dropped(log, snapshots, given.covered);
     }
     // A number that was given up as damaged and is beyond all reason is not continued.
     if (gave_up(wal::kLsnName) && log.lsn_file.value > kLargestLsn) recovered.log.lsn_file = Lsn{};
@@ -330,6 +332,19 @@ class StartUp {
           "start once with --restore=true";
     }
     return {};
+  }
+
+  // Karma 1.0 leaves the files of a series that is dropped, and finds it again at the next start; so does this one,
+  // since nothing tells it from a series whose later files are lost.
+  void warn_of_dropped(const wal::Scan& log, const snapshot::Restored& snapshots, Lsn covered) {
+    if (snapshots.log_restarted) return;
+    for (const auto& [name, lsn] : snapshots.series_lsn) {
+      const bool met = log.first != Lsn{} ? log.first <= lsn.next() : lsn >= covered;
+      if (met || lsn == Lsn{} || snapshots.replaced_files.contains(name)) continue;
+      options_.on_warning("restore.warning",
+                          "series \"" + name + "\": its snapshot ends with LSN " + std::to_string(lsn.value) +
+                              ", and what came after is in no file; was it dropped under Karma 1.0?");
+    }
   }
 
   static LsnFacts lsn_facts(const wal::Scan& log, const snapshot::Restored& snapshots,

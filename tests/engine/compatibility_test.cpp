@@ -483,6 +483,18 @@ TEST_F(Compatibility, DroppedSeriesComeBackOnlyIfTheLogSaysSo) {
   for (const std::string& name : names(*node_.files)) EXPECT_EQ(name.find("_links.tree"), std::string::npos) << name;
 }
 
+TEST_F(Compatibility, ASeriesThatWasDroppedBeforeTheLogBeginsIsToldOf) {
+  snapshot(100, "links", 2, {{1, {{20260505, 3}}}});
+  snapshot(200, "users", 9, {{1, {{20260505, 5}}}});
+  write("karma.wal", increment(10, "users", 1, 20260505, 1));
+  write("karma.wal.lsn", "9\n");
+  const std::string found = check(*node_.files);
+  EXPECT_EQ(found[0], '0') << found;
+  EXPECT_NE(found.find("\"links\""), std::string::npos) << found;
+  EXPECT_EQ(found.find("\"users\""), std::string::npos) << found;
+  expect(point("links", 1, 20260505, 3) + point("users", 1, 20260505, 6), 10);
+}
+
 TEST_F(Compatibility, StrayFilesAndNamesAreIgnored) {
   write("junk.tree", "x");
   write("x_links.tree", "x");
