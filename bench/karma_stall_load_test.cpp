@@ -22,22 +22,12 @@
 namespace karma::load {
 namespace {
 
-constexpr std::string_view kUsage =
-    R"(Usage: karma_stall_load_test --spawn=PATH [option...] [-- option of the server...]
+constexpr std::string_view kHead = R"(Usage: karma_stall_load_test --spawn=PATH [options] [-- options of the server]
 
 Runs each act that takes long on a series of many keys, and prints how long it took and the longest that a client which
 reads and one which writes another series had to wait meanwhile.
-
-  --spawn=PATH          start this server on a free port with a new, temporary data directory
-  --keys=N              of the large series (100000)
-  --days=N              of each key (3)
-  --series=N            small series besides (100)
-  --records=N           idempotency keys to prune (100000)
-  --after-ms=N          the clients go on so long after the reply (1000)
-  --wal=BOOL            the server writes a log (true)
-  --wal-fsync=BOOL      and syncs it before it answers (true)
-  --json=BOOL           print one JSON object instead of a text (false)
 )";
+constexpr std::string_view kTail = "";
 
 struct Options {
   ServerOptions server;
@@ -224,9 +214,9 @@ class StallTest {
   }
 
   // Calls take(items) with all points of the large series, a batch at a time.
-  void for_each_batch(const std::function<void(const std::string&)>& take) const {
+  void for_each_batch(const std::function<void(const std::string&)>& take, std::uint64_t most = UINT64_MAX) const {
     for (std::uint64_t day = 0; day < options_.days; ++day) {
-      for (std::uint64_t first = 0; first < options_.keys; first += kBatch) {
+      for (std::uint64_t first = 0; first < options_.keys && most != 0; first += kBatch, --most) {
         std::string items;
         for (std::uint64_t key = first; key < std::min(first + kBatch, options_.keys); ++key) {
           append_number(items += items.empty() ? "[" : ",[", key);
@@ -236,10 +226,12 @@ class StallTest {
       }
     }
   }
-  void fill(const std::string& series) {
-    for_each_batch([&](const std::string& items) {
-      client_.send_ahead(request("series.batch_add", R"(,"series":")" + series + R"(","items":)" + items));
-    });
+  void fill(const std::string& series, std::uint64_t most_batches = UINT64_MAX) {
+    for_each_batch(
+        [&](const std::string& items) {
+          client_.send_ahead(request("series.batch_add", R"(,"series":")" + series + R"(","items":)" + items));
+        },
+        most_batches);
     client_.finish();
   }
 
@@ -254,6 +246,12 @@ class StallTest {
       other.send(request("tree.top", R"(,"series":"big","limit":100)" + range));
       for (std::uint64_t key = 0; key < 100; ++key) client_.send_ahead(increment("big", key * 7919, ""));
       client_.finish();
+      (void)other.receive();
+    });
+    act("batches beside tree.top", [&] {
+      Connection other(server_.address());
+      other.send(request("tree.top", R"(,"series":"big","limit":100)" + range));
+      fill("big", 3);
       (void)other.receive();
     });
     act("karma export", [&] { export_series(); });
@@ -329,17 +327,18 @@ class StallTest {
 
 int run(int argc, char** argv) {
   Options options;
-  Flags flags;
-  flags.text("--spawn", options.server.path);
-  flags.number("--keys", options.keys, 1, 50000000);
-  flags.number("--days", options.days, 1, 366);
-  flags.number("--series", options.series, 1, 100000);
-  flags.number("--records", options.records, 1, 10000000);
-  flags.number("--after-ms", options.after_ms, 0, 60000);
-  flags.truth("--wal", options.server.wal);
-  flags.truth("--wal-fsync", options.server.wal_fsync);
-  flags.truth("--json", options.json);
-  options.server.more = flags.parse(argc, argv, kUsage);
+  Flags flags("karma_stall_load_test", kHead, kTail);
+  flags.text("spawn", "PATH", "start this server on a free port with a new, temporary data directory",
+             options.server.path);
+  flags.number("keys", "N", "of the large series", options.keys, 1, 50000000);
+  flags.number("days", "N", "of each key", options.days, 1, 366);
+  flags.number("series", "N", "small series besides", options.series, 1, 100000);
+  flags.number("records", "N", "idempotency keys to prune", options.records, 1, 10000000);
+  flags.number("after-ms", "N", "the clients go on so long after the reply", options.after_ms, 1, 60000);
+  flags.truth("wal", "the server writes a log", options.server.wal);
+  flags.truth("wal-fsync", "and syncs it before it answers", options.server.wal_fsync);
+  flags.truth("json", "print one JSON object instead of a text", options.json);
+  options.server.more = flags.parse(argc, argv);
   if (options.server.path.empty()) misuse("--spawn is missing");
   StallTest test(options);
   test.run();
