@@ -38,13 +38,6 @@ void checksum(benchmark::State& state) {
 }
 BENCHMARK(checksum)->Name("crc32c")->Arg(100)->Arg(1000)->Arg(100000);
 
-void checksum_by_table(benchmark::State& state) {
-  const std::string bytes(static_cast<std::size_t>(state.range(0)), 'x');
-  for (auto _ : state) benchmark::DoNotOptimize(crc32c_detail::by_table(bytes, 0));
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations()) * state.range(0));
-}
-BENCHMARK(checksum_by_table)->Name("crc32c_by_table")->Arg(100)->Arg(100000);
-
 void encode(benchmark::State& state) {
   Buffer out;
   Lsn lsn{1000000};

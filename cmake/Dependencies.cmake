@@ -1,40 +1,64 @@
 # What the program is made with, and what its tests and benchmarks need beside that.
 #
 # An installed package wins; where there is none, the pinned release is fetched. scripts/install_dependencies installs
-# the packages on Debian and its relatives, so that nothing is fetched there.
+# the packages on Debian and its relatives, so that nothing is fetched there. Without network (-D
+# FETCHCONTENT_FULLY_DISCONNECTED=ON) a missing package is named at once.
 include(FetchContent)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 
-FetchContent_Declare(CLI11  # 2.4.2
-  GIT_REPOSITORY https://github.com/CLIUtils/CLI11.git
-  GIT_TAG 6c7b07a878ad834957b98d0f9ce1dbe0cb204fc9
-  FIND_PACKAGE_ARGS 2.1)
-FetchContent_MakeAvailable(CLI11)
+# karma_dependency(<name> PACKAGE <Debian package> FIND <arguments of find_package...> FETCH <where it is fetched from...>)
+function(karma_dependency name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PACKAGE" "FIND;FETCH")
+  if(FETCHCONTENT_FULLY_DISCONNECTED)
+    find_package(${arg_FIND} QUIET GLOBAL)
+    list(GET arg_FIND 0 package)
+    if(NOT ${package}_FOUND)
+      message(FATAL_ERROR "${name} is missing. On Debian: apt-get install ${arg_PACKAGE}")
+    endif()
+    return()
+  endif()
+  list(POP_FRONT arg_FIND package)
+  string(TOLOWER "${package}" content)
+  FetchContent_Declare(${content} ${arg_FETCH} FIND_PACKAGE_ARGS ${arg_FIND} NAMES ${package} GLOBAL)
+  FetchContent_MakeAvailable(${content})
+endfunction()
+
+karma_dependency(CLI11 PACKAGE libcli11-dev FIND CLI11 2.1
+                 FETCH GIT_REPOSITORY https://github.com/CLIUtils/CLI11.git  # 2.4.2
+                       GIT_TAG 6c7b07a878ad834957b98d0f9ce1dbe0cb204fc9)
+
+# libcrypto and ISA-L come with every distribution, and are not built here.
+find_package(OpenSSL 3.0 QUIET COMPONENTS Crypto)
+if(NOT OPENSSL_FOUND)
+  message(FATAL_ERROR "libcrypto is missing. On Debian: apt-get install libssl-dev")
+endif()
+find_library(KARMA_ISAL isal)
+find_path(KARMA_ISAL_INCLUDE isa-l/crc.h)
+if(NOT KARMA_ISAL OR NOT KARMA_ISAL_INCLUDE)
+  message(FATAL_ERROR "ISA-L is missing. On Debian: apt-get install libisal-dev")
+endif()
+add_library(karma_isal INTERFACE)
+target_link_libraries(karma_isal INTERFACE "${KARMA_ISAL}")
+target_include_directories(karma_isal SYSTEM INTERFACE "${KARMA_ISAL_INCLUDE}")
 
 if(KARMA_BUILD_TESTS OR KARMA_BUILD_FUZZ)
-  FetchContent_Declare(nlohmann_json
-    URL https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz
-    URL_HASH SHA256=d6c65aca6b1ed68e7a182f4757257b107ae403032760ed6ef121c9d55e81757d
-    FIND_PACKAGE_ARGS 3.11)
-  FetchContent_MakeAvailable(nlohmann_json)
+  karma_dependency(nlohmann_json PACKAGE nlohmann-json3-dev FIND nlohmann_json 3.11
+                   FETCH URL https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz
+                         URL_HASH SHA256=d6c65aca6b1ed68e7a182f4757257b107ae403032760ed6ef121c9d55e81757d)
 endif()
 
 if(KARMA_BUILD_TESTS)
-  FetchContent_Declare(googletest  # 1.14.0
-    GIT_REPOSITORY https://github.com/google/googletest.git
-    GIT_TAG f8d7d77c06936315286eb55f8de22cd23c188571
-    FIND_PACKAGE_ARGS 1.12 NAMES GTest)
   set(INSTALL_GTEST OFF CACHE INTERNAL "")
-  FetchContent_MakeAvailable(googletest)
+  karma_dependency(GoogleTest PACKAGE libgtest-dev FIND GTest 1.12
+                   FETCH GIT_REPOSITORY https://github.com/google/googletest.git  # 1.14.0
+                         GIT_TAG f8d7d77c06936315286eb55f8de22cd23c188571)
 endif()
 
 if(KARMA_BUILD_BENCH)
-  FetchContent_Declare(googlebenchmark  # 1.8.3
-    GIT_REPOSITORY https://github.com/google/benchmark.git
-    GIT_TAG 344117638c8ff7e239044fd0fa7085839fc03021
-    FIND_PACKAGE_ARGS 1.7 NAMES benchmark)
   set(BENCHMARK_ENABLE_TESTING OFF CACHE INTERNAL "")
   set(BENCHMARK_ENABLE_INSTALL OFF CACHE INTERNAL "")
-  FetchContent_MakeAvailable(googlebenchmark)
+  karma_dependency("Google Benchmark" PACKAGE libbenchmark-dev FIND benchmark 1.7
+                   FETCH GIT_REPOSITORY https://github.com/google/benchmark.git  # 1.8.3
+                         GIT_TAG 344117638c8ff7e239044fd0fa7085839fc03021)
 endif()

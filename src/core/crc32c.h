@@ -10,11 +10,4 @@ namespace karma {
 // Incremental: crc32c(b, crc32c(a)) is the checksum of a followed by b. Thread-safe.
 std::uint32_t crc32c(std::string_view bytes, std::uint32_t seed = 0);
 
-// The two ways to compute it, for tests; crc32c() takes the instruction where the processor has it.
-namespace crc32c_detail {
-bool has_instruction();
-std::uint32_t by_instruction(std::string_view bytes, std::uint32_t seed);  // only if has_instruction()
-std::uint32_t by_table(std::string_view bytes, std::uint32_t seed);
-}  // namespace crc32c_detail
-
 }  // namespace karma

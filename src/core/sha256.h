@@ -1,7 +1,7 @@
-// SHA-256 (FIPS 180-4), for fingerprints: identifies content, keeps no secrets.
-//
-// Uses the processor's SHA instructions where it has them.
+// SHA-256 (FIPS 180-4) from libcrypto, for fingerprints: identifies content, keeps no secrets.
 #pragma once
+
+#include <openssl/sha.h>
 
 #include <array>
 #include <cstddef>
@@ -22,11 +22,8 @@ class Sha256 {
   Sha256Digest finish();
 
  private:
-  static constexpr std::size_t kBlockBytes = 64;
-
-  std::array<std::uint32_t, 8> state_;
-  std::uint64_t length_ = 0;
-  std::array<std::uint8_t, kBlockBytes> pending_;  // the first length_ % 64 bytes are waiting
+  // The plain functions and not EVP: a short message takes them 70 ns, and EVP 135 ns and an allocation.
+  SHA256_CTX context_;
 };
 
 Sha256Digest sha256(std::string_view bytes);
@@ -37,14 +34,5 @@ void write_hex(const Sha256Digest& digest, char* into);
 std::string to_hex(const Sha256Digest& digest);
 // Exactly 64 lowercase hex digits; false, and `digest` unspecified, for anything else.
 bool parse_hex(std::string_view text, Sha256Digest& digest);
-
-namespace detail {
-
-// The portable code, so that tests can compare it with what the processor offers.
-void sha256_blocks_portable(std::array<std::uint32_t, 8>& state, const std::uint8_t* blocks, std::size_t count);
-// What Sha256 uses on this machine.
-void sha256_blocks(std::array<std::uint32_t, 8>& state, const std::uint8_t* blocks, std::size_t count);
-
-}  // namespace detail
 
 }  // namespace karma
