@@ -26,11 +26,13 @@ constexpr Setting kSettings[] = {
     Setting{Group::replication, "role", "KARMA_ROLE", &Config::role, "ROLE",
             "master takes writes; slave refuses them."},
     Setting{Group::data, "restore", "KARMA_RESTORE", &Config::restore, "BOOL",
-            "Load snapshots and log at start. Without it the node starts empty."}
+            "Load snapshots and log at start. Without it the node starts empty, keeps what is there and takes no "
+            "snapshots."}
         .short_form('r'),
-    Setting{Group::data, "recover", "KARMA_RECOVER", &Config::recover, "FILE",
-            "Give up what is damaged in this file of the data directory and start without it. Repeatable; separated by "
-            "commas in the environment."},
+    Setting{
+        Group::data, "recover", "KARMA_RECOVER", &Config::recover, "FILE",
+        "Give up what is damaged in this file of the data directory, or the entries that it shows to be missing, and "
+        "start without. The file must exist. Repeatable; separated by commas in the environment."},
     Setting{Group::network, "nodelay", "KARMA_TCP_NODELAY", &Config::nodelay, "BOOL",
             "Send replies at once instead of gathering small packets (TCP_NODELAY)."}
         .short_form('n'),

@@ -272,5 +272,14 @@ TEST_F(VisibilityWhileVerifying, NoWriteWaitsForItWhateverIsWrong) {
   EXPECT_TRUE(verify().ok());
 }
 
+// For the thread sanitizer: what replicas ask for is answered by other threads.
+TEST_F(VisibilityWhileVerifying, ReplicasAskWhichSnapshotsThereAre) {
+  std::thread replica([this] {
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(engine_->snapshots().latest()->size(), 1u);
+  });
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(verify().ok());
+  replica.join();
+}
+
 }  // namespace
 }  // namespace karma::test
