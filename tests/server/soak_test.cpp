@@ -76,7 +76,7 @@ class Client {
         return random_() % 40 == 0 ? expect(R"("response":"OK")", R"({"v":2,"op":"snapshot.create_all"})")
                                    : expect(R"("error_code":"not_found")", R"({"v":2,"op":"tree.drop","series":"x"})");
       case 5:
-        return expect(R"("error_code":"invalid_json")", "nonsense");
+        return expect(R"("error_code":"invalid_json")", "{nonsense");
       default:
         added_ += 2;
         return expect(R"("response":2,)",
