@@ -130,10 +130,8 @@ class Parser {
     for (const Setting& setting : settings()) {
       const char* text = environment(std::string(setting.variable).c_str());
       if (text == nullptr) continue;
-      bool empty_is_unset = std::holds_alternative<std::optional<std::string> Config::*>(setting.target) ||
-                            std::holds_alternative<std::vector<std::string> Config::*>(setting.target) ||
-                            std::holds_alternative<TokenFile>(setting.target);
-      if (*text == '\0' && empty_is_unset) continue;
+      // A variable of a shell that was never set. A switch, as in 1.0, must say what it is: the default may be unsafe.
+      if (*text == '\0' && !std::holds_alternative<bool Config::*>(setting.target)) continue;
       if (const std::string fault = set(setting, text); !fault.empty())
         return misuse("Environment variable " + std::string(setting.variable) + " " + fault);
     }

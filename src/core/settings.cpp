@@ -194,7 +194,8 @@ std::string fault_of(const Setting& setting, const Config& config) {
           },
           [&](std::string Config::*member) { return std::string((config.*member).empty() ? "must not be empty" : ""); },
           [&](std::optional<std::string> Config::*member) {
-            bool empty = config.*member && (config.*member)->empty() && !setting.secret;
+            // An empty token would let everybody in who sends "token":"".
+            bool empty = config.*member && (config.*member)->empty();
             return std::string(empty ? "must not be empty" : "");
           },
           [](auto&&) { return std::string(); },

@@ -24,7 +24,7 @@ struct TokenFile {
   std::optional<std::string> Config::*token;
 };
 
-// Where a value goes decides how it is read. An empty variable leaves optional texts, lists and files unset.
+// Where a value goes decides how it is read.
 using SettingTarget =
     std::variant<int Config::*, bool Config::*, std::string Config::*, std::optional<std::string> Config::*,
                  Role Config::*, std::vector<std::string> Config::*, TokenFile>;

@@ -11,7 +11,7 @@ Status check_version(const commands::Fields& fields) {
 }
 
 bool has_token(const commands::Fields& fields, const std::optional<std::string>& token) {
-  if (!token) return false;
+  if (!token || token->empty()) return false;  // an empty one is nothing that anybody could know
   const json::Value* given = fields.find(commands::Field::token);
   if (given == nullptr || given->type != json::Type::string) return false;
   Arena arena;
@@ -19,7 +19,7 @@ bool has_token(const commands::Fields& fields, const std::optional<std::string>&
   // Walks over all that was given, whatever the secret's length.
   unsigned difference = text.size() == token->size() ? 0 : 1;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const char secret = token->empty() ? '\0' : (*token)[i % token->size()];
+    const char secret = (*token)[i % token->size()];
     difference |= static_cast<unsigned char>(text[i]) ^ static_cast<unsigned char>(secret);
   }
   return difference == 0;

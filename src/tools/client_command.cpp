@@ -66,7 +66,10 @@ class Connection {
     options.add({.flag = "token",
                  .value = "TOKEN",
                  .meaning = "what the server wants to see; or the variable KARMA_AUTH_TOKEN"},
-                [this](std::string_view text) { return token_ = text, std::string(); });
+                [this](std::string_view text) {
+                  token_ = text;
+                  return std::string(text.empty() ? "must not be empty" : "");
+                });
     options.add({.flag = "token-file", .value = "FILE", .meaning = "file whose first line is the token"},
                 [this](std::string_view text) {
                   token_file_ = text;

@@ -179,15 +179,29 @@ TEST_F(CommandLineTest, UnknownFlagsAreNamedWithoutTheirValue) {
   EXPECT_EQ(fault({"--port"}), "--port needs a value");
 }
 
-TEST_F(CommandLineTest, EmptyTokensAreUnsetInTheEnvironmentAndTokensOnTheCommandLine) {
-  variables() = {{"KARMA_AUTH_TOKEN", ""}, {"KARMA_REPLICATION_SOURCE_HOST", ""}};
-  Result<CommandLine> line = parse({});
-  ASSERT_TRUE(line.ok());
-  EXPECT_FALSE(line->config.auth_token);
-  EXPECT_FALSE(line->config.replication_source_host);
-  line = parse({"--auth-token="});
-  ASSERT_TRUE(line.ok());
-  EXPECT_EQ(line->config.auth_token, "");
+// A variable of a shell that was never set. Of switches see BadVariablesAreRefusedEvenIfAFlagOverridesThem.
+TEST_F(CommandLineTest, AnEmptyVariableIsUnset) {
+  for (const Setting& setting : settings()) {
+    if (std::holds_alternative<bool Config::*>(setting.target)) continue;
+    variables() = {{std::string(setting.variable), ""}};
+    Result<CommandLine> line = parse({});
+    ASSERT_TRUE(line.ok()) << setting.variable << ": " << line.error().message;
+    EXPECT_EQ(value_text(setting, line->config), value_text(setting, Config())) << setting.variable;
+    EXPECT_FALSE(line->config.auth_token || line->config.read_auth_token || line->config.replication_token);
+  }
+}
+
+// "token":"" would be let in, and no warning would say so.
+TEST_F(CommandLineTest, AnEmptyTokenIsRefused) {
+  for (const Setting& setting : settings()) {
+    if (!setting.secret) continue;
+    const std::string flag = "--" + std::string(setting.flag);
+    EXPECT_NE(fault({(flag + "=").c_str()}).find(" must not be empty"), std::string::npos) << flag;
+    EXPECT_NE(fault({flag.c_str(), ""}).find(" must not be empty"), std::string::npos) << flag;
+    EXPECT_NE(fault({(flag + "-file=").c_str()}).find(" must not be empty"), std::string::npos) << flag;
+    for (const char* content : {"", "\n", "\r\n"})
+      EXPECT_NE(fault({(flag + "-file").c_str(), file(content).c_str()}).find("is empty"), std::string::npos) << flag;
+  }
 }
 
 TEST_F(CommandLineTest, TokensAreReadFromFilesWithoutTheirLineEnd) {
