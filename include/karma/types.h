@@ -22,7 +22,8 @@ struct Lsn {
 };
 
 // The day a value is counted under, written as the number YYYYMMDD. New writes carry real calendar days of the years
-// 0001 to 9999; data of Karma 1.0 may hold any number, which is kept unchanged.
+// 1000 to 9999, which is four digits of a year as people write it: 260505 is a slip. Older data may hold any number,
+// which is kept unchanged.
 class Bucket {
  public:
   constexpr Bucket() = default;
@@ -39,7 +40,9 @@ class Bucket {
     const std::int32_t day = day_or_none();
     return day == kNoDay ? std::nullopt : std::optional(day);
   }
-  // The same in one register: g++ puts an optional together in memory, which is what takes longest here.
+  // Whether something new may be counted under it: a calendar day of the years 1000 to 9999.
+  bool is_writable() const { return number_ >= 10000101 && day_or_none() != kNoDay; }
+  // The same as day() in one register: g++ puts an optional together in memory, which is what takes longest here.
   static constexpr std::int32_t kNoDay = INT32_MIN;
   std::int32_t day_or_none() const;
 

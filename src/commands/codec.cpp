@@ -1,6 +1,7 @@
 #include "commands/codec.h"
 
 #include <algorithm>
+#include <bit>
 
 #include <karma/clock.h>
 
@@ -63,6 +64,18 @@ void Decoder::fail(std::string message) {
   error_ = validation_error(std::move(message));
 }
 
+void Decoder::take_only(FieldSet taken, std::string_view op) {
+  if (!strict()) return;
+  deleting_op_ = op;
+  const FieldSet others = fields_.present() & ~taken;
+  if (others != 0) not_taken(name_of(static_cast<Field>(std::countr_zero(others))));
+}
+
+void Decoder::not_taken(std::string_view field) {
+  fail(field_text(field) + " is not taken by " + std::string(deleting_op_) +
+       ", which deletes and would not be narrowed by it");
+}
+
 bool Decoder::required(Field field, const Value*& value) {
   if (failed_) return false;
   value = fields_.find(field);
@@ -110,11 +123,6 @@ void Decoder::key(Key& key) {
   if (required(Field::key, value)) unsigned_of(*value, "key", key.value);
 }
 
-void Decoder::no_key() {
-  if (strict() && fields_.find(Field::key) != nullptr)
-    fail("Field key is not taken by this op, which concerns the whole series");
-}
-
 void Decoder::no_series() {
   if (strict() && (fields_.find(Field::series) != nullptr || fields_.find(Field::tree) != nullptr))
     fail("Field series is not taken by this op, which concerns every series; series.compact takes one");
@@ -151,7 +159,7 @@ void Decoder::items(std::span<const Item>& items, std::string_view& text, std::u
     Item& item = found[count++];
     item = {{key}, Bucket::of_number(bucket), amount};
     const bool as_before = count > 1 && found[count - 2].bucket == item.bucket;  // and so known to be a day
-    if (strict() && !as_before && !item.bucket.day()) return no_date(bucket), false;
+    if (strict() && !as_before && !item.bucket.is_writable()) return no_date(bucket), false;
     if (amount < least && strict()) return fail("Batch item value must be greater than 0"), false;
     if (total > UINT64_MAX - amount) return fail("Batch total overflow"), false;
     total += amount;
@@ -201,8 +209,17 @@ bool Decoder::day_of(std::uint64_t number, Bucket& bucket) {
   return date.has_value();
 }
 
+bool Decoder::writable_day_of(std::uint64_t number, Bucket& bucket) {
+  if (!day_of(number, bucket)) return false;
+  if (!strict() || bucket.is_writable()) return true;
+  no_date(number);
+  return false;
+}
+
 void Decoder::no_date(std::uint64_t number) {
-  fail("Invalid bucket date " + std::to_string(number) + ": a calendar day as YYYYMMDD is wanted");
+  const std::string_view wanted =
+      Bucket::of_date(number) ? ": the year needs four digits" : ": a calendar day as YYYYMMDD is wanted";
+  fail("Invalid bucket date " + std::to_string(number) + std::string(wanted));
 }
 
 // "2026-05-05" and "20260505": dashes go, digits remain.
@@ -224,10 +241,10 @@ void Decoder::bucket(Bucket& bucket) {
   if (failed_) return;
   std::uint64_t number = 0;
   if (const Value* date = fields_.find(Field::date)) {
-    if (unsigned_of(*date, "date", number)) day_of(number, bucket);
+    if (unsigned_of(*date, "date", number)) writable_day_of(number, bucket);
   } else if (const Value* value = fields_.find(Field::bucket)) {
     const bool read = value->type == Type::string ? bucket_text(*value, number) : unsigned_of(*value, "bucket", number);
-    if (read) day_of(number, bucket);
+    if (read) writable_day_of(number, bucket);
   } else {
     bucket = strict() ? bucket_at(context_.now) : Bucket();
   }
@@ -248,9 +265,15 @@ bool Decoder::decode_range(const Value& value, BucketRange& range) {
   json::Reader reader(value.text);
   reader.read_object([&](const Value& name, const Value& field) {
     const std::string_view text = json::decode_string(name, context_.arena);
-    if (text == "from") from = field;
-    if (text == "to") to = field;
+    if (text == "from") {
+      from = field;
+    } else if (text == "to") {
+      to = field;
+    } else if (!deleting_op_.empty() && field_of(text)) {
+      not_taken("range." + std::string(text));
+    }
   });
+  if (failed_) return false;
   if (from.type == Type::null) return fail("Field range.from is required"), false;
   if (to.type == Type::null) return fail("Field range.to is required"), false;
   std::uint64_t first = 0;
@@ -282,7 +305,7 @@ void Decoder::before(Bucket& bucket) {
   if (value == nullptr) value = fields_.find(Field::date);
   if (value == nullptr) return fail("Field before is required");
   std::uint64_t number = 0;
-  if (unsigned_of(*value, "before", number)) day_of(number, bucket);
+  if (unsigned_of(*value, "before", number)) writable_day_of(number, bucket);
 }
 
 void Decoder::limit(std::uint64_t& limit, std::uint64_t fallback, std::uint64_t most) {

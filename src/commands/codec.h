@@ -53,10 +53,14 @@ class Decoder {
   bool failed() const { return failed_; }
   const Error& error() const { return error_; }
 
+  // For an op that deletes, before its fields: a request with any field of the protocol beside `taken` is refused, on
+  // top and inside `range`. The caller meant something narrower, and data would be gone.
+  void take_only(FieldSet taken, std::string_view op);
+
   void series(SeriesName& name);
   void key(Key& key);
-  void no_key();     // refused where the caller must have meant something else
-  void no_series();  // likewise
+  void no_key() {}   // for the fingerprint: the whole series is meant
+  void no_series();  // refused: the caller must have meant something else
   void keys(std::span<const Key>& keys);
   // [[key, bucket, value], …] with values of at least `least`. `text` is that of the request, for as long as that is
   // there, if a log entry may hold it as it stands; else empty.
@@ -98,14 +102,17 @@ class Decoder {
   // The unsigned integer of a field that is there; fails otherwise.
   bool unsigned_of(const json::Value& value, std::string_view name, std::uint64_t& number);
   bool required(Field field, const json::Value*& value);
-  bool day_of(std::uint64_t number, Bucket& bucket);
+  bool day_of(std::uint64_t number, Bucket& bucket);           // of any year: old data is found too
+  bool writable_day_of(std::uint64_t number, Bucket& bucket);  // that something may be counted under
   void no_date(std::uint64_t number);
   bool bucket_text(const json::Value& value, std::uint64_t& number);
   bool decode_range(const json::Value& value, BucketRange& range);
   bool accept_name(std::string_view name);
+  void not_taken(std::string_view field);
 
   const Fields& fields_;
   DecodeContext& context_;
+  std::string_view deleting_op_;  // empty: other fields are ignored
   bool failed_ = false;
   Error error_;
 };
@@ -137,50 +144,58 @@ class Encoder {
   Buffer& out_;
 };
 
+// The names for documentation, and which fields the op takes.
 class FieldLister {
  public:
   const std::string& text() const { return text_; }
+  FieldSet taken() const { return taken_; }  // aliases too
 
-  void series(SeriesName&) { add("series"); }
-  void key(Key&) { add("key"); }
+  void series(SeriesName&) { add(Field::series), take(Field::tree); }
+  void key(Key&) { add(Field::key); }
   void no_key() {}
   void no_series() {}
-  void keys(std::span<const Key>&) { add("keys"); }
-  void items(std::span<const Item>&, std::string_view&, std::uint64_t) { add("items"); }
-  void series_keys(std::span<const SeriesKey>&) { add("items"); }
-  void bucket(Bucket&) { add("[bucket]"); }
-  void amount(std::uint64_t&) { add("[value]"); }
-  void range(BucketRange&) { add("range"); }
-  void range(std::optional<BucketRange>&) { add("[range]"); }
-  void before(Bucket&) { add("before"); }
-  void granularity_day() {}
-  void limit(std::uint64_t&, std::uint64_t, std::uint64_t) { add("[limit]"); }
-  void cursor(std::optional<Key>&) { add("[cursor]"); }
-  void file(std::string_view&) { add("file"); }
-  void offset(std::uint64_t&) { add("[offset]"); }
-  void after_lsn(Lsn&) { add("after_lsn"); }
-  void stream_id(std::string_view&) { add("stream_id"); }
-  void ingest_mode(store::IngestMode&) { add("mode"); }
-  void granularity(std::optional<std::string_view>&) { add("[granularity]"); }
-  void chunk_seq(std::uint64_t&) { add("chunk_seq"); }
+  void keys(std::span<const Key>&) { add(Field::keys); }
+  void items(std::span<const Item>&, std::string_view&, std::uint64_t) { add(Field::items); }
+  void series_keys(std::span<const SeriesKey>&) { add(Field::items); }
+  void bucket(Bucket&) { add_optional(Field::bucket), take(Field::date); }
+  void amount(std::uint64_t&) { add_optional(Field::value); }
+  void range(BucketRange&) { add(Field::range); }
+  void range(std::optional<BucketRange>&) { add_optional(Field::range); }
+  void before(Bucket&) { add(Field::before), take(Field::date); }
+  void granularity_day() { take(Field::granularity); }
+  void limit(std::uint64_t&, std::uint64_t, std::uint64_t) { add_optional(Field::limit); }
+  void cursor(std::optional<Key>&) { add_optional(Field::cursor); }
+  void file(std::string_view&) { add(Field::file); }
+  void offset(std::uint64_t&) { add_optional(Field::offset); }
+  void after_lsn(Lsn&) { add(Field::after_lsn); }
+  void stream_id(std::string_view&) { add(Field::stream_id); }
+  void ingest_mode(store::IngestMode&) { add(Field::mode); }
+  void granularity(std::optional<std::string_view>&) { add_optional(Field::granularity); }
+  void chunk_seq(std::uint64_t&) { add(Field::chunk_seq); }
   void committed_at(std::int64_t&) {}
-  void prune_before(std::int64_t&) { add("before"); }
-  void prune_limit(std::uint64_t&) { add("[limit]"); }
-  void source(std::string_view&) { add("source"); }
-  void source(std::optional<std::string_view>&) { add("[source]"); }
+  void prune_before(std::int64_t&) { add(Field::before); }
+  void prune_limit(std::uint64_t&) { add_optional(Field::limit); }
+  void source(std::string_view&) { add(Field::source); }
+  void source(std::optional<std::string_view>&) { add_optional(Field::source); }
   void source_position(std::optional<std::string_view>&, std::optional<std::string_view>&) {
-    add("[source_offset]");
-    add("[event_id]");
+    add_optional(Field::source_offset), take(Field::offset);
+    add_optional(Field::event_id);
   }
-  void report_count(Field field, std::uint64_t&) { add(name_of(field)); }
-  void optional_report_count(Field field, std::uint64_t&) { add("[" + std::string(name_of(field)) + "]"); }
+  void report_count(Field field, std::uint64_t&) { add(field); }
+  void optional_report_count(Field field, std::uint64_t&) { add_optional(field); }
 
  private:
-  void add(std::string_view name) {
+  void take(Field field) { taken_ |= set_of(field); }
+  void add(Field field) { list(field, std::string(name_of(field))); }
+  void add_optional(Field field) { list(field, "[" + std::string(name_of(field)) + "]"); }
+  void list(Field field, const std::string& name) {
+    take(field);
     if (!text_.empty()) text_ += ", ";
     text_ += name;
   }
+
   std::string text_;
+  FieldSet taken_ = 0;
 };
 
 }  // namespace karma::commands

@@ -102,7 +102,7 @@ struct CounterMultiSum {
 };
 
 struct CounterReset {
-  static constexpr Spec kSpec{.name = "counter.reset", .command = "reset", .idempotent = true};
+  static constexpr Spec kSpec{.name = "counter.reset", .command = "reset", .idempotent = true, .deletes = true};
   static constexpr std::size_t kMaxReplyBytes = 4;
   SeriesName series;
   Key key;
@@ -117,8 +117,11 @@ struct CounterReset {
 };
 
 struct CounterBatchReset {
-  static constexpr Spec kSpec{
-      .name = "counter.batch_reset", .command = "batch_reset", .idempotent = true, .tells_state = true};
+  static constexpr Spec kSpec{.name = "counter.batch_reset",
+                              .command = "batch_reset",
+                              .idempotent = true,
+                              .tells_state = true,
+                              .deletes = true};
   static constexpr std::size_t kMaxReplyBytes = 64;
   SeriesName series;
   std::span<const Key> keys;
@@ -133,7 +136,7 @@ struct CounterBatchReset {
 };
 
 struct CounterDeleteRange {
-  static constexpr Spec kSpec{.name = "counter.delete_range", .command = "delete", .idempotent = true};
+  static constexpr Spec kSpec{.name = "counter.delete_range", .command = "delete", .idempotent = true, .deletes = true};
   static constexpr std::size_t kMaxReplyBytes = 4;
   SeriesName series;
   Key key;
@@ -150,8 +153,11 @@ struct CounterDeleteRange {
 };
 
 struct CounterBatchDeleteRange {
-  static constexpr Spec kSpec{
-      .name = "counter.batch_delete_range", .command = "batch_delete_range", .idempotent = true, .tells_state = true};
+  static constexpr Spec kSpec{.name = "counter.batch_delete_range",
+                              .command = "batch_delete_range",
+                              .idempotent = true,
+                              .tells_state = true,
+                              .deletes = true};
   static constexpr std::size_t kMaxReplyBytes = 64;
   SeriesName series;
   std::span<const Key> keys;

@@ -42,13 +42,15 @@ constexpr std::array<std::string_view, kFieldCount> kNames = {
     "absolute_drift",
     "max_abs_delta",
     "after_lsn",
+    "from",
+    "to",
 };
 
 // Names by a hash that has no collisions among them (checked at compile time), so that a look-up compares once.
 constexpr std::size_t kSlots = 256;
 constexpr std::size_t slot_of(std::string_view name) {
   const auto at = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(name[i])); };
-  return (name.size() * 49 + at(0) * 5 + at(name.size() - 1) * 17 + at(name.size() / 2) * 8) % kSlots;
+  return (name.size() + at(0) + at(name.size() - 1) * 2 + at(name.size() / 2) * 8) % kSlots;
 }
 
 constexpr std::array<std::uint8_t, kSlots> make_slots() {
@@ -75,6 +77,11 @@ std::size_t index_of(std::string_view name) {
 }  // namespace
 
 std::string_view name_of(Field field) { return kNames[static_cast<std::size_t>(field)]; }
+
+std::optional<Field> field_of(std::string_view name) {
+  const std::size_t index = index_of(name);
+  return index == kFieldCount ? std::nullopt : std::optional(static_cast<Field>(index));
+}
 
 Status Fields::parse(std::string_view line) {
   present_ = 0;

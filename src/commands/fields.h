@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -49,12 +50,23 @@ enum class Field : std::uint8_t {
   absolute_drift,
   max_abs_delta,
   after_lsn,
+  from,  // known where it stands beside a range instead of inside, as the next
+  to,
   count_,
 };
 
 inline constexpr std::size_t kFieldCount = static_cast<std::size_t>(Field::count_);
 
 std::string_view name_of(Field field);
+std::optional<Field> field_of(std::string_view name);
+
+// A set of fields, a bit each.
+using FieldSet = std::uint64_t;
+static_assert(kFieldCount <= 64);
+constexpr FieldSet set_of(auto... fields) {
+  return ((FieldSet{1} << static_cast<unsigned>(fields)) | ... | FieldSet{0});
+}
+inline constexpr FieldSet kAllFields = ~FieldSet{0} >> (64 - kFieldCount);
 
 class Fields {
  public:
@@ -71,6 +83,9 @@ class Fields {
     return &values_[static_cast<std::size_t>(field)];
   }
 
+  // All that are there.
+  FieldSet present() const { return present_; }
+
   // Of the value that is `kept`, if one is.
   const json::Numbers& numbers() const { return numbers_; }
 
@@ -78,11 +93,11 @@ class Fields {
   void keep_start(std::string_view line, Field field, const json::Value& value);
   void put(std::size_t index, const json::Value& value) {
     values_[index] = value;
-    present_ |= std::uint64_t{1} << index;
+    present_ |= FieldSet{1} << index;
   }
 
   std::array<json::Value, kFieldCount> values_;
-  std::uint64_t present_ = 0;
+  FieldSet present_ = 0;
   json::Numbers numbers_;
 
   // How the latest line began, up to the comma behind the fields that most requests begin with and have in common: the

@@ -38,7 +38,7 @@ Verdict admit_key(KeyedWrite& keyed, const store::Registry& registry, const Pend
 void remember_key(KeyedWrite& keyed, store::Registry& registry, const Outcome& outcome);
 
 struct IdempotencyPrune {
-  static constexpr Spec kSpec{.name = "idempotency.prune", .command = "idempotency_prune"};
+  static constexpr Spec kSpec{.name = "idempotency.prune", .command = "idempotency_prune", .deletes = true};
   static constexpr std::size_t kMaxReplyBytes = 32;
   std::int64_t before = 0;
   std::uint64_t limit = 0;

@@ -82,7 +82,7 @@ struct IngestCommit {
 };
 
 struct IngestAbort {
-  static constexpr Spec kSpec{.name = "ingest.abort", .command = "ingest_abort"};
+  static constexpr Spec kSpec{.name = "ingest.abort", .command = "ingest_abort", .deletes = true};
   static constexpr std::size_t kMaxReplyBytes = 256;
   std::string_view stream_id;
 

@@ -103,6 +103,7 @@ struct Op {
   Access access = Access::read;
   bool idempotent = false;   // honours idempotency_key
   bool tells_state = false;  // of one that is: its answer depends on what it found, not on the request alone
+  bool deletes = false;      // and so refuses fields of the protocol that it does not take
 
   Result<void*> (*decode)(const Fields&, DecodeContext&) = nullptr;
   std::string (*fields)() = nullptr;                 // for documentation
@@ -139,6 +140,7 @@ struct Spec {
   std::span<const std::string_view> aliases{};
   bool idempotent = false;
   bool tells_state = false;
+  bool deletes = false;                // counts, keys or whatever cannot be had again by asking
   Access task_access = Access::write;  // of a task; queries read, mutations write
   bool quick_task = false;             // must not wait for snapshots
 };
@@ -158,10 +160,27 @@ concept Task = requires(const C& c, Services& services, Buffer& out) {
 
 namespace detail {
 
+// What a request of the op may carry.
+template <class C>
+FieldSet taken() {
+  FieldLister lister;
+  C command{};
+  C::describe(command, lister);
+  FieldSet taken = lister.taken() | set_of(Field::v, Field::op, Field::token);
+  if (C::kSpec.idempotent) {
+    taken |= set_of(Field::idempotency_key, Field::fingerprint, Field::idempotency_created_at_unix);
+  }
+  return taken;
+}
+
 template <class C>
 Result<void*> decode(const Fields& fields, DecodeContext& context) {
   C* command = context.arena.make<C>();
   Decoder decoder(fields, context);
+  if constexpr (C::kSpec.deletes) {
+    static const FieldSet kTaken = taken<C>();
+    decoder.take_only(kTaken, C::kSpec.name);
+  }
   C::describe(*command, decoder);
   if (decoder.failed()) return decoder.error();
   if constexpr (requires { command->check(); }) {
@@ -211,6 +230,7 @@ constexpr Op make_op() {
   op.aliases = C::kSpec.aliases;
   op.idempotent = C::kSpec.idempotent;
   op.tells_state = C::kSpec.tells_state;
+  op.deletes = C::kSpec.deletes;
   op.decode = detail::decode<C>;
   op.fields = detail::fields<C>;
   op.batch_size = detail::batch_size<C>();

@@ -46,7 +46,8 @@ struct SeriesBatchSet {
 
 struct SeriesDeleteBefore {
   static constexpr std::string_view kAliases[] = {"tree.delete_before"};
-  static constexpr Spec kSpec{.name = "series.delete_before", .command = "delete_before", .aliases = kAliases};
+  static constexpr Spec kSpec{
+      .name = "series.delete_before", .command = "delete_before", .aliases = kAliases, .deletes = true};
   static constexpr std::size_t kMaxReplyBytes = 4;
   SeriesName series;
   Bucket before;

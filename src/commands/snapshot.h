@@ -32,7 +32,7 @@ struct SnapshotInfo {
 
 // Replaces the series through the log, so that it holds after a restart and on slaves.
 struct SnapshotLoad {
-  static constexpr Spec kSpec{.name = "snapshot.load", .command = "load"};
+  static constexpr Spec kSpec{.name = "snapshot.load", .command = "load", .deletes = true};
   std::string_view file;
   static void describe(auto& self, auto& fields) { fields.file(self.file); }
   Status run(Services& services, Buffer& out) const;

@@ -19,7 +19,7 @@ struct TreeCreate {
 };
 
 struct TreeDrop {
-  static constexpr Spec kSpec{.name = "tree.drop", .command = "drop"};
+  static constexpr Spec kSpec{.name = "tree.drop", .command = "drop", .deletes = true};
   static constexpr std::size_t kMaxReplyBytes = 4;
   SeriesName series;
 
@@ -30,7 +30,7 @@ struct TreeDrop {
 };
 
 struct TreeReset {
-  static constexpr Spec kSpec{.name = "tree.reset", .command = "reset", .idempotent = true};
+  static constexpr Spec kSpec{.name = "tree.reset", .command = "reset", .idempotent = true, .deletes = true};
   static constexpr std::size_t kMaxReplyBytes = 4;
   SeriesName series;
 
@@ -44,7 +44,7 @@ struct TreeReset {
 };
 
 struct TreeDeleteRange {
-  static constexpr Spec kSpec{.name = "tree.delete_range", .command = "delete", .idempotent = true};
+  static constexpr Spec kSpec{.name = "tree.delete_range", .command = "delete", .idempotent = true, .deletes = true};
   static constexpr std::size_t kMaxReplyBytes = 4;
   SeriesName series;
   BucketRange range;

@@ -53,6 +53,7 @@ Result<Item> item_of(std::string_view key, std::string_view bucket, std::string_
   if (!key_number) return bad("the key " + std::string(kNumberWanted), key);
   const std::optional<Bucket> day = bucket_of(bucket);
   if (!day) return bad(kBucketWanted, bucket);
+  if (!day->is_writable()) return bad("the year of the bucket must be from 1000 to 9999", bucket);
   const std::optional<std::uint64_t> value_number = number_of(value);
   if (!value_number) return bad("the value " + std::string(kNumberWanted), value);
   return Item{{*key_number}, *day, *value_number};
@@ -89,7 +90,7 @@ inline const char* read_plain(const char* at, const char* end, Item& item) {
   item.bucket = Bucket::of_number(number);
   const char* const value = at;
   at = read_decimal(at, end, item.value);
-  return is_plain_decimal(value, at) && item.bucket.day() ? at : nullptr;
+  return is_plain_decimal(value, at) && item.bucket.is_writable() ? at : nullptr;
 }
 
 bool is_header(std::string_view line) {

@@ -89,16 +89,16 @@ const std::map<std::string, std::vector<std::string>> kWrong = {
     {"keys", {"5", R"("7")", "{}", "[-1]", "[1.5]", R"(["7"])", "[null]", "[[1]]"}},
     {"items",
      {"5", "{}", "[5]", "[[]]", "[[1,20260505]]", "[[1,20260505,1,1]]", R"([["1",20260505,1]])", "[[1,20260505,-1]]",
-      "[[1,20260505,1.5]]", "[[1,20261301,1]]", "[[1,0,1]]", "[null]"}},
+      "[[1,20260505,1.5]]", "[[1,20261301,1]]", "[[1,0,1]]", "[[1,260505,1]]", "[[1,9991231,1]]", "[null]"}},
     {"[bucket]",
-     {R"("yesterday")", R"("")", R"("-20260505")", "-1", "1.5", "true", "20260230", "0", R"("2026-02-30")",
-      R"("99999999999999999999999")"}},
+     {R"("yesterday")", R"("")", R"("-20260505")", "-1", "1.5", "true", "20260230", "0", R"("2026-02-30")", "260505",
+      R"("260505")", R"("26-05-05")", R"("2026-5-05")", "9991231", R"("99999999999999999999999")"}},
     {"[value]", {"0", "-1", "1.5", R"("1")", "true", "[]"}},
     {"range",
      {"5", "[]", R"("x")", "{}", R"({"from":20260501})", R"({"to":20260501})", R"({"from":20260505,"to":20260501})",
       R"({"from":20260101,"to":20270103})", R"({"from":20260230,"to":20260301})",
       R"({"from":"20260501","to":20260505})", R"({"from":1,"to":2})", R"({"from":-1,"to":20260505})"}},
-    {"before", {R"("20260505")", "-1", "1.5", "0", "20260230", "99999999999", "true"}},
+    {"before", {R"("20260505")", "-1", "1.5", "0", "20260230", "99999999999", "true", "260505", "9991231"}},
     {"[limit]", {"0", "-1", "1.5", R"("5")", "10000000", "true"}},
     {"[cursor]", {"-1", "1.5", R"("5")", "true"}},
     {"file", {"5", R"("")", R"("a.txt")", R"("../1_s.tree")", R"("a/1_s.tree")", R"("1_\u0000.tree")"}},
@@ -109,7 +109,8 @@ const std::map<std::string, std::vector<std::string>> kWrong = {
     {"mode", {"5", R"("")", R"("sum")", "true"}},
     {"[granularity]", {}},  // what is no string counts as absent
     {"chunk_seq", {R"("1")", "-1", "1.5", "true"}},
-    {"ingest.chunk/items", {"5", "{}", "[5]", "[[1,20260505]]", "[[1,20260505,-1]]", "[[1,20260230,1]]"}},
+    {"ingest.chunk/items",
+     {"5", "{}", "[5]", "[[1,20260505]]", "[[1,20260505,-1]]", "[[1,20260230,1]]", "[[1,260505,1]]"}},
     {"idempotency.prune/before", {R"("yesterday")", R"("2026-05-05")", R"("")", "-1", "1.5", "true"}},
     {"after_lsn", {R"("1")", "-1", "1.5", "true"}},
     {"source", {"5", R"("")", "true"}},
@@ -337,6 +338,56 @@ TEST_P(CatalogOp, ASlaveReadsAndWritesNothing) {
   }
 }
 
+// What the op takes, by what the documentation says of it.
+std::set<std::string> taken_by(const Op& op) {
+  std::set<std::string> taken = {"v", "op", "token"};
+  for (const std::string& field : fields_of(op)) taken.insert(bare(field));
+  if (taken.contains("series")) taken.insert("tree");
+  if (taken.contains("bucket") || op.name == "series.delete_before") taken.insert("date");
+  if (op.idempotent) taken.insert({"idempotency_key", "fingerprint", "idempotency_created_at_unix"});
+  return taken;
+}
+
+// A field that would narrow what is deleted must not be passed over: the caller meant less than the op does.
+TEST_P(CatalogOp, TakesEveryFieldItNamesOrRefusesItWhenItDeletes) {
+  const std::set<std::string> taken = taken_by(op());
+  for (std::size_t i = 0; i < kFieldCount; ++i) {
+    const std::string field(name_of(static_cast<Field>(i)));
+    if (taken.contains(field)) continue;
+    for (const char* value : {"7", "null", R"("x")", "[7]", R"({"from":20260501,"to":20260505})"}) {
+      const std::string request = with(example(op()), field, value);
+      Decoded decoded(request);
+      if (!op().deletes) {
+        const bool other_rule = op().name == "system.compact" && (field == "series" || field == "tree");
+        const bool another_name =
+            (field == "date" && taken.contains("bucket")) || (field == "offset" && taken.contains("source_offset"));
+        if (!other_rule && !another_name) EXPECT_TRUE(decoded.status.ok()) << request;
+        continue;
+      }
+      ASSERT_FALSE(decoded.status.ok()) << request;
+      EXPECT_EQ(decoded.status.error().code, ErrorCode::validation_error);
+      EXPECT_TRUE(decoded.status.error().message.starts_with("Field " + field + " is not taken by ")) << request;
+      // Karma 1.0 logged such requests as it did them.
+      if (op().kind == Kind::mutation) {
+        EXPECT_TRUE(Decoded(request, DecodeContext::Source::log).status.ok()) << request;
+      }
+    }
+  }
+}
+
+TEST_P(CatalogOp, ARangeToDeleteHoldsItsTwoEndsOnly) {
+  if (!taken_by(op()).contains("range")) return;
+  for (const char* field : {"key", "keys", "series", "before", "limit"}) {
+    json request = example(op());
+    request["range"][field] = 7;
+    Decoded decoded(request.dump());
+    EXPECT_EQ(decoded.status.ok(), !op().deletes) << request;
+    if (op().deletes) {
+      EXPECT_NE(decoded.status.error().message.find("range." + std::string(field)), std::string::npos);
+    }
+  }
+}
+
 TEST_P(CatalogOp, RepeatedFieldsCountTheLastTime) {
   for (const std::string& field : fields_of(op())) {
     const json request = example(op());
@@ -431,8 +482,24 @@ TEST(Codec, BucketsComeAsNumbersDatesOrNotAtAll) {
   EXPECT_EQ(bucket(R"(,"bucket":"20240229")"), 20240229u);
   EXPECT_EQ(bucket(R"(,"bucket":"2024-02-29")"), 20240229u);
   EXPECT_EQ(bucket(R"(,"date":20240301,"bucket":20240229)"), 20240301u) << "date wins";
-  EXPECT_EQ(bucket(R"(,"bucket":10101)"), 10101u) << "the year 1";
+  EXPECT_EQ(bucket(R"(,"bucket":10000101)"), 10000101u);
+  EXPECT_EQ(bucket(R"(,"bucket":"1000-01-01")"), 10000101u);
   EXPECT_EQ(bucket(R"(,"bucket":99991231)"), 99991231u);
+}
+
+// Nobody counts under the year 26: the century is missing.
+TEST(Codec, AYearHasFourDigitsWhereSomethingIsWritten) {
+  for (const char* fields : {R"("bucket":260505)", R"("bucket":"260505")", R"("bucket":"26-05-05")", R"("date":260505)",
+                             R"("bucket":9991231)", R"("bucket":10101)"}) {
+    const std::string request = R"({"v":2,"op":"counter.increment","series":"s","key":1,)" + std::string(fields) + "}";
+    Decoded decoded(request);
+    ASSERT_FALSE(decoded.status.ok()) << request;
+    EXPECT_NE(decoded.status.error().message.find(": the year needs four digits"), std::string::npos) << request;
+    EXPECT_TRUE(Decoded(request, DecodeContext::Source::log).status.ok()) << "counted once, by an older version";
+  }
+  // What was counted so can be read, and deleted where it is named.
+  for (const char* op : {"counter.sum", "counter.series", "tree.top", "tree.delete_range"})
+    EXPECT_TRUE(Decoded(with(example(*find_op(op)), "range", R"({"from":260501,"to":260531})")).status.ok()) << op;
 }
 
 TEST(Codec, ARangeEndsAfterThreeHundredAndSixtySevenDays) {
@@ -448,12 +515,22 @@ TEST(Codec, ARangeEndsAfterThreeHundredAndSixtySevenDays) {
   EXPECT_TRUE(range(20260505, 20260505));
 }
 
-// The caller meant something else, and data would be gone.
+TEST(Catalog, OpsThatDeleteAreThese) {
+  const std::set<std::string> expected = {"counter.reset", "counter.batch_reset", "counter.delete_range",
+                                          "counter.batch_delete_range", "series.delete_before", "tree.drop",
+                                          "tree.reset", "tree.delete_range", "ingest.abort", "idempotency.prune",
+                                          // puts another content in the place of the series
+                                          "snapshot.load"};
+  std::set<std::string> found;
+  for (const Op& op : catalog())
+    if (op.deletes) found.emplace(op.name);
+  EXPECT_EQ(found, expected);
+}
+
+// The caller meant something else.
 TEST(Codec, FieldsThatContradictTheOpAreRefused) {
   for (const char* line :
-       {R"({"v":2,"op":"tree.reset","series":"s","key":1})",
-        R"({"v":2,"op":"tree.delete_range","series":"s","key":1,"range":{"from":20260501,"to":20260505}})",
-        R"({"v":2,"op":"system.compact","series":"s"})", R"({"v":2,"op":"system.compact","tree":"s"})"}) {
+       {R"({"v":2,"op":"system.compact","series":"s"})", R"({"v":2,"op":"system.compact","tree":"s"})"}) {
     EXPECT_FALSE(Decoded(line).status.ok()) << line;
     EXPECT_TRUE(Decoded(line, DecodeContext::Source::log).status.ok()) << "Karma 1.0 logged it: " << line;
   }

@@ -267,7 +267,7 @@ class ImportTest(unittest.TestCase):
     def test_tokens_json_lines_and_days_of_all_the_calendar(self):
         token = self.write("token", "s3cret\n")
         self.start_server("--auth-token-file=" + token)
-        points = {(1, 10101): 1, (1, 19691231): 2, (2, 19700101): 3, (2, 20260505): 4, (2**64 - 1, 99991231): 2**64 - 1}
+        points = {(1, 10000101): 1, (1, 19691231): 2, (2, 19700101): 3, (2, 20260505): 4, (2**64 - 1, 99991231): 2**64 - 1}
         path = self.write("points.ndjson", "".join(
             json.dumps({"key": key, "bucket": "%08d" % bucket, "value": value}) + "\n"
             for (key, bucket), value in points.items()))
