@@ -49,6 +49,7 @@ struct Config {
   int idempotency_max_age_seconds = 604800;  // 0: no limit
   int ingest_max_streams = 1000;             // active at a time
   int ingest_max_staged_points = 50000000;   // of all active replace_series streams together
+  int recovery_max_checkpoints = 1000;
 
   // replication
   std::optional<std::string> replication_source_host;

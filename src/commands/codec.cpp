@@ -325,6 +325,14 @@ void Decoder::cursor(std::optional<Key>& key) {
   if (unsigned_of(*value, "cursor", given.value)) key = given;
 }
 
+void Decoder::cursor(std::optional<std::string_view>& text) {
+  if (failed_) return;
+  const Value* value = fields_.find(Field::cursor);
+  if (value == nullptr || value->type == Type::null) return;
+  if (value->type != Type::string) return fail("Field cursor must be the next_cursor of the last page");
+  text = copy_of(*value);
+}
+
 void Decoder::file(std::string_view& file) {
   const Value* value;
   if (!required(Field::file, value)) return;

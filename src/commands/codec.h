@@ -75,16 +75,19 @@ class Decoder {
   void granularity_day() {}     // in the log only
   void limit(std::uint64_t& limit, std::uint64_t fallback, std::uint64_t most);
   void cursor(std::optional<Key>& key);
+  void cursor(std::optional<std::string_view>& text);
   void file(std::string_view& file);
   void offset(std::uint64_t& offset);  // default 0
   void after_lsn(Lsn& lsn);
 
   // codec_registry.cpp
   void stream_id(std::string_view& id);
+  void stream_id(std::optional<std::string_view>& id);
   void ingest_mode(store::IngestMode& mode);
   void granularity(std::optional<std::string_view>& granularity);
   void chunk_seq(std::uint64_t& number);
-  void committed_at(std::int64_t& time);   // now; in the log what it says
+  void began_at(std::int64_t& time);       // now; in the log what it says, or 0
+  void committed_at(std::int64_t& time);   // likewise
   void prune_before(std::int64_t& time);   // Unix seconds or RFC 3339
   void prune_limit(std::uint64_t& limit);  // default: none
   void source(std::string_view& source);
@@ -96,6 +99,7 @@ class Decoder {
  private:
   // A string, or an integer as its decimal text. Empty if the field is not there.
   std::optional<std::string_view> text_or_integer(Field field);
+  void logged_time(Field field, std::int64_t& time);
   std::string_view copy_of(const json::Value& string);
   void fail(std::string message);
   bool strict() const { return context_.source == DecodeContext::Source::request; }
@@ -106,6 +110,7 @@ class Decoder {
   bool writable_day_of(std::uint64_t number, Bucket& bucket);  // that something may be counted under
   void no_date(std::uint64_t number);
   bool bucket_text(const json::Value& value, std::uint64_t& number);
+  void not_in_the_future(std::int64_t time);
   bool decode_range(const json::Value& value, BucketRange& range);
   bool accept_name(std::string_view name);
   void not_taken(std::string_view field);
@@ -136,6 +141,7 @@ class Encoder {
   void ingest_mode(store::IngestMode mode);
   void granularity(const std::optional<std::string_view>& granularity);
   void chunk_seq(std::uint64_t number);
+  void began_at(std::int64_t time);
   void committed_at(std::int64_t time);
   void prune_before(std::int64_t time);
   void prune_limit(std::uint64_t limit);
@@ -165,13 +171,16 @@ class FieldLister {
   void granularity_day() { take(Field::granularity); }
   void limit(std::uint64_t&, std::uint64_t, std::uint64_t) { add_optional(Field::limit); }
   void cursor(std::optional<Key>&) { add_optional(Field::cursor); }
+  void cursor(std::optional<std::string_view>&) { add_optional(Field::cursor); }
   void file(std::string_view&) { add(Field::file); }
   void offset(std::uint64_t&) { add_optional(Field::offset); }
   void after_lsn(Lsn&) { add(Field::after_lsn); }
   void stream_id(std::string_view&) { add(Field::stream_id); }
+  void stream_id(std::optional<std::string_view>&) { add_optional(Field::stream_id); }
   void ingest_mode(store::IngestMode&) { add(Field::mode); }
   void granularity(std::optional<std::string_view>&) { add_optional(Field::granularity); }
   void chunk_seq(std::uint64_t&) { add(Field::chunk_seq); }
+  void began_at(std::int64_t&) {}
   void committed_at(std::int64_t&) {}
   void prune_before(std::int64_t&) { add(Field::before); }
   void prune_limit(std::uint64_t&) { add_optional(Field::limit); }

@@ -26,8 +26,17 @@ void Decoder::stream_id(std::string_view& id) {
   if (value == nullptr || value->type != Type::string) return fail("Field stream_id is required");
   id = copy_of(*value);
   if (id.empty()) return fail("Field stream_id is required");
-  if (strict() && id.size() > kMaxStreamIdBytes)
-    fail("Field stream_id exceeds max size " + std::to_string(kMaxStreamIdBytes));
+  if (!strict()) return;
+  if (id.size() > kMaxStreamIdBytes) fail("Field stream_id exceeds max size " + std::to_string(kMaxStreamIdBytes));
+  if (id.starts_with(kLoadStreamPrefix))
+    fail("Field stream_id must not begin with " + std::string(kLoadStreamPrefix) + ", which belongs to snapshot.load");
+}
+
+void Decoder::stream_id(std::optional<std::string_view>& id) {
+  std::string_view given;
+  if (fields_.find(Field::stream_id) == nullptr) return;
+  stream_id(given);
+  id = given;
 }
 
 void Decoder::ingest_mode(store::IngestMode& mode) {
@@ -54,13 +63,17 @@ void Decoder::chunk_seq(std::uint64_t& number) {
   if (required(Field::chunk_seq, value)) unsigned_of(*value, "chunk_seq", number);
 }
 
-void Decoder::committed_at(std::int64_t& time) {
+void Decoder::logged_time(Field field, std::int64_t& time) {
   if (failed_) return;
   time = strict() ? context_.now : 0;
-  const Value* value = strict() ? nullptr : fields_.find(Field::committed_at_unix);
+  const Value* value = strict() ? nullptr : fields_.find(field);
   if (value != nullptr && value->type == Type::unsigned_integer && value->number <= INT64_MAX)
     time = static_cast<std::int64_t>(value->number);
 }
+
+void Decoder::began_at(std::int64_t& time) { logged_time(Field::began_at_unix, time); }
+
+void Decoder::committed_at(std::int64_t& time) { logged_time(Field::committed_at_unix, time); }
 
 void Decoder::prune_before(std::int64_t& time) {
   const Value* value;
@@ -68,7 +81,7 @@ void Decoder::prune_before(std::int64_t& time) {
   switch (value->type) {
     case Type::unsigned_integer:
       time = static_cast<std::int64_t>(std::min<std::uint64_t>(value->number, INT64_MAX));
-      return;
+      return not_in_the_future(time);
     case Type::negative_integer:
       return fail("Field before must be greater than or equal to 0");
     case Type::string:
@@ -80,6 +93,14 @@ void Decoder::prune_before(std::int64_t& time) {
   if (!parsed) return fail("Field before must be an ISO8601 timestamp");
   if (*parsed < 0) return fail("Field before must be greater than or equal to 0");
   time = *parsed;
+  not_in_the_future(time);
+}
+
+// Milliseconds, or another slip, would have all keys forgotten, and each retry counted twice.
+void Decoder::not_in_the_future(std::int64_t time) {
+  const bool all = time >= kFirstSecondOfAllTime && time <= kLastSecond;
+  if (!strict() || all || time <= context_.now) return;
+  fail("Field before lies in the future: Unix seconds of a moment that has passed are wanted");
 }
 
 void Decoder::prune_limit(std::uint64_t& limit) {
@@ -156,7 +177,13 @@ void Encoder::chunk_seq(std::uint64_t number) {
   json::append_number(out_, number);
 }
 
-// Beyond 1.0, which passes over it.
+// Beyond 1.0, which passes over it, as over the next. Nothing where a log of 1.0 says nothing.
+void Encoder::began_at(std::int64_t time) {
+  if (time <= 0) return;
+  out_.append(R"(,"began_at_unix":)");
+  json::append_number(out_, static_cast<std::uint64_t>(time));
+}
+
 void Encoder::committed_at(std::int64_t time) {
   out_.append(R"(,"committed_at_unix":)");
   json::append_number(out_, static_cast<std::uint64_t>(std::max<std::int64_t>(time, 0)));

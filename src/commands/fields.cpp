@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/short_text.h"
+#include "core/utf8.h"
 
 namespace karma::commands {
 namespace {
@@ -36,6 +37,7 @@ constexpr std::array<std::string_view, kFieldCount> kNames = {
     "idempotency_key",
     "fingerprint",
     "idempotency_created_at_unix",
+    "began_at_unix",
     "committed_at_unix",
     "checked_points",
     "mismatch_count",
@@ -81,6 +83,11 @@ std::string_view name_of(Field field) { return kNames[static_cast<std::size_t>(f
 std::optional<Field> field_of(std::string_view name) {
   const std::size_t index = index_of(name);
   return index == kFieldCount ? std::nullopt : std::optional(static_cast<Field>(index));
+}
+
+Status Fields::parse_request(std::string_view line) {
+  if (!valid_utf8(line)) return Error{ErrorCode::invalid_json, "Invalid JSON: bytes that are not UTF-8"};
+  return parse(line);
 }
 
 Status Fields::parse(std::string_view line) {

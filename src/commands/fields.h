@@ -44,6 +44,7 @@ enum class Field : std::uint8_t {
   idempotency_key,
   fingerprint,
   idempotency_created_at_unix,
+  began_at_unix,
   committed_at_unix,
   checked_points,
   mismatch_count,
@@ -73,8 +74,13 @@ class Fields {
   // `kept_numbers`: the longest array whose numbers are kept.
   explicit Fields(std::size_t kept_numbers = 3 * kMaxBatchItems) : numbers_(kept_numbers) {}
 
-  // Reads a whole line. invalid_json, or validation_error if it is JSON but no object. A name that comes twice counts
-  // the second time; unknown names are ignored (but must be JSON). Views into `line`, which must outlive the fields.
+  // A line of a client: invalid_json, too, if any byte of it is not UTF-8, be it in a field that nobody takes.
+  // Otherwise as parse().
+  Status parse_request(std::string_view line);
+
+  // Reads a whole line; of an old log, it may hold other bytes than UTF-8. invalid_json, or validation_error if it is
+  // JSON but no object. A name that comes twice counts the second time; unknown names are ignored (but must be JSON).
+  // Views into `line`, which must outlive the fields.
   Status parse(std::string_view line);
 
   // nullptr if the field is missing. An explicit null is there.

@@ -1,6 +1,8 @@
 #include "commands/ingest.h"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "commands/replies.h"
 #include "commands/verdicts.h"
@@ -123,13 +125,33 @@ bool refuse_zero(IngestMode mode, std::span<const Item> items, Outcome& outcome)
   return false;
 }
 
-bool refuse_without_room(Room room, const IngestStreams& streams, Outcome& outcome) {
+// The first to be given up: who began them has forgotten them, or waits for something.
+std::string oldest_streams(const IngestStreams& streams, std::int64_t now) {
+  constexpr std::size_t kNamed = 3;
+  constexpr std::size_t kShownBytes = 64;
+  std::string text;
+  for (const ActiveStream* stream : streams.oldest_active(kNamed)) {
+    const std::string& id = stream->identity->id;
+    text += text.empty() ? "\"" : ", \"";
+    text += id.size() > kShownBytes ? id.substr(0, kShownBytes) + "…" : id;
+    text += "\" (" + (stream->series ? "series " + *stream->series : "no series yet") + ", " +
+            std::string(to_string(stream->identity->mode)) + ", " + std::to_string(stream->points) + " points, ";
+    text += stream->began_at == 0 ? "of unknown age"
+                                  : std::to_string(std::max<std::int64_t>(now - stream->began_at, 0)) + " s old";
+    text += ")";
+  }
+  return text;
+}
+
+bool refuse_without_room(Room room, const IngestStreams& streams, std::int64_t now, Outcome& outcome) {
   switch (room) {
     case Room::enough:
       return false;
     case Room::too_many_streams:
-      outcome.fail(ErrorCode::validation_error,
-                   "Too many active ingest streams: the limit is " + std::to_string(streams.limits().max_streams));
+      outcome.fail(
+          ErrorCode::validation_error,
+          "Too many active ingest streams: the limit is " + std::to_string(streams.limits().max_streams) +
+              ". ingest.status lists them, ingest.abort gives one up. The oldest: " + oldest_streams(streams, now));
       return true;
     case Room::too_many_chunks:
       outcome.fail(ErrorCode::validation_error, "Too many ingest chunks: commit the stream or send larger chunks");
@@ -167,7 +189,7 @@ Verdict IngestBegin::admit(const store::Store& store, Pending& pending, Outcome&
   if (answer_begin(streams, *this, outcome)) return answered(outcome);
   const Room room = streams.room_for_stream(pending.streams.ahead());
   if (room != Room::enough && pending.any) return Verdict::flush_first;
-  if (refuse_without_room(room, streams, outcome)) return Verdict::refuse;
+  if (refuse_without_room(room, streams, began_at, outcome)) return Verdict::refuse;
   pending.streams.begin(stream_id);
   return Verdict::log;
 }
@@ -175,7 +197,7 @@ Verdict IngestBegin::admit(const store::Store& store, Pending& pending, Outcome&
 void IngestBegin::apply(store::Store& store, Outcome& outcome) const {
   IngestStreams& streams = store.registry().streams();
   if (answer_begin(streams, *this, outcome)) return;
-  streams.begin(stream_id, mode, granularity);
+  streams.begin(stream_id, mode, granularity, began_at);
   tell_status(*streams.active(stream_id), "active", outcome);
 }
 
@@ -256,7 +278,7 @@ Verdict IngestChunk::admit_next(const store::Store& store, const ActiveStream& s
   if (refuse_zero(mode, items, outcome)) return refuse();
   const Room room = registry.streams().room_for_chunk(number, mode, items.size(), pending.streams.ahead());
   if (room != Room::enough && pending.any) return Verdict::flush_first;
-  if (refuse_without_room(room, registry.streams(), outcome)) return refuse();
+  if (refuse_without_room(room, registry.streams(), 0, outcome)) return refuse();
 
   const store::Series* changed = target(store, stream, series.text);
   const Verdict verdict = admit_sum(
@@ -409,5 +431,81 @@ void IngestAbort::apply(store::Store& store, Outcome& outcome) const {
 }
 
 void IngestAbort::reply(const Outcome& outcome, Buffer& out) const { out.append(outcome.message); }
+
+namespace {
+
+// What a page needs of a stream, apart from the store.
+struct StreamRow {
+  Ref<const store::StreamIdentity> identity;
+  std::optional<std::string> series;
+  std::uint64_t last_chunk = 0;
+  std::uint64_t points = 0;
+  std::int64_t began_at = 0;
+
+  void append(Buffer& out, std::int64_t now) const {
+    out.append(R"({"stream_id":)");
+    json::append_string(out, identity->id);
+    out.append(R"(,"mode":")");
+    out.append(to_string(identity->mode));
+    out.append('"');
+    append_text(out, "series", series);
+    append_text(out, "granularity", identity->granularity);
+    append_field(out, "last_chunk_seq", last_chunk);
+    append_field(out, "points", points);
+    if (began_at == 0) {
+      out.append(R"(,"began_at_unix":null,"age_seconds":null})");
+      return;
+    }
+    append_field(out, "began_at_unix", static_cast<std::uint64_t>(began_at));
+    append_field(out, "age_seconds", static_cast<std::uint64_t>(std::max<std::int64_t>(now - began_at, 0)));
+    out.append('}');
+  }
+};
+
+}  // namespace
+
+Status IngestStatus::answer(Reads& reads, Buffer& out) const {
+  std::vector<StreamRow> rows;
+  std::uint64_t active = 0;
+  std::uint64_t staged = 0;
+  IngestStreams::Limits limits;
+  reads.store([&](const store::Store& store) {
+    const IngestStreams& streams = store.registry().streams();
+    active = streams.active_count();
+    staged = streams.staged_points();
+    limits = streams.limits();
+    std::vector<const ActiveStream*> found;
+    if (!stream_id) {
+      found = streams.active_behind(cursor.value_or(std::string_view()), limit + 1);
+    } else if (const ActiveStream* one = streams.active(*stream_id)) {
+      found.push_back(one);
+    }
+    for (const ActiveStream* stream : found)
+      rows.push_back({stream->identity, stream->series, stream->chunks.size(), stream->points, stream->began_at});
+  });
+  const std::size_t start = out.size();
+  out.append(R"({"active_count":)");
+  json::append_number(out, active);
+  append_field(out, "max_streams", limits.max_streams);
+  append_field(out, "staged_points", staged);
+  append_field(out, "max_staged_points", limits.max_staged_points);
+  append_field(out, "limit", limit);
+  out.append(R"(,"streams":[)");
+  const std::int64_t now = reads.services().unix_seconds();
+  const std::size_t most = std::min<std::size_t>(rows.size(), limit);
+  const auto append_end = [&](std::size_t last) {
+    out.append(R"(],"next_cursor":)");
+    json::append_string(out, rows[last].identity->id);
+    out.append('}');
+  };
+  const std::size_t shown = append_page(
+      out, {reads.services(), start}, most, [&](std::size_t i) { rows[i].append(out, now); }, append_end);
+  if (shown < rows.size()) {
+    append_end(shown - 1);
+  } else {
+    out.append(R"(],"next_cursor":null})");
+  }
+  return {};
+}
 
 }  // namespace karma::commands

@@ -19,11 +19,13 @@ struct IngestBegin {
   std::string_view stream_id;
   store::IngestMode mode = store::IngestMode::add;
   std::optional<std::string_view> granularity;
+  std::int64_t began_at = 0;
 
   static void describe(auto& self, auto& fields) {
     fields.stream_id(self.stream_id);
     fields.ingest_mode(self.mode);
     fields.granularity(self.granularity);
+    fields.began_at(self.began_at);
   }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
@@ -90,6 +92,21 @@ struct IngestAbort {
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
   void reply(const Outcome& outcome, Buffer& out) const;
+};
+
+// The active streams, page by page, or one of them: who has forgotten which.
+struct IngestStatus {
+  static constexpr Spec kSpec{.name = "ingest.status", .command = "ingest_status"};
+  std::optional<std::string_view> stream_id;
+  std::uint64_t limit = 0;
+  std::optional<std::string_view> cursor;
+
+  static void describe(auto& self, auto& fields) {
+    fields.stream_id(self.stream_id);
+    fields.limit(self.limit, kDefaultListLimit, kMaxListLimit);
+    fields.cursor(self.cursor);
+  }
+  Status answer(Reads& reads, Buffer& out) const;
 };
 
 }  // namespace karma::commands

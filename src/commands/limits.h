@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace karma::commands {
 
@@ -16,9 +17,20 @@ inline constexpr std::uint64_t kMaxChunkBytes = 524288;  // snapshot.fetch_chunk
 inline constexpr std::uint64_t kDefaultChunkBytes = 262144;
 inline constexpr std::uint64_t kMaxEntriesLimit = 10000;  // replication.entries
 inline constexpr std::uint64_t kDefaultEntriesLimit = 1000;
-inline constexpr std::size_t kMaxStreamIdBytes = 1024;  // ingest.*, granularity likewise
+inline constexpr std::size_t kReplyEnvelopeBytes = 96;    // around a response, at most
+inline constexpr std::size_t kMaxStreamIdBytes = 1024;    // ingest.*, granularity likewise
+inline constexpr std::size_t kMaxCheckpointBytes = 1024;  // source, offset and event_id of recovery.checkpoint, each
+inline constexpr std::uint64_t kMaxListLimit = 1000;      // ingest.status, recovery.status
+inline constexpr std::uint64_t kDefaultListLimit = 100;
 inline constexpr std::size_t kMaxFingerprintBytes = 512;
 inline constexpr std::uint64_t kMaxPruneLimit = 100000;  // idempotency.prune
-inline constexpr std::uint64_t kInlineScanKeys = 2000;   // longer reads of a series go to a worker thread
+// Its `before` is a moment that has passed, or one from here on: "all", as clients of 1.0 say it.
+inline constexpr std::int64_t kFirstSecondOfAllTime = 29348006400;  // 2900-01-01
+inline constexpr std::int64_t kLastSecond = 253402300799;           // 9999-12-31T23:59:59Z
+inline constexpr std::uint64_t kInlineScanKeys = 2000;              // longer reads of a series go to a worker thread
+
+// Ingest streams of snapshot.load have ids that begin like this, and nobody else's; what a crash leaves of one is
+// aborted at start.
+inline constexpr std::string_view kLoadStreamPrefix = "snapshot.load/";
 
 }  // namespace karma::commands

@@ -21,15 +21,30 @@ void append_checkpoint(Buffer& out, const ops::Checkpoint& checkpoint) {
 
 }  // namespace
 
-void append_checkpoints(Buffer& out, const std::vector<ops::Checkpoint>& checkpoints) {
+void append_checkpoints(Buffer& out, const std::vector<ops::Checkpoint>& checkpoints, std::size_t count, bool whole,
+                        const ResponseRoom& room) {
   out.append(R"({"checkpoint_count":)");
-  json::append_number(out, checkpoints.size());
+  json::append_number(out, count);
   out.append(R"(,"checkpoints":[)");
-  for (std::size_t i = 0; i < checkpoints.size(); ++i) {
-    if (i != 0) out.append(',');
-    append_checkpoint(out, checkpoints[i]);
-  }
-  out.append("]}");
+  const auto append_end = [&](std::size_t last) {
+    out.append(R"(],"next_cursor":)");
+    json::append_string(out, checkpoints[last].source);
+    out.append('}');
+  };
+  const std::size_t shown = append_page(
+      out, room, checkpoints.size(), [&](std::size_t i) { append_checkpoint(out, checkpoints[i]); }, append_end);
+  whole&& shown == checkpoints.size() ? out.append("]}") : append_end(shown - 1);
+}
+
+Status RecoveryCheckpoint::check() const {
+  const auto fault = [](std::string_view name, std::string_view text) {
+    if (text.size() <= kMaxCheckpointBytes) return Status();
+    return Status(
+        validation_error("Field " + std::string(name) + " exceeds max size " + std::to_string(kMaxCheckpointBytes)));
+  };
+  if (Status status = fault("source", source); !status) return status;
+  if (Status status = fault("offset", offset.value_or(std::string_view())); !status) return status;
+  return fault("event_id", event_id.value_or(std::string_view()));
 }
 
 Status RecoveryCheckpoint::run(Services& services, Buffer& out) const {
@@ -43,7 +58,26 @@ Status RecoveryCheckpoint::run(Services& services, Buffer& out) const {
 }
 
 Status RecoveryStatus::answer(Reads& reads, Buffer& out) const {
-  append_checkpoints(out, reads.services().checkpoints().list(source));
+  const ResponseRoom room{reads.services(), out.size()};
+  const ops::Checkpoints& all = reads.services().checkpoints();
+  if (source) {
+    const std::vector<ops::Checkpoint> found = all.list(source);
+    append_checkpoints(out, found, found.size(), true, room);
+    return {};
+  }
+  std::vector<ops::Checkpoint> found = all.list_behind(cursor.value_or(std::string_view()), limit + 1);
+  const bool whole = found.size() <= limit;
+  if (!whole) found.pop_back();
+  append_checkpoints(out, found, all.count(), whole, room);
+  return {};
+}
+
+Status RecoveryForget::run(Services& services, Buffer& out) const {
+  const Result<bool> forgotten = services.checkpoints().forget(source);
+  if (!forgotten) return forgotten.error();
+  out.append(R"({"source":)");
+  json::append_string(out, source);
+  out.append(*forgotten ? R"(,"forgotten":true})" : R"(,"forgotten":false})");
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "commands/op.h"
+#include "commands/replies.h"
 #include "ops/checkpoints.h"
 
 namespace karma::commands {
@@ -20,18 +21,36 @@ struct RecoveryCheckpoint {
     fields.source(self.source);
     fields.source_position(self.offset, self.event_id);
   }
+  Status check() const;
   Status run(Services& services, Buffer& out) const;
 };
 
-// {"checkpoint_count":n,"checkpoints":[…]}
-void append_checkpoints(Buffer& out, const std::vector<ops::Checkpoint>& checkpoints);
+// {"checkpoint_count":n,"checkpoints":[…]}; with "next_cursor" beside them where there was no room for all. `count` is
+// that of all.
+void append_checkpoints(Buffer& out, const std::vector<ops::Checkpoint>& checkpoints, std::size_t count, bool whole,
+                        const ResponseRoom& room);
 
 struct RecoveryStatus {
   static constexpr Spec kSpec{.name = "recovery.status", .command = "recovery_status"};
   std::optional<std::string_view> source;
+  std::uint64_t limit = 0;
+  std::optional<std::string_view> cursor;
+
+  static void describe(auto& self, auto& fields) {
+    fields.source(self.source);
+    fields.limit(self.limit, kMaxListLimit, kMaxListLimit);
+    fields.cursor(self.cursor);
+  }
+  Status answer(Reads& reads, Buffer& out) const;
+};
+
+struct RecoveryForget {
+  static constexpr Spec kSpec{
+      .name = "recovery.forget", .command = "recovery_forget", .deletes = true, .quick_task = true};
+  std::string_view source;
 
   static void describe(auto& self, auto& fields) { fields.source(self.source); }
-  Status answer(Reads& reads, Buffer& out) const;
+  Status run(Services& services, Buffer& out) const;
 };
 
 struct ReconciliationReport {

@@ -1,9 +1,15 @@
 #include "commands/replication.h"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "commands/recovery.h"
 #include "commands/replies.h"
 #include "commands/services.h"
 #include "commands/snapshot_replies.h"
+#include "core/base64.h"
+#include "core/utf8.h"
 
 namespace karma::commands {
 namespace {
@@ -15,62 +21,102 @@ std::uint64_t page_bytes(std::uint64_t response_limit) {
   return response_limit > kPageOverheadBytes ? response_limit - kPageOverheadBytes : response_limit;
 }
 
+// What replication.status keeps free for checkpoints where it lists snapshots.
+constexpr std::size_t kMaxCheckpointsShownBytes = 65536;
+
+// Entries with commas between them, of which the last ones may have to go again.
+class Page {
+ public:
+  // {"lsn":…,"entry":{…}}. False if it does not fit any more into `byte_limit`, commas included; the first one always
+  // does.
+  bool add(Lsn lsn, std::string_view entry, std::uint64_t byte_limit) {
+    const std::size_t before = text_.size();
+    if (!ends_.empty()) text_.append(',');
+    text_.append(R"({"lsn":)");
+    json::append_number(text_, lsn.value);
+    text_.append(R"(,"entry":)");
+    append_entry(entry);
+    text_.append('}');
+    if (!ends_.empty() && byte_limit != 0 && text_.size() > byte_limit) {
+      text_.truncate(before);
+      return false;
+    }
+    ends_.push_back({text_.size(), lsn});
+    return true;
+  }
+  void drop_last() {
+    ends_.pop_back();
+    text_.truncate(ends_.empty() ? 0 : ends_.back().end);
+  }
+
+  std::size_t count() const { return ends_.size(); }
+  Lsn last() const { return ends_.back().lsn; }
+  std::string_view text() const { return text_.view(); }
+  std::uint64_t entries_bytes() const { return ends_.empty() ? 0 : text_.size() - (ends_.size() - 1); }
+
+ private:
+  // Old logs may hold bytes that no reply may: these become U+FFFD, and the entry as it is stands beside them.
+  void append_entry(std::string_view entry) {
+    json::append_valid(text_, entry);
+    if (valid_utf8(entry)) return;
+    text_.append(R"(,"entry_base64":")");
+    append_base64(text_, entry);
+    text_.append('"');
+  }
+
+  struct End {
+    std::size_t end;  // in the text
+    Lsn lsn;
+  };
+  Buffer text_;
+  std::vector<End> ends_;
+};
+
 }  // namespace
 
 Status ReplicationEntries::answer(Reads& reads, Buffer& out) const {
-  const std::uint64_t byte_limit = page_bytes(reads.services().response_limit());
-  Buffer entries;
-  Buffer entry;
-  std::uint64_t bytes = 0;
-  std::uint64_t count = 0;
-  Lsn next = after;
+  Services& services = reads.services();
+  const std::uint64_t byte_limit = page_bytes(services.response_limit());
+  Page page;
   bool truncated = false;
-  Status status = reads.services().read_log(after, [&](Lsn lsn, std::string_view text) {
-    if (count == limit) return false;
-    entry.clear();
-    entry.append(R"({"lsn":)");
-    json::append_number(entry, lsn.value);
-    entry.append(R"(,"entry":)");
-    entry.append(text);
-    entry.append('}');
-    truncated = byte_limit != 0 && bytes + entry.size() > byte_limit;
-    if (truncated) {
-      if (count == 0) next = lsn;
-      return false;
-    }
-    if (count != 0) entries.append(',');
-    entries.append(entry.view());
-    bytes += entry.size();
-    ++count;
-    next = lsn;
-    return true;
+  Status status = services.read_log(after, [&](Lsn lsn, std::string_view entry) {
+    if (page.count() == limit) return false;
+    truncated = !page.add(lsn, entry, byte_limit);
+    return !truncated;
   });
   if (!status) return status;
-  if (truncated && count == 0) {
-    return Error{ErrorCode::response_too_large,
-                 "Single WAL entry " + std::to_string(next.value) + " exceeds replication response byte budget"};
+  const std::size_t start = out.size();
+  while (true) {
+    out.append(R"({"after_lsn":)");
+    json::append_number(out, after.value);
+    append_field(out, "limit", limit);
+    out.append(R"(,"byte_limit":)");
+    byte_limit != 0 ? json::append_number(out, byte_limit) : out.append("null");
+    append_field(out, "entries_bytes", page.entries_bytes());
+    out.append(truncated ? R"(,"truncated_by_bytes":true)" : R"(,"truncated_by_bytes":false)");
+    append_field(out, "count", page.count());
+    append_field(out, "source_lsn", services.log_state().current.value);
+    out.append(R"(,"entries":[)");
+    out.append(page.text());
+    out.append(']');
+    append_field(out, "next_lsn", page.count() == 0 ? after.value : page.last().value);
+    out.append('}');
+    if (page.count() == 0 || !services.over_response_limit(out.size() - start + kReplyEnvelopeBytes)) return {};
+    // Only where the limit is so small that what surrounds the entries counts, or for a single large entry.
+    if (page.count() == 1) break;
+    out.truncate(start);
+    page.drop_last();
+    truncated = true;
   }
-  out.append(R"({"after_lsn":)");
-  json::append_number(out, after.value);
-  append_field(out, "limit", limit);
-  out.append(R"(,"byte_limit":)");
-  byte_limit != 0 ? json::append_number(out, byte_limit) : out.append("null");
-  append_field(out, "entries_bytes", bytes);
-  out.append(truncated ? R"(,"truncated_by_bytes":true)" : R"(,"truncated_by_bytes":false)");
-  append_field(out, "count", count);
-  append_field(out, "source_lsn", reads.services().log_state().current.value);
-  out.append(R"(,"entries":[)");
-  out.append(entries.view());
-  out.append(']');
-  append_field(out, "next_lsn", next.value);
-  out.append('}');
-  return {};
+  return Error{ErrorCode::response_too_large,
+               "Single WAL entry " + std::to_string(page.last().value) + " exceeds replication response byte budget"};
 }
 
 Status ReplicationStatus::run(Services& services, Buffer& out) const {
   Result<CurrentSnapshots> current = current_snapshots(services.snapshots());
   if (!current) return current.error();
   const ops::Stats stats = services.stats();
+  const std::size_t start = out.size();
   out.append(R"({"role":)");
   json::append_string(out, stats.role);
   out.append(stats.wal_enabled ? R"(,"wal_enabled":true)" : R"(,"wal_enabled":false)");
@@ -80,10 +126,20 @@ Status ReplicationStatus::run(Services& services, Buffer& out) const {
   ops::append_replication(stats, out);
   append_field(out, "last_snapshot_lsn", current->last_lsn.value);
   out.append(R"(,"latest_snapshots":)");
-  append_metas(out, current->latest);
+  // Both lists as far as there is room: snapshot.info and recovery.status have the rest.
+  constexpr std::size_t kRoomForTheRest = 256;
+  const std::vector<ops::Checkpoint> checkpoints = services.checkpoints().list_behind({}, kMaxListLimit);
+  const std::size_t checkpoint_bytes = std::min<std::size_t>(services.response_limit() / 4, kMaxCheckpointsShownBytes);
+  out.append('[');
+  const std::size_t shown = append_page(
+      out, {services, start, kRoomForTheRest + checkpoint_bytes}, current->latest.size(),
+      [&](std::size_t i) { append_meta(out, current->latest[i]); }, [](std::size_t) {});
+  out.append(']');
+  if (shown < current->latest.size()) append_field(out, "latest_snapshots_left_off", current->latest.size() - shown);
   out.append(R"(,"recovery":)");
-  append_checkpoints(out, services.checkpoints().list({}));
-  append_field(out, "recovery_checkpoint_count", services.checkpoints().count());
+  const std::size_t count = services.checkpoints().count();
+  append_checkpoints(out, checkpoints, count, checkpoints.size() == count, {services, start, kRoomForTheRest});
+  append_field(out, "recovery_checkpoint_count", count);
   out.append('}');
   return {};
 }

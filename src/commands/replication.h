@@ -5,8 +5,8 @@
 
 namespace karma::commands {
 
-// A page of the log. It ends before the response limit; a single entry is delivered whatever its size within that
-// limit.
+// A page of the log. It ends before the response limit, and has at least one entry: a single one is delivered whatever
+// its size within that limit.
 struct ReplicationEntries {
   static constexpr Spec kSpec{.name = "replication.entries", .command = "replication_entries"};
   Lsn after;

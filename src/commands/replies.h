@@ -5,6 +5,8 @@
 #include <span>
 #include <string_view>
 
+#include "commands/limits.h"
+#include "commands/services.h"
 #include "core/buffer.h"
 #include "core/json_text.h"
 #include "store/series.h"
@@ -69,6 +71,34 @@ inline void append_text(Buffer& out, std::string_view name, std::optional<std::s
   } else {
     out.append("null");
   }
+}
+
+// Where a response that begins at `start` of `out` must end.
+struct ResponseRoom {
+  Services& services;
+  std::size_t start;
+  std::size_t behind = 0;  // bytes that follow the list
+};
+
+// The elements of a JSON array, as many of `count` as the response has room for, and the first one in any case.
+// `append(i)` writes one, `append_end(i)` what closes a list that ends with it and is not whole. Returns how many it
+// wrote: of fewer than `count` the caller writes that end.
+template <class Append, class AppendEnd>
+std::size_t append_page(Buffer& out, const ResponseRoom& room, std::size_t count, Append&& append,
+                        AppendEnd&& append_end) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t before = out.size();
+    if (i != 0) out.append(',');
+    append(i);
+    const std::size_t behind = out.size();
+    append_end(i);
+    const std::size_t whole = out.size() - room.start + room.behind + kReplyEnvelopeBytes;
+    out.truncate(behind);
+    if (i == 0 || !room.services.over_response_limit(whole)) continue;
+    out.truncate(before);
+    return i;
+  }
+  return count;
 }
 
 }  // namespace karma::commands

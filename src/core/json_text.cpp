@@ -31,6 +31,20 @@ void append_escaped(Buffer& out, unsigned char byte) {
   }
 }
 
+// The character that the text begins with, which is not ASCII, or U+FFFD in the place of a byte that begins none.
+// Returns how much of the text that was. Not a byte more than the character: what follows may have to be escaped.
+std::size_t append_character(Buffer& out, std::string_view text) {
+  const auto byte = static_cast<unsigned char>(text[0]);
+  const std::size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : 2;
+  const std::string_view character = text.substr(0, length);
+  if (character.size() == length && valid_utf8(character)) {
+    out.append(character);
+    return length;
+  }
+  out.append("\xEF\xBF\xBD");
+  return 1;
+}
+
 // `keep_all`: bytes from 0x80 on pass as they are.
 void append_characters(Buffer& out, std::string_view text, bool keep_all) {
   std::size_t at = 0;
@@ -44,17 +58,7 @@ void append_characters(Buffer& out, std::string_view text, bool keep_all) {
     } else if (keep_all) {
       out.append(text[at++]);
     } else {
-      // Byte by byte: keep each sequence that is a character, replace the rest. Not a byte more than the character:
-      // what follows may have to be escaped.
-      const std::size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : 2;
-      const std::string_view character = text.substr(at, length);
-      if (character.size() == length && valid_utf8(character)) {
-        out.append(character);
-        at += length;
-      } else {
-        out.append("\xEF\xBF\xBD");
-        ++at;
-      }
+      at += append_character(out, text.substr(at));
     }
   }
 }
@@ -75,6 +79,17 @@ void append_string(Buffer& out, std::string_view text) {
     append_characters(out, text, valid_utf8(text));
   }
   out.append('"');
+}
+
+void append_valid(Buffer& out, std::string_view text) {
+  if (valid_utf8(text)) return out.append(text);
+  for (std::size_t at = 0; at < text.size();) {
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      out.append(text[at++]);
+    } else {
+      at += append_character(out, text.substr(at));
+    }
+  }
 }
 
 void append_bytes(Buffer& out, std::string_view text) {

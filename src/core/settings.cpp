@@ -98,6 +98,9 @@ constexpr Setting kSettings[] = {
     Setting{Group::idempotency, "ingest-max-staged-points", "KARMA_INGEST_MAX_STAGED_POINTS",
             &Config::ingest_max_staged_points, "N", "Points that all open replace_series streams may hold together."}
         .at_least(1),
+    Setting{Group::limits, "recovery-max-checkpoints", "KARMA_RECOVERY_MAX_CHECKPOINTS",
+            &Config::recovery_max_checkpoints, "N", "Sources that recovery.checkpoint remembers."}
+        .at_least(1),
     Setting{Group::replication, "replication-source-host", "KARMA_REPLICATION_SOURCE_HOST",
             &Config::replication_source_host, "HOST", "The node that a slave belongs to; not followed yet."},
     Setting{Group::replication, "replication-source-port", "KARMA_REPLICATION_SOURCE_PORT",

@@ -1,11 +1,27 @@
 #include "core/utf8.h"
 
+#include <emmintrin.h>
+#include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
 
 namespace karma {
 namespace {
+
+__m128i load16(const unsigned char* at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); }
+
+// How many bytes from the start are known to be ASCII: all, or those before the block of up to 64 that has another one.
+std::size_t ascii_prefix(const unsigned char* bytes, std::size_t size) {
+  std::size_t at = 0;
+  for (; size - at >= 64; at += 64) {
+    const __m128i all = _mm_or_si128(_mm_or_si128(load16(bytes + at), load16(bytes + at + 16)),
+                                     _mm_or_si128(load16(bytes + at + 32), load16(bytes + at + 48)));
+    if (_mm_movemask_epi8(all) != 0) return at;
+  }
+  if (size < 16) return at;
+  __m128i rest = load16(bytes + size - 16);  // of the last 16 some may have been looked at before
+  for (std::size_t next = at; size - next >= 16; next += 16) rest = _mm_or_si128(rest, load16(bytes + next));
+  return _mm_movemask_epi8(rest) == 0 ? size : at;
+}
 
 bool continues(unsigned char byte) { return (byte & 0xC0) == 0x80; }
 
@@ -34,16 +50,13 @@ std::size_t sequence_length(const unsigned char* text, std::size_t left) {
 
 bool valid_utf8(std::string_view text) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
-  std::size_t position = 0;
+  // Nearly all text here is ASCII.
+  std::size_t position = ascii_prefix(bytes, text.size());
   while (position < text.size()) {
-    // Eight ASCII bytes at a time: nearly all text here is ASCII.
-    while (text.size() - position >= 8) {
-      std::uint64_t word;
-      std::memcpy(&word, bytes + position, 8);
-      if (word & 0x8080808080808080u) break;
-      position += 8;
+    if (bytes[position] < 0x80) {
+      position += std::max<std::size_t>(ascii_prefix(bytes + position, text.size() - position), 1);
+      continue;
     }
-    if (position == text.size()) break;
     std::size_t length = sequence_length(bytes + position, text.size() - position);
     if (length == 0) return false;
     position += length;

@@ -52,7 +52,7 @@ Engine::Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& 
       stats_reader_(store_.lock().add_reader()),
       snapshot_reader_(store_.lock().add_reader()),
       query_reader_(store_.lock().add_reader()),
-      checkpoints_(files, config.directory) {}
+      checkpoints_(files, config.directory, static_cast<std::size_t>(config.recovery_max_checkpoints)) {}
 
 Engine::~Engine() { (void)shutdown(false); }
 

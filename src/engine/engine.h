@@ -32,8 +32,6 @@
 namespace karma::engine {
 
 inline constexpr std::string_view kLockName = "karma.lock";
-// Ingest streams of snapshot.load have ids that begin like this; what a crash leaves of one is aborted at start.
-inline constexpr std::string_view kLoadStreamPrefix = "snapshot.load/";
 
 class Engine final : public commands::Services, private wal::Machine {
  public:
@@ -68,6 +66,7 @@ class Engine final : public commands::Services, private wal::Machine {
   ops::Stats stats() override;
   commands::Health health() override;
   commands::LogState log_state() override;
+  bool follows_nobody() const;
   std::uint64_t snapshot_retention() const override;
   std::uint64_t response_limit() const override;
   Status read_log(Lsn after, const std::function<bool(Lsn, std::string_view)>& visit) override;

@@ -3,6 +3,7 @@
 #include <condition_variable>
 
 #include "commands/catalog.h"
+#include "commands/limits.h"
 #include "core/json_text.h"
 #include "engine/engine.h"
 
@@ -141,7 +142,7 @@ void Engine::abort_unfinished_loads() {
   std::vector<std::string> unfinished;
   const store::IngestView streams = store_.registry().streams().view();
   for (const store::ActiveStreamView& stream : streams.active())
-    if (stream.identity->id.starts_with(kLoadStreamPrefix)) unfinished.push_back(stream.identity->id);
+    if (stream.identity->id.starts_with(commands::kLoadStreamPrefix)) unfinished.push_back(stream.identity->id);
   if (unfinished.empty()) return;
   Submitter submitter(*this);
   for (const std::string& id : unfinished) Loader(submitter, id, {}).abort();
@@ -157,7 +158,8 @@ Result<std::string> Engine::load_snapshot(const std::string& file) {
   if (!content) return content.error();
 
   Submitter submitter(*this);
-  const std::string stream_id = std::string(kLoadStreamPrefix) + file + "/" + std::to_string(wal_->last().value);
+  const std::string stream_id =
+      std::string(commands::kLoadStreamPrefix) + file + "/" + std::to_string(wal_->last().value);
   Loader loader(submitter, stream_id, meta->series);
   Status status = loader.begin();
   if (!status) return status.error();

@@ -21,6 +21,9 @@ std::uint64_t resident_bytes() {
 
 bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
 
+// A slave that has just started is not degraded yet.
+constexpr std::chrono::seconds kTimeToFindTheMaster(2);
+
 std::string_view role_name(Role role) { return role == Role::master ? "master" : "slave"; }
 
 // Under the store's lock.
@@ -49,6 +52,7 @@ ops::Stats Engine::stats() {
   ops::Stats stats;
   stats.uptime_seconds = std::chrono::duration<double>(clock_.steady() - started_).count();
   stats.role = role_name(config_.role);
+  if (follows_nobody()) stats.replication_lag_entries.reset();
   const commands::LogState log = log_state();
   stats.wal_enabled = log.enabled;
   stats.wal_bytes = log.bytes;
@@ -104,10 +108,18 @@ commands::Health Engine::health() {
   } else if (writes_fail_.load(std::memory_order_relaxed)) {
     health.problems.push_back("the last writes could not be logged and were refused; is the disk full?");
   }
+  if (follows_nobody()) {
+    const bool starting = clock_.steady() - started_ < kTimeToFindTheMaster;
+    (starting ? health.warnings : health.problems)
+        .push_back("this slave follows no master: what it holds grows old, and how far it is behind is not known");
+  }
   if (!is_loopback(config_.bind) && !config_.auth_token && !config_.read_auth_token)
     health.warnings.push_back("open to the network without a token");
   return health;
 }
+
+// No slave follows its master yet.
+bool Engine::follows_nobody() const { return config_.role == Role::slave; }
 
 commands::LogState Engine::log_state() { return {config_.wal, wal_->bytes(), wal_->last()}; }
 

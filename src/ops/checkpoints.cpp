@@ -100,12 +100,32 @@ Status Checkpoints::put(Checkpoint checkpoint) {
     std::lock_guard lock(mutex_);
     changed = checkpoints_;
   }
+  if (changed.size() >= most_ && !changed.contains(checkpoint.source)) {
+    return validation_error("Too many recovery checkpoints: the limit is " + std::to_string(most_) +
+                            "; recovery.forget gives up one that nobody needs");
+  }
   std::string source = checkpoint.source;
   changed.insert_or_assign(std::move(source), std::move(checkpoint));
   if (Status status = save(changed); !status) return status;
   std::lock_guard lock(mutex_);
   checkpoints_ = std::move(changed);
   return {};
+}
+
+Result<bool> Checkpoints::forget(std::string_view source) {
+  std::lock_guard saving(saving_);
+  Map changed;
+  {
+    std::lock_guard lock(mutex_);
+    changed = checkpoints_;
+  }
+  const auto found = changed.find(source);
+  if (found == changed.end()) return false;
+  changed.erase(found);
+  if (Status status = save(changed); !status) return status.error();
+  std::lock_guard lock(mutex_);
+  checkpoints_ = std::move(changed);
+  return true;
 }
 
 Status Checkpoints::save(const Map& checkpoints) {
@@ -138,6 +158,14 @@ std::vector<Checkpoint> Checkpoints::list(const std::optional<std::string_view>&
   std::lock_guard lock(mutex_);
   for (const auto& [name, checkpoint] : checkpoints_)
     if (!source || *source == name) found.push_back(checkpoint);
+  return found;
+}
+
+std::vector<Checkpoint> Checkpoints::list_behind(std::string_view behind, std::size_t limit) const {
+  std::vector<Checkpoint> found;
+  std::lock_guard lock(mutex_);
+  for (auto at = checkpoints_.upper_bound(behind); at != checkpoints_.end() && found.size() < limit; ++at)
+    found.push_back(at->second);
   return found;
 }
 

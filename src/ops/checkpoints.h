@@ -32,15 +32,21 @@ struct Checkpoint {
 // Thread-safe.
 class Checkpoints {
  public:
-  Checkpoints(FileSystem& files, std::string directory) : files_(files), directory_(std::move(directory)) {}
+  // Of more than `most` sources no new one is taken; a file that holds more is read all the same.
+  Checkpoints(FileSystem& files, std::string directory, std::size_t most = 1000)
+      : files_(files), directory_(std::move(directory)), most_(most) {}
 
   // Reads the file if there is one. An Error names it: it is damaged.
   Status load();
   // In place of the source's earlier one; durable on success, nothing changed on an Error. Waits for the disk.
   Status put(Checkpoint checkpoint);
+  // Whether there was one; durable likewise.
+  Result<bool> forget(std::string_view source);
 
   // Of all sources, ascending, or of one.
   std::vector<Checkpoint> list(const std::optional<std::string_view>& source) const;
+  // Up to `limit` of those whose sources come after `behind`.
+  std::vector<Checkpoint> list_behind(std::string_view behind, std::size_t limit) const;
   std::size_t count() const;
   std::int64_t last_updated_at() const;  // the newest; 0 if there is none
 
@@ -50,6 +56,7 @@ class Checkpoints {
 
   FileSystem& files_;
   const std::string directory_;
+  const std::size_t most_;
   std::mutex saving_;  // one change at a time
   mutable std::mutex mutex_;
   Map checkpoints_;  // guarded by mutex_

@@ -9,7 +9,8 @@
 namespace karma::ops {
 namespace {
 
-using Member = std::variant<double Stats::*, std::uint64_t Stats::*, bool Stats::*, std::string Stats::*>;
+using Member = std::variant<double Stats::*, std::uint64_t Stats::*, std::optional<std::uint64_t> Stats::*,
+                            bool Stats::*, std::string Stats::*>;
 
 enum class Metric { none, gauge, counter };
 
@@ -139,6 +140,9 @@ struct JsonValue {
   Buffer& out;
   void operator()(double Stats::*member) const { out.append(float_text(stats.*member)); }
   void operator()(std::uint64_t Stats::*member) const { json::append_number(out, stats.*member); }
+  void operator()(std::optional<std::uint64_t> Stats::*member) const {
+    stats.*member ? json::append_number(out, *(stats.*member)) : out.append("null");
+  }
   void operator()(bool Stats::*member) const { out.append(stats.*member ? "true" : "false"); }
   void operator()(std::string Stats::*member) const {
     if ((stats.*member).empty()) {
@@ -153,6 +157,10 @@ struct MetricValue {
   const Stats& stats;
   std::string operator()(double Stats::*member) const { return " " + float_text(stats.*member); }
   std::string operator()(std::uint64_t Stats::*member) const { return " " + std::to_string(stats.*member); }
+  // What is not known is left out.
+  std::string operator()(std::optional<std::uint64_t> Stats::*member) const {
+    return stats.*member ? " " + std::to_string(*(stats.*member)) : std::string();
+  }
   std::string operator()(bool Stats::*member) const { return stats.*member ? " 1" : " 0"; }
   // The only text among the metrics is the role, a label.
   std::string operator()(std::string Stats::*member) const { return "{role=\"" + stats.*member + "\"} 1"; }
@@ -186,11 +194,13 @@ std::string metrics_text(const Stats& stats) {
   std::string text;
   for (const Row& row : kRows) {
     if (row.kind == Metric::none) continue;
+    const std::string value = std::visit(MetricValue{stats}, row.member);
+    if (value.empty()) continue;
     text += "# TYPE ";
     text += row.metric;
     text += row.kind == Metric::gauge ? " gauge\n" : " counter\n";
     text += row.metric;
-    text += std::visit(MetricValue{stats}, row.member);
+    text += value;
     text += '\n';
   }
   return text;

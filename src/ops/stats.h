@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/buffer.h"
@@ -22,7 +23,7 @@ struct Stats {
   std::uint64_t wal_current_lsn = 0;
 
   std::uint64_t replication_replayed_lsn = 0;
-  std::uint64_t replication_lag_entries = 0;
+  std::optional<std::uint64_t> replication_lag_entries = 0;  // absent: unknown
   std::uint64_t replication_entries_applied = 0;
   std::uint64_t replication_last_received_unix = 0;
   std::uint64_t replication_poll_attempt_count = 0;

@@ -16,6 +16,7 @@ inline constexpr std::string_view kReplyStart = R"({"protocol_version":2,"succes
 inline constexpr std::string_view kReplyEnd = R"(,"error_code":null})";
 // What surrounds a response at most, the mark of idempotent writes included.
 inline constexpr std::size_t kEnvelopeBytes = kReplyStart.size() + kReplyEnd.size() + 19;
+static_assert(kEnvelopeBytes <= commands::kReplyEnvelopeBytes);
 
 // unsupported_protocol unless `v` is the integer 2.
 Status check_version(const commands::Fields& fields);

@@ -88,7 +88,7 @@ class Dispatcher::Impl {
       reply_error(error, out);
       return Handled::replied;
     };
-    if (Status status = fields_.parse(line); !status) return refuse(status.error());
+    if (Status status = fields_.parse_request(line); !status) return refuse(status.error());
     if (Status status = protocol::check_version(fields_); !status) return refuse(status.error());
     Access granted;
     if (!authenticate(granted)) return refuse(unauthorized());

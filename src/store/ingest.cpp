@@ -105,10 +105,13 @@ CommitCheck IngestStreams::check_commit(std::string_view id) const {
   return committed(id) != nullptr ? CommitCheck::committed : CommitCheck::not_found;
 }
 
-void IngestStreams::begin(std::string_view id, IngestMode mode, std::optional<std::string_view> granularity) {
+void IngestStreams::begin(std::string_view id, IngestMode mode, std::optional<std::string_view> granularity,
+                          std::int64_t began_at) {
   KARMA_CHECK(active(id) == nullptr && committed(id) == nullptr);
   auto* identity = new StreamIdentity;
-  ActiveStream stream{.identity = Ref<const StreamIdentity>(identity), .series = {}, .chunks = {}, .staged = {}};
+  ActiveStream stream;
+  stream.identity = Ref<const StreamIdentity>(identity);
+  stream.began_at = began_at;
   identity->id = id;
   identity->mode = mode;
   if (granularity) identity->granularity = std::string(*granularity);
@@ -123,6 +126,7 @@ void IngestStreams::add_chunk(std::string_view id, std::string_view series, cons
   KARMA_CHECK(!stream.series || *stream.series == series);
   if (!stream.series) stream.series = std::string(series);
   stream.chunks.push_back(fingerprint);
+  stream.points += items.size();
   ++active_chunks_;
   if (stream.identity->mode != IngestMode::replace_series) return;
   if (!stream.staged) stream.staged.emplace(hash_seed_);
@@ -182,6 +186,33 @@ bool IngestStreams::load(CommittedStream stream) {
   return true;
 }
 
+std::vector<const ActiveStream*> IngestStreams::active_behind(std::string_view behind, std::size_t most) const {
+  std::vector<const ActiveStream*> found;
+  for (const auto& [id, stream] : active_)
+    if (id > behind) found.push_back(&stream);
+  const auto end = found.begin() + static_cast<std::ptrdiff_t>(std::min(most, found.size()));
+  std::partial_sort(found.begin(), end, found.end(),
+                    [](const ActiveStream* a, const ActiveStream* b) { return a->identity->id < b->identity->id; });
+  found.erase(end, found.end());
+  return found;
+}
+
+std::vector<const ActiveStream*> IngestStreams::oldest_active(std::size_t most) const {
+  constexpr std::size_t kLookedAt = 1000;
+  std::vector<const ActiveStream*> found;
+  for (const auto& [id, stream] : active_) {
+    found.push_back(&stream);
+    if (found.size() == kLookedAt) break;
+  }
+  const auto end = found.begin() + static_cast<std::ptrdiff_t>(std::min(most, found.size()));
+  std::partial_sort(found.begin(), end, found.end(), [](const ActiveStream* a, const ActiveStream* b) {
+    return std::pair(a->began_at, std::string_view(a->identity->id)) <
+           std::pair(b->began_at, std::string_view(b->identity->id));
+  });
+  found.erase(end, found.end());
+  return found;
+}
+
 IngestView IngestStreams::view() const {
   IngestView view;
   view.committed_ = committed_.view();
@@ -190,6 +221,8 @@ IngestView IngestStreams::view() const {
     view.active_.push_back({.identity = stream.identity,
                             .series = stream.series,
                             .chunks = stream.chunks,
+                            .began_at = stream.began_at,
+                            .points = stream.points,
                             .staged = stream.staged ? std::optional(stream.staged->view()) : std::nullopt});
   std::sort(view.active_.begin(), view.active_.end(),
             [](const ActiveStreamView& a, const ActiveStreamView& b) { return a.identity->id < b.identity->id; });

@@ -67,6 +67,8 @@ struct ActiveStream {
   Ref<const StreamIdentity> identity;
   std::optional<std::string> series;
   ChunkList chunks;
+  std::int64_t began_at = 0;     // Unix seconds; 0 if a log or file of 1.0 did not say
+  std::uint64_t points = 0;      // that have arrived
   std::optional<Series> staged;  // replace_series, from the first chunk on
 };
 
@@ -74,6 +76,8 @@ struct ActiveStreamView {
   Ref<const StreamIdentity> identity;
   std::optional<std::string> series;
   ChunkList chunks;
+  std::int64_t began_at = 0;
+  std::uint64_t points = 0;
   std::optional<SeriesView> staged;
 };
 
@@ -129,7 +133,8 @@ class IngestStreams {
   Room room_for_chunk(std::uint64_t number, IngestMode mode, std::size_t items, const Ahead& ahead) const;
 
   // Precondition (asserted): unknown id.
-  void begin(std::string_view id, IngestMode mode, std::optional<std::string_view> granularity);
+  void begin(std::string_view id, IngestMode mode, std::optional<std::string_view> granularity,
+             std::int64_t began_at = 0);
   // Precondition (asserted): the chunk is the next one, of the stream's series. Items of replace_series are staged
   // here; those of other modes are the caller's.
   void add_chunk(std::string_view id, std::string_view series, const Fingerprint& fingerprint,
@@ -138,6 +143,11 @@ class IngestStreams {
   std::optional<Series> commit(std::string_view id, std::int64_t committed_at);
   // Forgets an active stream; its staged points are returned, to be freed at leisure.
   std::optional<Series> abort(std::string_view id);
+
+  // Up to `most` active streams whose ids come after `behind`, ascending.
+  std::vector<const ActiveStream*> active_behind(std::string_view behind, std::size_t most) const;
+  // Those that were begun first, of as many as may be looked at in no time; oldest first.
+  std::vector<const ActiveStream*> oldest_active(std::size_t most) const;
 
   std::size_t active_count() const { return active_.size(); }
   std::size_t committed_count() const { return committed_.size(); }

@@ -125,6 +125,8 @@ Status RegistryView::write_json(const std::function<Status(std::string_view)>& s
       if (!first) out.raw(",");
       first = false;
       write_stream(out, *stream.identity, stream.series, stream.chunks);
+      if (stream.began_at != 0) out.raw(R"(,"began_at_unix":)").number(seconds(stream.began_at));
+      out.raw(R"(,"points":)").number(stream.points);
       if (stream.staged) write_staged(out, *stream.staged);
       out.raw("}");
     }

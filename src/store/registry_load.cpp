@@ -203,6 +203,9 @@ Status load_active(const Value& element, std::string where, IngestStreams& strea
   Object object(element, std::move(where));
   ActiveStream stream = load_stream<ActiveStream>(object);
   if (stream.series.has_value() != (stream.chunks.size() != 0)) object.fail("has no valid series_name");
+  // Files of 1.0, and of 2.0 before it knew them, have neither.
+  if (object.find("began_at_unix") != nullptr) stream.began_at = object.seconds("began_at_unix");
+  if (object.find("points") != nullptr) stream.points = object.want("points", Type::unsigned_integer).number;
   if (object.ok()) load_staged(object, stream, hash_seed);
   if (object.ok() && !streams.load(std::move(stream))) object.fail("is there twice");
   return object.status();

@@ -176,13 +176,15 @@ int import_command(Invocation& invocation, const Streams& streams) {
                  kMaxLineBytes);
   options.number("chunk-items", "N", "points in a chunk at most", target.chunk_items, 1,
                  static_cast<int>(commands::kMaxBatchItems));
-  options.truth("abort", "give the unfinished import of this file up", target.abort);
+  options.truth("abort", "give an unfinished import up: that of FILE, or that of --stream-id, without a file",
+                target.abort);
   Connection connection(options, target.connection);
   if (std::optional<int> code = invocation.parse(options, connection)) return *code;
-  if (invocation.positionals.size() != 1 || target.series.empty())
+  const bool stream_alone = target.abort && !target.stream_id.empty() && invocation.positionals.empty();
+  if (!stream_alone && (invocation.positionals.size() != 1 || target.series.empty()))
     return invocation.misused("karma import takes a file and a series: karma import FILE --series=SERIES");
   if (target.stream_id.size() > commands::kMaxStreamIdBytes) return invocation.misused("--stream-id is too long");
-  target.file = invocation.positionals[0];
+  if (!stream_alone) target.file = invocation.positionals[0];
   return tools::run_import(target, streams);
 }
 

@@ -47,6 +47,11 @@ class Import {
         retry_(client_, options.connection.retry_seconds, streams.err) {}
 
   Status run() {
+    // A stream that is named needs no file: that may be gone, or another one.
+    if (options_.file.empty()) {
+      stream_id_ = options_.stream_id;
+      return retry_.run([this] { return abort(); });
+    }
     Result<std::unique_ptr<File>> file = posix_file_system().open(options_.file, FileSystem::Open::read);
     if (!file) return file.error();
     file_ = std::move(*file);
@@ -197,9 +202,10 @@ class Import {
   Status abort() {
     Result<StreamStatus> stream = stream_op("ingest.abort", [](Buffer&) {});
     if (!stream) return stream.error();
-    streams_.out << "aborted stream " << stream_id_ << " behind chunk " << stream->last_chunk << " of "
-                 << plan_.chunks.size();
-    if (options_.mode != "replace_series" && stream->last_chunk > 0) streams_.out << "; what it has counted stays";
+    streams_.out << "aborted stream " << stream_id_ << " behind chunk " << stream->last_chunk;
+    if (!plan_.chunks.empty()) streams_.out << " of " << plan_.chunks.size();
+    if (options_.mode != "replace_series" && stream->last_chunk > 0)
+      streams_.out << "; what " << (plan_.chunks.empty() ? "mode add or set" : "it") << " has counted stays";
     streams_.out << "\n";
     return {};
   }

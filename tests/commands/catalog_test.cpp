@@ -47,7 +47,8 @@ const std::map<std::string, std::string, std::less<>> kExamples = {
     {"ingest.chunk", R"({"stream_id":"i","series":"s","chunk_seq":1,"items":[[7,20260505,3]]})"},
     {"ingest.commit", R"({"stream_id":"i"})"},
     {"ingest.abort", R"({"stream_id":"i"})"},
-    {"idempotency.prune", R"({"before":1780012800,"limit":10})"},
+    {"ingest.status", R"({"stream_id":"i","limit":10,"cursor":"h"})"},
+    {"idempotency.prune", R"({"before":1777982400,"limit":10})"},
     {"idempotency.snapshot_fetch_chunk", R"({"offset":0,"limit":10})"},
     {"snapshot.create", R"({"series":"s"})"},
     {"snapshot.create_all", R"({})"},
@@ -60,7 +61,8 @@ const std::map<std::string, std::string, std::less<>> kExamples = {
     {"replication.status", R"({})"},
     {"replication.entries", R"({"after_lsn":0,"limit":10})"},
     {"recovery.checkpoint", R"({"source":"orders","source_offset":"e1","event_id":"b42"})"},
-    {"recovery.status", R"({"source":"orders"})"},
+    {"recovery.status", R"({"source":"orders","limit":10,"cursor":"o"})"},
+    {"recovery.forget", R"({"source":"orders"})"},
     {"reconciliation.report", R"({"checked_points":5,"mismatch_count":1,"absolute_drift":2,"max_abs_delta":1})"},
     {"system.ping", R"({})"},
     {"system.health", R"({})"},
@@ -105,18 +107,26 @@ const std::map<std::string, std::vector<std::string>> kWrong = {
     {"[offset]", {"-1", "1.5", R"("5")"}},
     {"counter.multi_sum/items",
      {"5", "{}", "[5]", "[{}]", R"([{"series":"s"}])", R"([{"series":"s","key":-1}])", R"([{"series":"","key":1}])"}},
-    {"stream_id", {"5", R"("")", "true", "[]"}},
+    {"stream_id", {"5", R"("")", "true", "[]", R"("snapshot.load/")", R"("snapshot.load\/1_s.tree/5")"}},
+    {"[stream_id]", {"5", R"("")", "true", "[]"}},
+    {"ingest.status/[cursor]", {"-1", "5", "true", "[]"}},
+    {"recovery.status/[cursor]", {"-1", "5", "true", "[]"}},
     {"mode", {"5", R"("")", R"("sum")", "true"}},
     {"[granularity]", {}},  // what is no string counts as absent
     {"chunk_seq", {R"("1")", "-1", "1.5", "true"}},
     {"ingest.chunk/items",
      {"5", "{}", "[5]", "[[1,20260505]]", "[[1,20260505,-1]]", "[[1,20260230,1]]", "[[1,260505,1]]"}},
-    {"idempotency.prune/before", {R"("yesterday")", R"("2026-05-05")", R"("")", "-1", "1.5", "true"}},
+    {"idempotency.prune/before",
+     {R"("yesterday")", R"("2026-05-05")", R"("")", "-1", "1.5", "true",
+      // in the future: a second, milliseconds to nanoseconds, another year, beyond what a text can say
+      "1777982401", R"("2026-05-05T12:00:01Z")", R"("2026-05-05T12:00:00-00:01")", "1777982400000", "1777982400000000",
+      "1777982400000000000", "18446744073709551615", R"("2027-01-01T00:00:00Z")", "253402300800"}},
     {"after_lsn", {R"("1")", "-1", "1.5", "true"}},
     {"source", {"5", R"("")", "true"}},
     {"[source]", {}},  // what is no string asks for all
-    {"[source_offset]", {R"("")", "1.5", "true", "[]"}},
-    {"[event_id]", {R"("")", "1.5", "true", "[]"}},
+    {"recovery.checkpoint/source", {"5", R"("")", "true", "\"" + std::string(1025, 's') + "\""}},
+    {"[source_offset]", {R"("")", "1.5", "true", "[]", "\"" + std::string(1025, 's') + "\""}},
+    {"[event_id]", {R"("")", "1.5", "true", "[]", "\"" + std::string(1025, 's') + "\""}},
     {"checked_points", {R"("5")", "-1", "1.5", "0"}},
     {"mismatch_count", {R"("5")", "-1", "1.5", "6"}},
     {"[absolute_drift]", {R"("5")", "-1", "1.5"}},
@@ -388,6 +398,27 @@ TEST_P(CatalogOp, ARangeToDeleteHoldsItsTwoEndsOnly) {
   }
 }
 
+// Also where nobody would look at them.
+TEST_P(CatalogOp, BytesThatAreNoUtf8AreInvalidJson) {
+  Node node;
+  node.open();
+  const std::string request = example(op()).dump();
+  const auto with_more = [&](const std::string& fields) {
+    return request.substr(0, request.size() - 1) + "," + fields + "}";
+  };
+  for (const char* bytes : {"\xFF", "\xC3", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\x80"}) {
+    const std::string bad(bytes);
+    for (const std::string& line : {with_more(R"("note":"a)" + bad + R"(b")"), with_more("\"no" + bad + "te\":1"),
+                                    with_more(R"("note":{"in":["x",{"deep)" + bad + R"(":1}]})"),
+                                    with_more(R"("series":"s)" + bad + "\""), request + bad})
+      EXPECT_TRUE(failed_with(node(line), "invalid_json")) << line;
+  }
+  for (const char* lone : {R"(\ud800)", R"(\udc00)", R"(\ud800\u0041)", R"(\udc00\ud800)"})
+    EXPECT_TRUE(failed_with(node(with_more(R"("note":")" + std::string(lone) + "\"")), "invalid_json")) << lone;
+  const bool deletes = op().deletes;
+  EXPECT_FALSE(failed_with(node(with_more(R"("note":"\ud83d\ude00 é €")")), "invalid_json")) << deletes;
+}
+
 TEST_P(CatalogOp, RepeatedFieldsCountTheLastTime) {
   for (const std::string& field : fields_of(op())) {
     const json request = example(op());
@@ -488,6 +519,15 @@ TEST(Codec, BucketsComeAsNumbersDatesOrNotAtAll) {
 }
 
 // Nobody counts under the year 26: the century is missing.
+// As clients of 1.0 say that all shall go.
+TEST(Codec, APruneOfAllTimeIsADateThatNobodyLivesToSee) {
+  const Op& op = *find_op("idempotency.prune");
+  for (const char* before :
+       {"0", "1777982400", R"("2026-05-05T12:00:00Z")", R"("2999-05-29T00:00:00Z")", "32000000000"})
+    EXPECT_TRUE(Decoded(with(example(op), "before", before)).status.ok()) << before;
+  EXPECT_TRUE(Decoded(with(example(op), "before", "1777982400000"), DecodeContext::Source::log).status.ok());
+}
+
 TEST(Codec, AYearHasFourDigitsWhereSomethingIsWritten) {
   for (const char* fields : {R"("bucket":260505)", R"("bucket":"260505")", R"("bucket":"26-05-05")", R"("date":260505)",
                              R"("bucket":9991231)", R"("bucket":10101)"}) {
@@ -520,7 +560,7 @@ TEST(Catalog, OpsThatDeleteAreThese) {
                                           "counter.batch_delete_range", "series.delete_before", "tree.drop",
                                           "tree.reset", "tree.delete_range", "ingest.abort", "idempotency.prune",
                                           // puts another content in the place of the series
-                                          "snapshot.load"};
+                                          "snapshot.load", "recovery.forget"};
   std::set<std::string> found;
   for (const Op& op : catalog())
     if (op.deletes) found.emplace(op.name);

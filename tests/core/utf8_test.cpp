@@ -61,6 +61,23 @@ TEST(Utf8, RefusesBytesThatNeverOccur) {
   }
 }
 
+// Blocks of bytes are looked at together: a bad byte is found wherever it stands, beside characters and without.
+TEST(Utf8, FindsABadByteAtEveryPlaceOfALongText) {
+  for (const char* filler : {"a", "\xC3\xA9", "ab\xE2\x82\xAC"}) {
+    for (std::size_t size = 0; size < 200; ++size) {
+      std::string text;
+      while (text.size() < size) text += filler;
+      ASSERT_TRUE(valid_utf8(text)) << size;
+      ASSERT_TRUE(valid_utf8(text + std::string(size, 'x'))) << size;
+      for (std::size_t at = 0; at < text.size(); ++at) {
+        std::string bad = text;
+        bad[at] = '\xFF';
+        ASSERT_FALSE(valid_utf8(bad)) << size << " at " << at;
+      }
+    }
+  }
+}
+
 TEST(Utf8, AcceptsNothingAndNul) {
   EXPECT_TRUE(valid_utf8({}));
   EXPECT_TRUE(valid_utf8(std::string(3, '\0')));

@@ -50,10 +50,11 @@ TEST(RegistryRecovery, AReplacedSeriesInASnapshotIsNotReplacedAgain) {
 
 TEST(RegistryRecovery, AnInterruptedLoadIsAbortedAtTheNextStart) {
   Node node;
+  const std::string begin = R"("entry":{"v":2,"op":"ingest.begin","stream_id":)";
+  node.files->edit(in_directory("karma.wal"), R"({"v":2,"lsn":1,)" + begin +
+                                                  R"("snapshot.load/1_s.tree/5","mode":"replace_series"}})" + "\n" +
+                                                  R"({"v":2,"lsn":2,)" + begin + R"("mine","mode":"add"}})" + "\n");
   node.open();
-  node.expect("ingest.begin", R"(,"stream_id":"snapshot.load/1_s.tree/5","mode":"replace_series")");
-  node.expect("ingest.begin", R"(,"stream_id":"mine","mode":"add")");
-  node.reopen();
   EXPECT_NE(node.expect("system.stats").find("\"ingest_active_streams\":1,"), std::string::npos);
   node.reopen();
   EXPECT_NE(node.expect("system.stats").find("\"ingest_active_streams\":1,"), std::string::npos);

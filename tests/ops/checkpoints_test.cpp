@@ -76,6 +76,33 @@ TEST_F(CheckpointsTest, AFailedWriteChangesNothing) {
   EXPECT_TRUE(checkpoints.put({.source = "a", .offset = "3", .event_id = {}, .updated_at = 3}).ok());
 }
 
+TEST_F(CheckpointsTest, AreBoundedAndCanBeForgotten) {
+  Checkpoints checkpoints(files, "data", 2);
+  const auto put = [&](const char* source) {
+    return checkpoints.put({.source = source, .offset = "1", .event_id = {}, .updated_at = 1});
+  };
+  ASSERT_TRUE(put("a").ok());
+  ASSERT_TRUE(put("b").ok());
+  const Status refused = put("c");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::validation_error);
+  EXPECT_NE(refused.error().message.find("the limit is 2"), std::string::npos);
+  EXPECT_TRUE(put("b").ok()) << "one that is known goes on";
+  EXPECT_FALSE(*checkpoints.forget("c"));
+  EXPECT_TRUE(*checkpoints.forget("a"));
+  EXPECT_TRUE(put("c").ok());
+  files.fail({.operation = CrashableFileSystem::Operation::write});
+  EXPECT_FALSE(checkpoints.forget("b").ok());
+  EXPECT_EQ(checkpoints.count(), 2u);
+
+  Checkpoints fewer(files, "data", 1);
+  ASSERT_TRUE(fewer.load().ok());
+  EXPECT_EQ(fewer.count(), 2u) << "what a file holds is not lost";
+  ASSERT_EQ(fewer.list_behind("b", 10).size(), 1u);
+  EXPECT_EQ(fewer.list_behind("b", 10)[0].source, "c");
+  EXPECT_EQ(fewer.list_behind("", 1)[0].source, "b");
+}
+
 TEST_F(CheckpointsTest, ADamagedFileIsNamed) {
   for (const char* text : {"", "{", "[]", "{}", R"({"checkpoints":5})", R"({"checkpoints":[{"offset":"1"}]})",
                            R"({"checkpoints":[{"source":"a","updated_at_unix":-1}]})"}) {
