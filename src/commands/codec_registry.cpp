@@ -5,6 +5,7 @@
 #include "commands/codec.h"
 #include "core/json_text.h"
 #include "core/timestamp.h"
+#include "store/ingest.h"
 
 namespace karma::commands {
 namespace {
@@ -28,8 +29,9 @@ void Decoder::stream_id(std::string_view& id) {
   if (id.empty()) return fail("Field stream_id is required");
   if (!strict()) return;
   if (id.size() > kMaxStreamIdBytes) fail("Field stream_id exceeds max size " + std::to_string(kMaxStreamIdBytes));
-  if (id.starts_with(kLoadStreamPrefix))
-    fail("Field stream_id must not begin with " + std::string(kLoadStreamPrefix) + ", which belongs to snapshot.load");
+  if (id.starts_with(store::kLoadStreamPrefix))
+    fail("Field stream_id must not begin with " + std::string(store::kLoadStreamPrefix) +
+         ", which belongs to snapshot.load");
 }
 
 void Decoder::stream_id(std::optional<std::string_view>& id) {

@@ -187,7 +187,7 @@ Verdict IngestBegin::admit(const store::Store& store, Pending& pending, Outcome&
   const IngestStreams& streams = store.registry().streams();
   if (pending.streams.find(stream_id) != nullptr) return Verdict::flush_first;
   if (answer_begin(streams, *this, outcome)) return answered(outcome);
-  const Room room = streams.room_for_stream(pending.streams.ahead());
+  const Room room = streams.room_for_stream(stream_id, pending.streams.ahead());
   if (room != Room::enough && pending.any) return Verdict::flush_first;
   if (refuse_without_room(room, streams, began_at, outcome)) return Verdict::refuse;
   pending.streams.begin(stream_id);
@@ -276,7 +276,7 @@ Verdict IngestChunk::admit_next(const store::Store& store, const ActiveStream& s
   const IngestMode mode = stream.identity->mode;
   const auto refuse = [&registry] { return count(registry.counters().chunks_rejected), Verdict::refuse; };
   if (refuse_zero(mode, items, outcome)) return refuse();
-  const Room room = registry.streams().room_for_chunk(number, mode, items.size(), pending.streams.ahead());
+  const Room room = registry.streams().room_for_chunk(stream_id, number, mode, items.size(), pending.streams.ahead());
   if (room != Room::enough && pending.any) return Verdict::flush_first;
   if (refuse_without_room(room, registry.streams(), 0, outcome)) return refuse();
 

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 namespace karma::commands {
 
@@ -28,9 +27,5 @@ inline constexpr std::uint64_t kMaxPruneLimit = 100000;  // idempotency.prune
 inline constexpr std::int64_t kFirstSecondOfAllTime = 29348006400;  // 2900-01-01
 inline constexpr std::int64_t kLastSecond = 253402300799;           // 9999-12-31T23:59:59Z
 inline constexpr std::uint64_t kInlineScanKeys = 2000;              // longer reads of a series go to a worker thread
-
-// Ingest streams of snapshot.load have ids that begin like this, and nobody else's; what a crash leaves of one is
-// aborted at start.
-inline constexpr std::string_view kLoadStreamPrefix = "snapshot.load/";
 
 }  // namespace karma::commands

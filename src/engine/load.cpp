@@ -1,6 +1,7 @@
 // snapshot.load: a file's content takes the place of a series, through the log. It is staged by an ingest stream of its
 // own and swapped in by one entry, so that the load holds after a restart and on replicas, and no reader sees half.
 #include <condition_variable>
+#include <random>
 
 #include "commands/catalog.h"
 #include "commands/limits.h"
@@ -75,6 +76,10 @@ class Loader {
 
   Status add(Key key, std::span<const store::Point> points) {
     for (const store::Point& point : points) {
+      // The values of one batch add up to a number of 64 bits; those of a series need not.
+      if (item_sum_ > UINT64_MAX - point.value)
+        if (Status status = chunk(); !status) return status;
+      item_sum_ += point.value;
       items_.append(items_.empty() ? "[[" : ",[");
       json::append_number(items_, key.value);
       items_.append(',');
@@ -123,6 +128,7 @@ class Loader {
     out_.append("]}");
     items_.clear();
     item_count_ = 0;
+    item_sum_ = 0;
     return submitter_.execute(out_.view());
   }
 
@@ -132,8 +138,17 @@ class Loader {
   Buffer out_;
   Buffer items_;
   std::size_t item_count_ = 0;
+  std::uint64_t item_sum_ = 0;
   std::uint64_t sequence_ = 0;
 };
+
+// Like no other, in this life of the node or in another: a stream that was committed once is never committed again. The
+// LSN alone does not do, as it stands still without a log.
+std::string load_stream_id(const std::string& file, Lsn lsn) {
+  std::random_device device;
+  const std::uint64_t number = static_cast<std::uint64_t>(device()) << 32 | device();
+  return std::string(store::kLoadStreamPrefix) + file + "/" + std::to_string(lsn.value) + "-" + std::to_string(number);
+}
 
 }  // namespace
 
@@ -142,7 +157,7 @@ void Engine::abort_unfinished_loads() {
   std::vector<std::string> unfinished;
   const store::IngestView streams = store_.registry().streams().view();
   for (const store::ActiveStreamView& stream : streams.active())
-    if (stream.identity->id.starts_with(commands::kLoadStreamPrefix)) unfinished.push_back(stream.identity->id);
+    if (stream.identity->id.starts_with(store::kLoadStreamPrefix)) unfinished.push_back(stream.identity->id);
   if (unfinished.empty()) return;
   Submitter submitter(*this);
   for (const std::string& id : unfinished) Loader(submitter, id, {}).abort();
@@ -158,9 +173,7 @@ Result<std::string> Engine::load_snapshot(const std::string& file) {
   if (!content) return content.error();
 
   Submitter submitter(*this);
-  const std::string stream_id =
-      std::string(commands::kLoadStreamPrefix) + file + "/" + std::to_string(wal_->last().value);
-  Loader loader(submitter, stream_id, meta->series);
+  Loader loader(submitter, load_stream_id(file, wal_->last()), meta->series);
   Status status = loader.begin();
   if (!status) return status.error();
   content->for_each([&](Key key, std::uint64_t, std::span<const store::Point> points) {

@@ -23,6 +23,13 @@ bool is_held(const Stream& stream, std::string_view series, std::uint64_t number
   return number <= stream.chunks.size() && stream.series == series && stream.chunks[number] == fingerprint;
 }
 
+bool is_own(std::string_view id) { return id.starts_with(kLoadStreamPrefix); }
+
+// What the limit counts of a stream.
+std::uint64_t counted_points(const ActiveStream& stream) {
+  return stream.staged && !is_own(stream.identity->id) ? stream.staged->bucket_count() : 0;
+}
+
 }  // namespace
 
 std::string_view to_string(IngestMode mode) {
@@ -87,11 +94,14 @@ ChunkCheck IngestStreams::check_chunk(std::string_view id, std::string_view seri
   return stream->series && *stream->series != series ? ChunkCheck::other_series : ChunkCheck::next;
 }
 
-Room IngestStreams::room_for_stream(const Ahead& ahead) const {
+Room IngestStreams::room_for_stream(std::string_view id, const Ahead& ahead) const {
+  if (is_own(id)) return Room::enough;
   return active_.size() + ahead.streams < limits_.max_streams ? Room::enough : Room::too_many_streams;
 }
 
-Room IngestStreams::room_for_chunk(std::uint64_t number, IngestMode mode, std::size_t items, const Ahead& ahead) const {
+Room IngestStreams::room_for_chunk(std::string_view id, std::uint64_t number, IngestMode mode, std::size_t items,
+                                   const Ahead& ahead) const {
+  if (is_own(id)) return Room::enough;
   if (number > kMaxChunksPerStream || active_chunks_ + ahead.chunks >= kMaxActiveChunks) return Room::too_many_chunks;
   if (mode == IngestMode::replace_series && staged_points_ + ahead.points + items > limits_.max_staged_points)
     return Room::too_many_points;
@@ -130,9 +140,9 @@ void IngestStreams::add_chunk(std::string_view id, std::string_view series, cons
   ++active_chunks_;
   if (stream.identity->mode != IngestMode::replace_series) return;
   if (!stream.staged) stream.staged.emplace(hash_seed_);
-  staged_points_ -= stream.staged->bucket_count();
+  staged_points_ -= counted_points(stream);
   stream.staged->set(items);
-  staged_points_ += stream.staged->bucket_count();
+  staged_points_ += counted_points(stream);
 }
 
 // Takes it out of the active streams.
@@ -142,7 +152,7 @@ ActiveStream IngestStreams::end(std::string_view id) {
   ActiveStream stream = std::move(found->second);
   active_.erase(found);
   active_chunks_ -= stream.chunks.size();
-  if (stream.staged) staged_points_ -= stream.staged->bucket_count();
+  staged_points_ -= counted_points(stream);
   return stream;
 }
 
@@ -175,7 +185,7 @@ bool IngestStreams::load(ActiveStream stream) {
   const std::string& id = stream.identity->id;
   if (active(id) != nullptr || committed(id) != nullptr) return false;
   active_chunks_ += stream.chunks.size();
-  if (stream.staged) staged_points_ += stream.staged->bucket_count();
+  staged_points_ += counted_points(stream);
   active_.emplace(id, std::move(stream));
   return true;
 }
@@ -239,7 +249,7 @@ void IngestStreams::check_invariants() const {
     chunks += stream.chunks.size();
     if (!stream.staged) continue;
     stream.staged->check_invariants();
-    points += stream.staged->bucket_count();
+    points += counted_points(stream);
   }
   KARMA_CHECK(chunks == active_chunks_ && points == staged_points_);
   chunks = 0;

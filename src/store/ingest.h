@@ -11,7 +11,8 @@
 // applies the items to the live series.
 //
 // Bounds: active streams, staged points and chunks are bounded by refusing more (room_for_*()); of the committed
-// streams the newest are kept.
+// streams the newest are kept. Streams of the node itself (kLoadStreamPrefix) take what they need, which is what their
+// snapshot holds, and no room of the others.
 #pragma once
 
 #include <cstddef>
@@ -36,6 +37,10 @@
 #include "store/series.h"
 
 namespace karma::store {
+
+// Ingest streams of snapshot.load have ids that begin like this, and nobody else's; what a crash leaves of one is
+// aborted at start.
+inline constexpr std::string_view kLoadStreamPrefix = "snapshot.load/";
 
 inline constexpr std::uint64_t kMaxChunksPerStream = 1 << 20;
 inline constexpr std::uint64_t kMaxActiveChunks = 8 << 20;     // of all active streams: 256 MiB of fingerprints
@@ -129,8 +134,9 @@ class IngestStreams {
   CommitCheck check_commit(std::string_view id) const;
 
   // Whether the bounds allow it. For admission only: what was logged is applied.
-  Room room_for_stream(const Ahead& ahead) const;
-  Room room_for_chunk(std::uint64_t number, IngestMode mode, std::size_t items, const Ahead& ahead) const;
+  Room room_for_stream(std::string_view id, const Ahead& ahead) const;
+  Room room_for_chunk(std::string_view id, std::uint64_t number, IngestMode mode, std::size_t items,
+                      const Ahead& ahead) const;
 
   // Precondition (asserted): unknown id.
   void begin(std::string_view id, IngestMode mode, std::optional<std::string_view> granularity,
@@ -151,7 +157,7 @@ class IngestStreams {
 
   std::size_t active_count() const { return active_.size(); }
   std::size_t committed_count() const { return committed_.size(); }
-  std::uint64_t staged_points() const { return staged_points_; }
+  std::uint64_t staged_points() const { return staged_points_; }  // as the limit counts them
 
   IngestView view() const;
   void check_invariants() const;

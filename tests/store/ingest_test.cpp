@@ -114,31 +114,31 @@ TEST_F(Streams, AnEmptyChunkStagesAnEmptySeries) {
 TEST_F(Streams, ActiveStreamsAreBounded) {
   begin("a");
   begin("b");
-  EXPECT_EQ(streams.room_for_stream({}), Room::enough);
-  EXPECT_EQ(streams.room_for_stream({.streams = 1}), Room::too_many_streams);
+  EXPECT_EQ(streams.room_for_stream("n", {}), Room::enough);
+  EXPECT_EQ(streams.room_for_stream("n", {.streams = 1}), Room::too_many_streams);
   begin("c");
-  EXPECT_EQ(streams.room_for_stream({}), Room::too_many_streams);
+  EXPECT_EQ(streams.room_for_stream("n", {}), Room::too_many_streams);
   streams.commit("a", 1);
-  EXPECT_EQ(streams.room_for_stream({}), Room::enough);
+  EXPECT_EQ(streams.room_for_stream("n", {}), Room::enough);
 }
 
 TEST_F(Streams, StagedPointsAreBoundedOverAllStreams) {
   const Bucket day = Bucket::of_number(20260101);
   begin("a", IngestMode::replace_series);
   chunk("a", 1, "1", std::vector<Item>{{Key{1}, day, 1}, {Key{2}, day, 1}, {Key{3}, day, 1}});
-  EXPECT_EQ(streams.room_for_chunk(1, IngestMode::replace_series, 1, {}), Room::enough);
-  EXPECT_EQ(streams.room_for_chunk(1, IngestMode::replace_series, 1, {.points = 1}), Room::too_many_points);
-  EXPECT_EQ(streams.room_for_chunk(1, IngestMode::replace_series, 2, {}), Room::too_many_points);
-  EXPECT_EQ(streams.room_for_chunk(1, IngestMode::add, 2, {}), Room::enough);
+  EXPECT_EQ(streams.room_for_chunk("n", 1, IngestMode::replace_series, 1, {}), Room::enough);
+  EXPECT_EQ(streams.room_for_chunk("n", 1, IngestMode::replace_series, 1, {.points = 1}), Room::too_many_points);
+  EXPECT_EQ(streams.room_for_chunk("n", 1, IngestMode::replace_series, 2, {}), Room::too_many_points);
+  EXPECT_EQ(streams.room_for_chunk("n", 1, IngestMode::add, 2, {}), Room::enough);
   streams.abort("a");
-  EXPECT_EQ(streams.room_for_chunk(1, IngestMode::replace_series, 4, {}), Room::enough);
+  EXPECT_EQ(streams.room_for_chunk("n", 1, IngestMode::replace_series, 4, {}), Room::enough);
 }
 
 TEST_F(Streams, ChunksAreBoundedForEachStreamAndForAll) {
-  EXPECT_EQ(streams.room_for_chunk(1, IngestMode::add, 1, {.chunks = kMaxActiveChunks - 1}), Room::enough);
-  EXPECT_EQ(streams.room_for_chunk(1, IngestMode::add, 1, {.chunks = kMaxActiveChunks}), Room::too_many_chunks);
-  EXPECT_EQ(streams.room_for_chunk(kMaxChunksPerStream, IngestMode::add, 1, {}), Room::enough);
-  EXPECT_EQ(streams.room_for_chunk(kMaxChunksPerStream + 1, IngestMode::add, 1, {}), Room::too_many_chunks);
+  EXPECT_EQ(streams.room_for_chunk("n", 1, IngestMode::add, 1, {.chunks = kMaxActiveChunks - 1}), Room::enough);
+  EXPECT_EQ(streams.room_for_chunk("n", 1, IngestMode::add, 1, {.chunks = kMaxActiveChunks}), Room::too_many_chunks);
+  EXPECT_EQ(streams.room_for_chunk("n", kMaxChunksPerStream, IngestMode::add, 1, {}), Room::enough);
+  EXPECT_EQ(streams.room_for_chunk("n", kMaxChunksPerStream + 1, IngestMode::add, 1, {}), Room::too_many_chunks);
 }
 
 TEST_F(Streams, OnlyTheNewestCommittedStreamsAreRemembered) {

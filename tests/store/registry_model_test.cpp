@@ -147,7 +147,7 @@ class Model {
       const auto active =
           std::count_if(streams_.begin(), streams_.end(), [](const auto& s) { return !s.second.committed; });
       ASSERT_EQ(streams.check_begin(id, mode, {}), BeginCheck::create);
-      const Room room = streams.room_for_stream({});
+      const Room room = streams.room_for_stream("n", {});
       ASSERT_EQ(room, active < 5 ? Room::enough : Room::too_many_streams);
       if (room != Room::enough) return;
       streams.begin(id, mode, {});
