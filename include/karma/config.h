@@ -42,6 +42,8 @@ struct Config {
   int wal_batch_size = 1024;         // entries per sync
   int wal_batch_wait_us = 0;
   int dump_retention_per_tree = 5;   // 0: keep all
+  int snapshot_interval = 0;         // seconds between snapshots that nobody asks for; 0: none
+  int snapshot_wal_bytes = 0;        // size of the log at which one is taken; 0: none
   std::vector<std::string> recover;  // damaged files the operator gives up, by name
 
   // idempotency and ingest

@@ -85,6 +85,13 @@ constexpr Setting kSettings[] = {
     Setting{Group::data, "dump-retention-per-tree", "KARMA_DUMP_RETENTION_PER_TREE", &Config::dump_retention_per_tree,
             "N", "Snapshots kept of each series; 0: all."}
         .at_least(0),
+    Setting{Group::data, "snapshot-interval", "KARMA_SNAPSHOT_INTERVAL_SECONDS", &Config::snapshot_interval, "SECONDS",
+            "Take a snapshot of everything when the last one is this old; 0: only when asked."}
+        .named("snapshot_interval_seconds")
+        .at_least(0),
+    Setting{Group::data, "snapshot-wal-bytes", "KARMA_SNAPSHOT_WAL_BYTES", &Config::snapshot_wal_bytes, "BYTES",
+            "Take a snapshot of everything when the log is this large; 0: only when asked."}
+        .at_least(0),
     Setting{Group::idempotency, "idempotency-max-records", "KARMA_IDEMPOTENCY_MAX_RECORDS",
             &Config::idempotency_max_records, "N",
             "Idempotency keys remembered, in 8 GiB at most; the oldest go first."}

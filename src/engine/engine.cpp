@@ -52,6 +52,8 @@ Engine::Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& 
       stats_reader_(store_.lock().add_reader()),
       snapshot_reader_(store_.lock().add_reader()),
       query_reader_(store_.lock().add_reader()),
+      snapshot_watch_({.interval = std::chrono::seconds(config.snapshot_interval),
+                       .log_bytes = static_cast<std::uint64_t>(config.snapshot_wal_bytes)}),
       checkpoints_(files, config.directory, static_cast<std::size_t>(config.recovery_max_checkpoints)) {}
 
 Engine::~Engine() { (void)shutdown(false); }
@@ -144,10 +146,15 @@ Status Engine::start() {
   snapshot_worker_ = std::make_unique<Worker>();
   query_worker_ = std::make_unique<Worker>();
   if (config_.role == Role::master) abort_unfinished_loads();
+  Result<std::optional<snapshot::RegistryMeta>> last = snapshots_->registry_meta();  // written with every whole set
+  snapshot_watch_.started(last && *last ? (*last)->timestamp : 0, clock_.unix_seconds(), clock_.steady());
+  if ((config_.snapshot_interval != 0 || config_.snapshot_wal_bytes != 0) && !unread_data_)
+    ticker_ = std::make_unique<Ticker>([this] { (void)snapshot_if_due(); });
   return {};
 }
 
 Status Engine::shutdown(bool snapshot) {
+  ticker_.reset();
   if (query_worker_) query_worker_->stop();
   if (snapshot_worker_) snapshot_worker_->stop();
   Status status;

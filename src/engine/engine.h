@@ -24,6 +24,7 @@
 #include "engine/counters.h"
 #include "engine/mutation.h"
 #include "engine/recovery.h"
+#include "engine/snapshot_watch.h"
 #include "engine/worker.h"
 #include "snapshot/manager.h"
 #include "store/store.h"
@@ -45,6 +46,8 @@ class Engine final : public commands::Services, private wal::Machine {
   void abandon_jobs();
   // SIGUSR1: create_all on the snapshot worker; the outcome goes to the log.
   void snapshot_in_background();
+  // Every second where a schedule is set: takes one in the background if it is time. False: it is not.
+  bool snapshot_if_due();
 
   const Config& config() const { return config_; }
   const Clock& clock() const { return clock_; }
@@ -104,6 +107,8 @@ class Engine final : public commands::Services, private wal::Machine {
   void answer_in_order();
   void run_job(Job& job, store::StoreLock::Reader& reader);
   Result<snapshot::Frozen> freeze();
+  Status create_whole_set();
+  Status watched(bool whole, const std::function<Status()>& create);
   void count_snapshots();
   Result<std::vector<std::string>> snapshot_names() const;
   std::function<void(const std::string&, const std::string&)> event_sink();
@@ -126,6 +131,10 @@ class Engine final : public commands::Services, private wal::Machine {
   store::StoreLock::Reader& stats_reader_;  // guarded by stats_mutex_
   store::StoreLock::Reader& snapshot_reader_;
   store::StoreLock::Reader& query_reader_;
+
+  SnapshotWatch snapshot_watch_;
+  std::atomic<std::uint64_t> saved_lsn_{UINT64_MAX};  // of the last whole set, by this process
+  std::unique_ptr<Ticker> ticker_;                    // if snapshots are taken without being asked for
 
   ops::Checkpoints checkpoints_;
   ops::Reconciliation reconciliation_;

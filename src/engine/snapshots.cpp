@@ -30,18 +30,38 @@ Result<snapshot::Frozen> Engine::freeze() {
   return frozen;
 }
 
+// Health and metrics learn how it went.
+Status Engine::watched(bool whole, const std::function<Status()>& create) {
+  const SnapshotWatch::Time begun = clock_.steady();
+  Status status = create();
+  const SnapshotWatch::Time now = clock_.steady();
+  if (status) {
+    snapshot_watch_.taken(whole, now - begun, clock_.unix_seconds(), now);
+  } else {
+    snapshot_watch_.failed(status.error().message, now);
+    log_.error("backup.failed", status.error().message);
+  }
+  return status;
+}
+
 Status Engine::create_all_snapshots() {
   if (unread_data_)
     return internal_error(
         "The node was started with --restore=false: snapshots would take the place of data that was never loaded");
+  return watched(true, [this] { return create_whole_set(); });
+}
+
+Status Engine::create_whole_set() {
   Result<snapshot::Frozen> frozen = freeze();
   if (!frozen) return frozen.error();
   Status status = snapshots_->create_all(*frozen);
-  if (status) (void)writer_->run([&] { outcomes_.forget(frozen->lsn); });
+  if (status) {
+    (void)writer_->run([&] { outcomes_.forget(frozen->lsn); });
+    saved_lsn_.store(frozen->lsn.value, std::memory_order_relaxed);
+  }
   // Last: until here the log can replace every snapshot.
   if (status) status = wal_->trim(frozen->lsn);
   count_snapshots();
-  if (!status) log_.error("backup.failed", status.error().message);
   return status;
 }
 
@@ -68,10 +88,19 @@ Status Engine::create_snapshot(const std::string& series) {
   // Keys, streams and counts have to be of one moment. With a log, it brings the registry's file up to the series;
   // without one, or if too much is not in the log, only a snapshot of everything keeps them together.
   if (!alone) return create_all_snapshots();
-  Result<snapshot::Meta> meta = snapshots_->create_one(series, *view, lsn, std::move(outcomes));
-  count_snapshots();
-  if (!meta) return meta.error();
-  return {};
+  return watched(false, [&]() -> Status {
+    Result<snapshot::Meta> meta = snapshots_->create_one(series, *view, lsn, std::move(outcomes));
+    count_snapshots();
+    return meta ? Status() : Status(meta.error());
+  });
+}
+
+bool Engine::snapshot_if_due() {
+  // Without a log no LSN tells.
+  const bool anything_new = !wal_->keeps_entries() || wal_->last().value != saved_lsn_.load(std::memory_order_relaxed);
+  if (!snapshot_watch_.is_due(clock_.steady(), wal_->bytes(), anything_new)) return false;
+  snapshot_in_background();
+  return true;
 }
 
 void Engine::snapshot_in_background() {

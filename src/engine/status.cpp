@@ -69,6 +69,7 @@ ops::Stats Engine::stats() {
 
   stats.max_connections = static_cast<std::uint64_t>(connection_limit_.load(std::memory_order_relaxed));
   stats.log_lost_lines = log_.lost_lines();
+  snapshot_watch_.add_to(stats, clock_.steady());
 
   std::lock_guard lock(stats_mutex_);
   {
@@ -113,6 +114,9 @@ commands::Health Engine::health() {
     (starting ? health.warnings : health.problems)
         .push_back("this slave follows no master: what it holds grows old, and how far it is behind is not known");
   }
+  if (std::string problem = snapshot_watch_.problem(); !problem.empty()) health.problems.push_back(std::move(problem));
+  if (std::string warning = snapshot_watch_.warning(clock_.steady(), wal_->bytes()); !warning.empty())
+    health.warnings.push_back(std::move(warning));
   if (!is_loopback(config_.bind) && !config_.auth_token && !config_.read_auth_token)
     health.warnings.push_back("open to the network without a token");
   return health;

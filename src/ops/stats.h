@@ -91,9 +91,13 @@ struct Stats {
   std::uint64_t wal_failure_count = 0;       // batches refused because they could not be written
   std::uint64_t replay_refused_entries = 0;  // entries of the log that had no effect, see docs/upgrading-from-1.0.md
   bool writes_stopped = false;               // a sync failed
-  bool open_to_network = false;              // listens beyond loopback without a token
-  std::uint64_t max_connections = 0;         // what the limit on descriptors leaves of --max-connections
-  std::uint64_t log_lost_lines = 0;          // of the event log, which nobody read fast enough
+  std::uint64_t snapshot_failure_count = 0;
+  std::uint64_t snapshot_last_unix = 0;    // of everything, as the next two; 0: never
+  std::uint64_t snapshot_age_seconds = 0;  // without one since the start of the node
+  double snapshot_duration_seconds = 0;    // 0: none in the life of this process
+  bool open_to_network = false;            // listens beyond loopback without a token
+  std::uint64_t max_connections = 0;       // what the limit on descriptors leaves of --max-connections
+  std::uint64_t log_lost_lines = 0;        // of the event log, which nobody read fast enough
 };
 
 // The response of system.stats, a JSON object.

@@ -57,13 +57,13 @@ class FullDisk {
     for (std::size_t i = 0; i < 3; ++i) pipeline(script_.steps()[i].requests);
     if (testing::Test::HasFailure()) return;
     ASSERT_EQ(refused, before) << "still refusing";
-    ASSERT_FALSE(is_degraded(node));
     for (const Unsynced unsynced : {Unsynced::lost, Unsynced::kept}) {
       const auto next = node.after_crash(unsynced);
       ASSERT_EQ(next->try_open(), "");
       ASSERT_EQ(next->live_content(), model.content());
     }
     node.expect("snapshot.create_all");
+    ASSERT_FALSE(is_degraded(node)) << "by refused writes or snapshots";
     node.expect("snapshot.verify");
     node.reopen();
     ASSERT_EQ(node.live_content(), model.content());

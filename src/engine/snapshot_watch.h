@@ -1,0 +1,78 @@
+// How snapshots went: what health and metrics tell of them, and whether one is due.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include <karma/error.h>
+
+#include "ops/stats.h"
+
+namespace karma::engine {
+
+// When snapshots are to be taken without being asked for; 0: never for that reason.
+struct SnapshotSchedule {
+  std::chrono::seconds interval{0};
+  std::uint64_t log_bytes = 0;
+};
+
+// Thread-safe. Times are the caller's.
+class SnapshotWatch {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  // From here on a restart takes long enough to be told of.
+  static constexpr std::uint64_t kLargeLogBytes = std::uint64_t{1} << 30;
+  // What a start reads, checks and applies at least; docs/performance.md.
+  static constexpr std::uint64_t kReplayBytesPerSecond = std::uint64_t{100} << 20;
+  // After one that failed.
+  static constexpr std::chrono::seconds kRetryPause{60};
+
+  explicit SnapshotWatch(SnapshotSchedule schedule) : schedule_(schedule) {}
+
+  // A start: when the last snapshot of everything was taken, Unix seconds; 0: never.
+  void started(std::int64_t last_unix, std::int64_t now_unix, Time now);
+  // A snapshot has been taken, of everything if `whole`; or it failed.
+  void taken(bool whole, std::chrono::duration<double> took, std::int64_t now_unix, Time now);
+  void failed(const std::string& why, Time now);
+
+  // Whether one should be taken now. Then none is due until taken() or failed(), or a while has passed.
+  // `anything_new`: since the last whole one.
+  bool is_due(Time now, std::uint64_t log_bytes, bool anything_new);
+
+  // What is wrong, or an empty text.
+  std::string problem() const;
+  // What will be wrong: a start would take long.
+  std::string warning(Time now, std::uint64_t log_bytes) const;
+  void add_to(ops::Stats& stats, Time now) const;
+
+ private:
+  const SnapshotSchedule schedule_;
+  mutable std::mutex mutex_;  // guards the rest
+  std::uint64_t failures_ = 0;
+  std::string failure_;  // of the last one
+  std::int64_t last_unix_ = 0;
+  double last_seconds_ = 0;
+  Time since_{};  // of the last whole one, or of the start
+  Time not_before_{};
+};
+
+// Calls `tick` every second on a thread of its own until it is destroyed.
+class Ticker {
+ public:
+  explicit Ticker(std::function<void()> tick);
+  ~Ticker();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;  // guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace karma::engine

@@ -1,0 +1,115 @@
+// What is told of snapshots, and when they come by themselves.
+#include "engine/snapshot_watch.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "engine/engine.h"
+#include "support/engine_fixture.h"
+
+namespace karma::engine {
+namespace {
+
+using std::chrono::seconds;
+using test::CrashableFileSystem;
+
+constexpr SnapshotWatch::Time kStart{seconds(1000000)};
+constexpr std::int64_t kUnix = 1777982400;
+
+TEST(SnapshotWatch, IsNeverDueUnlessAskedFor) {
+  SnapshotWatch watch({});
+  watch.started(0, kUnix, kStart);
+  EXPECT_FALSE(watch.is_due(kStart + seconds(1000000), UINT64_MAX, true));
+}
+
+TEST(SnapshotWatch, IsDueByAgeOrBySize) {
+  SnapshotWatch watch({.interval = seconds(100), .log_bytes = 5000});
+  watch.started(0, kUnix, kStart);
+  EXPECT_FALSE(watch.is_due(kStart + seconds(99), 4999, true));
+  EXPECT_TRUE(watch.is_due(kStart + seconds(99), 5000, true));
+  watch.taken(true, seconds(2), kUnix + 100, kStart + seconds(100));
+  EXPECT_FALSE(watch.is_due(kStart + seconds(199), 10, true));
+  EXPECT_FALSE(watch.is_due(kStart + seconds(200), 10, false)) << "nothing new";
+  EXPECT_TRUE(watch.is_due(kStart + seconds(200), 10, true));
+  EXPECT_FALSE(watch.is_due(kStart + seconds(201), 10, true)) << "it is under way";
+  watch.taken(false, seconds(1), kUnix, kStart + seconds(202));
+  EXPECT_TRUE(watch.is_due(kStart + seconds(300), 10, true)) << "one of a single series is not enough";
+}
+
+TEST(SnapshotWatch, CountsTheAgeOfTheLastLife) {
+  SnapshotWatch watch({.interval = seconds(100)});
+  watch.started(kUnix - 60, kUnix, kStart);
+  EXPECT_FALSE(watch.is_due(kStart + seconds(39), 0, true));
+  EXPECT_TRUE(watch.is_due(kStart + seconds(40), 0, true));
+  SnapshotWatch set_back({.interval = seconds(100)});
+  set_back.started(kUnix + 1000, kUnix, kStart);
+  EXPECT_TRUE(set_back.is_due(kStart + seconds(100), 0, true));
+}
+
+TEST(SnapshotWatch, TriesAgainAfterAPause) {
+  SnapshotWatch watch({.interval = seconds(1)});
+  watch.started(0, kUnix, kStart);
+  watch.failed("the disk is full", kStart + seconds(10));
+  EXPECT_EQ(watch.problem(), "the last snapshot failed: the disk is full");
+  EXPECT_FALSE(watch.is_due(kStart + seconds(69), 0, true));
+  EXPECT_TRUE(watch.is_due(kStart + seconds(70), 0, true));
+  watch.taken(true, seconds(3), kUnix + 80, kStart + seconds(80));
+  EXPECT_EQ(watch.problem(), "");
+  ops::Stats stats;
+  watch.add_to(stats, kStart + seconds(95));
+  EXPECT_EQ(stats.snapshot_failure_count, 1u);
+  EXPECT_EQ(stats.snapshot_last_unix, static_cast<std::uint64_t>(kUnix + 80));
+  EXPECT_EQ(stats.snapshot_age_seconds, 15u);
+  EXPECT_EQ(stats.snapshot_duration_seconds, 3.0);
+}
+
+TEST(SnapshotWatch, WarnsOfALogThatMakesARestartLong) {
+  SnapshotWatch watch({});
+  watch.started(kUnix - 20 * 86400, kUnix, kStart);
+  EXPECT_EQ(watch.warning(kStart, (std::uint64_t{1} << 30) - 1), "");
+  const std::string warning = watch.warning(kStart, std::uint64_t{12} << 30);
+  EXPECT_NE(warning.find("12.0 GiB, the last snapshot is 20 days old; a restart would take about 2 min: "),
+            warning.npos)
+      << warning;
+}
+
+TEST(SnapshotHealth, IsDegradedUntilASnapshotSucceeds) {
+  test::Node node;
+  node.config.wal = false;
+  node.open();
+  node.expect("counter.increment", R"(,"series":"s","key":1)");
+  node.files->fail({.operation = CrashableFileSystem::Operation::create, .count = CrashableFileSystem::kForEver});
+  for (int i = 0; i < 6; ++i) EXPECT_FALSE(test::succeeded(node.call("snapshot.create_all")));
+  EXPECT_FALSE(test::succeeded(node.call("snapshot.create", R"(,"series":"s")")));
+  EXPECT_NE(node.expect("system.health").find(R"("status":"degraded")"), std::string::npos);
+  EXPECT_NE(node.expect("system.health").find("the last snapshot failed: "), std::string::npos);
+  EXPECT_NE(node.expect("system.stats").find(R"("snapshot_failure_count":7,"snapshot_last_unix":0)"),
+            std::string::npos);
+  EXPECT_TRUE(test::failed_with(node.call("snapshot.create", R"(,"series":"none")"), "not_found"));
+  node.files->heal();
+  node.expect("snapshot.create_all");
+  EXPECT_NE(node.expect("system.health").find(R"("status":"ok")"), std::string::npos);
+  EXPECT_NE(node.expect("system.stats").find(R"("snapshot_failure_count":7,"snapshot_last_unix":1)"),
+            std::string::npos);
+}
+
+TEST(SnapshotHealth, ASnapshotComesByItselfWhenItIsTime) {
+  CrashableFileSystem files;
+  test::ManualClock clock;
+  EventLog log(clock, false);
+  Config config = test::test_config();
+  config.snapshot_interval = 3600;
+  auto opened = Engine::open(config, files, clock, log);
+  ASSERT_TRUE(opened.ok());
+  Engine& engine = **opened;
+  EXPECT_FALSE(engine.snapshot_if_due());
+  clock.advance(3600);
+  // The engine's own second may have come first.
+  (void)engine.snapshot_if_due();
+  while (engine.stats().snapshot_last_unix == 0) std::this_thread::yield();
+  EXPECT_TRUE(files.content(test::in_directory("karma.manifest.json")));
+}
+
+}  // namespace
+}  // namespace karma::engine
