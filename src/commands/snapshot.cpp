@@ -74,10 +74,13 @@ Status SnapshotFetch::run(Services& services, Buffer& out) const {
   Result<snapshot::Meta> meta = services.snapshots().meta(std::string(file));
   if (!meta) return meta.error();
   // Base64 takes four bytes for three: refused before the file is read.
-  if (services.over_response_limit(meta->bytes / 3 * 4))
+  if (meta->bytes > snapshot::kMaxReadBytes || services.over_response_limit(meta->bytes / 3 * 4))
     return Error{ErrorCode::response_too_large, "Snapshot is too large for one response; use snapshot.fetch_chunk"};
   Result<std::string> bytes = services.snapshots().read(std::string(file), 0, meta->bytes);
   if (!bytes) return bytes.error();
+  if (bytes->size() != meta->bytes)
+    return internal_error(meta->file + " has " + std::to_string(bytes->size()) + " bytes instead of " +
+                          std::to_string(meta->bytes));
   out.append(R"({"metadata":)");
   append_meta(out, *meta);
   out.append(R"(,"data_base64":")");

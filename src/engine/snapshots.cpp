@@ -142,9 +142,6 @@ std::string Engine::snapshot_path(const std::string& file) const {
   return std::filesystem::absolute(join_path(directory_, file)).string();
 }
 
-void Engine::count_snapshots() {
-  Result<std::vector<snapshot::Meta>> files = snapshots_->list();
-  if (files) snapshot_count_.store(files->size(), std::memory_order_relaxed);
-}
+void Engine::count_snapshots() { snapshot_count_.store(snapshots_->file_count(), std::memory_order_relaxed); }
 
 }  // namespace karma::engine

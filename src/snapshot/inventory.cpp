@@ -35,6 +35,15 @@ class Taker {
     return std::move(inventory_);
   }
 
+  std::optional<Item> run_for(const std::string& name) {
+    for (const std::string& each : {name, sidecar_name(name)}) {
+      if (files_.exists(join_path(directory_, each))) inventory_.names.insert(each);
+    }
+    if (inventory_.has(name)) add_unlisted(name);
+    if (inventory_.items.empty()) return {};
+    return std::move(inventory_.items.front());
+  }
+
  private:
   Result<std::string> read(const std::string& name) { return read_file(files_, join_path(directory_, name)); }
 
@@ -193,6 +202,10 @@ std::optional<std::uint64_t> size_of_file(FileSystem& files, const std::string& 
 
 Result<Inventory> take_inventory(FileSystem& files, const std::string& directory, bool without_manifest) {
   return Taker(files, directory).run(without_manifest);
+}
+
+std::optional<Item> take_item(FileSystem& files, const std::string& directory, const std::string& name) {
+  return Taker(files, directory).run_for(name);
 }
 
 Choice choose(const Inventory& inventory, const LogReach& log) {

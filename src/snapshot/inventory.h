@@ -67,6 +67,10 @@ struct Inventory {
 // `without_manifest`: as if it was not there. A directory that does not exist is empty.
 Result<Inventory> take_inventory(FileSystem& files, const std::string& directory, bool without_manifest = false);
 
+// One file of the directory by its name, as if nothing listed it. Nothing if it is not there or has no name of a
+// snapshot.
+std::optional<Item> take_item(FileSystem& files, const std::string& directory, const std::string& name);
+
 struct Choice {
   bool renumbered = false;
   // Per series of the state: the current file first, then what might stand in for it, best first.

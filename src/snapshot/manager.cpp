@@ -8,9 +8,6 @@
 namespace karma::snapshot {
 namespace {
 
-// What is fetched in pieces is never asked for in larger ones.
-constexpr std::uint64_t kMaxReadBytes = std::uint64_t{1} << 30;
-
 const Item* find(const Inventory& inventory, const std::string& file) {
   for (const Item& item : inventory.items) {
     if (item.file.meta.file == file && item.present) return &item;
@@ -27,12 +24,33 @@ Manager::Manager(FileSystem& files, std::string directory, const Clock& clock, M
 
 Manager::~Manager() = default;
 
+std::shared_ptr<const CurrentSet> Manager::Impl::known() {
+  const std::lock_guard lock(mutex_);
+  return known_;
+}
+
+void Manager::Impl::keep(std::optional<CurrentSet> set) {
+  auto kept = set ? std::make_shared<const CurrentSet>(std::move(*set)) : nullptr;
+  const std::lock_guard lock(mutex_);
+  known_.swap(kept);
+  registry_meta_.reset();
+}
+
 Result<std::vector<Meta>> Manager::list() {
-  Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
-  if (!inventory) return inventory.error();
   std::vector<Meta> metas;
-  for (Item& item : inventory->items) {
-    if (item.present) metas.push_back(std::move(item.file.meta));
+  if (const auto known = impl_->known()) {
+    Result<std::vector<std::string>> names = impl_->files.list(impl_->directory);
+    if (!names) return names.error();
+    CurrentSet set{.head = {}, .series = {}, .older = known->older};
+    set.older.insert(set.older.end(), known->series.begin(), known->series.end());
+    impl_->add_unlisted(set, *names);
+    for (const ListedFilePointer& listed : set.older) metas.push_back(listed->file.meta);
+  } else {
+    Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
+    if (!inventory) return inventory.error();
+    for (Item& item : inventory->items) {
+      if (item.present) metas.push_back(std::move(item.file.meta));
+    }
   }
   std::sort(metas.begin(), metas.end(), [](const Meta& a, const Meta& b) {
     return a.timestamp != b.timestamp ? a.timestamp > b.timestamp : a.file < b.file;
@@ -40,10 +58,20 @@ Result<std::vector<Meta>> Manager::list() {
   return metas;
 }
 
+std::size_t Manager::file_count() {
+  if (const auto known = impl_->known()) return known->series.size() + known->older.size();
+  const Result<std::vector<Meta>> files = list();
+  return files ? files->size() : 0;
+}
+
 Result<std::vector<Meta>> Manager::latest() {
+  std::vector<Meta> metas;
+  if (const auto known = impl_->known()) {
+    for (const ListedFilePointer& listed : known->series) metas.push_back(listed->file.meta);
+    return metas;
+  }
   Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
   if (!inventory) return inventory.error();
-  std::vector<Meta> metas;
   for (const auto& [name, items] : choose(*inventory, impl_->log).series) {
     if (items.front()->present) metas.push_back(items.front()->file.meta);
   }
@@ -51,21 +79,52 @@ Result<std::vector<Meta>> Manager::latest() {
 }
 
 Result<std::optional<RegistryMeta>> Manager::registry_meta() {
-  Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
+  if (const auto known = impl_->known()) {
+    return known->head.registry ? std::optional(known->head.registry->meta) : std::nullopt;
+  }
+  return impl_->unknown_registry();
+}
+
+// The file is read once, and not for each piece that a replica asks for.
+Result<std::optional<RegistryMeta>> Manager::Impl::unknown_registry() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (registry_meta_) return *registry_meta_;
+  }
+  Result<Inventory> inventory = take_inventory(files, directory);
   if (!inventory) return inventory.error();
-  Result<std::optional<CurrentRegistry>> registry = impl_->current_registry(*inventory);
-  // Damage is told by restore() and check(); here the manifest's word is what was there.
-  if (!registry) return std::optional<RegistryMeta>(inventory->manifest->registry->meta);
-  return *registry ? std::optional<RegistryMeta>((*registry)->meta) : std::nullopt;
+  Result<std::optional<CurrentRegistry>> registry = current_registry(*inventory);
+  std::optional<RegistryMeta> meta;
+  if (registry) {
+    if (*registry) meta = (*registry)->meta;
+  } else {
+    // Damage is told by restore() and check(); here the manifest's word is what was there.
+    if (!inventory->manifest || !inventory->manifest->registry) return registry.error();
+    meta = inventory->manifest->registry->meta;
+  }
+  const std::lock_guard lock(mutex_);
+  registry_meta_ = meta;
+  return meta;
+}
+
+Result<Item> Manager::Impl::look_up(const std::string& file) {
+  if (const auto known_set = known()) {
+    if (!files.exists(path(file))) return no_such_file(file);
+    if (const ManifestFile* listed = known_set->find(file)) return Item{*listed, Origin::set, file, true, {}};
+    if (std::optional<Item> item = take_item(files, directory, file)) return *item;
+    return validation_error("The file has no name of a snapshot");
+  }
+  Result<Inventory> inventory = take_inventory(files, directory);
+  if (!inventory) return inventory.error();
+  if (const Item* const item = find(*inventory, file)) return *item;
+  if (inventory->has(file)) return validation_error("The file has no name of a snapshot");
+  return no_such_file(file);
 }
 
 Result<Meta> Manager::meta(const std::string& file) {
-  Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
-  if (!inventory) return inventory.error();
-  const Item* const item = find(*inventory, file);
-  if (item) return item->file.meta;
-  if (inventory->has(file)) return validation_error("The file has no name of a snapshot");
-  return no_such_file(file);
+  Result<Item> item = impl_->look_up(file);
+  if (!item) return item.error();
+  return std::move(item->file.meta);
 }
 
 Result<std::string> Manager::read(const std::string& file, std::uint64_t offset, std::uint64_t limit) {
@@ -94,10 +153,8 @@ bool Manager::is_listed(const std::string& file) {
 }
 
 Result<store::Series> Manager::load(const std::string& file, store::Series empty) {
-  Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
-  if (!inventory) return inventory.error();
-  const Item* const item = find(*inventory, file);
-  if (!item) return inventory->has(file) ? validation_error("The file has no name of a snapshot") : no_such_file(file);
+  Result<Item> item = impl_->look_up(file);
+  if (!item) return item.error();
   Result<TreeFacts> facts =
       impl_->decode(*item, [&](Key key, std::span<const store::Point> points) { return empty.load(key, points); });
   if (!facts) return internal_error(file + " is damaged: " + facts.error().message);

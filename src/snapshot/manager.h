@@ -20,6 +20,9 @@
 //                         renames them
 //   while pruning         files that the manifest lists as older: never taken for current
 //
+// Small files of a set are written first and then synced side by side. After the first set this process knows what is
+// there (current_set.h); after an error it looks again. A name is never used twice, also not after a drop.
+//
 // To Karma 1.0 `.new` files do not exist, so until the renames it sees the old files, for which the log is still whole.
 //
 // Which files are current (inventory.h) when Karma 1.0 has been at work in the directory, and what is done about
@@ -50,6 +53,9 @@ namespace karma::snapshot {
 inline constexpr std::string_view kManifestName = "karma.manifest.json";
 inline constexpr std::string_view kRegistryName = "karma.idempotency.json";
 inline constexpr std::string_view kReplicationLsnName = "karma.replication.lsn";
+
+// No more is read at a time.
+inline constexpr std::uint64_t kMaxReadBytes = std::uint64_t{1} << 30;
 
 // A snapshot file as its sidecar describes it (or as its name and size do, where there is no sidecar).
 struct Meta {
@@ -190,7 +196,8 @@ class Manager {
   Result<std::optional<RegistryMeta>> registry_meta();
   // not_found: no such file. `file` must have passed file_name_fault().
   Result<Meta> meta(const std::string& file);
-  // Bytes of a snapshot or of kRegistryName from `offset`, at most `limit`.
+  std::size_t file_count();
+  // Bytes of a snapshot or of kRegistryName from `offset`, at most `limit` and kMaxReadBytes.
   Result<std::string> read(const std::string& file, std::uint64_t offset, std::uint64_t limit);
   Result<store::Series> load(const std::string& file, store::Series empty);
 

@@ -1,6 +1,11 @@
 // The inside of snapshot::Manager, spread over manager.cpp (reading), create.cpp (writing), restore.cpp and check.cpp.
 #pragma once
 
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#include "snapshot/current_set.h"
 #include "snapshot/inventory.h"
 #include "snapshot/manager.h"
 #include "snapshot/staged_file.h"
@@ -46,22 +51,44 @@ class Manager::Impl {
   // The files of the registry that the manifest lists but that are still called `.new`.
   std::vector<std::string> staged_registry_files(const Inventory& inventory);
 
+  // manager.cpp. What is known without a look at the disk; nullptr: nothing.
+  std::shared_ptr<const CurrentSet> known();
+  void keep(std::optional<CurrentSet> set);
+  Result<std::optional<RegistryMeta>> unknown_registry();
+  Result<Item> look_up(const std::string& file);
+
   // create.cpp
   Status settle(const Inventory& inventory);
-  Result<ManifestFile> stage(const std::string& name, const store::SeriesView& series, Lsn lsn, std::int64_t timestamp);
+  Result<CurrentSet> begin_whole_set(Lsn lsn);
+  Result<CurrentSet> begin_single(const std::string& series);
+  void add_unlisted(CurrentSet& set, const std::vector<std::string>& names);
+  Status write_whole_set(const Frozen& state, CurrentSet& set);
+  Result<ManifestFile> stage(const std::string& name, const store::SeriesView& series, Lsn lsn, std::int64_t timestamp,
+                             std::vector<std::string>* unsynced = nullptr);
+  Status stage_series(const Frozen& state, const std::vector<std::int64_t>& timestamps,
+                      std::vector<ListedFilePointer>& staged);
   Result<ManifestRegistry> stage_registry(const Registry& registry, Lsn lsn);
-  Status stage_text(const std::string& name, std::string_view text, std::optional<std::uint32_t>& crc);
-  Status commit(const Manifest& manifest);
+  Status stage_text(const std::string& name, std::string_view text, std::optional<std::uint32_t>& crc,
+                    std::vector<std::string>* unsynced = nullptr);
+  Status commit(const CurrentSet& set);
   Status rename_staged(const Manifest& manifest);
+  Status rename_staged(const std::vector<std::string>& names);
   void remove_staged();
-  void prune(const Manifest& manifest);
+  void prune(CurrentSet& set);
   Status complete(ManifestFile& file, const Item& item);
+  bool is_taken(const std::string& file);
 
   FileSystem& files;
   const std::string directory;
   const Clock& clock;
   const ManagerOptions options;
-  LogReach log;  // as set_log() was told; constant once other threads use the manager
+  LogReach log;                                 // as set_log() was told; constant once other threads use the manager
+  std::atomic<bool> registry_as_listed{false};  // as current_registry() saw it last
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<const CurrentSet> known_;                   // guarded by mutex_
+  std::optional<std::optional<RegistryMeta>> registry_meta_;  // guarded by mutex_; while known_ is not there
 };
 
 }  // namespace karma::snapshot

@@ -36,12 +36,11 @@ void write_registry(FieldWriter& fields, const ManifestRegistry& registry) {
   fields.close();
 }
 
-void write_files(Buffer& out, const std::vector<ManifestFile>& files) {
+void write_files(Buffer& out, std::size_t count, const std::function<std::string_view(std::size_t)>& text) {
   out.append('[');
-  for (std::size_t i = 0; i < files.size(); ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     if (i != 0) out.append(',');
-    FieldWriter fields(out);
-    write_file(fields, files[i]);
+    out.append(text(i));
   }
   out.append(']');
 }
@@ -163,7 +162,23 @@ std::optional<std::string_view> checked_part(std::string_view text) {
 
 }  // namespace
 
+std::string encode_manifest_file(const ManifestFile& file) {
+  Buffer out;
+  FieldWriter fields(out);
+  write_file(fields, file);
+  return std::string(out.view());
+}
+
 std::string encode_manifest(const Manifest& manifest) {
+  std::string text;
+  const auto encoded = [&text](const std::vector<ManifestFile>& files) {
+    return [&text, &files](std::size_t i) -> std::string_view { return text = encode_manifest_file(files[i]); };
+  };
+  return encode_manifest(
+      manifest, {manifest.series.size(), manifest.older.size(), encoded(manifest.series), encoded(manifest.older)});
+}
+
+std::string encode_manifest(const Manifest& manifest, const ManifestTexts& files) {
   Buffer out;
   FieldWriter fields(out);
   fields.open();
@@ -174,9 +189,9 @@ std::string encode_manifest(const Manifest& manifest) {
   fields.truth("log_complete", manifest.log_complete);
   if (manifest.unlogged_lsn) fields.number("unlogged_lsn", manifest.unlogged_lsn->value);
   fields.name("series");
-  write_files(out, manifest.series);
+  write_files(out, files.series_count, files.series);
   fields.name("older");
-  write_files(out, manifest.older);
+  write_files(out, files.older_count, files.older);
   if (manifest.registry) {
     fields.name("registry");
     FieldWriter inner(out);

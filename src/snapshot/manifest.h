@@ -4,7 +4,9 @@
 // One line of JSON. Its last field, crc32c, is the CRC-32C of all bytes before `,"crc32c":`.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,6 +47,16 @@ struct Manifest {
 };
 
 std::string encode_manifest(const Manifest& manifest);
+// The same with other files in place of the manifest's, as encode_manifest_file() wrote them. Each is asked for by its
+// number.
+struct ManifestTexts {
+  std::size_t series_count = 0;
+  std::size_t older_count = 0;
+  std::function<std::string_view(std::size_t)> series;
+  std::function<std::string_view(std::size_t)> older;
+};
+std::string encode_manifest(const Manifest& head, const ManifestTexts& files);
+std::string encode_manifest_file(const ManifestFile& file);
 // Error: what is wrong with it, without the name of the file.
 Result<Manifest> decode_manifest(std::string_view text);
 // The format of a manifest that a newer Karma wrote: its checksum is right, and this one cannot read it.

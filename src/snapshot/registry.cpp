@@ -32,6 +32,7 @@ Result<Manager::Impl::Sum> Manager::Impl::checksum(const std::string& name) {
 Result<std::optional<CurrentRegistry>> Manager::Impl::current_registry(const Inventory& inventory,
                                                                        std::vector<std::string>* warnings) {
   const std::string name(kRegistryName);
+  registry_as_listed = false;
   const std::optional<ManifestRegistry> listed = inventory.manifest ? inventory.manifest->registry : std::nullopt;
   std::string fault = "it is missing";
   CurrentRegistry current;
@@ -77,6 +78,7 @@ std::optional<CurrentRegistry> Manager::Impl::listed_registry(const Inventory& i
                                                               std::vector<std::string>* warnings) {
   const ManifestRegistry& listed = *inventory.manifest->registry;
   CurrentRegistry current{std::move(disk_name), listed.crc, listed.meta, listed.sidecar_crc, true, true};
+  registry_as_listed = true;
   const std::string sidecar = sidecar_name(kRegistryName);
   if (!inventory.has(sidecar) || !listed.sidecar_crc) return current;
   for (const std::string& name : {sidecar, staged_name(sidecar)}) {
@@ -91,7 +93,7 @@ std::optional<CurrentRegistry> Manager::Impl::listed_registry(const Inventory& i
         again->timestamp > listed.meta.timestamp) {
       current.meta = *again;
       current.sidecar_crc = crc;
-      current.as_listed = false;
+      current.as_listed = registry_as_listed = false;
       return current;
     }
   }

@@ -67,8 +67,8 @@ TEST(SnapshotCreate, TwiceInASecondOverwritesNothing) {
   Node node;
   ASSERT_TRUE(node.save(kOld, 3).ok());
   ASSERT_TRUE(node.save(kNew, 3).ok());
-  EXPECT_EQ(node.trees(), (std::vector<std::string>{"1700000000_a.tree", "1700000000_b.tree", "1700000000_c.tree",
-                                                    "1700000001_a.tree", "1700000001_b.tree"}));
+  EXPECT_EQ(node.trees(), (std::vector<std::string>{"1700000000_a.tree", "1700000000_b.tree", "1700000001_a.tree",
+                                                    "1700000001_b.tree", "1700000001_c.tree"}));
   EXPECT_EQ(node.restore().content, kNew);
 }
 

@@ -1,0 +1,51 @@
+#include "snapshot/current_set.h"
+
+#include <algorithm>
+
+namespace karma::snapshot {
+
+std::optional<CurrentSet> CurrentSet::of(const Inventory& inventory, bool registry_as_listed) {
+  if (!inventory.manifest || inventory.replication_lsn) return {};
+  const Manifest& manifest = *inventory.manifest;
+  if (manifest.registry ? !registry_as_listed : inventory.has(kRegistryName)) return {};
+  CurrentSet set;
+  for (const Item& item : inventory.items) {
+    if (!item.present || !item.sidecar_fault.empty() || item.origin == Origin::unlisted) return {};
+    (item.origin == Origin::set ? set.series : set.older).push_back(list_file(item.file));
+  }
+  set.head = manifest;
+  set.head.series.clear();
+  set.head.older.clear();
+  set.sort();
+  return set;
+}
+
+const ManifestFile* CurrentSet::find(std::string_view file) const {
+  for (const auto* list : {&series, &older}) {
+    for (const ListedFilePointer& listed : *list) {
+      if (listed->file.meta.file == file) return &listed->file;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<ListedFilePointer>::iterator CurrentSet::place_of(std::string_view name) {
+  return std::lower_bound(
+      series.begin(), series.end(), name,
+      [](const ListedFilePointer& listed, std::string_view wanted) { return listed->file.meta.series < wanted; });
+}
+
+std::string encode_manifest(const CurrentSet& set) {
+  const auto texts = [](const std::vector<ListedFilePointer>& files) {
+    return [&files](std::size_t i) -> std::string_view { return files[i]->text; };
+  };
+  return encode_manifest(set.head, {set.series.size(), set.older.size(), texts(set.series), texts(set.older)});
+}
+
+void CurrentSet::sort() {
+  std::sort(series.begin(), series.end(), [](const ListedFilePointer& a, const ListedFilePointer& b) {
+    return a->file.meta.series < b->file.meta.series;
+  });
+}
+
+}  // namespace karma::snapshot

@@ -1,0 +1,53 @@
+// Many small files synced at a time: each waits for the disk by itself, and a disk takes many syncs as one.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include <karma/error.h>
+
+namespace karma::snapshot {
+
+// Threads that sync files at a time, each one file: together they stay within kFileDescriptorReserve.
+inline constexpr std::size_t kFilesAtATime = 16;
+
+// Runs task(0) to task(count - 1), several at a time, on the calling thread too. After an Error, which is returned, no
+// more are begun; all that were have ended. Fewer than kFilesAtATime run one after the other.
+inline Status run_side_by_side(std::size_t count, const std::function<Status(std::size_t)>& task) {
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;
+  Status first;  // guarded by mutex
+  const auto work = [&] {
+    for (std::size_t i = next++; i < count; i = next++) {
+      Status status;
+      try {
+        status = task(i);
+      } catch (const std::bad_alloc&) {
+        status = internal_error("Out of memory");
+      }
+      if (status) continue;
+      next = count;
+      std::lock_guard lock(mutex);
+      if (first) first = status;
+    }
+  };
+  std::vector<std::thread> threads;
+  try {
+    const std::size_t wanted = count < kFilesAtATime ? 0 : kFilesAtATime - 1;
+    threads.reserve(wanted);
+    while (threads.size() < wanted) threads.emplace_back(work);
+  } catch (const std::system_error&) {
+    // No more threads to be had: those that are there do it.
+  }
+  work();
+  for (std::thread& thread : threads) thread.join();
+  return first;
+}
+
+}  // namespace karma::snapshot

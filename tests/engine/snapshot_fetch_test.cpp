@@ -1,0 +1,56 @@
+// snapshot.fetch and its pieces.
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "support/engine_fixture.h"
+
+namespace karma::test {
+namespace {
+
+using Operation = CrashableFileSystem::Operation;
+
+TEST(SnapshotFetch, WhatNoResponseCanHoldIsRefusedAndNotCutOff) {
+  const std::filesystem::path directory =
+      std::filesystem::temp_directory_path() / ("karma-fetch-" + std::to_string(::getpid()));
+  Config config = test_config();
+  config.directory = directory.string();
+  {
+    auto engine = Engine::open(config);
+    ASSERT_TRUE(engine.ok());
+    std::ofstream(directory / "5_big.tree").put('\0');
+    std::filesystem::resize_file(directory / "5_big.tree", (std::uintmax_t{1} << 30) + 1);  // takes no room
+    const std::string fetch = R"({"v":2,"op":"snapshot.fetch","file":"5_big.tree"})";
+    EXPECT_EQ((*engine)->execute(fetch),
+              failure("response_too_large", "Snapshot is too large for one response; use snapshot.fetch_chunk"));
+    const std::string last =
+        (*engine)->execute(R"({"v":2,"op":"snapshot.fetch_chunk","file":"5_big.tree","offset":1073741824,"limit":10})");
+    EXPECT_NE(last.find(R"("bytes":1,"total_bytes":1073741825,"next_offset":1073741825,"done":true)"), last.npos)
+        << last;
+  }
+  std::filesystem::remove_all(directory);
+}
+
+TEST(SnapshotFetch, APieceOfTheRegistryIsReadAlone) {
+  Node node;
+  node.open();
+  for (int i = 0; i < 100; ++i)
+    node.expect("counter.increment", R"(,"series":"s","key":1,"idempotency_key":")" + std::to_string(i) + '"');
+  node.expect("snapshot.create_all");
+  for (const bool after_a_start : {false, true}) {
+    if (after_a_start) node.reopen();
+    const auto reads = [&] {
+      return node.files->count(Operation::open) + node.files->count(Operation::read) +
+             node.files->count(Operation::list);
+    };
+    const std::uint64_t before = reads();
+    node.expect("idempotency.snapshot_fetch_chunk", R"(,"offset":100,"limit":10)");
+    EXPECT_EQ(reads() - before, 2u) << "one open, one read";
+  }
+}
+
+}  // namespace
+}  // namespace karma::test
