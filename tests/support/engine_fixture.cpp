@@ -74,6 +74,11 @@ void Node::close(bool snapshot) {
   engine_.reset();
 }
 
+void Node::stop() {
+  (void)engine_->close(true);
+  engine_.reset();
+}
+
 std::string Node::call(std::string_view op, std::string_view fields) {
   return (*this)(R"({"v":2,"op":")" + std::string(op) + '"' + std::string(fields) + '}');
 }

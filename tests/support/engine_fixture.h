@@ -58,6 +58,7 @@ class Node {
   std::string try_open();
   void open();  // a failure of the test if it does not start
   void close(bool snapshot = false);
+  void stop();  // with a snapshot, whatever comes of it
   void reopen() { close(), open(); }
   bool is_open() const { return engine_ != nullptr; }
 

@@ -298,8 +298,8 @@ std::string Model::content() const {
 }
 
 std::string Workload::series() {
-  static const std::string kNames[] = {"links", "users", "domains"};
-  return random_.of(kNames);
+  static const std::string kNames[] = {"links", "users", "domains", "a b", "caf\u00e9"};
+  return kNames[random_.up_to(series_count_ - 1)];
 }
 
 std::uint64_t Workload::key() { return huge_ && random_.one_in(20) ? kMost - random_.up_to(1) : random_.up_to(6); }

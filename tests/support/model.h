@@ -55,18 +55,19 @@ class Model {
   std::string find_reply(const Request& request, const Counters& counters) const;
 };
 
-// Requests over few series, keys and days, so that they meet; all of them well-formed. `huge`: with values near 2^64 as
-// well, so that additions overflow now and then.
+// Requests over few series (at most 5), keys and days, so that they meet; all of them well-formed. `huge`: with values
+// near 2^64 as well, so that additions overflow now and then.
 class Workload {
  public:
-  Workload(Random& random, bool huge) : random_(random), huge_(huge) {}
+  Workload(Random& random, bool huge, std::size_t series_count = 3)
+      : random_(random), huge_(huge), series_count_(series_count) {}
 
   Request next();           // anything
   Request next_mutation();  // what goes into the log, if it is not refused
   Request next_read();
+  std::string series();
 
  private:
-  std::string series();
   std::uint64_t key();
   std::uint64_t bucket();
   std::uint64_t value(std::uint64_t least);
@@ -76,6 +77,7 @@ class Workload {
 
   Random& random_;
   const bool huge_;
+  const std::size_t series_count_;
 };
 
 }  // namespace karma::test
