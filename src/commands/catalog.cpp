@@ -39,6 +39,7 @@ constexpr Op kCatalog[] = {
     make_op<TreeList>(),
     make_op<TreeInfo>(),
     make_op<TreeKeys>(),
+    make_op<TreePoints>(),
     make_op<TreeTop>(),
     make_op<TreeSummary>(),
     make_op<TreeSeries>(),

@@ -67,6 +67,7 @@ class Reads {
     return found->view();
   }
 
+  store::KeyWindows& key_windows() const { return store_.key_windows(); }
   Services& services() { return services_; }
   Arena& arena() { return arena_; }
 

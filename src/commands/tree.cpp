@@ -2,9 +2,11 @@
 
 #include <vector>
 
+#include "commands/key_page.h"
 #include "commands/replies.h"
 #include "commands/services.h"
 #include "commands/verdicts.h"
+#include "core/decimal.h"
 
 namespace karma::commands {
 namespace {
@@ -62,6 +64,31 @@ void append_key_totals(Buffer& out, std::span<const store::KeyTotal> totals, std
   }
   out.append(']');
 }
+
+void append_cursor(Buffer& out, std::string_view name, std::optional<Key> cursor) {
+  if (cursor) return append_field(out, name, cursor->value);
+  out.append(",\"");
+  out.append(name);
+  out.append("\":null");
+}
+
+void append_point(Buffer& out, Key key, const store::Point& point, bool first) {
+  constexpr std::size_t kMostBytes = 3 * 20 + 5;
+  char* const start = out.reserve(kMostBytes);
+  char* to = start;
+  if (!first) *to++ = ',';
+  *to++ = '[';
+  to = write_decimal(to, key.value);
+  *to++ = ',';
+  to = write_decimal(to, point.bucket.number());
+  *to++ = ',';
+  to = write_decimal(to, point.value);
+  *to++ = ']';
+  out.commit(static_cast<std::size_t>(to - start));
+}
+
+constexpr BucketRange kEverything = {Bucket::of_number(0), Bucket::of_number(UINT64_MAX)};
+constexpr std::size_t kPointsEndBytes = 256;  // room for what follows the points, envelope included
 
 }  // namespace
 
@@ -124,24 +151,46 @@ Status TreeInfo::answer(Reads& reads, Buffer& out) const {
 bool TreeInfo::is_long(Reads& reads) const { return has_many_to_count(series.text, reads); }
 
 Status TreeKeys::answer(Reads& reads, Buffer& out) const {
-  Result<store::SeriesView> view = reads.view(series.text);
-  if (!view) return view.error();
-  std::vector<store::KeyTotal> found;
-  if (!view->keys(cursor ? &*cursor : nullptr, limit + 1, found, reads.interrupt())) return reads.timeout_error();
-  const bool more = found.size() > limit;
-  if (more) found.resize(limit);
+  const Result<KeyPage> page = read_key_page(series.text, cursor, limit, reads);
+  if (!page) return page.error();
   append_tree(out, series.text);
   append_field(out, "limit", limit);
-  out.append(R"(,"cursor":)");
-  cursor ? json::append_number(out, cursor->value) : out.append("null");
-  out.append(R"(,"next_cursor":)");
-  more ? json::append_number(out, found.back().key.value) : out.append("null");
+  append_cursor(out, "cursor", cursor);
+  append_cursor(out, "next_cursor", page->next);
   out.append(R"(,"keys":)");
-  append_key_totals(out, found, "total");
+  append_key_totals(out, page->keys, "total");
   out.append('}');
   return {};
 }
 bool TreeKeys::is_long(Reads& reads) const { return has_many_keys(series.text, reads); }
+
+Status TreePoints::answer(Reads& reads, Buffer& out) const {
+  Result<KeyPage> page = read_key_page(series.text, cursor, limit, reads);
+  if (!page) return page.error();
+  const std::size_t start = out.size();
+  append_tree(out, series.text);
+  append_field(out, "limit", limit);
+  append_cursor(out, "cursor", cursor);
+  out.append(R"(,"points":[)");
+  const std::size_t first = out.size();
+  std::vector<store::Point> points;
+  for (std::size_t i = 0; i < page->keys.size(); ++i) {
+    const std::size_t before = out.size();
+    points.clear();
+    page->view.points(page->keys[i].key, kEverything, points);
+    for (const store::Point& point : points) append_point(out, page->keys[i].key, point, out.size() == first);
+    // What does not fit is left to the next page, except if it is all there is.
+    if (i == 0 || !reads.services().over_response_limit(out.size() - start + kPointsEndBytes)) continue;
+    out.truncate(before);
+    page->next = page->keys[i - 1].key;
+    break;
+  }
+  out.append(']');
+  append_cursor(out, "next_cursor", page->next);
+  out.append('}');
+  return {};
+}
+bool TreePoints::is_long(Reads& reads) const { return has_many_keys(series.text, reads); }
 
 Status TreeTop::answer(Reads& reads, Buffer& out) const {
   Result<store::SeriesView> view = reads.view(series.text);

@@ -89,6 +89,22 @@ struct TreeKeys {
   bool is_long(Reads& reads) const;
 };
 
+// All points of the keys, as many keys as fit the response: for those who read a whole series.
+struct TreePoints {
+  static constexpr Spec kSpec{.name = "tree.points", .command = "tree_points"};
+  SeriesName series;
+  std::uint64_t limit = 0;
+  std::optional<Key> cursor;
+
+  static void describe(auto& self, auto& fields) {
+    fields.series(self.series);
+    fields.limit(self.limit, kDefaultKeysLimit, kMaxKeysLimit);
+    fields.cursor(self.cursor);
+  }
+  Status answer(Reads& reads, Buffer& out) const;
+  bool is_long(Reads& reads) const;
+};
+
 struct TreeTop {
   static constexpr Spec kSpec{.name = "tree.top", .command = "tree_top"};
   SeriesName series;

@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <bit>
 #include <limits>
 
 #include "core/check.h"
 #include "core/prefetch.h"
 #include "store/directory.h"
+#include "store/key_windows.h"
 #include "store/removals.h"
 
 namespace karma::store {
@@ -26,6 +29,8 @@ namespace {
 
 constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t kAhead = Series::kFetchedAhead;
+constexpr std::uint64_t kKeysPerRecent = 16;
+constexpr std::uint64_t kMostRecent = 1 << 20;
 
 // Where at most kAhead items belong, found in steps: while one is on its way into the cache, so are the others.
 struct Ahead {
@@ -62,7 +67,10 @@ void for_items(const Ref<Directory>& directory, std::span<const Item> items, Cha
 
 }  // namespace
 
-Series::Series(std::uint64_t hash_seed) : SeriesReads(Ref<Directory>(new Directory(hash_seed))) {}
+Series::Series(std::uint64_t hash_seed) : SeriesReads(Ref<Directory>(new Directory(hash_seed))) {
+  static std::atomic<std::uint64_t> next{1};
+  identity_ = next.fetch_add(1, std::memory_order_relaxed);
+}
 
 Directory& Series::own_directory() {
   if (!directory_.unique()) directory_ = Ref<Directory>(new Directory(*directory_));
@@ -86,6 +94,7 @@ void Series::add_to(Key key, const DayPlace& place, std::uint64_t value) {
     counter->put(place.day, value);
     roomy.slot_filled();
     ++key_count_;
+    note_added(key);
   }
   bucket_count_ += old == 0;
   total_ += value;
@@ -267,6 +276,26 @@ void Series::clear() {
 
 std::size_t Series::page_count() const { return directory_->page_count(); }
 
+void Series::note_added(Key key) {
+  if (key_count_ >= kWindowedKeys) {
+    if (recent_.size() < std::min(key_count_ / kKeysPerRecent, kMostRecent) / 2 || recent_.empty()) {
+      recent_.assign(std::bit_floor(std::min(key_count_ / kKeysPerRecent, kMostRecent)), Key());
+      recent_from_ = added_;
+    }
+    recent_[added_ & (recent_.size() - 1)] = key;
+  } else if (!recent_.empty()) {
+    recent_ = {};
+  }
+  ++added_;
+}
+
+bool Series::added_since(std::uint64_t added, std::vector<Key>& keys) const {
+  if (added == added_) return true;
+  if (recent_.empty() || added < recent_from_ || added_ - added > recent_.size()) return false;
+  for (; added != added_; ++added) keys.push_back(recent_[added & (recent_.size() - 1)]);
+  return true;
+}
+
 bool Series::load(Key key, std::span<const Point> points) {
   if (points.empty()) return true;
   std::uint64_t hash = directory_->hash(key);
@@ -279,6 +308,7 @@ bool Series::load(Key key, std::span<const Point> points) {
   page.empty_slot(hash) = loaded;
   page.slot_filled();
   ++key_count_;
+  note_added(key);
   bucket_count_ += points.size();
   total_ += loaded.total;
   largest_total_ = std::max(largest_total_, loaded.total);

@@ -78,6 +78,10 @@ class SeriesReads {
   std::uint64_t bucket_count() const { return bucket_count_; }
   Total total() const { return total_; }
   bool counted() const { return !removals_; }
+  // Which series this is: another one for each, also of the same name.
+  std::uint64_t identity() const { return identity_; }
+  // How many counters have been added so far.
+  std::uint64_t added() const { return added_; }
   // An upper bound of every counter's total, to prove that an addition cannot overflow. It rises with the counters and
   // falls only when the series becomes empty: after the largest counter shrinks it stays too large, which costs
   // first_overflow() its shortcut and nothing else.
@@ -91,6 +95,8 @@ class SeriesReads {
   bool top(const BucketRange* range, std::size_t limit, std::vector<KeyTotal>& result,
            const Interrupt& interrupt) const;
   bool summary(BucketRange range, RangeSummary& result, const Interrupt& interrupt) const;
+  // The first `limit` keys above `after`, or of all, ascending.
+  bool next_keys(const Key* after, std::size_t limit, std::vector<Key>& result, const Interrupt& interrupt) const;
   // All keys, ascending.
   bool all_keys(std::vector<Key>& result, const Interrupt& interrupt) const;
   // Every counter once, in storage order: key, total, points ascending (valid during the call only).
@@ -120,6 +126,8 @@ class SeriesReads {
   std::uint64_t bucket_count_ = 0;
   Total total_ = 0;
   std::uint64_t largest_total_ = 0;
+  std::uint64_t identity_ = 0;
+  std::uint64_t added_ = 0;
 };
 
 // What a series was when the view was taken. Copyable; thread-safe to read.
@@ -173,6 +181,10 @@ class Series : public SeriesReads {
   // Removals under way; at kMaxRemovals the next one does them all at once.
   std::size_t removal_count() const;
 
+  // Appends the keys of the counters that were added after the first `added`, in any order; false if that is not known
+  // any more. A large series knows the last sixteenth of its keys, or the last million.
+  bool added_since(std::uint64_t added, std::vector<Key>& keys) const;
+
   // Where clear() puts what there was, which may take long to be freed.
   void clear_into(std::vector<Series>* graveyard) { graveyard_ = graveyard; }
   // A measure of how long that takes.
@@ -198,7 +210,12 @@ class Series : public SeriesReads {
     if (removals_) settle_page(hash);
   }
 
+  void note_added(Key key);
+
   std::vector<Series>* graveyard_ = nullptr;
+  // The keys that were added last, number n in place n % size; those before recent_from_ are not there.
+  std::vector<Key> recent_;
+  std::uint64_t recent_from_ = 0;
   std::uint64_t generation_ = 0;  // of the last removal
   // Where the pages are gone through next, and where that ends.
   std::uint64_t cursor_ = 0;

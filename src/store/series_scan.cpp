@@ -62,6 +62,15 @@ bool SeriesReads::keys(const Key* after, std::size_t limit, std::vector<KeyTotal
   return complete && selection.finish(interrupt);
 }
 
+bool SeriesReads::next_keys(const Key* after, std::size_t limit, std::vector<Key>& result,
+                            const Interrupt& interrupt) const {
+  Selection<Key, std::less<Key>> selection(limit, result, {});
+  bool complete = scan(*directory_, removals_.get(), nullptr, interrupt, [&](const Counter& counter) {
+    if (!after || *after < Key{counter.key}) selection.offer({counter.key});
+  });
+  return complete && selection.finish(interrupt);
+}
+
 bool SeriesReads::top(const BucketRange* range, std::size_t limit, std::vector<KeyTotal>& result,
                       const Interrupt& interrupt) const {
   auto before = [](const KeyTotal& a, const KeyTotal& b) {

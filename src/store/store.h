@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "store/hash.h"
+#include "store/key_windows.h"
 #include "store/registry.h"
 #include "store/series.h"
 #include "store/store_lock.h"
@@ -60,6 +61,7 @@ class Store {
   const Registry& registry() const { return registry_; }
 
   StoreLock& lock() const { return lock_; }
+  KeyWindows& key_windows() const { return key_windows_; }
 
   // Aborts with a message if an invariant is broken (see series.h). For tests.
   void check_invariants() const;
@@ -79,6 +81,7 @@ class Store {
   std::vector<Series> graveyard_;
   std::vector<std::string> unsettled_;  // series with removals under way
   mutable StoreLock lock_;
+  mutable KeyWindows key_windows_;
 };
 
 }  // namespace karma::store

@@ -99,10 +99,18 @@ class Export {
         output_(options, streams.out) {}
 
   Result<bool> run() {
-    const bool everything = !options_.from && !options_.to;
-    if (Status status = everything ? survey_near() : survey_wanted(); !status.ok()) return status.error();
+    std::optional<Key> cursor;
+    Result<PointPage> first = source_.point_page(cursor);
+    if (!first && !needs_windows(first.error())) return first.error();
     if (Status status = output_.open(); !status.ok()) return status.error();
-    if (Status status = read_pages(everything); !status.ok()) return status.error();
+    Progress progress(streams_.err, streams_.terminal, "exporting " + options_.series, "points", 0);
+    Result<bool> done = first ? read_point_pages(std::move(*first), cursor, progress) : false;
+    if (!done) return done.error();
+    if (!*done) {
+      const bool everything = !options_.from && !options_.to;
+      if (Status status = everything ? survey_near() : survey_wanted(); !status.ok()) return status.error();
+      if (Status status = read_pages(everything, cursor, progress); !status.ok()) return status.error();
+    }
     if (Status status = output_.finish(); !status.ok()) return status.error();
     streams_.err << "exported " << points_ << " points of " << keys_ << " keys of " << options_.series << std::endl;
     if (incomplete_ == 0) return true;
@@ -114,9 +122,58 @@ class Export {
   }
 
  private:
-  Status read_pages(bool everything) {
-    Progress progress(streams_.err, streams_.terminal, "exporting " + options_.series, "points", 0);
-    std::optional<Key> cursor;
+  // The node does not know tree.points, or one key has more of them than a reply may hold.
+  static bool needs_windows(const Error& error) {
+    return error.code == ErrorCode::unknown_command || error.code == ErrorCode::response_too_large;
+  }
+
+  // False: from `cursor` on it has to be done in the other way.
+  Result<bool> read_point_pages(PointPage page, std::optional<Key>& cursor, Progress& progress) {
+    while (true) {
+      if (Status status = output_.write(wanted(page.points, progress)); !status.ok()) return status.error();
+      if (streams_.terminal) progress.at(points_);
+      if (!page.next) return true;
+      cursor = page.next;
+      Result<PointPage> next = source_.point_page(cursor);
+      if (!next) {
+        if (needs_windows(next.error())) return false;
+        return next.error();
+      }
+      page = std::move(*next);
+    }
+  }
+
+  // Counts keys, and leaves in `points` those that are asked for.
+  std::span<const Item> wanted(std::vector<Item>& points, Progress& progress) {
+    const bool everything = !options_.from && !options_.to;
+    auto kept = points.begin();
+    for (auto point = points.begin(); point != points.end();) {
+      const Key key = point->key;
+      std::uint64_t missing = 0;
+      ++keys_;
+      for (; point != points.end() && point->key == key; ++point) {
+        if (!point->bucket.day()) {
+          missing += point->value;
+        } else if ((!options_.from || !(point->bucket < *options_.from)) &&
+                   (!options_.to || !(*options_.to < point->bucket))) {
+          *kept++ = *point;
+        }
+      }
+      if (everything && missing != 0) tell_incomplete(key, missing, progress);
+    }
+    points.erase(kept, points.end());
+    points_ += points.size();
+    return points;
+  }
+
+  void tell_incomplete(Key key, std::uint64_t missing, Progress& progress) {
+    if (++incomplete_ > kMaxTold) return;
+    progress.clear();
+    streams_.err << "karma: key " << key.value << ": " << missing << " of its total are in no calendar day"
+                 << (incomplete_ == kMaxTold ? " (further keys are only counted)" : "") << std::endl;
+  }
+
+  Status read_pages(bool everything, std::optional<Key> cursor, Progress& progress) {
     do {
       Result<KeyPage> page = source_.keys(cursor);
       if (!page) return page.error();
@@ -173,10 +230,7 @@ class Export {
       if (sum >= *total) return {};
       missing = *total - sum;
     }
-    if (++incomplete_ > kMaxTold) return {};
-    progress.clear();
-    streams_.err << "karma: key " << key.value << ": " << missing << " of its total are in no calendar day"
-                 << (incomplete_ == kMaxTold ? " (further keys are only counted)" : "") << std::endl;
+    tell_incomplete(key, missing, progress);
     return {};
   }
 

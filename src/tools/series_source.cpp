@@ -1,9 +1,11 @@
 #include "tools/series_source.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "commands/limits.h"
+#include "core/json_numbers.h"
 #include "core/json_reader.h"
 #include "core/json_text.h"
 
@@ -12,6 +14,7 @@ namespace {
 
 // A page of keys with all their points is held at a time.
 constexpr std::uint64_t kPageKeys = 1000;
+constexpr std::uint64_t kPointPageKeys = commands::kMaxKeysLimit;
 
 void append_range(Buffer& line, const BucketRange& range) {
   line.append(R"(,"range":{"from":)");
@@ -61,6 +64,30 @@ Result<KeyPage> page_of(std::string_view response) {
   return page;
 }
 
+// [[key, bucket, value], …]
+bool read_points(std::string_view text, std::vector<Item>& points) {
+  json::Numbers numbers(text.size() / 2);
+  const char* const end = text.data() + text.size();
+  if (numbers.read(text.data(), end) == end && numbers.row() == 3) {
+    const std::span<const std::uint64_t> all = numbers.all();
+    points.reserve(all.size() / 3);
+    for (std::size_t i = 0; i + 2 < all.size(); i += 3)
+      points.push_back({{all[i]}, Bucket::of_number(all[i + 1]), all[i + 2]});
+    return true;
+  }
+  return json::Reader(text).read_array([&](const json::Value& element) {
+    std::array<std::uint64_t, 3> row{};
+    std::size_t count = 0;
+    const bool read = json::Reader(element.text).read_array([&](const json::Value& number) {
+      if (number.type != json::Type::unsigned_integer || count == row.size()) return false;
+      row[count++] = number.number;
+      return true;
+    });
+    points.push_back({{row[0]}, Bucket::of_number(row[1]), row[2]});
+    return read && count == row.size();
+  });
+}
+
 }  // namespace
 
 SeriesSource::SeriesSource(Client& client, Retry& retry, std::string series)
@@ -100,6 +127,32 @@ Result<KeyPage> SeriesSource::keys(std::optional<Key> cursor) {
     if (!found) return found.error();
     page = std::move(*found);
     return {};
+  };
+  if (Status status = ask_all(1, ask, take); !status.ok()) return status.error();
+  return page;
+}
+
+Result<PointPage> SeriesSource::point_page(std::optional<Key> cursor) {
+  PointPage page;
+  const Ask ask = [&](std::uint64_t, Buffer& line) -> Status {
+    begin(line, "tree.points");
+    line.append(R"(,"limit":)");
+    json::append_number(line, kPointPageKeys);
+    if (cursor) {
+      line.append(R"(,"cursor":)");
+      json::append_number(line, cursor->value);
+    }
+    line.append('}');
+    return {};
+  };
+  const Take take = [&](std::uint64_t, const Reply& reply) -> Status {
+    if (!reply.success) return reply.error();
+    bool understood = true;
+    understood &= json::Reader(reply.response).read_object([&](const json::Value& name, const json::Value& value) {
+      if (name.text == "next_cursor" && value.type == json::Type::unsigned_integer) page.next = Key{value.number};
+      if (name.text == "points") understood &= read_points(value.text, page.points);
+    });
+    return understood ? Status() : not_understood("tree.points");
   };
   if (Status status = ask_all(1, ask, take); !status.ok()) return status.error();
   return page;

@@ -1,5 +1,6 @@
-// Reads a whole series from a node, page by page, with what the protocol offers: keys with their totals, and the points
-// of one key in at most 367 days. Reads that a lost connection interrupted are asked again.
+// Reads a whole series from a node, page by page, with what the protocol offers: points of many keys; or, where the
+// node does not know tree.points, keys with their totals, and the points of one key in at most 367 days. Reads that a
+// lost connection interrupted are asked again.
 #pragma once
 
 #include <cstdint>
@@ -26,12 +27,19 @@ struct KeyPage {
   std::optional<Key> next;     // cursor of the next page
 };
 
+struct PointPage {
+  std::vector<Item> points;  // by key and bucket; of each key all or none
+  std::optional<Key> next;
+};
+
 // Not thread-safe.
 class SeriesSource {
  public:
   SeriesSource(Client& client, Retry& retry, std::string series);
 
   Result<KeyPage> keys(std::optional<Key> cursor);
+  // Refused with unknown_command by older nodes, and with response_too_large where one key has too many points.
+  Result<PointPage> point_page(std::optional<Key> cursor);
   Result<std::uint64_t> total(Key key);
   // The parts of the range that hold points, each short enough for points(), ascending.
   Result<std::vector<BucketRange>> windows(BucketRange range);

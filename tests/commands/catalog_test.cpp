@@ -38,6 +38,7 @@ const std::map<std::string, std::string, std::less<>> kExamples = {
     {"tree.list", R"({})"},
     {"tree.info", R"({"series":"s"})"},
     {"tree.keys", R"({"series":"s","limit":10,"cursor":3})"},
+    {"tree.points", R"({"series":"s","limit":10,"cursor":3})"},
     {"tree.top", R"({"series":"s","limit":10,"range":{"from":20260501,"to":20260505}})"},
     {"tree.summary", R"({"series":"s","range":{"from":20260501,"to":20260505}})"},
     {"tree.series", R"({"series":"s","range":{"from":20260501,"to":20260505}})"},
