@@ -314,7 +314,7 @@ class StallTest {
     for (std::uint64_t i = 0; i < options_.records; ++i)
       client_.send_ahead(increment("small-0", 1, R"(,"idempotency_key":"record-)" + std::to_string(i) + '"'));
     client_.finish();
-    ask("idempotency.prune", "idempotency.prune", R"(,"before":4000000000)");
+    ask("idempotency.prune", "idempotency.prune", R"(,"before":"2999-01-01T00:00:00Z")");
   }
 
   const Options& options_;

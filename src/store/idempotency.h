@@ -104,6 +104,9 @@ class IdempotencyRecords {
     };
     std::unique_ptr<char, Free> bytes;
     std::int64_t oldest = INT64_MAX;  // no record in it was created before
+    std::int64_t newest = INT64_MIN;  // or after
+    std::uint32_t count = 0;          // of records
+    std::uint32_t gone = 0;           // of these, marked as such
   };
   // The index, one of kTables. Slots are filled in their order, so that a bucket is full if its last slot is, and only
   // then is the next bucket looked at.
@@ -140,6 +143,8 @@ class IdempotencyRecords {
   std::uint64_t append(const IdempotencyRecord& record);
   void mark_gone(std::uint64_t position);
   void drop_front();
+  void drop_front_chunk();
+  void prune_front(std::int64_t before, std::uint64_t limit);
   void skip_gone();
   void compact_if_worthwhile();
   void compact();

@@ -12,8 +12,9 @@
 namespace karma::wal {
 namespace {
 
-// A batch is one write from one buffer; few large entries fill it sooner than many small ones.
-constexpr std::size_t kBatchBytes = std::size_t{16} << 20;
+// A batch is one write from one buffer; few large entries fill it sooner than many small ones. What others submit
+// meanwhile waits until all of it is applied: a hundred thousand points, some milliseconds.
+constexpr std::size_t kBatchBytes = std::size_t{2} << 20;
 constexpr std::size_t kReservedEntries = 4096;
 // A thread in the writer's place goes back to its own work after so many batches, however much others have submitted.
 constexpr int kBatchesInPlace = 4;

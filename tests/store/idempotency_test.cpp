@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -145,6 +147,45 @@ TEST_F(Records, OperationsHaveTheirInternalNames) {
   EXPECT_EQ(operation_of("increment"), Operation::increment);
   EXPECT_FALSE(operation_of(""));
   EXPECT_FALSE(operation_of("drop"));
+}
+
+// Whole chunks go at once; what is left, and how many went, is as if they had gone one by one.
+TEST(IdempotencyRecords, PruningManyIsExactWhereverItEnds) {
+  constexpr std::uint64_t kCount = 30000;  // of dozens of bytes: several chunks
+  for (const bool pinned : {false, true}) {
+    for (const std::uint64_t limit : {std::uint64_t{1}, std::uint64_t{10000}, kCount / 2, kCount, UINT64_MAX}) {
+      for (const std::int64_t before : {999, 1000, 1900, 20000, 99999}) {
+        IdempotencyRecords records(7, {.max_records = 1000000, .max_age_seconds = 0});
+        std::uint64_t older = 0;
+        const auto time_of = [](std::uint64_t i) { return static_cast<std::int64_t>(1000 + (i % 50 == 49 ? 0 : i)); };
+        for (std::uint64_t i = 0; i < kCount; ++i) {
+          const std::string text = "a-key-that-takes-some-bytes-" + std::to_string(i);
+          IdempotencyRecord record;
+          record.key = records.key(text);
+          record.created_at = time_of(i);
+          records.remember(record, true);
+          older += record.created_at < before;
+        }
+        const std::uint64_t early = records.prune(1001, 3);  // some in the middle are gone already
+        ASSERT_EQ(early, 3u);
+        const std::uint64_t expected = std::min(limit, older < early ? 0 : older - early);
+        std::optional<IdempotencyView> view;
+        if (pinned) view = records.view();
+        ASSERT_EQ(records.prune(before, limit), expected) << before << ' ' << limit;
+        ASSERT_EQ(records.size(), kCount - early - expected);
+        if (view) {
+          ASSERT_EQ(view->size(), kCount - early);
+        }
+        records.check_invariants();
+        const std::string again = "a-key-that-takes-some-bytes-7";
+        IdempotencyRecord record;
+        record.key = records.key(again);
+        record.created_at = 100000;
+        records.remember(record);
+        records.check_invariants();
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -449,6 +449,22 @@ TEST_F(WalWriterWithoutLog, BriefWritesAreDoneByWhoeverSubmitsThem) {
   EXPECT_EQ(machine_.diary, "llA2.lA1.") << "at once, in batches";
 }
 
+// Memory that runs out while entries are applied leaves some applied and others not. That state is never seen: the
+// process ends, and the next start applies all that was logged.
+TEST_F(WalWriterWithoutLog, MemoryThatRunsOutWhileApplyingEndsTheProcess) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  for (const bool brief : {false, true}) {
+    EXPECT_DEATH(
+        {
+          machine_.before_apply = [] { throw std::bad_alloc(); };
+          Client& a = client();
+          writer_->submit(&a.write, &a.write, brief);
+          a.answers.wait(0);
+        },
+        "bad_alloc");
+  }
+}
+
 TEST_F(WalWriterWithoutLog, OthersAreDoneByTheWriter) {
   Client& a = client();
   writer_->submit(&a.write, &a.write, false);
