@@ -120,9 +120,10 @@ struct Op {
   void (*reply)(const void*, const Outcome&, Buffer&) = nullptr;
   store::Operation operation = store::Operation::increment;  // of one that is idempotent, as the next
   store::RequestContent (*content)(const void*, Arena&) = nullptr;
-  std::string_view (*series)(const void*) = nullptr;  // the one it changes; empty: several or none
-  Item (*target)(const void*) = nullptr;              // of one that changes a day of a counter: which
-  std::size_t max_reply_bytes = 0;                    // of the response, without the envelope
+  std::string_view (*series)(const void*) = nullptr;      // the one it changes; empty: several or none
+  Item (*target)(const void*) = nullptr;                  // of one that changes a day of a counter: which
+  std::span<const Item> (*items)(const void*) = nullptr;  // of one that changes days of many
+  std::size_t max_reply_bytes = 0;                        // of the response, without the envelope
 
   // reads
   Status (*answer)(const void*, Reads&, Buffer&) = nullptr;
@@ -267,6 +268,9 @@ constexpr Op make_op() {
         const C& c = *static_cast<const C*>(command);
         return Item{c.key, c.bucket};
       };
+    }
+    if constexpr (requires(const C& c) { std::span<const Item>(c.items); }) {
+      op.items = [](const void* command) { return std::span<const Item>(static_cast<const C*>(command)->items); };
     }
     op.max_reply_bytes = C::kMaxReplyBytes;
   } else if constexpr (Query<C>) {

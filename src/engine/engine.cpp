@@ -8,6 +8,7 @@
 #include "engine/freeze.h"
 #include "io/path.h"
 #include "io/replace_file.h"
+#include "store/page.h"
 
 namespace karma::engine {
 namespace {
@@ -17,6 +18,8 @@ constexpr std::size_t kPointsPerLock = 4096;
 // Of removals that go through a series, likewise.
 constexpr std::size_t kSlotsPerLock = 1024;
 constexpr std::size_t kPagesFreedAtOnce = 64;
+// And of pages that are cloned because views have them.
+constexpr std::size_t kClonesPerLock = 64;
 // An index of so many entries is not worth a wait for another thread.
 constexpr std::size_t kEntriesIndexedAtOnce = 4096;
 // So many keys are looked up with their memory on its way.
@@ -232,11 +235,14 @@ void Engine::apply(std::span<wal::Write* const> batch) {
   writes_fail_.store(false, std::memory_order_relaxed);
   std::size_t next = 0;
   while (next < batch.size()) {
+    clone_ahead(batch.subspan(next));
     std::lock_guard lock(store_.lock());
     // Keys are remembered many at a time: both loops wait for memory, and each by itself waits less. Ops that may look
     // at keys see all that come before them in the log.
     std::size_t remembered = next;
+    const std::size_t cloned = store::Series::pages_cloned();
     for (std::size_t points = 0; next < batch.size() && points < kPointsPerLock; ++next) {
+      if (store::Series::pages_cloned() - cloned >= kClonesPerLock) break;
       if (next % kFetchedAhead == 0) fetch_ahead(batch.subspan(next));
       Mutation& mutation = static_cast<Mutation&>(*batch[next]);
       if (!mutation.op->idempotent) {
@@ -268,6 +274,32 @@ void Engine::bury() {
   // std::function wants a copyable callable.
   auto shared = std::make_shared<std::vector<store::Series>>(std::move(dead));
   undertaker_->submit([shared]() mutable { shared.reset(); });
+}
+
+// Of those that come under the next lock.
+void Engine::clone_ahead(std::span<wal::Write* const> writes) {
+  std::size_t points = 0;
+  for (const wal::Write* write : writes) {
+    const Mutation& mutation = static_cast<const Mutation&>(*write);
+    if (points >= kPointsPerLock) return;
+    if (mutation.op->items == nullptr) continue;
+    std::span<const Item> items = mutation.op->items(mutation.command);
+    points += items.size();
+    if (items.size() < kClonesPerLock) continue;  // few are cloned where they are changed
+    store::Series* const series = store_.find(mutation.op->series(mutation.command));
+    if (series == nullptr || !series->shares_pages()) continue;
+    bool any = false;
+    while (!items.empty()) {
+      const std::span<const Item> part = items.first(std::min(items.size(), kClonesPerLock));
+      std::vector<Ref<store::Page>> clones = series->clone_ahead(part);
+      items = items.subspan(part.size());
+      if (clones.empty()) continue;
+      any = true;
+      std::lock_guard lock(store_.lock());
+      series->put_clones(std::move(clones));
+    }
+    if (!any) series->all_pages_owned();
+  }
 }
 
 // Counters of single writes lie anywhere: the next few are fetched side by side.

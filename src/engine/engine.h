@@ -103,6 +103,7 @@ class Engine final : public commands::Services, private wal::Machine {
   void abort_unfinished_loads();  // before anybody else uses the engine
   void answer(Mutation& mutation);
   void fetch_ahead(std::span<wal::Write* const> writes) const;
+  void clone_ahead(std::span<wal::Write* const> writes);
   void prefetch_keys(const Mutation& admitted);
   void answer_in_order();
   void run_job(Job& job, store::StoreLock::Reader& reader);

@@ -53,6 +53,7 @@ Segment& Directory::own_segment(std::uint64_t hash) {
   Ref<Segment> copy(new Segment(segment));
   Segment& own = *copy;
   segments_.replace(std::move(copy));
+  cloned_ += kPagesPerClonedSegment;
   return own;
 }
 
@@ -63,7 +64,19 @@ Page& Directory::own_page(std::uint64_t hash) {
   Ref<Page> copy = Page::copy(page, seed_, page.slots(), false);
   Page& own = *copy;
   segment.pages.replace(std::move(copy));
+  ++cloned_;
   return own;
+}
+
+Ref<Page> Directory::clone_page(std::uint64_t hash) const {
+  Page& page = **place(hash);
+  return Page::copy(page, seed_, page.slots(), false);
+}
+
+void Directory::put_clone(Ref<Page> clone) {
+  const std::uint64_t hash = clone->first_hash();
+  Segment& segment = own_segment(hash);
+  if (!segment.pages.at(hash).has_one_owner()) segment.pages.replace(std::move(clone));
 }
 
 bool Directory::may_split(const Segment& segment, const Page& page) const {

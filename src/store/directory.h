@@ -62,6 +62,18 @@ class Directory : public RefCounted {
   // Notes it in the page of this hash, whoever else has it.
   void set_generation(std::uint64_t hash, std::uint64_t generation) { (*place(hash))->set_generation(generation); }
 
+  // Whether own_page() would have to clone something of this directory.
+  bool shares(std::uint64_t hash) const {
+    const Segment& segment = segments_.at(hash);
+    return !segment.has_one_owner() || !segment.pages.at(hash).has_one_owner();
+  }
+  // A clone as own_page() makes it, to be put in its place by put_clone(), if that is still needed.
+  Ref<Page> clone_page(std::uint64_t hash) const;
+  // For the only owner.
+  void put_clone(Ref<Page> clone);
+  // By this thread, so far; the segments count for a few.
+  static std::size_t pages_cloned() { return cloned_; }
+
   // For the only owner of the directory: a page that it may change, cloned if other directories have it too.
   Page& own_page(std::uint64_t hash);
   // The same, with room for one more counter of this hash.
@@ -76,6 +88,9 @@ class Directory : public RefCounted {
   bool may_split(const Segment& segment, const Page& page) const;
   void split(Segment& segment, Page& page);
   void split_if_large(Segment& segment);
+
+  static constexpr std::size_t kPagesPerClonedSegment = 2;  // in what it costs
+  static inline thread_local std::size_t cloned_ = 0;
 
   std::uint64_t seed_;
   PrefixTable<Segment> segments_;

@@ -64,6 +64,7 @@ class Page : public RefCounted {
   // Which hashes belong here: those whose `depth` highest bits are `prefix`.
   std::uint32_t depth = 0;
   std::uint64_t prefix = 0;
+  std::uint64_t first_hash() const { return depth == 0 ? 0 : prefix << (64 - depth); }
   // The first hash behind those; 0 if there is none.
   std::uint64_t end_hash() const { return depth == 0 ? 0 : (prefix + 1) << (64 - depth); }
 

@@ -73,8 +73,36 @@ Series::Series(std::uint64_t hash_seed) : SeriesReads(Ref<Directory>(new Directo
 }
 
 Directory& Series::own_directory() {
-  if (!directory_.unique()) directory_ = Ref<Directory>(new Directory(*directory_));
+  if (!directory_.unique()) {
+    directory_ = Ref<Directory>(new Directory(*directory_));
+    shares_pages_ = true;
+  }
   return *directory_;
+}
+
+bool Series::shares_pages() const { return shares_pages_ || !directory_.unique(); }
+
+std::size_t Series::pages_cloned() { return Directory::pages_cloned(); }
+
+std::vector<Ref<Page>> Series::clone_ahead(std::span<const Item> items) const {
+  const bool all = !directory_.unique();
+  std::vector<std::uint64_t> hashes;  // the first of each page
+  hashes.reserve(items.size());
+  for (const Item& item : items) {
+    const std::uint64_t hash = directory_->hash(item.key);
+    if (all || directory_->shares(hash)) hashes.push_back(directory_->page(hash).first_hash());
+  }
+  std::sort(hashes.begin(), hashes.end());
+  hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
+  std::vector<Ref<Page>> clones;
+  clones.reserve(hashes.size());
+  for (const std::uint64_t hash : hashes) clones.push_back(directory_->clone_page(hash));
+  return clones;
+}
+
+void Series::put_clones(std::vector<Ref<Page>> clones) {
+  Directory& directory = own_directory();
+  for (Ref<Page>& clone : clones) directory.put_clone(std::move(clone));
 }
 
 void Series::add_to(Key key, const DayPlace& place, std::uint64_t value) {

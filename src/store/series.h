@@ -157,6 +157,16 @@ class Series : public SeriesReads {
   // one after the other. At most kFetchedAhead items; the values do not matter.
   void fetch_ahead(std::span<const Item> items) const;
 
+  // Changing pages that views have, too, takes clones of them. For many items at once these are made before, without
+  // the lock, a few at a time: clone_ahead() by the thread that changes the series, then put_clones() with the lock
+  // held.
+  bool shares_pages() const;
+  std::vector<Ref<Page>> clone_ahead(std::span<const Item> items) const;
+  void put_clones(std::vector<Ref<Page>> clones);
+  void all_pages_owned() { shares_pages_ = false; }  // as far as anybody has seen
+  // Of all series, by this thread, so far: a measure of what the clones of single changes cost.
+  static std::size_t pages_cloned();
+
   // Adds; a value of 0 changes nothing. Precondition (asserted): the counter's total does not pass 2^64-1.
   void add(Key key, Bucket bucket, std::uint64_t value);
   void add(std::span<const Item> items);  // the same for many, fetching ahead
@@ -212,6 +222,7 @@ class Series : public SeriesReads {
 
   void note_added(Key key);
 
+  bool shares_pages_ = false;  // perhaps: views had them when the directory was cloned
   std::vector<Series>* graveyard_ = nullptr;
   // The keys that were added last, number n in place n % size; those before recent_from_ are not there.
   std::vector<Key> recent_;

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "store/page.h"
 #include "store/series.h"
 
 namespace karma::store {
@@ -214,6 +215,7 @@ class ModelRun {
       total->second += item.value;
     }
     ASSERT_EQ(first_overflow(series_, items), expected);
+    clone_ahead(items);
     if (expected) return;
     for (const Item& item : items) {
       if (!batch) series_.add(item.key, item.bucket, item.value);
@@ -286,6 +288,14 @@ class ModelRun {
     Bucket before = bucket();
     below(2) ? series_.remove_before(before) : series_.begin_removal(Series::range_before(before));
     if (before.number()) remove_everywhere({Bucket::of_number(0), Bucket::of_number(before.number() - 1)});
+  }
+
+  // Changes nothing for anybody.
+  void clone_ahead(std::span<const Item> items) {
+    if (!series_.shares_pages() || below(2) == 0) return;
+    std::vector<Ref<Page>> clones = series_.clone_ahead(items);
+    if (clones.empty()) series_.all_pages_owned();
+    series_.put_clones(std::move(clones));
   }
 
   void settle_some() {

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "store/page.h"
+
 namespace karma::store {
 namespace {
 
@@ -145,6 +147,29 @@ TEST(Store, WhatBecomesEmptyGoesToTheGraveyard) {
   EXPECT_GT(store.take_graveyard().front().page_count(), 10u);
   EXPECT_EQ(store.find("a")->page_count(), 1u);
   EXPECT_FALSE(store.has_graveyard());
+}
+
+// What a batch changes in pages that a view has is cloned before, a few pages at a time: under the lock nothing is left
+// to clone.
+TEST(Store, PagesOfABatchAreClonedBeforeItIsApplied) {
+  Store store(1);
+  Series& series = store.find_or_create("a");
+  std::vector<Item> items;
+  for (std::uint64_t key = 0; key < 20000; ++key) items.push_back({{key}, Bucket::of_number(20260101), 1});
+  series.add(items);
+  EXPECT_FALSE(series.shares_pages());
+  const SeriesView view = series.view();
+  EXPECT_TRUE(series.shares_pages());
+  series.put_clones(series.clone_ahead(items));
+  const std::size_t cloned = Series::pages_cloned();
+  series.add(items);
+  EXPECT_EQ(Series::pages_cloned(), cloned);
+  EXPECT_TRUE(series.clone_ahead(items).empty());
+  series.all_pages_owned();
+  EXPECT_FALSE(series.shares_pages());
+  EXPECT_EQ(view.total({7}), 1u);
+  EXPECT_EQ(series.total({7}), 2u);
+  store.check_invariants();
 }
 
 }  // namespace

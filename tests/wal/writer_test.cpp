@@ -105,6 +105,13 @@ class DiaryMachine final : public Machine {
     answered_.clear();
   }
 
+  bool has_work() const override { return work_left != 0; }
+  void work() override {
+    --work_left;
+    diary += 'w';
+  }
+
+  int work_left = 0;  // of the thread that has the writer's place
   std::string diary;
   std::vector<std::uint64_t> lsns;
   std::vector<std::string> entries;
@@ -427,6 +434,19 @@ TEST_F(WalWriter, ManyThreadsShareEachSync) {
   for (std::uint64_t i = 0; i < writes; ++i) ASSERT_EQ(entries.at(i + 1), machine_.entries[i]) << "applied as logged";
 }
 
+// A step after each batch or task; and without either, until there is none.
+TEST_F(WalWriter, WorkThatABatchLeavesIsDoneInStepsBetweenOthers) {
+  start();
+  machine_.before_apply = [this] { machine_.work_left = 3; };
+  while_held([&] { submit(client()); });
+  clients_[0].answers.wait(0);
+  int left = -1;
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(writer_->run([&] { left = machine_.work_left; }));
+  EXPECT_EQ(left, 0);
+  EXPECT_EQ(std::count(machine_.diary.begin(), machine_.diary.end(), 'w'), 3);
+  EXPECT_NE(machine_.diary.find("A1.w"), std::string::npos) << machine_.diary;
+}
+
 // Without a log there is no disk to wait for.
 class WalWriterWithoutLog : public WalWriter {
  protected:
@@ -463,6 +483,20 @@ TEST_F(WalWriterWithoutLog, MemoryThatRunsOutWhileApplyingEndsTheProcess) {
         },
         "bad_alloc");
   }
+}
+
+TEST_F(WalWriterWithoutLog, WorkIsLeftToTheWriter) {
+  const std::thread::id self = std::this_thread::get_id();
+  machine_.before_apply = [&] {
+    applied_by_ = std::this_thread::get_id();
+    machine_.work_left = 2;
+  };
+  Client& a = client();
+  writer_->submit(&a.write, &a.write, true);
+  EXPECT_EQ(applied_by_, self);
+  int left = -1;
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(writer_->run([&] { left = machine_.work_left; }));
+  EXPECT_EQ(left, 0);
 }
 
 TEST_F(WalWriterWithoutLog, OthersAreDoneByTheWriter) {
