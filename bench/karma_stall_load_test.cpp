@@ -339,6 +339,7 @@ int run(int argc, char** argv) {
   flags.truth("wal-fsync", "and syncs it before it answers", options.server.wal_fsync);
   flags.truth("json", "print one JSON object instead of a text", options.json);
   options.server.more = flags.parse(argc, argv);
+  options.server.more.insert(options.server.more.begin(), "--query-timeout-ms=0");  // acts are to end
   if (options.server.path.empty()) misuse("--spawn is missing");
   StallTest test(options);
   test.run();

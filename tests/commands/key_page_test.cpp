@@ -89,6 +89,15 @@ TEST_F(KeyPages, ManyPagesSortTheKeysAFewTimes) {
   EXPECT_LE(store().key_windows().kept(), kKeys / store::kWindowedKeys + 1);
 }
 
+// A page that has to sort a window first takes longer than others, and would never come if it were given up.
+TEST_F(KeyPages, TheQueryTimeoutDoesNotKeepAPageFromComing) {
+  commands::Reads reads(store(), *reader_, *engine_, arena_);
+  reads.set_query_timeout(clock_, 1);
+  clock_.advance(1);
+  ASSERT_TRUE(reads.expired());
+  EXPECT_TRUE(commands::read_key_page("s", Key{5}, 10, reads).ok());
+}
+
 TEST_F(KeyPages, WhatComesAndGoesBetweenPagesIsSeen) {
   const std::uint64_t seed = test_seed();
   SCOPED_TRACE(seed_text(seed));
