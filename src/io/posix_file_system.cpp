@@ -18,6 +18,8 @@
 namespace karma {
 namespace {
 
+constexpr mode_t kFileMode = 0600;
+
 Error failure(std::string_view tried, std::string_view path, int code) {
   std::string message = "Cannot ";
   message += tried;
@@ -44,12 +46,32 @@ class Descriptor {
   int number_;
 };
 
+// errno says why there is none.
 Descriptor open_descriptor(const std::string& path, int flags, mode_t mode = 0) {
   int number;
   do {
     number = ::open(path.c_str(), flags | O_CLOEXEC, mode);
   } while (number < 0 && errno == EINTR);
   return Descriptor(number);
+}
+
+// For the owner only, whatever the umask: counts are nobody else's business, and a umask that takes the owner's own
+// rights away would lock the next start out.
+Descriptor create_descriptor(const std::string& path) {
+  Descriptor created = open_descriptor(path, O_RDWR | O_CREAT | O_EXCL, kFileMode);
+  struct stat info;
+  if (created.ok() && ::fstat(created.number(), &info) == 0 && (info.st_mode & 0777) != kFileMode)
+    (void)::fchmod(created.number(), kFileMode);
+  return created;
+}
+
+Descriptor open_or_create(const std::string& path) {
+  for (;;) {
+    if (Descriptor there = open_descriptor(path, O_RDWR); there.ok() || errno != ENOENT) return there;
+    if (Descriptor created = create_descriptor(path); created.ok() || errno != EEXIST) return created;
+    struct stat info;  // a symbolic link that leads nowhere is both missing and there
+    if (::stat(path.c_str(), &info) != 0) return open_descriptor(path, O_RDWR | O_CREAT, kFileMode);
+  }
 }
 
 class PosixFile final : public File {
@@ -61,9 +83,9 @@ class PosixFile final : public File {
       const ssize_t written = ::pwrite(descriptor_.number(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
       if (written < 0) {
         if (errno == EINTR) continue;
-        return failure("write", name_, errno);
+        return failed("write", errno);
       }
-      if (written == 0) return failure("write", name_, ENOSPC);
+      if (written == 0) return failed("write", ENOSPC);
       bytes.remove_prefix(static_cast<std::size_t>(written));
       offset += static_cast<std::uint64_t>(written);
     }
@@ -76,7 +98,7 @@ class PosixFile final : public File {
       const ssize_t got = ::pread(descriptor_.number(), into + done, length - done, static_cast<off_t>(offset + done));
       if (got < 0) {
         if (errno == EINTR) continue;
-        return failure("read", name_, errno);
+        return failed("read", errno);
       }
       if (got == 0) break;
       done += static_cast<std::size_t>(got);
@@ -92,7 +114,7 @@ class PosixFile final : public File {
 
   // Never tried again: after a failure the kernel may have dropped the pages, and a second call would report success.
   Status sync() override {
-    if (::fdatasync(descriptor_.number()) != 0) return failure("sync", name_, errno);
+    if (::fdatasync(descriptor_.number()) != 0) return failed("sync", errno);
     return {};
   }
 
@@ -101,17 +123,29 @@ class PosixFile final : public File {
     do {
       result = ::ftruncate(descriptor_.number(), static_cast<off_t>(size));
     } while (result != 0 && errno == EINTR);
-    if (result != 0) return failure("truncate", name_, errno);
+    if (result != 0) return failed("truncate", errno);
     return {};
   }
 
   Result<std::uint64_t> size() const override {
     struct stat info;
-    if (::fstat(descriptor_.number(), &info) != 0) return failure("examine", name_, errno);
+    if (::fstat(descriptor_.number(), &info) != 0) return failed("examine", errno);
     return static_cast<std::uint64_t>(info.st_size);
   }
 
  private:
+  Error failed(std::string_view tried, int code) const { return failure(tried, name(), code); }
+
+  // As it is called now: it may have been renamed since it was opened.
+  std::string name() const {
+    constexpr std::string_view kDeleted = " (deleted)";
+    char target[4096];
+    const std::string link = "/proc/self/fd/" + std::to_string(descriptor_.number());
+    const ssize_t size = ::readlink(link.c_str(), target, sizeof target);
+    const std::string_view path(target, size > 0 ? static_cast<std::size_t>(size) : 0);
+    return path.empty() || path.ends_with(kDeleted) ? name_ : base_name(path);
+  }
+
   const Descriptor descriptor_;
   const std::string name_;
 };
@@ -155,8 +189,9 @@ bool is_regular(int directory, const dirent& entry) {
 class PosixFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, Open how) override {
-    const int flags = how == Open::read ? O_RDONLY : how == Open::write ? O_RDWR | O_CREAT : O_RDWR | O_CREAT | O_EXCL;
-    Descriptor descriptor = open_descriptor(path, flags, how == Open::create_new ? 0600 : 0666);
+    Descriptor descriptor = how == Open::read         ? open_descriptor(path, O_RDONLY)
+                            : how == Open::create_new ? create_descriptor(path)
+                                                      : open_or_create(path);
     if (!descriptor.ok()) return failure(how == Open::create_new ? "create" : "open", path, errno);
     return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(descriptor), base_name(path)));
   }
@@ -223,7 +258,7 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<std::unique_ptr<Lock>> lock(const std::string& path) override {
-    Descriptor descriptor = open_descriptor(path, O_RDWR | O_CREAT, 0666);
+    Descriptor descriptor = open_or_create(path);
     if (!descriptor.ok()) return failure("open", path, errno);
     int result;
     do {

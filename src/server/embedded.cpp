@@ -1,6 +1,8 @@
 // karma::Engine: the dispatcher of one connection that is no socket.
 #include <karma/engine.h>
 
+#include <signal.h>
+
 #include <condition_variable>
 #include <mutex>
 
@@ -109,6 +111,7 @@ Engine::~Engine() {
 }
 
 Result<std::unique_ptr<Engine>> Engine::open(const Config& config, FileSystem& files, Clock& clock) {
+  ::signal(SIGXFSZ, SIG_IGN);  // as in Server::start
   auto impl = std::make_unique<Impl>(config, clock);
   if (Status status = impl->open(files, clock); !status) return status.error();
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));

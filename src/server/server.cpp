@@ -237,6 +237,8 @@ void Server::block_signals() {
 Result<std::unique_ptr<Server>> Server::start(const Config& config, FileSystem& files, Clock& clock) {
   // A client that has gone is an error of send(), not a reason to die; so is a log that nobody reads.
   ::signal(SIGPIPE, SIG_IGN);
+  // A file that reaches the limit on its size is a write that fails, as on a full disk.
+  ::signal(SIGXFSZ, SIG_IGN);
   auto impl = std::make_unique<Impl>(config, files, clock);
   if (Status status = impl->start(); !status.ok()) return status.error();
   return std::unique_ptr<Server>(new Server(std::move(impl)));

@@ -12,12 +12,21 @@
 namespace karma::wal {
 namespace {
 
+constexpr std::string_view kNextName = ".karma.wal.next";
 constexpr std::uint64_t kMarkBytes = std::uint64_t{64} << 10;
 // An index is a hint: where it would take too much memory, there is none. 8 bytes for each entry of the active file,
 // and of those whose indexes wait for another thread, which may be busy with a long snapshot.
 constexpr std::size_t kMaxOffsets = std::size_t{8} << 20;
 constexpr std::uint64_t kMaxOffsetsWaiting = std::uint64_t{16} << 20;
 constexpr std::size_t kKeptBufferBytes = std::size_t{32} << 20;
+
+// What a reply adds where the write may be in the file in spite of it (docs/protocol.md).
+constexpr std::string_view kInDoubt =
+    "This write is not acknowledged, and not known to be lost: after a restart it may be there. With an idempotency "
+    "key "
+    "it can be repeated";
+
+Error in_doubt(const std::string& cause) { return internal_error(cause + ". " + std::string(kInDoubt)); }
 
 }  // namespace
 
@@ -30,6 +39,8 @@ FileLog::FileLog(FileSystem& files, std::string directory, const Scan& scan, Lsn
   active_.name = kActiveName;
 }
 
+FileLog::~FileLog() { drop_next(); }
+
 void FileLog::event(const char* name, const std::string& message) const {
   if (options_.on_event) options_.on_event(name, message);
 }
@@ -39,6 +50,9 @@ std::string FileLog::path(std::string_view name) const { return join_path(direct
 // --- opening ---------------------------------------------------------------------------------------------------------
 
 Status FileLog::open(const Scan& scan) {
+  Result<std::unique_ptr<FileSystem::Directory>> held = files_.open_directory(directory_);
+  if (!held) return held.error();
+  held_directory_ = std::move(*held);
   for (const FileInfo& file : scan.files) {
     bytes_ += file.bytes;
     if (file.name == kActiveName) {
@@ -50,9 +64,13 @@ Status FileLog::open(const Scan& scan) {
     }
   }
   if (options_.discard_entries) return discard_all();
-  if (!active_file_) return {};
-  if (Status repaired = repair_end(scan); !repaired) return repaired;
-  return mark_active();
+  if (active_file_) {
+    if (Status repaired = repair_end(scan); !repaired) return repaired;
+  }
+  if (!scan.files.empty()) {
+    if (Status synced = sync_names(); !synced) return synced;
+  }
+  return active_file_ ? mark_active() : Status();
 }
 
 Status FileLog::repair_end(const Scan& scan) {
@@ -71,7 +89,9 @@ Status FileLog::repair_end(const Scan& scan) {
     active_.bytes = ++end_;
     ++bytes_;
   }
-  return cut || scan.unfinished_line ? active_file_->sync() : Status();
+  // The process before may have been killed between a write and its sync. What is replayed is visible from now on, and
+  // a repeat of a keyed write is acknowledged without another sync: so it must be durable.
+  return cut || scan.unfinished_line || options_.fsync ? active_file_->sync() : Status();
 }
 
 // A snapshot has all that the files hold. They are not closed as usual: if they are damaged, they may not even have
@@ -124,23 +144,67 @@ Status FileLog::make_room() {
     if (Status restored = restore_end(); !restored) return restored;
   }
   if (options_.segment_bytes > 0 && end_ >= options_.segment_bytes) {
-    if (Status rotated = rotate(); !rotated) return rotated;
+    if (Status rotated = rotate_if_possible(); !rotated) return rotated;
   }
-  return active_file_ ? Status() : open_active();
+  if (!active_file_) {
+    if (Status opened = open_active(); !opened) return opened;
+  }
+  return names_synced_ ? Status() : sync_names();
+}
+
+// Where no next file can be created, as there are no descriptors, the file grows on: writes do not depend on that.
+Status FileLog::rotate_if_possible() {
+  if (Status prepared = prepare_next(); !prepared) {
+    if (!files_.exists(path(kActiveName))) return prepared;  // nor should anything be written to a file that is gone
+    if (!std::exchange(rotation_postponed_, true)) event("wal.rotation_failed", prepared.error().message);
+    return {};
+  }
+  return rotate();
+}
+
+Status FileLog::prepare_next() {
+  if (next_file_) return {};
+  Result<std::unique_ptr<File>> file = files_.open(path(kNextName), FileSystem::Open::write);
+  if (!file) return file.error();
+  // A killed process leaves an empty one. Whatever else is in it is not ours.
+  const Result<std::uint64_t> size = (*file)->size();
+  if (!size) return size.error();
+  if (*size != 0) {
+    if (Status emptied = (*file)->truncate(0); !emptied) return emptied;
+  }
+  next_file_ = std::move(*file);
+  rotation_postponed_ = false;
+  return {};
+}
+
+// Where it cannot be removed, the next process finds it.
+void FileLog::drop_next() {
+  if (!next_file_) return;
+  next_file_.reset();
+  (void)files_.remove(path(kNextName));
 }
 
 Status FileLog::open_active() {
-  const bool is_new = !files_.exists(path(kActiveName));
-  if (is_new) {
-    if (Status made = files_.create_directories(directory_); !made) return made;
+  if (next_file_) {
+    if (Status renamed = files_.rename(path(kNextName), path(kActiveName)); !renamed) {
+      drop_next();
+      return renamed;
+    }
+    active_file_ = std::move(next_file_);
+  } else {
+    Result<std::unique_ptr<File>> file = files_.open(path(kActiveName), FileSystem::Open::write);
+    if (!file) return file.error();
+    active_file_ = std::move(*file);
   }
-  Result<std::unique_ptr<File>> file = files_.open(path(kActiveName), FileSystem::Open::write);
-  if (!file) return file.error();
-  if (is_new) {
-    // Before anything in the file is acknowledged, or it would vanish with its name.
-    if (Status synced = files_.sync_directory(directory_); !synced) return stop(synced.error());
-  }
-  active_file_ = std::move(*file);
+  names_synced_ = false;
+  return {};
+}
+
+// Before anything is acknowledged, or it would vanish with its file's name: also for files that were there already,
+// since whoever created or renamed them may have been killed before this sync.
+Status FileLog::sync_names() {
+  if (Status synced = held_directory_->sync(); !synced) return stop(synced.error());
+  names_synced_ = true;
   return {};
 }
 
@@ -156,16 +220,24 @@ Status FileLog::write_batch(std::span<const std::string_view> entries) {
   if (Status wrote = active_file_->write_at(end_, buffer_.view()); !wrote) {
     offsets_.resize(known);
     end_is_unsure_ = true;
-    // Best effort now, so that a crash finds nothing of the batch; make_room() insists.
-    (void)restore_end();
-    return stopped() ? internal_error(stop_message_) : wrote;
+    // So that a crash finds nothing of the batch. Where that fails, make_room() insists before anything else is
+    // written.
+    if (restore_end().ok()) return wrote;
+    return in_doubt(stopped() ? stop_message_ : wrote.error().message);
   }
   if (options_.fsync) {
-    if (Status synced = active_file_->sync(); !synced) return stop(synced.error());
+    if (Status synced = active_file_->sync(); !synced) {
+      // What of the batch is on the disk, nobody knows. It is cut off as far as that goes, but no sync is believed now.
+      (void)active_file_->truncate(end_);
+      (void)stop(synced.error());
+      return in_doubt(stop_message_);
+    }
     sync_count_.fetch_add(1, std::memory_order_relaxed);
   }
   write_count_.fetch_add(1, std::memory_order_relaxed);
   publish(lsn);
+  // In advance; if it cannot be done, rotate_if_possible() says so.
+  if (!next_file_ && options_.segment_bytes > 0) (void)prepare_next();
   return {};
 }
 
@@ -195,8 +267,7 @@ Status FileLog::restore_end() {
 }
 
 Status FileLog::stop(const Error& cause) {
-  stop_message_ = "Writing has stopped: " + cause.message +
-                  ". Nothing after the last acknowledged write is promised; check the disk, then restart the node";
+  stop_message_ = "Writing has stopped: " + cause.message + ". Check the disk, then restart the node";
   stopped_.store(true, std::memory_order_release);
   event("wal.stopped", stop_message_);
   return internal_error(stop_message_);
@@ -210,8 +281,11 @@ Status FileLog::rotate() {
     if (Status restored = restore_end(); !restored) return restored;
   }
   if (active_.first == Lsn{}) return {};
+  // First what may fail for want of a descriptor: then nothing has changed.
+  if (Status prepared = prepare_next(); !prepared) return prepared;
   if (Status closed = close_active(); !closed) return closed;
-  return open_active();
+  if (Status opened = open_active(); !opened) return opened;
+  return sync_names();
 }
 
 // A segment is never torn: all of it is on the disk before it gets its name.
@@ -231,7 +305,7 @@ Status FileLog::close_active() {
     active_ = FileInfo{std::string(kActiveName), {}, {}, 0};
     marks_.clear();
   }
-  if (Status synced = files_.sync_directory(directory_); !synced) return stop(synced.error());
+  if (Status synced = sync_names(); !synced) return synced;
   event("wal.segment", "path=" + name);
   if (!whole) return {};
   const std::uint64_t count = index->offsets.size();
@@ -294,7 +368,7 @@ Status FileLog::trim(Lsn lsn) {
   }
   if (count == 0) return {};
   event("wal.truncate", "lsn=" + std::to_string(lsn.value) + " segments=" + std::to_string(count));
-  return files_.sync_directory(directory_);
+  return held_directory_->sync();
 }
 
 // Takes the oldest segment off the list, if it holds nothing above `lsn`. Oldest first, so that what a crash leaves has

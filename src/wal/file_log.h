@@ -24,6 +24,7 @@ namespace karma::wal {
 class FileLog final : public Log {
  public:
   FileLog(FileSystem& files, std::string directory, const Scan& scan, Lsn last, LogOptions options);
+  ~FileLog() override;
 
   // What a crash left is put right; called once, before anything else.
   Status open(const Scan& scan);
@@ -56,6 +57,9 @@ class FileLog final : public Log {
 
   Status open_active();
   Status close_active();
+  Status prepare_next();
+  void drop_next();
+  Status sync_names();
   // Of a closed segment.
   struct Index {
     std::string segment;
@@ -65,6 +69,7 @@ class FileLog final : public Log {
   };
   void write_index(const Index& index, bool may_wait);
   Status make_room();
+  Status rotate_if_possible();
   Status restore_end();
   Status write_batch(std::span<const std::string_view> entries);
   void publish(Lsn last);
@@ -90,9 +95,14 @@ class FileLog final : public Log {
   const LogOptions options_;
 
   // The writer's.
-  std::unique_ptr<File> active_file_;  // null until the active file exists
-  std::uint64_t end_ = 0;              // of the last good line in the active file
-  bool end_is_unsure_ = false;         // a failed write could not be taken back: bytes may stand behind end_
+  std::unique_ptr<FileSystem::Directory> held_directory_;  // its syncs need no descriptor
+  std::unique_ptr<File> active_file_;                      // null until the active file exists
+  // The active file after the next rotation, empty and under another name; null where it could not be created.
+  std::unique_ptr<File> next_file_;
+  bool names_synced_ = false;        // all names that the log rests on have reached the disk
+  bool rotation_postponed_ = false;  // for want of a next file, which has been reported
+  std::uint64_t end_ = 0;            // of the last good line in the active file
+  bool end_is_unsure_ = false;       // a failed write could not be taken back: bytes may stand behind end_
   Buffer buffer_;
   std::string stop_message_;
   // Of the lines in the active file, from active_.first on. If some are missing, for want of memory or because of

@@ -148,6 +148,78 @@ TEST_F(DiskFailure, AfterAFailedSyncNothingIsAcknowledgedUntilARestart) {
   }
 }
 
+std::string keyed(int value, std::string_view key) {
+  return R"(,"series":"s","key":1,"bucket":20260505,"value":)" + std::to_string(value) + R"(,"idempotency_key":")" +
+         std::string(key) + '"';
+}
+
+std::string sum(Node& node) { return node.expect("counter.sum", R"(,"series":"s","key":1)"); }
+
+// Refused by a sync that failed: cut off where that can be done, and exact with a key where it cannot.
+TEST_F(DiskFailure, AWriteWhoseSyncFailedIsCutOffOrRepeatedExactly) {
+  for (const bool cut_fails : {false, true}) {
+    SCOPED_TRACE(cut_fails);
+    Node node;
+    node.open();
+    node.expect("counter.increment", keyed(1, "a"));
+    node.files->fail({.operation = Operation::sync, .name = "karma.wal", .text = "Input/output error"});
+    if (cut_fails) node.files->fail({.operation = Operation::truncate, .name = "karma.wal"});
+    const std::string refused = node.call("counter.increment", keyed(1000, "b"));
+    EXPECT_TRUE(failed_with(refused, "internal_error"));
+    EXPECT_NE(refused.find("not known to be lost"), std::string::npos) << refused;
+    EXPECT_EQ(sum(node), "1");
+    const std::string later = node.call("counter.increment", keyed(5, "c"));
+    EXPECT_TRUE(failed_with(later, "internal_error"));
+    EXPECT_EQ(later.find("not known to be lost"), std::string::npos) << later;
+    node.reopen();
+    EXPECT_EQ(sum(node), cut_fails ? "1001" : "1");
+    for (int i = 0; i < 2; ++i) {
+      node.expect("counter.increment", keyed(1000, "b"));
+      EXPECT_EQ(sum(node), "1001");
+    }
+  }
+}
+
+// The repeat of a keyed write is acknowledged without a sync of its own, so the start makes up for the one that a
+// killed process did not come to.
+TEST_F(DiskFailure, WhatAStartFindsUnsyncedIsDurableBeforeItIsAcknowledged) {
+  Node node;
+  node.open();
+  node.expect("counter.increment", keyed(1, "a"));
+  node.files->before_sync([&] { node.files->power_off_at(1); });  // killed between the write and its sync
+  EXPECT_TRUE(failed_with(node.call("counter.increment", keyed(1000, "b")), "internal_error"));
+  node.files->before_sync({});
+  node.close();
+  node.files->power_on();
+  node.open();
+  node.expect("counter.increment", keyed(1000, "b"));
+  EXPECT_EQ(sum(node), "1001");
+  const auto next = node.after_crash(Unsynced::lost);
+  next->open();
+  EXPECT_EQ(sum(*next), "1001");
+}
+
+// The first start may be killed anywhere: the second acknowledges nothing that can vanish with a name.
+TEST_F(DiskFailure, NamesThatAKilledStartLeftUnsyncedAreMadeUpFor) {
+  bool killed = true;
+  for (std::uint64_t at = 1; killed; ++at) {
+    for (std::uint64_t seed = 0; seed < 4; ++seed) {
+      SCOPED_TRACE("operation " + std::to_string(at) + ", seed " + std::to_string(seed));
+      Node node;
+      node.files->power_off_at(at, seed);
+      if (node.try_open().empty()) (void)node.call("counter.increment", keyed(1, "a"));
+      killed = node.files->power_is_off();
+      node.close();
+      node.files->power_on();
+      node.open();
+      node.expect("counter.increment", keyed(1, "a"));
+      const auto next = node.after_crash(Unsynced::lost);
+      next->open();
+      ASSERT_EQ(sum(*next), "1");
+    }
+  }
+}
+
 // The log is whole, a snapshot is not: nothing but the snapshot suffers.
 TEST_F(DiskFailure, AFailedSnapshotCostsNothing) {
   SCOPED_TRACE(seed_text(seed_));

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -94,6 +95,47 @@ TEST_F(PosixFileSystem, WhatCannotBeLookedAtMayExist) {
   EXPECT_FALSE(files_.exists(path("none")));
   EXPECT_FALSE(files_.exists(path("none/none")));
   EXPECT_TRUE(files_.exists(path(std::string(300, 'x')))) << "a name too long for an answer";
+}
+
+TEST_F(PosixFileSystem, FilesAreForTheOwnerWhateverTheUmask) {
+  for (const mode_t mask : {0000, 0022, 0077, 0777}) {
+    const mode_t before = ::umask(mask);
+    const std::string digits = std::to_string(mask);
+    EXPECT_TRUE(files_.open(path("written" + digits), Open::write).ok());
+    EXPECT_TRUE(files_.open(path("new" + digits), Open::create_new).ok());
+    EXPECT_TRUE(files_.lock(path("lock" + digits)).ok());
+    EXPECT_TRUE(replace_file(files_, directory_, "replaced" + digits, "x").ok());
+    ::umask(before);
+    for (const char* name : {"written", "new", "lock", "replaced"})
+      EXPECT_EQ(mode(name + digits), 0600u) << name << mask;
+  }
+  ASSERT_EQ(::chmod(path("new0").c_str(), 0640), 0);
+  EXPECT_TRUE(files_.open(path("new0"), Open::write).ok());
+  EXPECT_EQ(mode("new0"), 0640u) << "what was there keeps its mode";
+}
+
+TEST_F(PosixFileSystem, ALinkThatLeadsNowhereIsFilled) {
+  ASSERT_EQ(::symlink(path("target").c_str(), path("link").c_str()), 0);
+  EXPECT_TRUE(files_.open(path("link"), Open::write).ok());
+  EXPECT_TRUE(files_.exists(path("target")));
+}
+
+// The limit on the size of files, as an administrator may set it: pwrite() first writes a part.
+TEST_F(PosixFileSystem, AFileThatReachesItsLimitIsAnErrorOfTheWrite) {
+  const auto handler = ::signal(SIGXFSZ, SIG_IGN);
+  rlimit before = {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit limited = {10, before.rlim_max};
+  auto file = files_.open(path("a"), Open::write);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limited), 0);
+  const Status wrote = (*file)->write_at(0, "hello, world");
+  const Status cut = (*file)->truncate(5);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  ::signal(SIGXFSZ, handler);
+  ASSERT_FALSE(wrote.ok());
+  EXPECT_EQ(wrote.error().message, "Cannot write a: File too large");
+  EXPECT_TRUE(cut.ok());
+  EXPECT_EQ(read_file(files_, path("a")).value(), "hello");
 }
 
 TEST_F(PosixFileSystem, ListsRegularFilesWhateverTheirNames) {

@@ -126,5 +126,48 @@ TEST_F(ProcessTest, WithoutDescriptorsItPausesAndGoesOnWhenThereAreSome) {
   EXPECT_EQ(server.output().find("server.accept_paused", first + 1), std::string::npos) << server.output();
 }
 
+// ulimit -f: a write that fails, as on a full disk, and no reason to die.
+TEST_F(ProcessTest, AFileThatReachesItsLimitRefusesAndHeals) {
+  const auto call = [](SocketClient& client, const std::string& op_and_fields) {
+    client.send("{\"v\":2,\"op\":" + op_and_fields + "}\n");
+    return client.line();
+  };
+  const std::string increment = R"("counter.increment","series":"s","key":1)";
+  const std::string read = R"("counter.sum","series":"s","key":1)";
+  int acknowledged = 0;
+  {
+    Process server(arguments({"--max-request-bytes=100000"}));
+    ASSERT_TRUE(server.wait_for("server.start")) << server.output();
+    server.limit_files(2000);
+    SocketClient client(port_);
+    int refused = 0;
+    for (int i = 0; i < 40; ++i) {
+      const std::string reply = call(client, increment);
+      const bool done = reply.find("\"success\":true") != std::string::npos;
+      if (!done) EXPECT_NE(reply.find("File too large"), std::string::npos) << reply;
+      ++(done ? acknowledged : refused);
+    }
+    EXPECT_GT(acknowledged, 5);
+    EXPECT_GT(refused, 5);
+    EXPECT_NE(call(client, read).find("\"response\":" + std::to_string(acknowledged) + ","), std::string::npos);
+    server.limit_files(RLIM_INFINITY);
+    EXPECT_NE(call(client, increment).find("\"success\":true"), std::string::npos) << "there is room again";
+    ++acknowledged;
+    std::string items = "[0,20260505,1]";
+    for (int key = 100; key < 1000; ++key) items += ",[" + std::to_string(key) + ",20260505,1]";
+    const std::string added = call(client, R"("series.batch_add","series":"s","items":[)" + items + "]");
+    ASSERT_NE(added.find("\"success\":true"), std::string::npos) << added;
+    client.close();
+    server.limit_files(2000);
+    server.signal(SIGTERM);
+    EXPECT_EQ(server.wait(), 1) << "the snapshot did not fit: " << server.output();
+  }
+  Process server(arguments());
+  ASSERT_TRUE(server.wait_for("server.start")) << server.output();
+  SocketClient client(port_);
+  EXPECT_NE(call(client, read).find("\"response\":" + std::to_string(acknowledged) + ","), std::string::npos);
+  EXPECT_NE(call(client, R"("counter.sum","series":"s","key":999)").find("\"response\":1,"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace karma

@@ -117,7 +117,7 @@ class CrashableFileSystem::OpenFile final : public File {
   Status write_at(std::uint64_t offset, std::string_view bytes) override {
     files_.call_hook(Operation::write, path_);
     const std::lock_guard lock(files_.mutex_);
-    const Verdict verdict = files_.begin(Operation::write, path_, bytes.size());
+    const Verdict verdict = files_.begin(Operation::write, path(), bytes.size());
     if (verdict.error) bytes = bytes.substr(0, verdict.written);
     if (!bytes.empty()) {
       write_into(node_->content, offset, bytes);
@@ -130,7 +130,7 @@ class CrashableFileSystem::OpenFile final : public File {
   Result<std::size_t> read_at(std::uint64_t offset, char* into, std::size_t length) const override {
     files_.call_hook(Operation::read, path_);
     const std::lock_guard lock(files_.mutex_);
-    if (Verdict verdict = files_.begin(Operation::read, path_); verdict.error) return *verdict.error;
+    if (Verdict verdict = files_.begin(Operation::read, path()); verdict.error) return *verdict.error;
     if (offset >= node_->content.size()) return std::size_t{0};
     return node_->content.copy(into, length, offset);
   }
@@ -145,7 +145,7 @@ class CrashableFileSystem::OpenFile final : public File {
   Status sync() override {
     files_.call_hook(Operation::sync, path_);
     const std::lock_guard lock(files_.mutex_);
-    const Verdict verdict = files_.begin(Operation::sync, path_);
+    const Verdict verdict = files_.begin(Operation::sync, path());
     if (!verdict.error || verdict.partly) {
       node_->durable = node_->content;
       node_->changes.clear();
@@ -157,7 +157,7 @@ class CrashableFileSystem::OpenFile final : public File {
   Status truncate(std::uint64_t size) override {
     files_.call_hook(Operation::truncate, path_);
     const std::lock_guard lock(files_.mutex_);
-    const Verdict verdict = files_.begin(Operation::truncate, path_);
+    const Verdict verdict = files_.begin(Operation::truncate, path());
     if (!verdict.error || verdict.partly) {
       node_->content.resize(size, '\0');
       node_->changes.push_back({true, size, {}});
@@ -169,11 +169,20 @@ class CrashableFileSystem::OpenFile final : public File {
   Result<std::uint64_t> size() const override {
     files_.call_hook(Operation::size, path_);
     const std::lock_guard lock(files_.mutex_);
-    if (Verdict verdict = files_.begin(Operation::size, path_); verdict.error) return *verdict.error;
+    if (Verdict verdict = files_.begin(Operation::size, path()); verdict.error) return *verdict.error;
     return std::uint64_t{node_->content.size()};
   }
 
  private:
+  // Its name now: it may have been renamed. Requires the mutex.
+  const std::string& path() const {
+    const auto& names = files_.names_.files;
+    const auto same = [this](const auto& name) { return name.second == node_; };
+    if (const auto found = names.find(path_); found != names.end() && found->second == node_) return path_;
+    const auto found = std::find_if(names.begin(), names.end(), same);
+    return found != names.end() ? found->first : path_;
+  }
+
   CrashableFileSystem& files_;
   const NodePointer node_;
   const std::string path_;

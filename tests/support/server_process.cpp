@@ -72,6 +72,11 @@ void ServerProcess::limit_descriptors(rlim_t count) {
   EXPECT_EQ(::prlimit(pid_, RLIMIT_NOFILE, &limit, nullptr), 0);
 }
 
+void ServerProcess::limit_files(rlim_t bytes) {
+  const rlimit limit{bytes, RLIM_INFINITY};
+  EXPECT_EQ(::prlimit(pid_, RLIMIT_FSIZE, &limit, nullptr), 0);
+}
+
 bool ServerProcess::wait_for(const std::string& text) {
   while (output().find(text) == std::string::npos) {
     if (!read_some()) return false;

@@ -25,6 +25,7 @@ class ServerProcess {
 
   void signal(int number);
   void limit_descriptors(rlim_t count);
+  void limit_files(rlim_t bytes);  // the size of each
   // Reads output until it holds `text`; false if it ends before.
   bool wait_for(const std::string& text);
   // Reads the rest; the exit code, or minus the signal that ended it.

@@ -107,6 +107,76 @@ TEST(LogCrash, ARefusedBatchNeverComesBack) {
   }
 }
 
+// Whatever a call comes back with, only a failed sync stops the log. All else refuses a batch at most, and heals.
+TEST(LogCrash, OnlyAFailedSyncStopsWriting) {
+  for (const char* error : {"Too many open files", "Input/output error", "No space left on device"}) {
+    bool reached = true;
+    std::uint64_t refusals = 0;
+    for (std::uint64_t nth = 1; reached; ++nth) {
+      SCOPED_TRACE(std::string(error) + ", call " + std::to_string(nth));
+      CrashableFileSystem files;
+      const Scan scan = scan_log(files).scan;
+      LogOptions options;
+      options.segment_bytes = 400;
+      std::vector<Operation> calls;
+      files.before_call([&](Operation operation, const std::string&) { calls.push_back(operation); });
+      files.fail({.operation = std::nullopt, .nth = nth, .written = nth * 37 % 300, .text = error});
+      const auto opened = open_log(files, kDirectory, scan, scan.last, options);
+      if (!opened) continue;
+      Log& log = **opened;
+      Life life;
+      for (const std::size_t count : {2, 3, 5, 4, 5}) {
+        life.append_to(log, count);
+        refusals += life.acknowledged < life.attempted ? 1 : 0;
+        life.attempted = life.acknowledged;
+      }
+      (void)log.rotate();
+      life.trim(log, log.last().value / 2);
+      life.append_to(log, 2);
+      life.attempted = life.acknowledged;
+      reached = calls.size() >= nth;
+      const bool sync = reached && (calls[nth - 1] == Operation::sync || calls[nth - 1] == Operation::sync_directory);
+      if (!sync) ASSERT_FALSE(log.stopped());
+      files.heal();
+      if (!log.stopped()) {
+        ASSERT_TRUE(append(log, 2).ok()) << "it heals";
+        ASSERT_TRUE(log.rotate().ok());
+        ASSERT_TRUE(append(log, 1).ok());
+        life.attempted = life.acknowledged = log.last().value;
+      }
+      for (const Unsynced unsynced : {Unsynced::lost, Unsynced::kept}) check(*files.after_crash(unsynced), life);
+      if (testing::Test::HasFailure()) return;
+    }
+    EXPECT_GT(refusals, 5u);
+  }
+}
+
+// The process is killed and the machine goes on: what was not synced is made up for before anybody is told of it.
+TEST(LogCrash, AKilledProcessLeavesNothingUnsyncedToTheNext) {
+  bool killed = true;
+  for (std::uint64_t at = 1; killed; ++at) {
+    for (std::uint64_t seed = 0; seed < 5; ++seed) {
+      SCOPED_TRACE("operation " + std::to_string(at) + ", seed " + std::to_string(seed));
+      CrashableFileSystem files;
+      files.power_off_at(at, seed);
+      Life life;
+      live(files, life);
+      killed = files.power_is_off();
+      files.power_on();
+      const Scanned found = scan_log(files);
+      auto log = open_log(files, kDirectory, found.scan, std::max(found.scan.last, found.scan.lsn_file), {});
+      ASSERT_TRUE(log.ok());
+      // What is replayed is visible, and repeats of it are acknowledged.
+      life.attempted = life.acknowledged = (*log)->last().value;
+      check(*files.after_crash(Unsynced::lost), life);
+      life.append_to(**log, 1);
+      ASSERT_EQ(life.acknowledged, life.attempted);
+      check(*files.after_crash(Unsynced::lost), life);
+      if (testing::Test::HasFailure()) return;
+    }
+  }
+}
+
 class RandomLife {
  public:
   explicit RandomLife(std::uint64_t seed) : random_(seed) {}
