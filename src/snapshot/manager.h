@@ -131,7 +131,7 @@ struct Restored {
   Lsn replicated;                      // karma.replication.lsn
   bool renumbered = false;             // log_restarted, and the log was trimmed since
   bool replaced = false;               // an older snapshot or the log took the place of a damaged one
-  bool gave_up = false;                // something that the operator gave up was left out
+  bool gave_up = false;                // something was left out, or is not known, that no later start may meet again
   std::map<std::string, std::string, std::less<>> replaced_files;  // series → its damaged file
   std::vector<std::string> warnings;                               // fallbacks taken, stray files, missing sidecars
 };

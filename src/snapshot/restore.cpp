@@ -147,9 +147,11 @@ class Restorer {
       return {};
     }
     if (item.sidecar_fault.empty()) return {};
-    // Without its LSN nobody knows which entries of the log it has already.
-    if (chosen->second.front() == &item && log_.has_entries && !gave_up(meta.file)) {
-      return refuse(sidecar_name(meta.file), damage);
+    if (chosen->second.front() == &item) {
+      // Without its LSN nobody knows which entries of the log it has already; nor would the next start know it of the
+      // entries to come, so a set takes its place before there are any.
+      if (log_.has_entries && !gave_up(meta.file)) return refuse(sidecar_name(meta.file), damage);
+      result_.gave_up = true;
     }
     warn(damage);
     return {};
