@@ -3,6 +3,8 @@
 #include <karma/server.h>
 #include <karma/tools.h>
 
+#include <malloc.h>
+
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -14,6 +16,10 @@ constexpr int kFailed = 1;
 constexpr int kWrongUsage = 2;
 
 int serve(const karma::Config& config) {
+  // Without it malloc keeps small blocks that were freed in lists of their own, and now and then merges all of them
+  // with their neighbours in one go, in the middle of an allocation: after a million freed counters that is half a
+  // second.
+  ::mallopt(M_MXFAST, 0);
   karma::Server::block_signals();
   karma::Result<std::unique_ptr<karma::Server>> server = karma::Server::start(config);
   if (!server) {
