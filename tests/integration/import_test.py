@@ -264,6 +264,23 @@ class ImportTest(unittest.TestCase):
         self.assertEqual(self.karma("import", path, "--series=links").returncode, 0)
         self.assertEqual(self.exported("links"), expected)
 
+    def test_forgotten_streams_are_named_and_can_be_given_up_without_their_file(self):
+        self.start_server("--ingest-max-streams=2")
+        for name in ("first", "second"):
+            self.server.ask(op="ingest.begin", stream_id=name, mode="replace_series")
+        path = self.write("clicks.csv", "1,20260505,1\n")
+        done = self.karma("import", path, "--series=links")
+        self.assertEqual(done.returncode, 1)
+        for part in ("the limit is 2", "\"first\"", "ingest.status", "ingest.abort"):
+            self.assertIn(part, done.stderr)
+        listed = self.server.ask(op="ingest.status")["response"]
+        self.assertEqual([stream["stream_id"] for stream in listed["streams"]], ["first", "second"])
+        self.assertEqual(self.karma("import", "--abort").returncode, 2, "of which?")
+        done = self.karma("import", "--abort", "--stream-id=first")
+        self.assertEqual((done.returncode, done.stdout), (0, "aborted stream first behind chunk 0\n"), done.stderr)
+        self.assertEqual(self.karma("import", "--abort", "--stream-id=first").returncode, 1, "there is none any more")
+        self.assertEqual(self.karma("import", path, "--series=links").returncode, 0)
+
     def test_tokens_json_lines_and_days_of_all_the_calendar(self):
         token = self.write("token", "s3cret\n")
         self.start_server("--auth-token-file=" + token)
