@@ -246,6 +246,9 @@ class StartUp {
     recovered.log = std::move(*scan);
     if (recovered.log.lsn_file_bad)
       options_.on_warning("restore.warning", std::string(wal::kLsnName) + " is not a number; it is ignored");
+    if (const std::uint64_t lines = recovered.log.later_plain_lines; lines != 0)
+      options_.on_warning("wal.lines_of_karma_1",
+                          std::to_string(lines) + " log lines have no checksum: Karma 1.0 wrote them after this one");
     if (!recovered.log.damage.empty()) situation_.log = LogState::given_up;
     if (const wal::Damage* damage = first_refused(recovered.log, options_.give_up)) {
       situation_.log = damage->newer ? LogState::newer : LogState::damaged;

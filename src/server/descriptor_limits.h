@@ -4,6 +4,8 @@
 
 #include <cstddef>
 
+#include <karma/file_system.h>
+
 namespace karma {
 class EventLog;
 }
@@ -12,7 +14,7 @@ namespace karma::server {
 
 // For files: the log (its active file, the next one, an index), a snapshot that is written, one that is read or
 // verified, pages of the log for replicas, and what the C library opens for a moment.
-inline constexpr std::size_t kFileDescriptors = 32;
+inline constexpr std::size_t kFileDescriptors = kFileDescriptorReserve;
 // For what the server opens before it accepts: standard streams, lock, log, listeners, two for each I/O thread.
 inline constexpr std::size_t kServerDescriptors = 96;
 // Refused clients that are still being told why, at a time.

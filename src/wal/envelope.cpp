@@ -105,8 +105,13 @@ bool read_member(Scanner& in, Envelope& envelope) {
   } else if (key == R"("entry")") {
     envelope.entry = value;
     ++envelope.entry_count;
+  } else if (key == R"("v")") {
+    envelope.version = value;
+    ++envelope.version_count;
   } else if (key == R"("crc32c")") {
     envelope.has_checksum = true;
+  } else {
+    envelope.has_other = true;
   }
   return true;
 }

@@ -61,8 +61,7 @@ std::optional<Checksum> split_checksum(std::string_view text) {
   return Checksum{text, *value};
 }
 
-// The parts of a line whose checksum was right and which therefore stands as append_line made it; nothing if it was
-// made by something else.
+// The parts of a line up to its entry, if it stands as append_line makes it; nothing if it was made by something else.
 std::optional<Line> split_canonical(std::string_view body) {
   if (!body.starts_with(kStart)) return std::nullopt;
   const std::size_t comma = body.find(',', kStart.size());
@@ -74,8 +73,19 @@ std::optional<Line> split_canonical(std::string_view body) {
   return Line{Lsn{*lsn}, entry, true};
 }
 
-// A line without checksum at its end.
-ParsedLine understand(const Envelope& envelope) {
+bool is_compact(std::string_view json) {
+  bool in_string = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    if (json[i] == '"') in_string = !in_string;
+    if (json[i] == '\\') ++i;
+    if (!in_string && kWhiteSpace.find(json[i]) != std::string_view::npos) return false;
+  }
+  return true;
+}
+
+// A line without checksum at its end: of Karma 1.0, or not of this log.
+ParsedLine understand(std::string_view text) {
+  const Envelope envelope = read_envelope(text);
   ParsedLine parsed;
   if (!envelope.is_object) {
     parsed.fault = "not a JSON object";
@@ -94,9 +104,16 @@ ParsedLine understand(const Envelope& envelope) {
     parsed.fault = "entry is not an object";
   } else if (envelope.has_checksum) {
     parsed.fault = "the checksum is not at the end of the line";
+  } else if (envelope.has_other) {
+    // It may once have been the name of the checksum.
+    parsed.fault = "a key that no line of this log has";
+  } else if (envelope.version_count > 1 || (envelope.version_count == 1 && envelope.version != "2")) {
+    parsed.fault = "v is not 2";
   } else {
     parsed.kind = LineKind::good;
     parsed.line.entry = envelope.entry;
+    const std::optional<Line> line = split_canonical(text.substr(0, text.size() - 1));
+    parsed.line.exact = line && line->entry == envelope.entry && is_compact(line->entry);
   }
   return parsed;
 }
@@ -165,7 +182,7 @@ ParsedLine parse_line(std::string_view text) {
     if (const std::optional<Line> line = split_canonical(checksum->body)) return {LineKind::good, *line, ""};
     return {LineKind::wrong, {{}, {}, true}, "written by a newer Karma: a line of another form", true};
   }
-  return understand(read_envelope(text));
+  return understand(text);
 }
 
 std::optional<std::size_t> checksummed_prefix(std::string_view text) {

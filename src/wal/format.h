@@ -27,6 +27,7 @@ struct Line {
   Lsn lsn;
   std::string_view entry;  // inside the text that was parsed
   bool checksummed = false;
+  bool exact = false;  // without checksum, and byte for byte as Karma 1.0 writes a line
 };
 
 enum class LineKind {

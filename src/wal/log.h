@@ -6,7 +6,9 @@
 //   karma.wal.lsn                        an LSN that was reached when the log was last trimmed
 //
 // A line is {"v":2,"lsn":N,"entry":{...},"crc32c":C} and a line feed; C is the CRC-32C of all bytes of the line before
-// `,"crc32c"`. Lines of Karma 1.0 have no crc32c; they are accepted until the first line that has one.
+// `,"crc32c"`. Lines of Karma 1.0 have no crc32c. Exactly as 1.0 writes them, {"v":2,"lsn":N,"entry":{...}} without
+// blanks, they are accepted anywhere, so that one may roll back to 1.0 and upgrade again; in other forms, with white
+// space or in another order, until the first line that has a checksum. Any further key is damage.
 //
 // What a crash leaves: a torn tail of the active file (an unfinished line, or anything that follows the last good line
 // and is not followed by a good one: NULs, garbage), cut by open(). A segment without index: harmless. Everything else
@@ -55,12 +57,13 @@ struct Scan {
   std::uint64_t entry_count = 0;
   Lsn first;  // of all files; 0 if there are no entries
   Lsn last;
-  Lsn lsn_file;                  // content of karma.wal.lsn; 0 if missing, empty or not a number
-  bool lsn_file_bad = false;     // it exists and is neither empty nor a number
-  bool checksummed = false;      // a line with a checksum was seen
-  std::uint64_t torn_bytes = 0;  // behind the last good line of the active file, to be cut
-  bool unfinished_line = false;  // the last good line lacks its line feed
-  std::vector<Damage> damage;    // what a crash cannot have done
+  Lsn lsn_file;                         // content of karma.wal.lsn; 0 if missing, empty or not a number
+  bool lsn_file_bad = false;            // it exists and is neither empty nor a number
+  bool checksummed = false;             // a line with a checksum was seen
+  std::uint64_t later_plain_lines = 0;  // without checksum, behind the first that has one: Karma 1.0 was at work
+  std::uint64_t torn_bytes = 0;         // behind the last good line of the active file, to be cut
+  bool unfinished_line = false;         // the last good line lacks its line feed
+  std::vector<Damage> damage;           // what a crash cannot have done
 };
 
 // Called for each good entry in order; the text is the `entry` object as it stands in the line.
@@ -93,10 +96,12 @@ class Log {
   virtual bool keeps_entries() const = 0;
 
   // Writes the entries (the text of their `entry` objects) as one write, numbered from last().next(), then syncs.
-  // After an Error nothing of the batch is in the log and the next append may be tried; unless stopped().
+  // After an Error nothing of the batch is in the log and the next append may be tried; unless the text says that the
+  // write is not known to be lost, as after a failed sync.
   virtual Status append(std::span<const std::string_view> entries) = 0;
 
-  // True after a failed sync, for good: what is on disk is unknown, so nothing may be acknowledged any more.
+  // True after a failed sync and nothing else, for good: what is on disk is unknown, so nothing may be acknowledged any
+  // more.
   virtual bool stopped() const = 0;  // thread-safe
 
   // Closes the active file, so that all entries so far are in segments, and starts an empty one. No-op if it is empty.
@@ -123,7 +128,8 @@ class Log {
 struct LogOptions {
   bool fsync = true;
   std::uint64_t segment_bytes = 64u << 20;  // rotate before a batch when the active file is at least so large; 0: never
-  // wal.tail_cut, wal.segment, wal.segment_index_failed, wal.truncate, wal.stopped. Called on the thread that acts.
+  // wal.tail_cut, wal.segment, wal.segment_index_failed, wal.rotation_failed, wal.truncate, wal.stopped. Called on the
+  // thread that acts.
   std::function<void(const std::string& event, const std::string& message)> on_event{};
   // Runs a task on another thread, later: the indexes of closed segments with more entries than the number below.
   // Otherwise they are written while the batch that found the file full waits. Tasks that have not run when the log

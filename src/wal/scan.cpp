@@ -5,6 +5,7 @@
 //   good by its checksum, of unknown form or op   damage     damage: a newer Karma wrote it
 //   good, but its LSN is not the next             damage     damage
 //   good, no checksum, behind one that has        damage     damage
+//   the same, but exactly as Karma 1.0 writes it  entry      entry
 //   blank                                         skipped    skipped
 //   good, last of the file, no line feed          entry      entry (open_log adds the line feed)
 //   good by its checksum, followed by rubbish     damage     entry, and the rubbish is looked at as a line of its own
@@ -167,8 +168,8 @@ class LogScanner {
       return kNextLine;
     }
     if (parsed.kind != LineKind::good) return take_bad_line(current, line, parsed.fault);
-    if (scan_.checksummed && !parsed.line.checksummed) {
-      return take_bad_line(current, line, "a line without checksum behind lines with one");
+    if (scan_.checksummed && !parsed.line.checksummed && !parsed.line.exact) {
+      return take_bad_line(current, line, "a line without checksum that is not as Karma 1.0 writes it");
     }
     // What stands behind a whole line in the same line may be a torn tail, never an entry: it would be out of reach for
     // whoever reads line by line.
@@ -210,6 +211,7 @@ class LogScanner {
     if (scan_.first == Lsn{}) scan_.first = line.lsn;
     current.info.last = scan_.last = line.lsn;
     current.info.bytes = end;
+    if (scan_.checksummed && !line.checksummed) ++scan_.later_plain_lines;
     scan_.checksummed = scan_.checksummed || line.checksummed;
     skipped_ = false;
     return {};

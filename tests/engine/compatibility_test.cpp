@@ -270,6 +270,41 @@ TEST_F(Compatibility, Karma1MayGoOnInOurDirectoryAndWeInItsAgain) {
   expect(point("links", 1, 20260505, 106) + point("users", 1, 20260505, 7), 4);
 }
 
+// No snapshot in between: lines of both in one file, and in a segment that 1.0 closed.
+TEST_F(Compatibility, UpgradedRolledBackAndUpgradedAgain) {
+  const auto add = [&] {
+    node_.expect("counter.increment", R"(,"series":"links","key":1,"bucket":20260505,"value":1)");
+  };
+  const auto karma_1_goes_on = [&](const std::string& text) {
+    write("karma.wal", node_.files->content(in_directory("karma.wal")).value_or("") + text);
+  };
+  node_.open();
+  add();
+  node_.close();
+  EXPECT_EQ(check(*node_.files).find("warning"), std::string::npos);
+  karma_1_goes_on(increment(2, "links", 1, 20260505, 10) + increment(3, "links", 1, 20260505, 10));
+  const std::string found = check(*node_.files);
+  EXPECT_EQ(found.front(), '0') << found;
+  EXPECT_NE(found.find("warning: 2 log lines have no checksum"), std::string::npos) << found;
+  node_.open();
+  EXPECT_EQ(node_.live_content(), point("links", 1, 20260505, 21));
+  add();
+  node_.close();
+  // 1.0 closes the file as a segment, with its index, and is killed within a line.
+  const std::string mixed = *node_.files->content(in_directory("karma.wal"));
+  std::string index = "KARMA_WAL_INDEX_V1 size=" + std::to_string(mixed.size()) + "\n";
+  for (std::size_t at = 0, lsn = 1; at < mixed.size(); at = mixed.find('\n', at) + 1, ++lsn)
+    index += std::to_string(lsn) + " " + std::to_string(at) + "\n";
+  write("karma.wal.00000000000000000001.segment", mixed);
+  write("karma.wal.00000000000000000001.segment.idx", index);
+  write("karma.wal", increment(5, "links", 1, 20260505, 10) + increment(6, "links", 1, 20260505, 10).substr(0, 30));
+  node_.open();
+  add();
+  EXPECT_EQ(node_.lsn(), 6u);
+  node_.close();
+  expect(point("links", 1, 20260505, 33), 6);
+}
+
 TEST_F(Compatibility, BucketsThatAreNoDatesAreKept) {
   snapshot(100, "old", 2, {{1, {{20261399, 5}, {0, 7}, {9223372036854775807, 9}}}});
   write("karma.wal",
