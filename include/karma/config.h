@@ -26,6 +26,7 @@ struct Config {
   int shutdown_timeout = 5;          // seconds for clients to be answered after SIGINT or SIGTERM
   int max_request_bytes = 4096;      // a line without its end
   int max_response_bytes = 1 << 20;  // a reply without its end; 0: no limit
+  int client_memory_mib = 512;       // what clients can cause to be held, all together
   int query_timeout_ms = 1000;       // for tree.* reads; 0: none
 
   // who may do what

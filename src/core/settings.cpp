@@ -43,6 +43,11 @@ constexpr Setting kSettings[] = {
     Setting{Group::limits, "max-connections", "KARMA_MAX_CONNECTIONS", &Config::max_connections, "N",
             "Clients at a time; one more gets an error and is closed."}
         .at_least(1),
+    Setting{
+        Group::limits, "client-memory-mib", "KARMA_CLIENT_MEMORY_MIB", &Config::client_memory_mib, "MIB",
+        "What clients may cause to be held, all together: requests under way (an eighth), bytes received or not yet "
+        "taken (an eighth), staged points (the rest). Beyond it connections are paused and staging is refused."}
+        .at_least(1),
     Setting{Group::access, "protected-mode", "KARMA_PROTECTED_MODE", &Config::protected_mode, "BOOL",
             "Refuse to start when the address is reachable from other machines and no token is set."},
     Setting{Group::data, "wal", "KARMA_WAL", &Config::wal, "BOOL",

@@ -35,11 +35,12 @@ std::uint64_t random_seed() {
   return static_cast<std::uint64_t>(device()) << 32 | device();
 }
 
-store::Registry::Limits registry_limits(const Config& config) {
+store::Registry::Limits registry_limits(const Config& config, const ClientMemory& memory) {
   return {.records = {.max_records = static_cast<std::uint64_t>(config.idempotency_max_records),
                       .max_age_seconds = config.idempotency_max_age_seconds},
           .streams = {.max_streams = static_cast<std::uint64_t>(config.ingest_max_streams),
-                      .max_staged_points = static_cast<std::uint64_t>(config.ingest_max_staged_points)}};
+                      .max_staged_points = std::min(static_cast<std::uint64_t>(config.ingest_max_staged_points),
+                                                    memory.max_staged_points())}};
 }
 
 }  // namespace
@@ -57,7 +58,8 @@ Engine::Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& 
       query_reader_(store_.lock().add_reader()),
       snapshot_watch_({.interval = std::chrono::seconds(config.snapshot_interval),
                        .log_bytes = static_cast<std::uint64_t>(config.snapshot_wal_bytes)}),
-      checkpoints_(files, config.directory, static_cast<std::size_t>(config.recovery_max_checkpoints)) {}
+      checkpoints_(files, config.directory, static_cast<std::size_t>(config.recovery_max_checkpoints)),
+      client_memory_(static_cast<std::size_t>(config.client_memory_mib) << 20) {}
 
 Engine::~Engine() { (void)shutdown(false); }
 
@@ -85,7 +87,7 @@ Status Engine::start() {
     if (std::find(config_.recover.begin(), config_.recover.end(), name) == config_.recover.end()) return status;
     log_.warn("restore.warning", name + " is damaged; given up: there are no checkpoints");
   }
-  store_.registry().set_limits(registry_limits(config_));
+  store_.registry().set_limits(registry_limits(config_, client_memory_));
   snapshots_ = std::make_unique<snapshot::Manager>(
       files_, directory_, clock_,
       snapshot::ManagerOptions{.retention = static_cast<std::size_t>(config_.dump_retention_per_tree),

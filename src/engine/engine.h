@@ -21,6 +21,7 @@
 
 #include "commands/services.h"
 #include "core/log.h"
+#include "engine/client_memory.h"
 #include "engine/counters.h"
 #include "engine/mutation.h"
 #include "engine/recovery.h"
@@ -53,6 +54,7 @@ class Engine final : public commands::Services, private wal::Machine {
   const Clock& clock() const { return clock_; }
   store::Store& store() { return store_; }
   bool logs_entries() const { return wal_->keeps_entries(); }
+  ClientMemory& client_memory() { return client_memory_; }
   std::atomic<int>& open_connections() { return open_connections_; }
   // How many connections the server takes; for stats.
   void set_connection_limit(int limit) { connection_limit_ = limit; }
@@ -155,6 +157,7 @@ class Engine final : public commands::Services, private wal::Machine {
 
   std::mutex stats_mutex_;
   std::vector<std::unique_ptr<Counters>> counters_;  // guarded by stats_mutex_
+  ClientMemory client_memory_;
   std::atomic<int> open_connections_{0};
   std::atomic<std::uint64_t> snapshot_count_{0};
   std::atomic<int> connection_limit_{0};

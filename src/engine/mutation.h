@@ -41,7 +41,8 @@ struct MutationBatch {
   wal::Write* first = nullptr;
   wal::Write* last = nullptr;
   std::size_t unanswered = 0;
-  bool brief = true;  // nothing in it changes more than the counters it names
+  std::size_t held_bytes = 0;  // from flush to answer
+  bool brief = true;           // nothing in it changes more than the counters it names
 
   void append(Mutation& mutation) {
     mutation.batch = this;
@@ -63,8 +64,10 @@ struct MutationBatch {
     if (entries.capacity() > kKeptEntryBytes) entries.release();
     first = last = nullptr;
     unanswered = 0;
+    held_bytes = 0;
     brief = true;
   }
+  std::size_t footprint() const { return arena.footprint() + entries.capacity(); }
 };
 
 // A read or an act that runs on a worker thread.
@@ -74,6 +77,7 @@ struct Job {
   const void* command = nullptr;
   void* connection = nullptr;
   std::size_t request_bytes = 0;
+  std::size_t held_bytes = 0;
   Lane* lane = nullptr;
   Status status;
   Buffer response;

@@ -68,6 +68,11 @@ ops::Stats Engine::stats() {
   stats.open_to_network = !is_loopback(config_.bind) && !config_.auth_token && !config_.read_auth_token;
 
   stats.max_connections = static_cast<std::uint64_t>(connection_limit_.load(std::memory_order_relaxed));
+  stats.client_memory_limit_bytes = client_memory_.limit();
+  stats.client_memory_request_bytes = client_memory_.requests.load(std::memory_order_relaxed);
+  stats.client_memory_buffer_bytes = client_memory_.buffers.load(std::memory_order_relaxed);
+  stats.client_memory_paused_connections =
+      static_cast<std::uint64_t>(client_memory_.paused.load(std::memory_order_relaxed));
   stats.log_lost_lines = log_.lost_lines();
   snapshot_watch_.add_to(stats, clock_.steady());
 
@@ -77,7 +82,10 @@ ops::Stats Engine::stats() {
     stats.trees = store_.series_count();
     stats.keys = store_.key_count();
     add_registry(store_.registry(), stats);
+    stats.client_memory_staged_bytes = store_.registry().streams().staged_points() * ClientMemory::kStagedPointBytes;
   }
+  stats.client_memory_bytes =
+      stats.client_memory_request_bytes + stats.client_memory_buffer_bytes + stats.client_memory_staged_bytes;
   if (timed_keyed_.get() != 0) {
     stats.idempotency_write_latency_ms_last = static_cast<double>(last_keyed_nanoseconds_.get()) / 1e6;
     stats.idempotency_write_latency_ms_avg =

@@ -127,6 +127,13 @@ const Row kRows[] = {
     {"snapshot_duration_seconds", &Stats::snapshot_duration_seconds, kGauge, "karma_snapshot_duration_seconds"},
     {"open_to_network", &Stats::open_to_network, kGauge, "karma_open_to_network"},
     {"max_connections", &Stats::max_connections, kGauge, "karma_max_connections"},
+    {"client_memory_limit_bytes", &Stats::client_memory_limit_bytes, kGauge, "karma_client_memory_limit_bytes"},
+    {"client_memory_bytes", &Stats::client_memory_bytes, kGauge, "karma_client_memory_bytes"},
+    {"client_memory_request_bytes", &Stats::client_memory_request_bytes, kGauge, "karma_client_memory_request_bytes"},
+    {"client_memory_buffer_bytes", &Stats::client_memory_buffer_bytes, kGauge, "karma_client_memory_buffer_bytes"},
+    {"client_memory_staged_bytes", &Stats::client_memory_staged_bytes, kGauge, "karma_client_memory_staged_bytes"},
+    {"client_memory_paused_connections", &Stats::client_memory_paused_connections, kGauge,
+     "karma_client_memory_paused_connections"},
     {"log_lost_lines", &Stats::log_lost_lines, kCounter, "karma_log_lost_lines_total"},
 };
 

@@ -92,12 +92,18 @@ struct Stats {
   std::uint64_t replay_refused_entries = 0;  // entries of the log that had no effect, see docs/upgrading-from-1.0.md
   bool writes_stopped = false;               // a sync failed
   std::uint64_t snapshot_failure_count = 0;
-  std::uint64_t snapshot_last_unix = 0;    // of everything, as the next two; 0: never
-  std::uint64_t snapshot_age_seconds = 0;  // without one since the start of the node
-  double snapshot_duration_seconds = 0;    // 0: none in the life of this process
-  bool open_to_network = false;            // listens beyond loopback without a token
-  std::uint64_t max_connections = 0;       // what the limit on descriptors leaves of --max-connections
-  std::uint64_t log_lost_lines = 0;        // of the event log, which nobody read fast enough
+  std::uint64_t snapshot_last_unix = 0;           // of everything, as the next two; 0: never
+  std::uint64_t snapshot_age_seconds = 0;         // without one since the start of the node
+  double snapshot_duration_seconds = 0;           // 0: none in the life of this process
+  bool open_to_network = false;                   // listens beyond loopback without a token
+  std::uint64_t max_connections = 0;              // what the limit on descriptors leaves of --max-connections
+  std::uint64_t client_memory_limit_bytes = 0;    // the budget, see --client-memory-mib
+  std::uint64_t client_memory_bytes = 0;          // of it in use: the sum of the next three
+  std::uint64_t client_memory_request_bytes = 0;  // requests under way
+  std::uint64_t client_memory_buffer_bytes = 0;   // received and not handled, or replied and not taken
+  std::uint64_t client_memory_staged_bytes = 0;   // points of ingest streams, as estimated
+  std::uint64_t client_memory_paused_connections = 0;
+  std::uint64_t log_lost_lines = 0;  // of the event log, which nobody read fast enough
 };
 
 // The response of system.stats, a JSON object.

@@ -102,17 +102,19 @@ bool Acceptor::accept_from(int listener) {
 }
 
 void Acceptor::accept_one(FileDescriptor socket) {
-  if (service_.open_connections->load() >= service_.max_connections) {
+  if (service_.held_connections->load() >= service_.max_connections) {
     std::string why = "Too many connections, the limit is " + std::to_string(service_.max_connections);
     if (!std::exchange(full_logged_, true)) log_.warn("server.too_many_connections", why);
     return refuse(std::move(socket), why);
   }
   full_logged_ = false;
   service_.open_connections->fetch_add(1);
+  service_.held_connections->fetch_add(1);
   try {
     service_.hand_over(std::move(socket));
   } catch (...) {
     service_.open_connections->fetch_sub(1);
+    service_.held_connections->fetch_sub(1);
     throw;
   }
 }

@@ -18,7 +18,10 @@ class Acceptor {
  public:
   struct Service {
     std::function<void(FileDescriptor)> hand_over;
-    std::atomic<int>* open_connections;  // counted up for each connection that is handed over
+    // Counted up for each connection that is handed over: those with a socket, and those of which anything is left. The
+    // limit is on the latter: who resets a connection does not get another one for requests that are still under way.
+    std::atomic<int>* open_connections;
+    std::atomic<int>* held_connections;
     int max_connections;
     std::size_t max_refused;  // at a time; the oldest goes first
   };

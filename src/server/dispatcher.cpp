@@ -19,6 +19,8 @@ using commands::Op;
 
 constexpr std::uint64_t kTimedEvery = 16;
 constexpr std::size_t kSpareBatches = 8;
+// So many bytes of requests go to the writer at once, whatever else a wake-up brings: what is gathered is not counted.
+constexpr std::size_t kGatheredBytes = 128 << 10;
 
 Error unauthorized() { return {ErrorCode::unauthorized, "Unauthorized"}; }
 
@@ -31,7 +33,8 @@ class Dispatcher::Impl {
         config_(config),
         lane_(std::move(wake)),
         reader_(engine.store().lock().add_reader()),
-        counters_(engine.add_counters()) {
+        counters_(engine.add_counters()),
+        held_(engine.client_memory().requests) {
     spare_.reserve(kSpareBatches);
   }
 
@@ -49,6 +52,8 @@ class Dispatcher::Impl {
     if (!batch_) return;
     if (batch_->first == nullptr) return batch_->reset();  // of writes that were refused
     engine::MutationBatch* batch = batch_.release();
+    gathered_bytes_ = 0;
+    hold(batch->held_bytes = batch->footprint());
     if (engine_.logs_entries()) batch->view_entries();
     engine_.submit(*batch);
   }
@@ -72,7 +77,9 @@ class Dispatcher::Impl {
     for (std::unique_ptr<engine::Job> job = std::move(answers.jobs); job; job = std::move(job->next)) {
       alone_.erase(job->connection);
       deliver(*job);
+      held_bytes_ -= job->held_bytes;
     }
+    held_.set(held_bytes_);
   }
 
   void reply_error(const Error& error, Buffer& out) {
@@ -149,6 +156,7 @@ class Dispatcher::Impl {
   }
 
   Handled mutate(const Op& op, void* connection, std::size_t pending, Buffer& out) {
+    if (engine_.client_memory().writes_wait()) return Handled::no_room;
     if (!batch_) batch_ = take_batch();
     Arena& arena = batch_->arena;
     commands::DecodeContext context = make_context(arena);
@@ -179,6 +187,8 @@ class Dispatcher::Impl {
     mutation->lane = &lane_;
     if (engine_.logs_entries()) encode(op, *command, *mutation);
     batch_->append(*mutation);
+    gathered_bytes_ += request_bytes_;
+    if (gathered_bytes_ >= kGatheredBytes) flush();
     return Handled::pending;
   }
 
@@ -207,7 +217,7 @@ class Dispatcher::Impl {
     if (!command) return reply_error(command.error(), out), Handled::replied;
     commands::Reads reads(engine_.store(), reader_, engine_, arena_);
     if (op.is_long != nullptr) {
-      if (op.is_long(*command, reads)) return start_job(op, connection);
+      if (op.is_long(*command, reads)) return start_job(op, connection, out);
       reads.set_query_timeout(engine_.clock(), config_.query_timeout_ms);
     }
     const std::size_t start = out.size();
@@ -222,17 +232,23 @@ class Dispatcher::Impl {
     Result<void*> command = decode(op, arena_);
     const Status status = command ? check_role(op) : Status(command.error());
     if (!status) return reply_error(status.error(), out), Handled::replied;
-    return start_job(op, connection);
+    return start_job(op, connection, out);
   }
 
   // The fields are decoded once more, into the job's own memory: it outlives this request's.
-  Handled start_job(const Op& op, void* connection) {
+  Handled start_job(const Op& op, void* connection, Buffer& out) {
+    if (engine_.client_memory().jobs_are_refused()) {
+      reply_error(internal_error("Too many requests are under way; try again shortly"), out);
+      return Handled::replied;
+    }
     auto job = std::make_unique<engine::Job>();
     job->op = &op;
     job->command = *decode(op, job->arena);
     job->connection = connection;
     job->request_bytes = request_bytes_;
     job->lane = &lane_;
+    job->held_bytes = sizeof(engine::Job) + job->arena.footprint();
+    const std::size_t held = job->held_bytes;
     alone_.insert(connection);
     try {
       engine_.submit(std::move(job));
@@ -240,6 +256,7 @@ class Dispatcher::Impl {
       alone_.erase(connection);
       throw;
     }
+    hold(held);
     return Handled::pending;
   }
 
@@ -285,9 +302,15 @@ class Dispatcher::Impl {
 
   void recycle(engine::MutationBatch* answered) {
     std::unique_ptr<engine::MutationBatch> batch(answered);
+    held_bytes_ -= batch->held_bytes;
     if (spare_.size() == kSpareBatches) return;
     batch->reset();
     spare_.push_back(std::move(batch));
+  }
+
+  void hold(std::size_t bytes) {
+    held_bytes_ += bytes;
+    held_.set(held_bytes_);
   }
 
   void count_time(std::chrono::steady_clock::duration duration) {
@@ -303,6 +326,10 @@ class Dispatcher::Impl {
   engine::Lane lane_;
   store::StoreLock::Reader& reader_;
   engine::Counters& counters_;
+
+  std::size_t held_bytes_ = 0;       // of requests under way
+  engine::ClientMemory::Part held_;  // of the node's
+  std::size_t gathered_bytes_ = 0;   // of the requests in batch_
 
   Fields fields_;
   std::size_t request_bytes_ = 0;                 // of the line at hand

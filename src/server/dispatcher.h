@@ -23,6 +23,7 @@ enum class Handled {
   replied,  // the whole reply, line end included, is in `out`
   pending,  // the reply will come through collect()
   blocked,  // not looked at: it must see what is pending on this connection; ask again when that is answered
+  no_room,  // not looked at: too much is under way in the node; ask again when that has become less
 };
 
 class Dispatcher {

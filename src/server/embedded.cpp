@@ -28,7 +28,9 @@ class Engine::Impl {
     replies_.clear();
     pending_ = 0;
     for (const std::string& request : requests) {
-      while (handle(request) == server::Handled::blocked) settle();
+      for (server::Handled handled = handle(request);
+           handled == server::Handled::blocked || handled == server::Handled::no_room; handled = handle(request))
+        settle();
     }
     settle();
     return std::move(replies_);

@@ -10,6 +10,9 @@ namespace {
 
 // While draining, how often to look whether clients have acknowledged their last replies.
 constexpr std::chrono::milliseconds kDrainStep{10};
+// While sessions wait for room, how often to look whether there is some, and how many try at a time.
+constexpr std::chrono::milliseconds kRoomStep{10};
+constexpr std::size_t kTriesForRoom = 64;
 // After a round that failed.
 constexpr std::chrono::milliseconds kRetryPause{10};
 
@@ -18,13 +21,15 @@ TimePoint steady_now() { return std::chrono::steady_clock::now(); }
 }  // namespace
 
 IoThread::IoThread(std::string name, IoThreadOptions options, const MakeRequestHandler& make_handler,
-                   std::atomic<int>& open_connections, EventLog& log, std::function<void()> changed)
+                   std::atomic<int>& open_connections, engine::ClientMemory& memory, EventLog& log,
+                   std::function<void()> changed)
     : options_(options),
       open_connections_(open_connections),
+      memory_(memory),
       log_(log),
       changed_(std::move(changed)),
       handler_(make_handler([this] { poller_.ring(); })),
-      host_(poller_, *handler_, options.session),
+      host_(poller_, *handler_, options.session, memory),
       thread_([this, name] {
         ::pthread_setname_np(::pthread_self(), name.c_str());
         run();
@@ -106,9 +111,11 @@ void IoThread::finish_round() {
         [](void* connection) { static_cast<Session*>(connection)->close(true); });
     host_.unwanted.release();
   }
+  let_starved_try();
   resume_queued();
   handler_->flush();
   expire();
+  make_room();
   reap();
 }
 
@@ -142,6 +149,7 @@ void IoThread::begin(FileDescriptor socket) {
   } catch (const std::exception& failure) {
     log_.error("session.failed", failure.what());
     open_connections_.fetch_sub(1);
+    memory_.connections.fetch_sub(1);
     return;
   }
   ++counted_sockets_;
@@ -172,10 +180,43 @@ void IoThread::expire() {
   }
 }
 
+void IoThread::let_starved_try() {
+  if (memory_.writes_wait()) return;
+  auto& starved = host_.waiting[static_cast<std::size_t>(Waiting::room)];
+  for (std::size_t tries = std::min(starved.size(), kTriesForRoom); tries > 0; --tries) {
+    starved.front().try_again();
+    starved.splice(starved.end(), starved, starved.begin());  // who fails has his next turn after the others
+  }
+}
+
+// While writes wait, the writer will make room. Otherwise what is buffered are lines that do not end and replies that
+// nobody takes, and those who wait could wait for ever.
+void IoThread::make_room() {
+  if (!memory_.growing_waits() || memory_.writes_wait()) {
+    full_since_.reset();
+    return;
+  }
+  if (!full_since_) full_since_ = host_.now;
+  if (host_.now - *full_since_ < kRoomPatience) return;
+  Session* largest = nullptr;
+  std::size_t freeable = 0;
+  for_each_session([&](Session& session) {
+    freeable += session.freeable_bytes();
+    if (session.freeable_bytes() > (largest == nullptr ? 0 : largest->freeable_bytes())) largest = &session;
+  });
+  // Where most is about to be handled, that will do.
+  if (largest != nullptr && freeable >= host_.buffered_bytes / 2) guarded(*largest, [&] { largest->make_room(); });
+}
+
 void IoThread::reap() {
   count_closed();
   auto& over = host_.waiting[static_cast<std::size_t>(Waiting::nothing)];
-  if (!over.empty()) over.remove_if([](const Session& session) { return !session.queued(); });
+  if (!over.empty()) {
+    const auto gone = over.remove_if([](const Session& session) { return !session.queued(); });
+    memory_.connections.fetch_sub(static_cast<int>(gone));
+  }
+  const int paused = static_cast<int>(host_.waiting[static_cast<std::size_t>(Waiting::room)].size());
+  if (paused != counted_paused_) memory_.paused.fetch_add(paused - std::exchange(counted_paused_, paused));
 }
 
 void IoThread::count_closed() {
@@ -198,6 +239,11 @@ int IoThread::timeout_ms() const {
   consider(Waiting::reader, options_.write_timeout);
   consider(Waiting::goodbye, options_.goodbye_timeout);
   if (draining_ && host_.open_sockets > 0) first = std::min(first, host_.now + kDrainStep);
+  if (!host_.waiting[static_cast<std::size_t>(Waiting::room)].empty() || full_since_) {
+    first = std::min(first, host_.now + kRoomStep);
+  } else if (host_.buffered_bytes >= engine::ClientMemory::kStepBytes) {
+    first = std::min(first, host_.now + kRoomPatience);  // others may need the room
+  }
   if (first == TimePoint::max()) return -1;
   auto left = std::chrono::ceil<std::chrono::milliseconds>(first - host_.now).count();
   return static_cast<int>(std::clamp<long long>(left, 0, 60'000));

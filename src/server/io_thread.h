@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,9 +30,11 @@ struct IoThreadOptions {
 class IoThread {
  public:
   // `open_connections` is counted down for each socket that closes. `changed` is called by the thread whenever, while
-  // it drains, that has happened. Starts the thread.
+  // it drains, that has happened. `memory.connections` is counted down when nothing of a connection is left, replies to
+  // come included. Starts the thread.
   IoThread(std::string name, IoThreadOptions options, const MakeRequestHandler& make_handler,
-           std::atomic<int>& open_connections, EventLog& log, std::function<void()> changed);
+           std::atomic<int>& open_connections, engine::ClientMemory& memory, EventLog& log,
+           std::function<void()> changed);
   // Ends the thread; sessions that are left lose their sockets. The handler must expect no more wake-ups.
   ~IoThread();
 
@@ -56,7 +59,9 @@ class IoThread {
   void obey();
   void begin(FileDescriptor socket);
   void resume_queued();
+  void let_starved_try();
   void expire();
+  void make_room();
   void reap();
   void count_closed();
   int timeout_ms() const;
@@ -67,6 +72,7 @@ class IoThread {
 
   const IoThreadOptions options_;
   std::atomic<int>& open_connections_;
+  engine::ClientMemory& memory_;
   EventLog& log_;
   const std::function<void()> changed_;
 
@@ -77,7 +83,9 @@ class IoThread {
   Poller poller_;
   std::unique_ptr<RequestHandler> handler_;
   SessionHost host_;
-  std::size_t counted_sockets_ = 0;  // of open_connections_
+  std::size_t counted_sockets_ = 0;      // of open_connections_
+  int counted_paused_ = 0;               // of memory_.paused
+  std::optional<TimePoint> full_since_;  // reading waits for room
   bool draining_ = false;
   bool stopping_ = false;
   std::thread thread_;

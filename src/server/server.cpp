@@ -159,7 +159,8 @@ class Server::Impl {
     const int count = io_thread_count(config_);
     for (int i = 0; i < count; ++i) {
       io_threads_.push_back(std::make_unique<IoThread>("karma-io-" + std::to_string(i), options, make_handler,
-                                                       engine_->open_connections(), log_, changed));
+                                                       engine_->open_connections(), engine_->client_memory(), log_,
+                                                       changed));
     }
   }
 
@@ -169,7 +170,8 @@ class Server::Impl {
     };
     const server::ConnectionLimits limits = server::connection_limits(config_.max_connections, log_);
     engine_->set_connection_limit(limits.connections);
-    Acceptor::Service service{hand_over, &engine_->open_connections(), limits.connections, limits.refused};
+    Acceptor::Service service{hand_over, &engine_->open_connections(), &engine_->client_memory().connections,
+                              limits.connections, limits.refused};
     acceptor_.emplace(std::move(sockets), std::move(service), log_);
   }
 

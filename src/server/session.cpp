@@ -20,8 +20,9 @@ constexpr std::size_t kMaxDrainBytes = 16 << 20;
 
 }  // namespace
 
-SessionHost::SessionHost(Poller& poller_, RequestHandler& handler_, SessionOptions options_)
-    : poller(poller_), handler(handler_), options(options_) {
+SessionHost::SessionHost(Poller& poller_, RequestHandler& handler_, SessionOptions options_,
+                         engine::ClientMemory& memory_)
+    : poller(poller_), handler(handler_), options(options_), memory(memory_), buffered(memory_.buffers) {
   input.reserve(kReadBytes);
 }
 
@@ -54,6 +55,7 @@ void Session::on_event(std::uint32_t events) {
     // Pauses are mostly over before more input comes, so epoll hears of them only now.
     interest_ &= ~EPOLLIN;
     host_.poller.modify(socket_.get(), interest_, this);
+    settle();
   }
 }
 
@@ -101,7 +103,12 @@ void Session::proceed(std::string_view fresh) {
   } else {
     in_.append(fresh.substr(handled));
   }
-  if (in_.empty() && in_.capacity() > kKeptBufferBytes) in_.release();
+  // Room for what has been handled is not kept for the begin of a line.
+  if (in_.capacity() > kKeptBufferBytes && in_.size() <= kKeptBufferBytes) {
+    Buffer rest;
+    rest.append(in_.view());
+    in_ = std::move(rest);
+  }
   send(out);
   if (open()) conclude();
 }
@@ -157,6 +164,9 @@ bool Session::handle_line(std::string_view line, Buffer& out) {
       ++pending_;
       pending_bytes_ += line.size();
       return true;
+    case Handled::no_room:
+      starved_ = true;
+      return false;
     case Handled::blocked:
       break;
   }
@@ -195,7 +205,7 @@ void Session::conclude() {
   } else if (all_sent && !discarding_) {
     if (last_reply_) {
       say_goodbye();
-    } else if (draining_ && may_receive() && has_arrived()) {
+    } else if (draining_ && !end_of_input_ && drained_ < kMaxDrainBytes && has_arrived()) {
       // Sent before the client could know that this is the end: it is read as ever.
     } else if (input_handled_ && (end_of_input_ || (draining_ && quiet()))) {
       return close();
@@ -234,11 +244,24 @@ Waiting Session::waits_for() const {
   if (!open()) return pending_ > 0 ? Waiting::reply : Waiting::nothing;
   if (discarding_) return Waiting::goodbye;
   if (unsent() > 0) return Waiting::reader;
+  if (starved_) return Waiting::room;
   return pending_ > 0 ? Waiting::reply : Waiting::bytes;
+}
+
+// Empty buffers that are kept are small.
+void Session::count_buffers() {
+  const std::size_t bytes = (in_.empty() ? 0 : in_.capacity()) + (out_.empty() ? 0 : out_.capacity());
+  if (bytes == counted_) return;
+  host_.buffered_bytes += bytes - counted_;
+  counted_ = bytes;
+  host_.buffered.set(host_.buffered_bytes);
 }
 
 // Takes its place among those who wait for the same, and tells epoll what it wants to hear.
 void Session::settle() {
+  count_buffers();
+  const bool wants = open() && wants_input();
+  if (open() && !wants && waits_for_nothing_else()) starved_ = true;
   const Waiting next = waits_for();
   const bool restart =
       (next == Waiting::reader && sent_some_) || (next == Waiting::bytes && (sent_some_ || received_some_));
@@ -251,7 +274,7 @@ void Session::settle() {
   }
   if (!open()) return;
   std::uint32_t interest = interest_ & EPOLLIN;
-  if (wants_input()) interest |= EPOLLIN;
+  if (wants) interest |= EPOLLIN;
   if (unsent() > 0) interest |= EPOLLOUT;
   if (interest != interest_) {
     interest_ = interest;
@@ -272,14 +295,36 @@ Buffer& Session::place_of_reply(std::size_t request_bytes) {
 
 void Session::resume() {
   queued_ = false;
+  const bool starved = std::exchange(starved_, false);
   if (!open()) {
     settle();
-  } else if (input_handled_) {
+  } else if (input_handled_ && !starved) {
     send(out_);
     if (open()) conclude();
   } else {
     proceed({});
   }
+}
+
+void Session::try_again() {
+  if (open() && starved_) enqueue();
+}
+
+std::size_t Session::freeable_bytes() const {
+  if (!open() || discarding_ || pending_ > 0) return 0;
+  const bool idle = unsent() > 0 ? host_.now - since_ >= kRoomPatience : input_handled_;
+  return idle ? counted_ : 0;
+}
+
+void Session::make_room() {
+  if (unsent() > 0) return close(true);
+  starved_ = false;
+  in_.release();
+  last_reply_ = true;
+  host_.handler.reply_error(
+      internal_error("The node holds as much for its clients as it may; try again shortly, with less at a time"), out_);
+  send(out_);
+  if (open()) conclude();
 }
 
 void Session::drain() {
@@ -309,12 +354,19 @@ void Session::enqueue() {
 }
 
 bool Session::may_handle(std::size_t unsent) const {
-  return !last_reply_ && !blocked_ && pending_ < kMaxPending && pending_bytes_ < kMaxPendingBytes &&
+  return !last_reply_ && !starved_ && !blocked_ && pending_ < kMaxPending && pending_bytes_ < kMaxPendingBytes &&
          unsent < kMaxUnsentBytes;
 }
 
 bool Session::may_receive() const {
-  return open() && !discarding_ && !end_of_input_ && drained_ < kMaxDrainBytes && may_handle(unsent());
+  return open() && !discarding_ && !end_of_input_ && drained_ < kMaxDrainBytes && may_handle(unsent()) &&
+         !(counted_ == 0 ? host_.memory.reading_waits() : host_.memory.growing_waits());
+}
+
+// For one that does not read, which nobody would wake: is it for want of room alone?
+bool Session::waits_for_nothing_else() const {
+  return (interest_ & EPOLLIN) == 0 && !discarding_ && !end_of_input_ && drained_ < kMaxDrainBytes && pending_ == 0 &&
+         unsent() == 0 && may_handle(0);
 }
 
 bool Session::wants_input() const { return discarding_ || may_receive(); }

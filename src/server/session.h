@@ -5,7 +5,8 @@
 // Output  likewise: replies are gathered in a shared buffer and leave with one send; only what the socket does not take
 //         is kept.
 // Pauses  reading and handling stop while a line is blocked, while too many replies are pending, and while the client
-//         does not take its replies. So a connection costs at most a response and a read buffer.
+//         does not take its replies. So a connection costs at most a response and a read buffer. All together are held
+//         to the budget of the node: without room for a write, or for more buffered bytes, a session waits for room.
 // End     the client's half-close: everything complete is answered, a last line without line end too; then close.
 //         Over-long line, and a first line that is no request (HTTP): answer, half-close, discard input for a bounded
 //         time and amount (closing at once would reset the connection and the client would lose the answer), close.
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "engine/client_memory.h"
 #include "server/file_descriptor.h"
 #include "server/line_framer.h"
 #include "server/poller.h"
@@ -43,6 +45,8 @@ inline constexpr std::size_t kMaxPendingBytes = 2 << 20;
 // Buffers above this are given back when they are empty.
 inline constexpr std::size_t kKeptBufferBytes = 4 << 10;
 inline constexpr std::size_t kKeptSharedBufferBytes = 4 << 20;
+// So long those who hold the room of the buffers may get no further; then they have to give it up.
+inline constexpr std::chrono::seconds kRoomPatience{1};
 // A line may take this many times the read timeout from its first byte to its last.
 inline constexpr int kMaxLineAge = 12;
 // What is discarded of a client's input after the last reply, so that it can read that reply.
@@ -57,8 +61,8 @@ struct SessionOptions {
 
 // What a session is waiting for. Each has a timeout of its own, so sessions that wait for the same thing, in the order
 // in which they began to, are in the order of their deadlines.
-enum class Waiting { bytes, reader, goodbye, reply, nothing };
-inline constexpr std::size_t kWaitingCount = 5;
+enum class Waiting { bytes, reader, goodbye, reply, room, nothing };
+inline constexpr std::size_t kWaitingCount = 6;
 
 class Session;
 
@@ -74,8 +78,11 @@ struct SessionHost {
   std::vector<Session*> queued;  // sessions to be resumed before the next wait
   std::list<Session> waiting[kWaitingCount];
   std::size_t open_sockets = 0;
+  engine::ClientMemory& memory;
+  std::size_t buffered_bytes = 0;       // of all sessions
+  engine::ClientMemory::Part buffered;  // of the node's
 
-  SessionHost(Poller& poller, RequestHandler& handler, SessionOptions options);
+  SessionHost(Poller& poller, RequestHandler& handler, SessionOptions options, engine::ClientMemory& memory);
 };
 
 class Session {
@@ -90,6 +97,10 @@ class Session {
   // The reply to a request of so many bytes has come: where it is to be appended. The session is queued; nothing is
   // sent yet.
   Buffer& place_of_reply(std::size_t request_bytes);
+  // There may be room again: queued, to try.
+  void try_again();
+  // The node needs the room of what is buffered here: tells the client, if that is possible, and closes.
+  void make_room();
   // From the host's queue: goes on where it paused.
   void resume();
   // Answers what has arrived; closes as soon as everything is answered and nothing more is there.
@@ -102,6 +113,8 @@ class Session {
   bool open() const { return socket_.valid(); }
   bool queued() const { return queued_; }
   TimePoint waiting_since() const { return since_; }
+  // What make_room() would free: of lines that do not end, and of replies that the client takes nothing of.
+  std::size_t freeable_bytes() const;
 
  private:
   bool receive();  // false: nothing has arrived
@@ -114,6 +127,7 @@ class Session {
   void say_goodbye();
   void settle();
   void enqueue();
+  void count_buffers();
   Waiting waits_for() const;
   bool quiet() const;
   bool has_arrived() const;
@@ -121,6 +135,7 @@ class Session {
   bool may_handle(std::size_t unsent) const;
   bool may_receive() const;
   bool wants_input() const;
+  bool waits_for_nothing_else() const;
   std::size_t unsent() const { return out_.size() - sent_; }
 
   SessionHost& host_;
@@ -131,6 +146,7 @@ class Session {
   std::size_t sent_ = 0;           // of out_
   std::size_t pending_ = 0;        // replies that will come
   std::size_t pending_bytes_ = 0;  // of their requests
+  std::size_t counted_ = 0;        // of in_ and out_, as the host counts them
   std::size_t discarded_ = 0;
   std::size_t drained_ = 0;  // bytes read while draining
 
@@ -142,6 +158,7 @@ class Session {
 
   bool first_line_ = true;
   bool blocked_ = false;       // the next line waits until nothing is pending
+  bool starved_ = false;       // waits for room
   bool input_handled_ = true;  // nothing but a partial line is in the buffer
   bool end_of_input_ = false;  // the client has closed its side
   bool last_reply_ = false;    // nothing more will be handled: say goodbye when all is sent

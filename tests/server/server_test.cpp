@@ -27,6 +27,36 @@ std::string increment(int key) {
   return R"({"v":2,"op":"counter.increment","series":"s","bucket":20260101,"key":)" + std::to_string(key) + "}\n";
 }
 
+// Holds up syncs once it is told to.
+class Gate {
+ public:
+  void close() {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  void open() {
+    std::lock_guard lock(mutex_);
+    closed_ = false;
+    changed_.notify_all();
+  }
+  void pass() {
+    std::unique_lock lock(mutex_);
+    waiting_ += closed_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !closed_; });
+  }
+  void wait_for_somebody() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_ > 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool closed_ = false;
+  int waiting_ = 0;
+};
+
 class ServerTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -40,12 +70,20 @@ class ServerTest : public ::testing::Test {
     config_.wal_fsync = false;  // the disk is not what is tested here
   }
   void TearDown() override {
+    gate_.open();
     server_.reset();
     std::filesystem::remove_all(config_.directory);
   }
 
   void start() {
     Result<std::unique_ptr<Server>> server = Server::start(config_);
+    ASSERT_TRUE(server.ok()) << server.error().message;
+    server_ = std::move(*server);
+  }
+  // On a disk in memory whose syncs wait while the gate is closed.
+  void start_on_held_disk() {
+    files_.before_sync([this] { gate_.pass(); });
+    Result<std::unique_ptr<Server>> server = Server::start(config_, files_);
     ASSERT_TRUE(server.ok()) << server.error().message;
     server_ = std::move(*server);
   }
@@ -61,6 +99,8 @@ class ServerTest : public ::testing::Test {
   }
 
   Config config_;
+  test::CrashableFileSystem files_;
+  Gate gate_;
   std::unique_ptr<Server> server_;
 };
 
@@ -175,53 +215,18 @@ TEST_F(ServerTest, AClientThatTakesNothingDelaysAStopOnlyUntilItsTimeout) {
   sender.join();
 }
 
-// Holds up syncs once it is told to.
-class Gate {
- public:
-  void close() {
-    std::lock_guard lock(mutex_);
-    closed_ = true;
-  }
-  void open() {
-    std::lock_guard lock(mutex_);
-    closed_ = false;
-    changed_.notify_all();
-  }
-  void pass() {
-    std::unique_lock lock(mutex_);
-    waiting_ += closed_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return !closed_; });
-  }
-  void wait_for_somebody() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return waiting_ > 0; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool closed_ = false;
-  int waiting_ = 0;
-};
-
 TEST_F(ServerTest, AStopAnswersWhatWaitsForAWorkerAndHasNotBegun) {
-  test::CrashableFileSystem files;
-  Gate gate;
-  files.before_sync([&] { gate.pass(); });
   config_.wal = false;
   config_.shutdown_timeout = 2;
-  Result<std::unique_ptr<Server>> started = Server::start(config_, files);
-  ASSERT_TRUE(started.ok()) << started.error().message;
-  server_ = std::move(*started);
+  start_on_held_disk();
   EXPECT_NE(ask(increment(1)).find(R"("success":true)"), std::string::npos);
 
   constexpr int kWaiting = 30;
   const std::string snapshot = "{\"v\":2,\"op\":\"snapshot.create_all\"}\n";
-  gate.close();
+  gate_.close();
   SocketClient first = connect();
   first.send(snapshot);
-  gate.wait_for_somebody();
+  gate_.wait_for_somebody();
   std::vector<SocketClient> waiting;
   for (int i = 0; i < kWaiting; ++i) {
     waiting.push_back(connect());
@@ -233,8 +238,86 @@ TEST_F(ServerTest, AStopAnswersWhatWaitsForAWorkerAndHasNotBegun) {
     EXPECT_NE(client.line().find(R"("response":"The node is shutting down","error_code":"internal_error")"),
               std::string::npos);
   }
-  gate.open();  // the stop waits for what has begun
+  gate_.open();  // the stop waits for what has begun
   stop.join();
+}
+
+std::uint64_t stat(const std::string& stats, const std::string& name) {
+  const std::size_t at = stats.find("\"" + name + "\":");
+  EXPECT_NE(at, std::string::npos) << name << " in " << stats;
+  return at == std::string::npos ? 0 : std::stoull(stats.substr(at + name.size() + 3));
+}
+
+// Whatever clients send while the disk stands still, and whether or not they stay.
+TEST_F(ServerTest, WhatClientsHaveUnderWayWhileTheDiskStandsStillIsBounded) {
+  config_.wal_fsync = true;
+  config_.client_memory_mib = 16;
+  config_.read_timeout = 0;
+  config_.write_timeout = 0;
+  start_on_held_disk();
+  const std::string get_stats = "{\"v\":2,\"op\":\"system.stats\"}\n";
+  // Two threads may overshoot the share, an eighth of the budget, by what they gather and what they have not told yet.
+  constexpr std::uint64_t kBound = (2 << 20) + 2 * (1 << 20);
+  std::uint64_t most = 0;
+  const auto stats = [&] {
+    const std::string now = ask(get_stats);  // reads go on
+    most = std::max(most, stat(now, "client_memory_request_bytes"));
+    return now;
+  };
+  EXPECT_EQ(stat(stats(), "client_memory_limit_bytes"), 16U << 20);
+
+  gate_.close();
+  std::string requests;
+  constexpr int kRequests = 2000;
+  for (int i = 0; i < kRequests; ++i) requests += increment(i);
+  std::vector<SocketClient> crowd;
+  for (int i = 0; i < 60; ++i) {
+    crowd.push_back(connect());
+    ASSERT_TRUE(crowd.back().send(requests));
+    if (i % 2 == 0) continue;
+    stats();
+    crowd.back().reset();
+    crowd.pop_back();
+  }
+  while (stat(stats(), "client_memory_paused_connections") == 0) std::this_thread::yield();
+  EXPECT_GT(most, 1U << 20);
+  EXPECT_LT(most, kBound);
+
+  gate_.open();
+  for (SocketClient& client : crowd) {
+    for (int i = 0; i < kRequests; ++i) {
+      const std::string reply = client.line();
+      ASSERT_NE(reply.find(R"("success":true)"), std::string::npos) << i << ": " << reply;
+    }
+  }
+  EXPECT_LT(most, kBound);
+  for (std::string now = stats();
+       stat(now, "client_memory_request_bytes") + stat(now, "client_memory_paused_connections") > 2 * (64 << 10);
+       now = stats())
+    std::this_thread::yield();
+}
+
+TEST_F(ServerTest, StagedPointsHaveAShareOfTheSameBudget) {
+  config_.client_memory_mib = 16;
+  config_.max_request_bytes = 1 << 20;
+  start();
+  EXPECT_NE(ask(R"({"v":2,"op":"ingest.begin","stream_id":"a","mode":"replace_series"})"
+                "\n")
+                .find(R"("success":true)"),
+            std::string::npos);
+  constexpr int kItems = 10'000;
+  std::string reply;
+  int chunk = 0;
+  do {
+    std::string request = R"({"v":2,"op":"ingest.chunk","stream_id":"a","series":"s","chunk_seq":)" +
+                          std::to_string(++chunk) + R"(,"items":[)";
+    for (int i = 0; i < kItems; ++i)
+      request += (i == 0 ? "[" : ",[") + std::to_string(chunk * kItems + i) + ",20260101,1]";
+    reply = ask(request + "]}\n");
+  } while (reply.find(R"("success":true)") != std::string::npos && chunk < 100);
+  EXPECT_NE(reply.find("validation_error"), std::string::npos) << reply;
+  EXPECT_GE(chunk, 20) << reply;
+  EXPECT_LE(chunk, 28) << "three quarters of the budget hold 262,144 points";
 }
 
 }  // namespace

@@ -147,6 +147,7 @@ class SessionTest : public ::testing::Test {
   SessionTest() { options_.session.max_request_bytes = 100; }
 
   void start() {
+    memory_ = std::make_unique<engine::ClientMemory>(client_memory_bytes_);
     Result<ListenSockets> bound = bind_to("127.0.0.1", 0, true);
     ASSERT_TRUE(bound.ok() && start_listening(*bound).ok());
     port_ = bound->port;
@@ -154,7 +155,7 @@ class SessionTest : public ::testing::Test {
     io_ = std::make_unique<IoThread>(
         "test-io", options_,
         [this](std::function<void()> wake) { return std::make_unique<Script::Handler>(script_, std::move(wake)); },
-        open_, log_,
+        open_, *memory_, log_,
         [this] {
           std::lock_guard lock(mutex_);
           changed_.notify_all();
@@ -163,7 +164,7 @@ class SessionTest : public ::testing::Test {
       if (next_hand_over_throws_.exchange(false)) throw std::bad_alloc();
       io_->adopt(std::move(socket));
     };
-    Acceptor::Service service{hand_over, &open_, max_connections_, kMaxRefused};
+    Acceptor::Service service{hand_over, &open_, &memory_->connections, max_connections_, kMaxRefused};
     acceptor_ = std::make_unique<Acceptor>(std::move(bound->sockets), std::move(service), log_);
   }
 
@@ -192,6 +193,8 @@ class SessionTest : public ::testing::Test {
   int port_ = 0;
   EventLog log_{system_clock(), false};
   std::atomic<int> open_{0};
+  std::size_t client_memory_bytes_ = 512 << 20;
+  std::unique_ptr<engine::ClientMemory> memory_;
   std::mutex mutex_;
   std::condition_variable changed_;
   Script script_;
@@ -507,6 +510,56 @@ TEST_F(SessionTest, DrainAnswersWhatAPausedConnectionHasNotReadYet) {
   script_.release(1);
   EXPECT_TRUE(client.rest() == replies);
   EXPECT_EQ(script_.handled(), kCount + 1);
+}
+
+TEST_F(SessionTest, LinesThatDoNotEndHoldNoMoreThanTheirShareAndGiveWay) {
+  client_memory_bytes_ = 16 << 20;
+  options_.session.max_request_bytes = 1 << 20;
+  options_.session.read_timeout = 0ms;
+  constexpr std::size_t kShare = (16 << 20) / 8;
+  constexpr int kCrowd = 6;
+  const std::string part(900'000, 'x');
+  std::vector<Client> crowd;
+  std::vector<std::thread> senders;
+  for (int i = 0; i < kCrowd; ++i) crowd.push_back(connect());
+  for (Client& client : crowd) senders.emplace_back([&] { client.send("echo " + part); });
+  // Nobody ends a line, so some have to give up theirs; then there is room for others.
+  Client other = connect();
+  for (int i = 0; i < 20; ++i) {
+    other.send("echo 1\n");
+    ASSERT_EQ(other.line(), "1");
+    EXPECT_LE(memory_->buffers.load(), kShare + 2 * part.size());
+  }
+  for (std::thread& sender : senders) sender.join();
+  for (Client& client : crowd) client.half_close();
+  int given_up = 0;
+  int answered = 0;
+  for (Client& client : crowd) {
+    const std::string reply = client.rest();
+    given_up += reply.starts_with("internal_error");
+    answered += reply == part + "\r\n";
+  }
+  EXPECT_GT(given_up, 0);
+  EXPECT_EQ(given_up + answered, kCrowd);
+}
+
+TEST_F(SessionTest, AConnectionCountsUntilNothingOfItIsLeft) {
+  max_connections_ = 1;
+  {
+    Client client = connect();
+    client.send("later 1\n");
+    ASSERT_TRUE(script_.wait_for_waiting(1));
+    client.reset();
+  }
+  ASSERT_TRUE(all_closed());
+  EXPECT_NE(connect().line().find("Too many connections"), std::string::npos);
+  script_.release(1);
+  for (std::string reply; reply != "2";) {
+    Client client = connect();
+    client.send("echo 2\n");
+    reply = client.line();
+    ASSERT_FALSE(reply.starts_with("<timeout>"));
+  }
 }
 
 TEST_F(SessionTest, DrainClosesIdleClientsAtOnce) {

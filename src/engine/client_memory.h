@@ -1,0 +1,70 @@
+// How much memory clients may cause to be held, all together: one budget in three shares, so that none can use up what
+// the others need.
+//
+//   requests  an eighth   on their way through writer or workers, whether or not their connection still lives
+//   buffers   an eighth   received and not handled yet (partial lines too), and replies that nobody has taken yet
+//   staged    the rest    points of ingest streams
+//
+// What has no room waits: a write is not handled while too much is under way, a connection is not read while too much
+// is buffered, and one of which something is buffered earlier than others. Staged points would wait for ever, so they
+// are refused. Reads go on while writes wait for a disk.
+//
+// Each I/O thread counts for itself and passes on what has changed in steps, so that nobody shares a counter for each
+// request; the sums are off by a step for each thread at most.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace karma::engine {
+
+class ClientMemory {
+ public:
+  static constexpr std::size_t kStepBytes = 64 << 10;
+  // A counter with a single day, and the room that its page keeps.
+  static constexpr std::size_t kStagedPointBytes = 48;
+
+  explicit ClientMemory(std::size_t limit) : limit_(limit) {}
+
+  // A thread's part of one of the sums.
+  class Part {
+   public:
+    explicit Part(std::atomic<std::size_t>& sum) : sum_(sum) {}
+    ~Part() { pass_on(0); }
+    Part(const Part&) = delete;
+    Part& operator=(const Part&) = delete;
+
+    void set(std::size_t bytes) {
+      const std::size_t difference = bytes > passed_on_ ? bytes - passed_on_ : passed_on_ - bytes;
+      if (difference >= kStepBytes || (bytes == 0 && difference != 0)) pass_on(bytes);
+    }
+
+   private:
+    void pass_on(std::size_t bytes) {
+      sum_.fetch_add(bytes - passed_on_, std::memory_order_relaxed);  // modulo 2^64
+      passed_on_ = bytes;
+    }
+    std::atomic<std::size_t>& sum_;
+    std::size_t passed_on_ = 0;
+  };
+
+  std::size_t limit() const { return limit_; }
+  std::uint64_t max_staged_points() const { return (limit_ - 2 * (limit_ / 8)) / kStagedPointBytes; }
+  // Workers get the last quarter of the share: what waits for the disk must not keep long reads out.
+  bool writes_wait() const { return requests.load(std::memory_order_relaxed) >= limit_ / 8 / 4 * 3; }
+  bool jobs_are_refused() const { return requests.load(std::memory_order_relaxed) >= limit_ / 8; }
+  bool reading_waits() const { return buffers.load(std::memory_order_relaxed) >= limit_ / 8; }
+  // Those who have something buffered already are stopped earlier, so that there is room for the others.
+  bool growing_waits() const { return buffers.load(std::memory_order_relaxed) >= limit_ / 16; }
+
+  std::atomic<std::size_t> requests{0};
+  std::atomic<std::size_t> buffers{0};
+  std::atomic<int> paused{0};       // connections that wait for room
+  std::atomic<int> connections{0};  // that have a socket or requests under way
+
+ private:
+  const std::size_t limit_;
+};
+
+}  // namespace karma::engine
