@@ -19,7 +19,8 @@ std::string increment_overflow(Key key, Bucket bucket) { return overflow_text("C
 
 Verdict CounterIncrement::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
   return admit_adding(
-      store, series.text, value, pending, outcome, [this](const store::Series& found) { return found.total(key); },
+      store, series.text, value, Adds::to_one_counter, pending, outcome,
+      [this](const store::Series& found) { return found.total(key); },
       [this](const store::Series* found, Outcome& refused) {
         if (!overflows(found, key, value)) return false;
         refused.fail(ErrorCode::validation_error, increment_overflow(key, bucket));

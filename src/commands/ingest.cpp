@@ -282,7 +282,8 @@ Verdict IngestChunk::admit_next(const store::Store& store, const ActiveStream& s
 
   const store::Series* changed = target(store, stream, series.text);
   const Verdict verdict = admit_sum(
-      changed, sum, pending, outcome, [&](const store::Series& found) { return store::largest_total(found, items); },
+      changed, sum, Adds::to_several, pending, outcome,
+      [&](const store::Series& found) { return store::largest_total(found, items); },
       [&](const store::Series* found, Outcome& refused) {
         return found != nullptr && refuse_overflow(find_overflow(mode, *found, items), refused);
       });

@@ -23,7 +23,7 @@ template <class FindOverflow>
 Verdict admit_items(const store::Store& store, std::string_view series, std::span<const Item> items, Pending& pending,
                     Outcome& outcome, FindOverflow&& find_overflow) {
   return admit_adding(
-      store, series, sum_of(items), pending, outcome,
+      store, series, sum_of(items), Adds::to_several, pending, outcome,
       [&](const store::Series& found) { return store::largest_total(found, items); },
       [&](const store::Series* found, Outcome& refused) {
         return found != nullptr && refuse_overflow(find_overflow(*found, items), refused);

@@ -41,16 +41,20 @@ inline Verdict admit_removal(const store::Store& store, std::string_view name, P
 // For ops that add `sum` in all to counters of a series, which is null if it does not exist. Cheap bounds first:
 // `largest(series)` is a bound of the counters concerned alone, so that one counter near the end holds up only those
 // who write to it; `overflows(series, outcome)` decides exactly, but knows nothing of what is pending.
+enum class Adds { to_one_counter, to_several };
+
 template <class Largest, class Overflows>
-Verdict admit_sum(const store::Series* series, std::uint64_t sum, Pending& pending, Outcome& outcome, Largest&& largest,
-                  Overflows&& overflows) {
+Verdict admit_sum(const store::Series* series, std::uint64_t sum, Adds adds, Pending& pending, Outcome& outcome,
+                  Largest&& largest, Overflows&& overflows) {
   // Whatever takes the place of the series may hold more than this one does.
   if (pending.removes_series) return Verdict::flush_first;
   const unsigned __int128 added = static_cast<unsigned __int128>(pending.added) + sum;
   const auto fits = [added](std::uint64_t bound) { return bound + added <= UINT64_MAX; };
   if (!fits(series == nullptr ? 0 : series->largest_total()) && !fits(series == nullptr ? 0 : largest(*series))) {
-    // If nothing is pending but additions, what overflows now does so then.
-    if ((!pending.any || !pending.lowers) && overflows(series, outcome)) return Verdict::refuse;
+    // If nothing is pending but additions, what overflows now does so then; of several counters another one may then be
+    // the first, which the refusal names.
+    const bool decided = !pending.any || (adds == Adds::to_one_counter && !pending.lowers);
+    if (decided && overflows(series, outcome)) return Verdict::refuse;
     if (pending.any) return Verdict::flush_first;
   }
   pending.add(sum);
@@ -58,10 +62,10 @@ Verdict admit_sum(const store::Series* series, std::uint64_t sum, Pending& pendi
 }
 
 template <class Largest, class Overflows>
-Verdict admit_adding(const store::Store& store, std::string_view name, std::uint64_t sum, Pending& pending,
+Verdict admit_adding(const store::Store& store, std::string_view name, std::uint64_t sum, Adds adds, Pending& pending,
                      Outcome& outcome, Largest&& largest, Overflows&& overflows) {
   const store::Series* series = store.find(name);
-  const Verdict verdict = admit_sum(series, sum, pending, outcome, largest, overflows);
+  const Verdict verdict = admit_sum(series, sum, adds, pending, outcome, largest, overflows);
   if (verdict == Verdict::log && series == nullptr) pending.creates_series = true;
   return verdict;
 }
