@@ -18,13 +18,22 @@ bool looks_like_http(std::string_view line) {
                     [&](char expected, char found) { return same(found, expected); });
 }
 
+// No foreign protocol that carries a request in its body begins like this: a first line of HTTP has blanks in it.
+bool is_slip(std::string_view line) {
+  constexpr std::string_view kJson = "[\"-0123456789";
+  const auto printable = [](char c) { return c > ' ' && c < '\x7f'; };
+  return kJson.find(line.front()) != std::string_view::npos || std::all_of(line.begin(), line.end(), printable);
+}
+
 }  // namespace
 
 FirstLine judge_first_line(std::string_view line) {
   const std::size_t begin = line.find_first_not_of(kBlanks);
   if (begin == std::string_view::npos) return FirstLine::blank;
-  if (line[begin] == '{') return FirstLine::request;
-  return looks_like_http(line.substr(begin)) ? FirstLine::http : FirstLine::foreign;
+  line = line.substr(begin, line.find_last_not_of(kBlanks) + 1 - begin);
+  if (line.front() == '{') return FirstLine::request;
+  if (looks_like_http(line)) return FirstLine::http;
+  return is_slip(line) ? FirstLine::slip : FirstLine::foreign;
 }
 
 std::string http_answer(int port) {

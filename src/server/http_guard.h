@@ -10,6 +10,7 @@ namespace karma::server {
 
 enum class FirstLine {
   blank,    // says nothing; the next one is the first
+  slip,     // no request, but something a person or a broken client types: one word, or JSON that is no object
   request,  // begins with '{', perhaps after blanks
   http,     // ends like the first line of an HTTP request
   foreign,  // anything else

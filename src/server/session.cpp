@@ -153,7 +153,7 @@ bool Session::handle_line(std::string_view line, Buffer& out) {
     last_reply_ = true;
     return true;
   }
-  if (first != FirstLine::blank) first_line_ = false;
+  if (first == FirstLine::request) first_line_ = false;
   switch (host_.handler.handle(line, this, pending_, out)) {
     case Handled::replied:
       KARMA_CHECK(pending_ == 0);  // or the reply would overtake others

@@ -23,9 +23,15 @@ TEST(HttpGuard, BlankLinesSayNothing) {
   for (const char* line : {"", " ", "\t \r"}) EXPECT_EQ(judge_first_line(line), FirstLine::blank) << line;
 }
 
+TEST(HttpGuard, AWordOrJsonThatIsNoObjectIsASlip) {
+  for (const char* line :
+       {"hello", "GET", "}", "null", "[1]", "[1, 2]", "\"x y\"", "-1", "5", " true ", "HTTP/1.1", "x{"})
+    EXPECT_EQ(judge_first_line(line), FirstLine::slip) << line;
+}
+
 TEST(HttpGuard, AnythingElseIsForeign) {
-  for (const char* line : {"GET", "GET /", "GET / FTP/1.1", "[1]", "\"{\"", "\xef\xbb\xbf{", "HTTP/1.1", "HTTP/", "x{",
-                           "\x16\x03\x01", "\v{"}) {
+  for (const char* line : {"GET /", "GET / FTP/1.1", "POST\t/", "EHLO example.org", "\xef\xbb\xbf{", "\x16\x03\x01",
+                           "\v{", "a\x7f", "hello world"}) {
     EXPECT_EQ(judge_first_line(line), FirstLine::foreign) << line;
   }
 }
