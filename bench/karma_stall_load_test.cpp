@@ -261,12 +261,13 @@ class StallTest {
     const pid_t pid = ::fork();
     const std::string address = "--port=" + std::to_string(server_.address().port);
     if (pid == 0) {
+      if (std::freopen("/dev/null", "w", stderr) == nullptr) ::_exit(127);  // what it tells of itself
       ::execl(options_.server.path.c_str(), options_.server.path.c_str(), "export", address.c_str(), "--series=big",
               "--output=/dev/null", static_cast<char*>(nullptr));
       ::_exit(127);
     }
     int status = 0;
-    if (pid < 0 || ::waitpid(pid, &status, 0) != pid) fail("cannot export");
+    if (pid < 0 || ::waitpid(pid, &status, 0) != pid || status != 0) fail("cannot export");
   }
 
   void snapshots() {
