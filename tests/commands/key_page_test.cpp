@@ -26,11 +26,9 @@ class KeyPages : public testing::Test {
     Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(config_, files_, clock_, log_);
     ASSERT_TRUE(opened.ok()) << opened.error().message;
     engine_ = std::move(*opened);
+    (void)engine_->shutdown(false);  // only the test changes the store
     reader_ = &store().lock().add_reader();
     for (std::uint64_t i = 0; i < kKeys; ++i) add(i * 0x9E3779B97F4A7C15u);
-  }
-  void TearDown() override {
-    if (engine_) (void)engine_->shutdown(false);
   }
 
   store::Store& store() { return engine_->store(); }

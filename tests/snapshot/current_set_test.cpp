@@ -129,7 +129,8 @@ TEST_F(KnownSet, ANameIsNotUsedAgainAfterADrop) {
   create_all({{"kept", {{1, {{20260101, 1}}}}}}, 5);
   create_all({{"kept", {{1, {{20260101, 1}}}}}}, 6);
   create_all({{"kept", {{1, {{20260101, 1}}}}}, {"x", {{1, {{20260101, 2}}}}}}, 7);
-  for (const Meta& meta : *manager_.latest()) EXPECT_FALSE(used.contains(meta.file)) << meta.file;
+  const Result<std::vector<Meta>> latest = manager_.latest();
+  for (const Meta& meta : *latest) EXPECT_FALSE(used.contains(meta.file)) << meta.file;
 }
 
 TEST_F(KnownSet, AFileOfOthersIsNeverOverwritten) {
