@@ -57,7 +57,7 @@ Segment& Directory::own_segment(std::uint64_t hash) {
   return own;
 }
 
-Page& Directory::own_page(std::uint64_t hash) {
+Page& Directory::own_shared_page(std::uint64_t hash) {
   Segment& segment = own_segment(hash);
   Page& page = segment.pages.at(hash);
   if (page.has_one_owner()) return page;

@@ -75,7 +75,11 @@ class Directory : public RefCounted {
   static std::size_t pages_cloned() { return cloned_; }
 
   // For the only owner of the directory: a page that it may change, cloned if other directories have it too.
-  Page& own_page(std::uint64_t hash);
+  Page& own_page(std::uint64_t hash) {
+    Segment& segment = segments_.at(hash);
+    Page& page = segment.pages.at(hash);
+    return segment.has_one_owner() && page.has_one_owner() ? page : own_shared_page(hash);
+  }
   // The same, with room for one more counter of this hash.
   Page& own_page_with_room(std::uint64_t hash);
   // Gives memory back if the page of this hash, which must be owned, has become much too large.
@@ -85,6 +89,7 @@ class Directory : public RefCounted {
 
  private:
   Segment& own_segment(std::uint64_t hash);
+  Page& own_shared_page(std::uint64_t hash);
   bool may_split(const Segment& segment, const Page& page) const;
   void split(Segment& segment, Page& page);
   void split_if_large(Segment& segment);
