@@ -8,6 +8,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -22,11 +23,12 @@ template <class Child>
 class PrefixTable {
  public:
   // With one child for all hashes, whose depth is `base`.
-  PrefixTable(std::uint32_t base, Ref<Child> only) : base_(base), index_{only.get()} {
+  PrefixTable(std::uint32_t base, Ref<Child> only) : base_(base) {
+    set_index({only.get()});
     children_.push_back(std::move(only));
   }
 
-  Child* const* place(std::uint64_t hash) const { return &index_[(hash << base_) >> 1 >> shift_]; }
+  Child* const* place(std::uint64_t hash) const { return &index_[(hash >> shift_) & mask_]; }
   Child& at(std::uint64_t hash) const { return **place(hash); }
   // In the order of their hashes.
   const std::vector<Ref<Child>>& children() const { return children_; }
@@ -49,8 +51,7 @@ class PrefixTable {
     if (child.depth == base_ + depth()) {
       std::vector<Child*> doubled(index_.size() * 2);
       for (std::size_t i = 0; i < doubled.size(); ++i) doubled[i] = index_[i / 2];
-      index_.swap(doubled);
-      --shift_;
+      set_index(std::move(doubled));
     }
     enter(*low);
     enter(*high);
@@ -62,9 +63,8 @@ class PrefixTable {
   PrefixTable half(bool high) const {
     PrefixTable half;
     half.base_ = base_ + 1;
-    half.shift_ = shift_ + 1;
-    const auto middle = static_cast<std::ptrdiff_t>(index_.size() / 2);
-    half.index_.assign(index_.begin() + (high ? middle : 0), high ? index_.end() : index_.begin() + middle);
+    const auto middle = index_.begin() + static_cast<std::ptrdiff_t>(index_.size() / 2);
+    half.set_index(high ? std::vector<Child*>(middle, index_.end()) : std::vector<Child*>(index_.begin(), middle));
     const auto border = std::find_if(children_.begin(), children_.end(),
                                      [&](const Ref<Child>& child) { return child.get() == index_[index_.size() / 2]; });
     half.children_.assign(high ? border : children_.begin(), high ? children_.end() : border);
@@ -95,7 +95,13 @@ class PrefixTable {
   static constexpr std::size_t kMaxEntriesPerChild = 16;
 
   PrefixTable() = default;
-  std::uint32_t depth() const { return 63 - shift_; }
+  std::uint32_t depth() const { return static_cast<std::uint32_t>(std::bit_width(mask_)); }
+  void set_index(std::vector<Child*> index) {
+    index_ = std::move(index);
+    mask_ = index_.size() - 1;
+    // A shift by all 64 bits would be undefined; without a bit the mask leaves nothing anyway.
+    shift_ = std::min(63u, 64 - base_ - depth());
+  }
   std::size_t width(const Child& child) const { return std::size_t{1} << (base_ + depth() - child.depth); }
   std::size_t first_entry(const Child& child) const {
     return static_cast<std::size_t>(child.prefix & ((std::uint64_t{1} << (child.depth - base_)) - 1)) * width(child);
@@ -111,7 +117,9 @@ class PrefixTable {
   }
 
   std::uint32_t base_ = 0;
-  std::uint32_t shift_ = 63;  // 63 - depth; a shift by all 64 bits, for depth 0, would be undefined, hence the >> 1
+  // One shift by a variable and a mask find the place: such shifts are slow, and each read takes two of these steps.
+  std::uint32_t shift_ = 63;
+  std::uint64_t mask_ = 0;
   std::vector<Child*> index_;
   std::vector<Ref<Child>> children_;  // ascending by hash
 };
