@@ -123,6 +123,7 @@ struct Op {
   std::string_view (*series)(const void*) = nullptr;      // the one it changes; empty: several or none
   Item (*target)(const void*) = nullptr;                  // of one that changes a day of a counter: which
   std::span<const Item> (*items)(const void*) = nullptr;  // of one that changes days of many
+  std::span<const Key> (*keys)(const void*) = nullptr;    // of one that changes counters as a whole: which
   std::size_t max_reply_bytes = 0;                        // of the response, without the envelope
 
   // reads
@@ -271,6 +272,9 @@ constexpr Op make_op() {
     }
     if constexpr (requires(const C& c) { std::span<const Item>(c.items); }) {
       op.items = [](const void* command) { return std::span<const Item>(static_cast<const C*>(command)->items); };
+    }
+    if constexpr (requires(const C& c) { std::span<const Key>(c.keys); }) {
+      op.keys = [](const void* command) { return std::span<const Key>(static_cast<const C*>(command)->keys); };
     }
     op.max_reply_bytes = C::kMaxReplyBytes;
   } else if constexpr (Query<C>) {

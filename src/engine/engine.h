@@ -106,6 +106,8 @@ class Engine final : public commands::Services, private wal::Machine {
   void answer(Mutation& mutation);
   void fetch_ahead(std::span<wal::Write* const> writes) const;
   void clone_ahead(std::span<wal::Write* const> writes);
+  store::Series* settled_ahead(const wal::Write& write);
+  void settle_ahead(const wal::Write& write);
   void prefetch_keys(const Mutation& admitted);
   void answer_in_order();
   void run_job(Job& job, store::StoreLock::Reader& reader);

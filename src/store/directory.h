@@ -73,6 +73,8 @@ class Directory : public RefCounted {
   void put_clone(Ref<Page> clone);
   // By this thread, so far; the segments count for a few.
   static std::size_t pages_cloned() { return cloned_; }
+  // Counts other work as so many.
+  static void count_as_cloned(std::size_t pages) { cloned_ += pages; }
 
   // For the only owner of the directory: a page that it may change, cloned if other directories have it too.
   Page& own_page(std::uint64_t hash) {

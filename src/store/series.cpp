@@ -31,6 +31,7 @@ constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t kAhead = Series::kFetchedAhead;
 constexpr std::uint64_t kKeysPerRecent = 16;
 constexpr std::uint64_t kMostRecent = 1 << 20;
+constexpr std::size_t kLooksPerClone = 8;  // at all counters of a page
 
 // Where at most kAhead items belong, found in steps: while one is on its way into the cache, so are the others.
 struct Ahead {
@@ -246,11 +247,24 @@ bool Series::settle_some(std::size_t& slots) {
   return static_cast<bool>(removals_);
 }
 
+std::size_t Series::settle_pages(std::span<const Item> items, std::size_t slots) {
+  std::size_t done = 0;
+  while (removals_ && done < items.size() && slots != 0) {
+    const std::uint64_t hash = directory_->hash(items[done++].key);
+    const Page& page = directory_->page(hash);
+    if (removals_->seen_by(page)) continue;
+    slots -= std::min<std::size_t>(slots, page.slots() * removals_->entries.size());
+    settle_page(hash);
+  }
+  return removals_ ? done : items.size();
+}
+
 // Pages in which nothing changes stay shared with the views.
 void Series::settle_page(std::uint64_t hash) {
   const Ref<const Removals> removals = removals_;
   const Page* page = &directory_->page(hash);
   if (removals->seen_by(*page)) return;
+  Directory::count_as_cloned(1 + removals->entries.size() / kLooksPerClone);
   const std::uint64_t seen = page->generation();
   for (const Removals::Entry& entry : removals->entries) {
     if (entry.generation <= seen) continue;

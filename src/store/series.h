@@ -164,7 +164,8 @@ class Series : public SeriesReads {
   std::vector<Ref<Page>> clone_ahead(std::span<const Item> items) const;
   void put_clones(std::vector<Ref<Page>> clones);
   void all_pages_owned() { shares_pages_ = false; }  // as far as anybody has seen
-  // Of all series, by this thread, so far: a measure of what the clones of single changes cost.
+  // Of all series, by this thread, so far: a measure of what single changes cost beside themselves. A page that takes
+  // off what removals want of it counts, too.
   static std::size_t pages_cloned();
 
   // Adds; a value of 0 changes nothing. Precondition (asserted): the counter's total does not pass 2^64-1.
@@ -185,6 +186,9 @@ class Series : public SeriesReads {
   // `slots` counters' worth, and takes off what it did; true: there is more to do. remove_range() does all at once.
   void begin_removal(BucketRange range);
   bool settle_some(std::size_t& slots);
+  // The same for the pages of these items, which changing them would do at once. Returns how many items are done, at
+  // least one if there are any and `slots` is not 0.
+  std::size_t settle_pages(std::span<const Item> items, std::size_t slots);
   void remove_range(BucketRange range);
   void remove_before(Bucket bucket);               // buckets below it
   static BucketRange range_before(Bucket bucket);  // may be empty

@@ -216,6 +216,7 @@ class ModelRun {
     }
     ASSERT_EQ(first_overflow(series_, items), expected);
     clone_ahead(items);
+    if (below(2) == 0) series_.settle_pages(items, below(300));
     if (expected) return;
     for (const Item& item : items) {
       if (!batch) series_.add(item.key, item.bucket, item.value);

@@ -124,6 +124,39 @@ TEST(Store, ARemovedRangeIsGoneAtOnceAndItsPagesAreGoneThroughLittleByLittle) {
   store.check_invariants();
 }
 
+// What a batch changes is gone through before it is applied, a few pages at a time: under the lock nothing is left to
+// look at.
+TEST(Store, PagesOfABatchAreGoneThroughBeforeItIsApplied) {
+  Store store(1);
+  Series& series = store.find_or_create("big");
+  std::vector<Item> items;
+  for (std::uint64_t key = 0; key < 20000; ++key) items.push_back({{key}, Bucket::of_number(20260105), 1});
+  series.add(items);
+  for (std::uint64_t day = 20260101; day < 20260105; ++day) {
+    for (std::uint64_t key = 0; key < 20000; ++key) series.add({key}, Bucket::of_number(day), 1);
+    store.remove_range("big", {Bucket::of_number(day), Bucket::of_number(day)});
+  }
+  ASSERT_FALSE(series.counted());
+  const std::span<const Item> batch(items.data(), 10000);
+  std::size_t pieces = 0;
+  for (std::size_t done = 0; done < batch.size(); ++pieces) {
+    const std::uint64_t before = series.bucket_count();
+    const std::size_t more = series.settle_pages(batch.subspan(done), 1024);
+    ASSERT_GT(more, 0u);
+    ASSERT_LE(before - series.bucket_count(), 1024u + 4 * 128u);
+    done += more;
+  }
+  EXPECT_GT(pieces, 10u);
+  const std::size_t looked_at = Series::pages_cloned();
+  series.add(batch);
+  EXPECT_EQ(Series::pages_cloned(), looked_at);
+  EXPECT_EQ(series.total({7}), 2u);
+  store.settle_all();
+  EXPECT_EQ(series.bucket_count(), 20000u);
+  EXPECT_EQ(series.settle_pages(batch, 1), batch.size());  // nothing to do
+  store.check_invariants();
+}
+
 TEST(Store, ASeriesThatIsDroppedOrReplacedMeanwhileIsForgotten) {
   Store store(1);
   for (const char* name : {"a", "b", "c"}) {
