@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include <karma/clock.h>
 
@@ -69,6 +70,16 @@ void Decoder::take_only(FieldSet taken, std::string_view op) {
   deleting_op_ = op;
   const FieldSet others = fields_.present() & ~taken;
   if (others != 0) not_taken(name_of(static_cast<Field>(std::countr_zero(others))));
+  // Two names of one field, of which only the first would count.
+  constexpr std::pair<Field, Field> kSynonyms[] = {{Field::tree, Field::series}, {Field::before, Field::date}};
+  for (const auto& [one, other] : kSynonyms) {
+    const Value* const a = fields_.find(one);
+    const Value* const b = fields_.find(other);
+    if (a == nullptr || b == nullptr || a->type != b->type) continue;  // one is passed over
+    if (a->number == b->number && a->text == b->text) continue;
+    fail("Fields " + std::string(name_of(one)) + " and " + std::string(name_of(other)) + " differ: " + std::string(op) +
+         " deletes and takes one of them");
+  }
 }
 
 void Decoder::not_taken(std::string_view field) {

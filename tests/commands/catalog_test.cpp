@@ -386,6 +386,24 @@ TEST_P(CatalogOp, TakesEveryFieldItNamesOrRefusesItWhenItDeletes) {
   }
 }
 
+// Nor must one of two names of a field be passed over.
+TEST_P(CatalogOp, TwoNamesOfOneFieldAgreeWhenItDeletes) {
+  if (!op().deletes || !taken_by(op()).contains("series")) return;
+  const std::string name = example(op()).at("series").dump();
+  EXPECT_TRUE(Decoded(with(example(op()), "tree", name)).status.ok());
+  const std::string request = with(example(op()), "tree", R"("other")");
+  const Decoded decoded(request);
+  ASSERT_FALSE(decoded.status.ok()) << request;
+  EXPECT_TRUE(decoded.status.error().message.starts_with("Fields tree and series differ: ")) << request;
+  if (op().kind == Kind::mutation) {
+    EXPECT_TRUE(Decoded(request, DecodeContext::Source::log).status.ok());
+  }
+  if (op().name != "series.delete_before") return;
+  const std::string day = example(op()).at("before").dump();
+  EXPECT_TRUE(Decoded(with(example(op()), "date", day)).status.ok());
+  EXPECT_FALSE(Decoded(with(example(op()), "date", "20200101")).status.ok());
+}
+
 TEST_P(CatalogOp, ARangeToDeleteHoldsItsTwoEndsOnly) {
   if (!taken_by(op()).contains("range")) return;
   for (const char* field : {"key", "keys", "series", "before", "limit"}) {
