@@ -32,7 +32,7 @@ constexpr Setting kSettings[] = {
     Setting{
         Group::data, "recover", "KARMA_RECOVER", &Config::recover, "FILE",
         "Give up what is damaged in this file of the data directory, or the entries that it shows to be missing, and "
-        "start without. The file must exist. Repeatable; separated by commas in the environment."},
+        "start without them. The file must exist. Repeatable; separated by commas in the environment."},
     Setting{Group::network, "nodelay", "KARMA_TCP_NODELAY", &Config::nodelay, "BOOL",
             "Send replies at once instead of gathering small packets (TCP_NODELAY)."}
         .short_form('n'),
