@@ -51,19 +51,33 @@ class ClientMemory {
 
   std::size_t limit() const { return limit_; }
   std::uint64_t max_staged_points() const { return (limit_ - 2 * (limit_ / 8)) / kStagedPointBytes; }
-  // Workers get the last quarter of the share: what waits for the disk must not keep long reads out.
-  bool writes_wait() const { return requests.load(std::memory_order_relaxed) >= limit_ / 8 / 4 * 3; }
-  bool jobs_are_refused() const { return requests.load(std::memory_order_relaxed) >= limit_ / 8; }
+  // A quarter of the share is there for writes and a quarter for workers, whatever the others hold: what waits for the
+  // disk must not keep long reads out, nor a crowd of long reads the writes.
+  bool writes_wait() const {
+    const std::size_t held = writes.load(std::memory_order_relaxed);
+    return held >= quarter() && held + jobs.load(std::memory_order_relaxed) >= 3 * quarter();
+  }
+  bool jobs_are_refused() const {
+    const std::size_t held = jobs.load(std::memory_order_relaxed);
+    return held >= 3 * quarter() || held + writes.load(std::memory_order_relaxed) >= 4 * quarter();
+  }
   bool reading_waits() const { return buffers.load(std::memory_order_relaxed) >= limit_ / 8; }
   // Those who have something buffered already are stopped earlier, so that there is room for the others.
   bool growing_waits() const { return buffers.load(std::memory_order_relaxed) >= limit_ / 16; }
 
-  std::atomic<std::size_t> requests{0};
+  std::size_t requests() const {
+    return writes.load(std::memory_order_relaxed) + jobs.load(std::memory_order_relaxed);
+  }
+
+  std::atomic<std::size_t> writes{0};  // of the requests, those on their way through the writer
+  std::atomic<std::size_t> jobs{0};    // and through workers
   std::atomic<std::size_t> buffers{0};
   std::atomic<int> paused{0};       // connections that wait for room
   std::atomic<int> connections{0};  // that have a socket or requests under way
 
  private:
+  std::size_t quarter() const { return limit_ / 8 / 4; }  // of the share of requests
+
   const std::size_t limit_;
 };
 

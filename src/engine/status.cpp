@@ -69,7 +69,7 @@ ops::Stats Engine::stats() {
 
   stats.max_connections = static_cast<std::uint64_t>(connection_limit_.load(std::memory_order_relaxed));
   stats.client_memory_limit_bytes = client_memory_.limit();
-  stats.client_memory_request_bytes = client_memory_.requests.load(std::memory_order_relaxed);
+  stats.client_memory_request_bytes = client_memory_.requests();
   stats.client_memory_buffer_bytes = client_memory_.buffers.load(std::memory_order_relaxed);
   stats.client_memory_paused_connections =
       static_cast<std::uint64_t>(client_memory_.paused.load(std::memory_order_relaxed));

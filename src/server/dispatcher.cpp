@@ -34,7 +34,8 @@ class Dispatcher::Impl {
         lane_(std::move(wake)),
         reader_(engine.store().lock().add_reader()),
         counters_(engine.add_counters()),
-        held_(engine.client_memory().requests) {
+        writes_(engine.client_memory().writes),
+        jobs_(engine.client_memory().jobs) {
     spare_.reserve(kSpareBatches);
   }
 
@@ -53,7 +54,8 @@ class Dispatcher::Impl {
     if (batch_->first == nullptr) return batch_->reset();  // of writes that were refused
     engine::MutationBatch* batch = batch_.release();
     gathered_bytes_ = 0;
-    hold(batch->held_bytes = batch->footprint());
+    batch->held_bytes = batch->footprint();
+    writes_.set(write_bytes_ += batch->held_bytes);
     if (engine_.logs_entries()) batch->view_entries();
     engine_.submit(*batch);
   }
@@ -77,9 +79,10 @@ class Dispatcher::Impl {
     for (std::unique_ptr<engine::Job> job = std::move(answers.jobs); job; job = std::move(job->next)) {
       alone_.erase(job->connection);
       deliver(*job);
-      held_bytes_ -= job->held_bytes;
+      job_bytes_ -= job->held_bytes;
     }
-    held_.set(held_bytes_);
+    writes_.set(write_bytes_);
+    jobs_.set(job_bytes_);
   }
 
   void reply_error(const Error& error, Buffer& out) {
@@ -256,7 +259,7 @@ class Dispatcher::Impl {
       alone_.erase(connection);
       throw;
     }
-    hold(held);
+    jobs_.set(job_bytes_ += held);
     return Handled::pending;
   }
 
@@ -302,15 +305,10 @@ class Dispatcher::Impl {
 
   void recycle(engine::MutationBatch* answered) {
     std::unique_ptr<engine::MutationBatch> batch(answered);
-    held_bytes_ -= batch->held_bytes;
+    write_bytes_ -= batch->held_bytes;
     if (spare_.size() == kSpareBatches) return;
     batch->reset();
     spare_.push_back(std::move(batch));
-  }
-
-  void hold(std::size_t bytes) {
-    held_bytes_ += bytes;
-    held_.set(held_bytes_);
   }
 
   void count_time(std::chrono::steady_clock::duration duration) {
@@ -327,9 +325,11 @@ class Dispatcher::Impl {
   store::StoreLock::Reader& reader_;
   engine::Counters& counters_;
 
-  std::size_t held_bytes_ = 0;       // of requests under way
-  engine::ClientMemory::Part held_;  // of the node's
-  std::size_t gathered_bytes_ = 0;   // of the requests in batch_
+  std::size_t write_bytes_ = 0;  // of requests under way
+  std::size_t job_bytes_ = 0;
+  engine::ClientMemory::Part writes_;  // of the node's
+  engine::ClientMemory::Part jobs_;
+  std::size_t gathered_bytes_ = 0;  // of the requests in batch_
 
   Fields fields_;
   std::size_t request_bytes_ = 0;                 // of the line at hand
