@@ -301,9 +301,9 @@ void Engine::bury() {
   std::size_t pages = 0;
   for (const store::Series& series : dead) pages += series.page_count();
   if (pages <= kPagesFreedAtOnce) return;
-  // std::function wants a copyable callable.
+  // std::function wants a copyable callable. Nothing of it stays here, or whoever lets go last would free it all.
   auto shared = std::make_shared<std::vector<store::Series>>(std::move(dead));
-  undertaker_->submit([shared]() mutable { shared.reset(); });
+  undertaker_->submit([shared = std::move(shared)]() mutable { shared.reset(); });
 }
 
 // The series whose pages want it before the write, if any.
