@@ -134,6 +134,7 @@ void IoThread::obey() {
     draining_ = true;
     for_each_session([this](Session& session) { guarded(session, [&] { session.drain(); }); });
     todo_.drain = false;
+    changed_();  // of those that closed before, nobody was told
   }
   if (todo_.close_all) {
     for_each_session([](Session& session) { session.close(); });
