@@ -4,9 +4,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <mutex>
-#include <system_error>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -42,8 +43,8 @@ inline Status run_side_by_side(std::size_t count, const std::function<Status(std
     const std::size_t wanted = count < kFilesAtATime ? 0 : kFilesAtATime - 1;
     threads.reserve(wanted);
     while (threads.size() < wanted) threads.emplace_back(work);
-  } catch (const std::system_error&) {
-    // No more threads to be had: those that are there do it.
+  } catch (const std::exception&) {
+    // No more threads to be had, or no memory for them: those that are there do it.
   }
   work();
   for (std::thread& thread : threads) thread.join();
