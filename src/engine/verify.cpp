@@ -22,14 +22,10 @@ void check_log(const wal::Scan& log, Verification& verification) {
   verification.found.wal_lsn_file = log.lsn_file;
 }
 
-// karma.wal.lsn notes how far the log was trimmed: it may lag behind the log, never run ahead of all there is.
-void check_lsn_file(const wal::Scan& log, Lsn snapshots, Verification& verification) {
-  const std::string name(wal::kLsnName);
-  if (log.lsn_file_bad) verification.faults.push_back(name + ": not a number");
-  const Lsn newest = std::max(log.last, snapshots);
-  if (log.lsn_file > newest)
-    verification.faults.push_back(name + ": LSN " + std::to_string(log.lsn_file.value) +
-                                  " is ahead of everything else, which ends with " + std::to_string(newest.value));
+// Whether it is ahead of everything else is for the start to say: it knows what that may mean. Where the number cannot
+// be read the start goes on without it.
+void check_lsn_file(const wal::Scan& log, Verification& verification) {
+  if (log.lsn_file_bad) verification.faults.push_back(std::string(wal::kLsnName) + ": not a number");
 }
 
 // Of the files, each by itself.
@@ -65,9 +61,8 @@ void take(const Result<Recovered>& recovered, Verification& verification) {
     verification.refusal = recovered.error().message;
     return;
   }
-  const Lsn newest = newest_snapshot(recovered->snapshots);
-  check_lsn_file(recovered->log, newest, verification);
-  verification.found.snapshot_lsn = newest;
+  check_lsn_file(recovered->log, verification);
+  verification.found.snapshot_lsn = newest_snapshot(recovered->snapshots);
 }
 
 }  // namespace

@@ -122,6 +122,18 @@ TEST_F(StartUpAfterATrim, WithoutTheManifestAlone) {
   starts(node_, 25);
 }
 
+// Nothing but karma.wal.lsn tells the LSN of such a snapshot.
+TEST_F(StartUpAfterATrim, WithoutManifestRegistryAndSidecars) {
+  remove(*stopped_, ".json");
+  EXPECT_EQ(check(*stopped_->files)[0], '0') << check(*stopped_->files);
+  ASSERT_EQ(stopped_->try_open(), "");
+  EXPECT_EQ(stopped_->live_content(), total(25));
+  stopped_->expect("snapshot.verify");
+  stopped_->close(true);
+  EXPECT_EQ(check(*stopped_->files)[0], '0') << check(*stopped_->files);
+  starts(*stopped_, 25);
+}
+
 // An older backup's snapshots beside today's log, and the other way round.
 TEST_F(StartUpAfterATrim, WithPartsOfAnOlderBackup) {
   Node backup;
