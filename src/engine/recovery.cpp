@@ -318,9 +318,9 @@ class StartUp {
     if (const std::optional<Missing> missing = find_missing(lsn_facts(log, snapshots, {}))) {
       situation_.entries = Entries::given_up;
       options_.on_warning("restore.warning", missing->to_string() + "; given up");
-    } else {
-      warn_of_dropped(log, snapshots, given.covered);
     }
+    look_at_old_series(log, snapshots, given.covered);
+    if (!refusal_.empty()) return {};
     // A number that was given up as damaged and is beyond all reason is not continued.
     if (gave_up(wal::kLsnName) && log.lsn_file.value > kLargestLsn) recovered.log.lsn_file = Lsn{};
     recovered.last = std::max({log.last, log.lsn_file, snapshots.newest});
@@ -338,15 +338,27 @@ class StartUp {
   }
 
   // Karma 1.0 leaves the files of a series that is dropped, and finds it again at the next start; so does this one,
-  // since nothing tells it from a series whose later files are lost.
-  void warn_of_dropped(const wal::Scan& log, const snapshot::Restored& snapshots, Lsn covered) {
+  // where nothing tells it from a series whose later files are lost.
+  void look_at_old_series(const wal::Scan& log, const snapshot::Restored& snapshots, Lsn covered) {
     if (snapshots.log_restarted) return;
     for (const auto& [name, lsn] : snapshots.series_lsn) {
       const bool met = log.first != Lsn{} ? log.first <= lsn.next() : lsn >= covered;
       if (met || lsn == Lsn{} || snapshots.replaced_files.contains(name)) continue;
-      options_.on_warning("restore.warning",
-                          "series \"" + name + "\": its snapshot ends with LSN " + std::to_string(lsn.value) +
-                              ", and what came after is in no file; was it dropped under Karma 1.0?");
+      if (const auto later = snapshots.later_files.find(name); later != snapshots.later_files.end()) {
+        const Missing missing{lsn.next(), std::max(lsn.next(), covered), later->second};
+        const std::string what = "series \"" + name + "\": " + missing.to_string();
+        if (!gave_up(missing.file)) {
+          situation_.entries = Entries::missing;
+          refusal_ = what + ". " + advice(missing.file);
+          return;
+        }
+        situation_.entries = Entries::given_up;
+        options_.on_warning("restore.warning", what + "; given up");
+      } else if (situation_.entries == Entries::all) {
+        options_.on_warning("restore.warning",
+                            "series \"" + name + "\": its snapshot ends with LSN " + std::to_string(lsn.value) +
+                                ", and what came after is in no file; was it dropped under Karma 1.0?");
+      }
     }
   }
 

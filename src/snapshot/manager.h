@@ -133,7 +133,9 @@ struct Restored {
   bool replaced = false;               // an older snapshot or the log took the place of a damaged one
   bool gave_up = false;                // something was left out, or is not known, that no later start may meet again
   std::map<std::string, std::string, std::less<>> replaced_files;  // series → its damaged file
-  std::vector<std::string> warnings;                               // fallbacks taken, stray files, missing sidecars
+  // series → a file beside the manifest that tells of a later snapshot than the one that counts, but is of no use
+  std::map<std::string, std::string, std::less<>> later_files;
+  std::vector<std::string> warnings;  // fallbacks taken, stray files, missing sidecars
 };
 
 // Why restore() refused.

@@ -35,6 +35,7 @@ class Restorer {
     result_.log_restarted = log_restarted();
     result_.renumbered = choice_.renumbered;
     find_newest();
+    find_later_files();
     if (Status checked = check_sidecars(); !checked) return checked.error();
     if (Status checked = check_orphans(); !checked) return checked.error();
     for (const auto& [name, items] : choice_.series) bytes_all_ += items.front()->file.meta.bytes;
@@ -102,6 +103,28 @@ class Restorer {
       if (gave_up(meta.file) || meta.last_lsn < result_.newest_not_given_up) continue;
       result_.newest_not_given_up = meta.last_lsn;
       result_.newest_file = meta.file;
+    }
+  }
+
+  // Files without their sidecars, and sidecars without their files.
+  void find_later_files() {
+    if (!inventory_.manifest) return;
+    for (const Item& item : inventory_.items) {
+      const Meta& meta = item.file.meta;
+      const auto chosen = choice_.series.find(meta.series);
+      if (item.origin != Origin::unlisted || meta.has_sidecar || chosen == choice_.series.end()) continue;
+      if (meta.timestamp > chosen->second.front()->file.meta.timestamp) result_.later_files[meta.series] = meta.file;
+    }
+    for (const std::string& name : inventory_.names) {
+      if (!name.ends_with(kSidecarSuffix)) continue;
+      const std::string tree = name.substr(0, name.size() - kSidecarSuffix.size());
+      if (!parse_file_name(tree) || inventory_.has(tree)) continue;
+      const Result<std::string> text = read_file(impl_.files, impl_.path(name));
+      const std::optional<Meta> sidecar = text ? decode_sidecar(*text) : std::nullopt;
+      if (!sidecar) continue;
+      const auto chosen = choice_.series.find(sidecar->series);
+      if (chosen != choice_.series.end() && sidecar->last_lsn > chosen->second.front()->file.meta.last_lsn)
+        result_.later_files[sidecar->series] = name;
     }
   }
 

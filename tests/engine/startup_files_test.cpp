@@ -214,6 +214,38 @@ TEST_F(StartUpAfterATrim, WithoutTheBeginningOfTheLog) {
   starts_given_up(node_, refusal, total(30 - static_cast<int>(lost)));
 }
 
+// Registry and snapshots later than the manifest look like those of Karma 1.0, and a series without such a snapshot
+// like one that was dropped then: unless a file tells of one.
+TEST_F(StartUp, ASeriesWhoseLaterSnapshotIsOfNoUseWasNotDropped) {
+  Node today;
+  today.open();
+  add(today, 3);
+  today.expect("counter.increment", R"(,"series":"other","key":1,"bucket":20260505)");
+  today.close(true);
+  const auto backup = copy(today);
+  today.open();
+  add(today, 5);
+  today.expect("counter.increment", R"(,"series":"other","key":1,"bucket":20260505,"idempotency_key":"k")");
+  today.close(true);
+  put_back(today, *backup, [](const std::string& name) { return name == "karma.manifest.json"; });
+  EXPECT_EQ(check(*today.files)[0], '0') << check(*today.files);
+  std::string tree;  // the later one
+  for (const std::string& name : names(*today.files))
+    if (name.ends_with("_links.tree")) tree = std::max(tree, name);
+  const std::string sidecar = tree + ".meta.json";
+  for (const bool tree_is_lost : {false, true}) {
+    SCOPED_TRACE(tree_is_lost);
+    const auto node = copy(today);
+    node->files->erase(in_directory(tree_is_lost ? tree : sidecar));
+    const std::string left = tree_is_lost ? sidecar : tree;
+    const std::string refusal = refused(*node, "--recover=" + left + " ");
+    EXPECT_NE(refusal.find("LSNs 5 to 10"), std::string::npos) << refusal;
+    starts_given_up(*node, refusal,
+                    "{\"series\":\"links\",\"key\":1,\"bucket\":20260505,\"value\":3}\n"
+                    "{\"series\":\"other\",\"key\":1,\"bucket\":20260505,\"value\":2}\n");
+  }
+}
+
 TEST_F(StartUpAfterATrim, AManifestOfANewerKarmaIsNotDamaged) {
   std::string text = *node_.files->content(in_directory("karma.manifest.json"));
   text.replace(text.find("\"format\":1"), 10, "\"format\":2");
