@@ -65,9 +65,7 @@ class ClientMemory {
   // Those who have something buffered already are stopped earlier, so that there is room for the others.
   bool growing_waits() const { return buffers.load(std::memory_order_relaxed) >= limit_ / 16; }
 
-  std::size_t requests() const {
-    return writes.load(std::memory_order_relaxed) + jobs.load(std::memory_order_relaxed);
-  }
+  std::size_t requests() const { return writes.load(std::memory_order_relaxed) + jobs.load(std::memory_order_relaxed); }
 
   std::atomic<std::size_t> writes{0};  // of the requests, those on their way through the writer
   std::atomic<std::size_t> jobs{0};    // and through workers
