@@ -37,7 +37,8 @@ class KnownSet : public testing::Test {
   }
   std::vector<std::string> listed() {
     std::vector<std::string> files;
-    for (const Meta& meta : *manager_.list()) files.push_back(meta.file);
+    const Result<std::vector<Meta>> all = manager_.list();
+    for (const Meta& meta : *all) files.push_back(meta.file);
     std::sort(files.begin(), files.end());
     return files;
   }
