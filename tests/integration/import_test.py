@@ -168,6 +168,37 @@ class ImportTest(unittest.TestCase):
         finally:
             proxy.close()
 
+    def test_an_export_replaces_files_only(self):
+        self.start_server()
+        path, _ = self.make_points(100)
+        self.assertEqual(self.karma("import", path, "--series=s").returncode, 0)
+        expected = self.karma("export", "--series=s").stdout
+
+        # A file keeps its mode, through a link as well, and a new one gets the usual mode.
+        old, link, new = (self.folder / name for name in ("old.csv", "link.csv", "new.csv"))
+        old.write_text("old")
+        old.chmod(0o640)
+        link.symlink_to("old.csv")
+        for target in (link, new):
+            done = self.karma("export", "--series=s", "--output=" + str(target))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(target.read_text(), expected)
+        self.assertTrue(link.is_symlink())
+        self.assertEqual(old.stat().st_mode & 0o777, 0o640)
+        mask = os.umask(0)
+        os.umask(mask)
+        self.assertEqual(new.stat().st_mode & 0o777, 0o666 & ~mask)
+
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        read = []
+        reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+        reader.start()
+        done = self.karma("export", "--series=s", "--output=" + str(pipe))
+        reader.join()
+        self.assertEqual((done.returncode, read), (0, [expected]), done.stderr)
+        self.assertTrue(pipe.is_fifo())
+
     def test_two_hundred_thousand_points_through_kills_of_both_sides(self):
         self.start_server()
         path, expected = self.make_points(200000)
