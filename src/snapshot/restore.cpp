@@ -106,6 +106,25 @@ class Restorer {
     }
   }
 
+  // A sidecar without its file, and what it tells of it.
+  struct Orphan {
+    std::string name;
+    std::string tree;
+    Meta told;
+  };
+  std::vector<Orphan> orphans() const {
+    std::vector<Orphan> found;
+    for (const std::string& name : inventory_.names) {
+      if (!name.ends_with(kSidecarSuffix)) continue;
+      std::string tree = name.substr(0, name.size() - kSidecarSuffix.size());
+      if (!parse_file_name(tree) || inventory_.has(tree)) continue;
+      const Result<std::string> text = read_file(impl_.files, impl_.path(name));
+      std::optional<Meta> told = text ? decode_sidecar(*text) : std::nullopt;
+      if (told) found.push_back({name, std::move(tree), std::move(*told)});
+    }
+    return found;
+  }
+
   // Files without their sidecars, and sidecars without their files.
   void find_later_files() {
     if (!inventory_.manifest) return;
@@ -115,32 +134,21 @@ class Restorer {
       if (item.origin != Origin::unlisted || meta.has_sidecar || chosen == choice_.series.end()) continue;
       if (meta.timestamp > chosen->second.front()->file.meta.timestamp) result_.later_files[meta.series] = meta.file;
     }
-    for (const std::string& name : inventory_.names) {
-      if (!name.ends_with(kSidecarSuffix)) continue;
-      const std::string tree = name.substr(0, name.size() - kSidecarSuffix.size());
-      if (!parse_file_name(tree) || inventory_.has(tree)) continue;
-      const Result<std::string> text = read_file(impl_.files, impl_.path(name));
-      const std::optional<Meta> sidecar = text ? decode_sidecar(*text) : std::nullopt;
-      if (!sidecar) continue;
-      const auto chosen = choice_.series.find(sidecar->series);
-      if (chosen != choice_.series.end() && sidecar->last_lsn > chosen->second.front()->file.meta.last_lsn)
-        result_.later_files[sidecar->series] = name;
+    for (const Orphan& orphan : orphans()) {
+      const auto chosen = choice_.series.find(orphan.told.series);
+      if (chosen != choice_.series.end() && orphan.told.last_lsn > chosen->second.front()->file.meta.last_lsn)
+        result_.later_files[orphan.told.series] = orphan.name;
     }
   }
 
   // Without manifest a sidecar alone tells that there was a snapshot.
   Status check_orphans() {
     if (inventory_.manifest) return {};
-    for (const std::string& name : inventory_.names) {
-      if (!name.ends_with(kSidecarSuffix)) continue;
-      const std::string tree = name.substr(0, name.size() - kSidecarSuffix.size());
-      if (!parse_file_name(tree) || inventory_.has(tree)) continue;
-      const Result<std::string> text = read_file(impl_.files, impl_.path(name));
-      const std::optional<Meta> sidecar = text ? decode_sidecar(*text) : std::nullopt;
-      if (!sidecar) continue;
-      const auto chosen = choice_.series.find(sidecar->series);
-      if (chosen != choice_.series.end() && chosen->second.front()->file.meta.last_lsn >= sidecar->last_lsn) continue;
-      if (!gave_up(tree)) return refuse(name, tree + " is missing: its sidecar is there");
+    for (const Orphan& orphan : orphans()) {
+      const auto chosen = choice_.series.find(orphan.told.series);
+      if (chosen != choice_.series.end() && chosen->second.front()->file.meta.last_lsn >= orphan.told.last_lsn)
+        continue;
+      if (!gave_up(orphan.tree)) return refuse(orphan.name, orphan.tree + " is missing: its sidecar is there");
       result_.gave_up = true;
     }
     return {};

@@ -108,12 +108,11 @@ Status SeriesSource::ask_all(std::uint64_t count, const Ask& ask, const Take& ta
   return retry_.run([&] { return converse(client_, next, count, ask, take_and_note); });
 }
 
-Result<KeyPage> SeriesSource::keys(std::optional<Key> cursor) {
-  KeyPage page;
-  const Ask ask = [&](std::uint64_t, Buffer& line) -> Status {
-    begin(line, "tree.keys");
+Ask SeriesSource::ask_for_page(std::string_view op, std::uint64_t limit, std::optional<Key> cursor) const {
+  return [=, this](std::uint64_t, Buffer& line) -> Status {
+    begin(line, op);
     line.append(R"(,"limit":)");
-    json::append_number(line, kPageKeys);
+    json::append_number(line, limit);
     if (cursor) {
       line.append(R"(,"cursor":)");
       json::append_number(line, cursor->value);
@@ -121,6 +120,11 @@ Result<KeyPage> SeriesSource::keys(std::optional<Key> cursor) {
     line.append('}');
     return {};
   };
+}
+
+Result<KeyPage> SeriesSource::keys(std::optional<Key> cursor) {
+  KeyPage page;
+  const Ask ask = ask_for_page("tree.keys", kPageKeys, cursor);
   const Take take = [&](std::uint64_t, const Reply& reply) -> Status {
     if (!reply.success) return reply.error();
     Result<KeyPage> found = page_of(reply.response);
@@ -134,17 +138,7 @@ Result<KeyPage> SeriesSource::keys(std::optional<Key> cursor) {
 
 Result<PointPage> SeriesSource::point_page(std::optional<Key> cursor) {
   PointPage page;
-  const Ask ask = [&](std::uint64_t, Buffer& line) -> Status {
-    begin(line, "tree.points");
-    line.append(R"(,"limit":)");
-    json::append_number(line, kPointPageKeys);
-    if (cursor) {
-      line.append(R"(,"cursor":)");
-      json::append_number(line, cursor->value);
-    }
-    line.append('}');
-    return {};
-  };
+  const Ask ask = ask_for_page("tree.points", kPointPageKeys, cursor);
   const Take take = [&](std::uint64_t, const Reply& reply) -> Status {
     if (!reply.success) return reply.error();
     bool understood = true;

@@ -48,6 +48,7 @@ class SeriesSource {
 
  private:
   void begin(Buffer& line, std::string_view op) const;
+  Ask ask_for_page(std::string_view op, std::uint64_t limit, std::optional<Key> cursor) const;
   Status ask_all(std::uint64_t count, const Ask& ask, const Take& take);
 
   Client& client_;
