@@ -107,11 +107,6 @@ Status Engine::start() {
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
   if (Status status = remove_temp_files(files_, directory_); !status) return status;
-  if (Status status = checkpoints_.load(); !status) {
-    const std::string name(ops::kCheckpointsName);
-    if (std::find(config_.recover.begin(), config_.recover.end(), name) == config_.recover.end()) return status;
-    log_.warn("restore.warning", name + " is damaged; given up: there are no checkpoints");
-  }
   store_.registry().set_limits(registry_limits(config_, client_memory_));
   snapshots_ = std::make_unique<snapshot::Manager>(
       files_, directory_, clock_,
@@ -128,6 +123,7 @@ Status Engine::start() {
   store::Store unread(random_seed());
   Result<Recovered> recovered = recover(files_, directory_, *snapshots_, config_.restore ? store_ : unread, options);
   if (!recovered) return recovered.error();
+  checkpoints_.restore(std::move(recovered->checkpoints));
   unread_data_ = recovered->decision == Decision::start_empty && recovered->holds_data;
   if (unread_data_)
     log_.warn("restore.skipped", "the data in the directory is neither loaded nor touched, and no snapshots are taken");

@@ -213,7 +213,8 @@ class StartUp {
 
   Status run(Recovered& recovered) {
     for (Status (StartUp::*look)(Recovered&) :
-         {&StartUp::look_at_names, &StartUp::look_at_log, &StartUp::look_at_snapshots, &StartUp::look_at_entries}) {
+         {&StartUp::look_at_names, &StartUp::look_at_checkpoints, &StartUp::look_at_log, &StartUp::look_at_snapshots,
+          &StartUp::look_at_entries}) {
       if (Status looked = (this->*look)(recovered); !looked) return looked;
       if (!refusal_.empty()) break;
     }
@@ -234,6 +235,24 @@ class StartUp {
       situation_.named = Named::unknown;
       refusal_ = "--recover=" + name + ": the file does not exist; it takes the names of files in " + directory_;
       break;
+    }
+    return {};
+  }
+
+  // Without them producers would begin again, and what they sent before would count twice.
+  Status look_at_checkpoints(Recovered& recovered) {
+    Result<ops::Checkpoints::Map> read = ops::Checkpoints::read(files_, directory_);
+    if (read) {
+      recovered.checkpoints = std::move(*read);
+      return {};
+    }
+    const std::string name(ops::kCheckpointsName);
+    if (gave_up(name)) {
+      situation_.checkpoints = CheckpointState::given_up;
+      options_.on_warning("restore.warning", name + " is damaged; given up: there are no checkpoints");
+    } else {
+      situation_.checkpoints = CheckpointState::damaged;
+      refusal_ = read.error().message;
     }
     return {};
   }

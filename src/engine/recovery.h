@@ -11,6 +11,7 @@
 
 #include "engine/known_outcomes.h"
 #include "engine/startup.h"
+#include "ops/checkpoints.h"
 #include "snapshot/manager.h"
 #include "store/store.h"
 #include "wal/log.h"
@@ -27,6 +28,7 @@ std::string why_unknown(std::string_view entry);
 struct Recovered {
   wal::Scan log;
   snapshot::Restored snapshots;
+  ops::Checkpoints::Map checkpoints;
   Lsn last;                   // the next entry has the LSN behind it
   std::uint64_t applied = 0;  // log entries
   std::uint64_t covered = 0;  // log entries that the snapshots hold already

@@ -19,6 +19,7 @@ bool in(std::uint8_t values, Value value) {
 
 constexpr std::uint8_t kAny = 0xff;
 constexpr std::uint8_t kKnown = set(Named::known);
+constexpr std::uint8_t kCheckpoints = set(CheckpointState::whole, CheckpointState::given_up);
 constexpr std::uint8_t kLog = set(LogState::whole, LogState::given_up);
 constexpr std::uint8_t kManifest = set(ManifestState::none, ManifestState::good, ManifestState::given_up);
 constexpr std::uint8_t kParts = set(Parts::whole, Parts::replaced, Parts::given_up);
@@ -29,23 +30,27 @@ constexpr std::uint8_t kLoad = set(Load::yes);
 constexpr std::uint8_t kNoLoad = set(Load::no);
 
 constexpr StartRow kTable[] = {
-    {set(Named::unknown), kAny, kAny, kAny, kAny, kAny, kAny, Decision::refuse, "a file that does not exist"},
-    {kKnown, set(LogState::damaged), kAny, kAny, kAny, kAny, kAny, Decision::refuse,
+    {set(Named::unknown), kAny, kAny, kAny, kAny, kAny, kAny, kAny, Decision::refuse, "a file that does not exist"},
+    {kKnown, set(CheckpointState::damaged), kAny, kAny, kAny, kAny, kAny, kAny, Decision::refuse,
+     "the checkpoints are damaged"},
+    {kKnown, kCheckpoints, set(LogState::damaged), kAny, kAny, kAny, kAny, kAny, Decision::refuse,
      "the log is damaged: file, offset and LSN"},
-    {kKnown, set(LogState::newer), kAny, kAny, kAny, kAny, kAny, Decision::refuse, "a newer Karma wrote the log"},
-    {kKnown, kLog, set(ManifestState::newer), kAny, kAny, kAny, kAny, Decision::refuse,
+    {kKnown, kCheckpoints, set(LogState::newer), kAny, kAny, kAny, kAny, kAny, Decision::refuse,
+     "a newer Karma wrote the log"},
+    {kKnown, kCheckpoints, kLog, set(ManifestState::newer), kAny, kAny, kAny, kAny, Decision::refuse,
      "a newer Karma wrote the manifest"},
-    {kKnown, kLog, set(ManifestState::damaged), kAny, kAny, kAny, kAny, Decision::refuse, "the manifest is damaged"},
-    {kKnown, kLog, kManifest, set(Parts::damaged), kAny, kAny, kAny, Decision::refuse,
+    {kKnown, kCheckpoints, kLog, set(ManifestState::damaged), kAny, kAny, kAny, kAny, Decision::refuse,
+     "the manifest is damaged"},
+    {kKnown, kCheckpoints, kLog, kManifest, set(Parts::damaged), kAny, kAny, kAny, Decision::refuse,
      "a snapshot or the registry is damaged or missing, and nothing can replace it: the file"},
-    {kKnown, kLog, kManifest, kParts, set(Entries::missing), kAny, kAny, Decision::refuse,
+    {kKnown, kCheckpoints, kLog, kManifest, kParts, set(Entries::missing), kAny, kAny, Decision::refuse,
      "entries are missing: their LSNs and the file that shows it"},
-    {kKnown, kLog, kManifest, kParts, kEntries, kAnew, kNoLoad, Decision::refuse,
+    {kKnown, kCheckpoints, kLog, kManifest, kParts, kEntries, kAnew, kNoLoad, Decision::refuse,
      "a new log would take the place of data that is not loaded"},
-    {kKnown, kLog, kManifest, kParts, kEntries, kGoOn, kNoLoad, Decision::start_empty,
+    {kKnown, kCheckpoints, kLog, kManifest, kParts, kEntries, kGoOn, kNoLoad, Decision::start_empty,
      "what is there stays; no snapshots are written while it does"},
-    {kKnown, kLog, kManifest, kParts, kEntries, kGoOn, kLoad, Decision::go_on, ""},
-    {kKnown, kLog, kManifest, kParts, kEntries, kAnew, kLoad, Decision::go_on_anew,
+    {kKnown, kCheckpoints, kLog, kManifest, kParts, kEntries, kGoOn, kLoad, Decision::go_on, ""},
+    {kKnown, kCheckpoints, kLog, kManifest, kParts, kEntries, kAnew, kLoad, Decision::go_on_anew,
      "nothing that was given up is met again"},
 };
 
@@ -110,8 +115,8 @@ std::optional<Missing> find_missing(const LsnFacts& facts) {
 }
 
 bool StartRow::fits(const Situation& s) const {
-  return in(named, s.named) && in(log, s.log) && in(manifest, s.manifest) && in(parts, s.parts) &&
-         in(entries, s.entries) && in(numbers, s.numbers) && in(load, s.load);
+  return in(named, s.named) && in(checkpoints, s.checkpoints) && in(log, s.log) && in(manifest, s.manifest) &&
+         in(parts, s.parts) && in(entries, s.entries) && in(numbers, s.numbers) && in(load, s.load);
 }
 
 std::span<const StartRow> start_table() { return kTable; }
@@ -126,6 +131,7 @@ Decision decide(const Situation& situation) {
 std::string start_table_text() {
   using Names = std::span<const std::string_view>;
   constexpr std::array<std::string_view, 2> kNamed{"exist", "do not"};
+  constexpr std::array<std::string_view, 3> kCheckpointStates{"whole", "damaged", "given up"};
   constexpr std::array<std::string_view, 4> kLogs{"whole", "damaged", "newer", "given up"};
   constexpr std::array<std::string_view, 5> kManifests{"none", "good", "newer", "damaged", "given up"};
   constexpr std::array<std::string_view, 4> kPieces{"whole", "replaced", "damaged", "given up"};
@@ -133,13 +139,15 @@ std::string start_table_text() {
   constexpr std::array<std::string_view, 2> kNumbers{"yes", "no"};
   constexpr std::array<std::string_view, 2> kLoads{"true", "false"};
   std::string text =
-      "| Files of `--recover` | Log | Manifest | Snapshots, registry | Entries missing | Log can go on | `--restore` | "
-      "The start |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n";
+      "| Files of `--recover` | Checkpoints | Log | Manifest | Snapshots, registry | Entries missing | Log can go on | "
+      "`--restore` | "
+      "The start |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
   for (const StartRow& row : kTable) {
-    text += "| " + cell(row.named, Names(kNamed)) + " | " + cell(row.log, Names(kLogs)) + " | " +
-            cell(row.manifest, Names(kManifests)) + " | " + cell(row.parts, Names(kPieces)) + " | " +
-            cell(row.entries, Names(kMissing)) + " | " + cell(row.numbers, Names(kNumbers)) + " | " +
-            cell(row.load, Names(kLoads)) + " | " + std::string(name_of(row.decision));
+    text += "| " + cell(row.named, Names(kNamed)) + " | " + cell(row.checkpoints, Names(kCheckpointStates)) + " | " +
+            cell(row.log, Names(kLogs)) + " | " + cell(row.manifest, Names(kManifests)) + " | " +
+            cell(row.parts, Names(kPieces)) + " | " + cell(row.entries, Names(kMissing)) + " | " +
+            cell(row.numbers, Names(kNumbers)) + " | " + cell(row.load, Names(kLoads)) + " | " +
+            std::string(name_of(row.decision));
     if (!row.what.empty()) text += ": " + std::string(row.what);
     text += " |\n";
   }

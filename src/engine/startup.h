@@ -63,7 +63,8 @@ std::optional<Missing> find_missing(const LsnFacts& facts);
 
 // --- the table -------------------------------------------------------------------------------------------------------
 
-enum class Named : std::uint8_t { known, unknown };                      // what --recover names
+enum class Named : std::uint8_t { known, unknown };  // what --recover names
+enum class CheckpointState : std::uint8_t { whole, damaged, given_up };
 enum class LogState : std::uint8_t { whole, damaged, newer, given_up };  // up to a torn tail
 using snapshot::ManifestState;
 enum class Parts : std::uint8_t { whole, replaced, damaged, given_up };  // snapshots and registry
@@ -73,6 +74,7 @@ enum class Load : std::uint8_t { yes, no };               // --restore
 
 struct Situation {
   Named named = Named::known;
+  CheckpointState checkpoints = CheckpointState::whole;
   LogState log = LogState::whole;
   ManifestState manifest = ManifestState::none;
   Parts parts = Parts::whole;
@@ -89,7 +91,7 @@ enum class Decision : std::uint8_t {
 };
 
 struct StartRow {
-  std::uint8_t named, log, manifest, parts, entries, numbers, load;  // sets of values, one bit each
+  std::uint8_t named, checkpoints, log, manifest, parts, entries, numbers, load;  // sets of values, one bit each
   Decision decision;
   std::string_view what;
 

@@ -41,8 +41,8 @@ Status check_files(FileSystem& files, const std::string& directory, snapshot::Ma
   verification.found.metadata_checked = checked->metadata_checked;
   verification.found.missing_metadata = checked->missing_metadata;
   verification.faults.insert(verification.faults.end(), checked->faults.begin(), checked->faults.end());
-  if (Status loaded = ops::Checkpoints(files, directory).load(); !loaded)
-    verification.faults.push_back(loaded.error().message);
+  if (Result<ops::Checkpoints::Map> read = ops::Checkpoints::read(files, directory); !read)
+    verification.faults.push_back(read.error().message);
   return {};
 }
 

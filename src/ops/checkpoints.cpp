@@ -61,12 +61,12 @@ bool is_as_written(std::string_view text, std::size_t field_count) {
 
 }  // namespace
 
-Status Checkpoints::load() {
-  const std::string path = join_path(directory_, std::string(kCheckpointsName));
-  if (!files_.exists(path)) return {};
-  Result<std::string> text = read_file(files_, path);
-  if (!text) return text.error();
+Result<Checkpoints::Map> Checkpoints::read(FileSystem& files, const std::string& directory) {
+  const std::string path = join_path(directory, std::string(kCheckpointsName));
   Map checkpoints;
+  if (!files.exists(path)) return checkpoints;
+  Result<std::string> text = read_file(files, path);
+  if (!text) return text.error();
   bool found = false;
   bool fits = true;
   std::size_t field_count = 0;
@@ -88,9 +88,12 @@ Status Checkpoints::load() {
     return internal_error(name +
                           " is damaged: restore it from a backup, or begin without checkpoints with --recover=" + name);
   }
+  return checkpoints;
+}
+
+void Checkpoints::restore(Map checkpoints) {
   std::lock_guard lock(mutex_);
   checkpoints_ = std::move(checkpoints);
-  return {};
 }
 
 Status Checkpoints::put(Checkpoint checkpoint) {

@@ -32,12 +32,16 @@ struct Checkpoint {
 // Thread-safe.
 class Checkpoints {
  public:
+  using Map = std::map<std::string, Checkpoint, std::less<>>;
+  // What the file holds, nothing if there is none. An Error names it: it is damaged.
+  static Result<Map> read(FileSystem& files, const std::string& directory);
+
   // Of more than `most` sources no new one is taken; a file that holds more is read all the same.
   Checkpoints(FileSystem& files, std::string directory, std::size_t most = 1000)
       : files_(files), directory_(std::move(directory)), most_(most) {}
 
-  // Reads the file if there is one. An Error names it: it is damaged.
-  Status load();
+  // For a start: in place of all that is there.
+  void restore(Map checkpoints);
   // In place of the source's earlier one; durable on success, nothing changed on an Error. Waits for the disk.
   Status put(Checkpoint checkpoint);
   // Whether there was one; durable likewise.
@@ -51,7 +55,6 @@ class Checkpoints {
   std::int64_t last_updated_at() const;  // the newest; 0 if there is none
 
  private:
-  using Map = std::map<std::string, Checkpoint, std::less<>>;
   Status save(const Map& checkpoints);
 
   FileSystem& files_;

@@ -2,6 +2,10 @@
 // the start says, `karma check` says too.
 #include <gtest/gtest.h>
 
+#include <sstream>
+
+#include <karma/tools.h>
+
 #include "core/crc32c.h"
 #include "support/engine_fixture.h"
 
@@ -42,6 +46,10 @@ class StartUp : public testing::Test {
   static std::string refused(Node& node, const std::string& named) {
     const std::string found = check(*node.files);
     EXPECT_EQ(found[0], '1') << found;
+    std::ostringstream out;
+    std::ostringstream err;
+    EXPECT_EQ(dump_directory(kDirectory, out, err, *node.files), 1);
+    EXPECT_EQ(out.str(), "");
     const std::string refusal = node.try_open();
     EXPECT_NE(refusal, "") << "starts with " << node.live_content();
     EXPECT_NE(refusal.find(named), std::string::npos) << refusal;

@@ -13,18 +13,24 @@ using test::CrashableFileSystem;
 class CheckpointsTest : public testing::Test {
  protected:
   CheckpointsTest() { EXPECT_TRUE(files.create_directories("data").ok()); }
+
+  static Checkpoints::Map read(CrashableFileSystem& files) {
+    Result<Checkpoints::Map> read = Checkpoints::read(files, "data");
+    EXPECT_TRUE(read.ok());
+    return read ? std::move(*read) : Checkpoints::Map();
+  }
+
   CrashableFileSystem files;
 };
 
 TEST_F(CheckpointsTest, AreThereAfterACrashOnceTheyAreAnswered) {
   Checkpoints checkpoints(files, "data");
-  ASSERT_TRUE(checkpoints.load().ok());
   ASSERT_TRUE(checkpoints.put({.source = "b\"", .offset = "1", .event_id = {}, .updated_at = 5}).ok());
   ASSERT_TRUE(checkpoints.put({.source = "a", .offset = {}, .event_id = "e", .updated_at = 7}).ok());
   ASSERT_TRUE(checkpoints.put({.source = "b\"", .offset = "2", .event_id = {}, .updated_at = 6}).ok());
   const auto disk = files.after_crash(CrashableFileSystem::Unsynced::lost);
   Checkpoints restored(*disk, "data");
-  ASSERT_TRUE(restored.load().ok());
+  restored.restore(read(*disk));
   const std::vector<Checkpoint> all = restored.list({});
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[0].source, "a");
@@ -51,19 +57,19 @@ TEST_F(CheckpointsTest, EveryFlippedBitIsNoticed) {
       std::string bad = good;
       bad[at] = static_cast<char>(bad[at] ^ (1 << bit));
       files.edit("data/recovery.json", bad);
-      EXPECT_FALSE(Checkpoints(files, "data").load().ok()) << bad;
+      EXPECT_FALSE(Checkpoints::read(files, "data").ok()) << bad;
     }
   }
   for (std::size_t length = 0; length < good.size(); ++length) {
     files.edit("data/recovery.json", good.substr(0, length));
-    EXPECT_FALSE(Checkpoints(files, "data").load().ok()) << length;
+    EXPECT_FALSE(Checkpoints::read(files, "data").ok()) << length;
   }
 }
 
 TEST_F(CheckpointsTest, TheFileOfKarma1HasNoChecksum) {
   files.edit("data/recovery.json", "{\"checkpoints\":[{\"source\":\"a\",\"offset\":\"1\",\"updated_at_unix\":5}]}\n");
   Checkpoints checkpoints(files, "data");
-  ASSERT_TRUE(checkpoints.load().ok());
+  checkpoints.restore(read(files));
   EXPECT_EQ(checkpoints.list("a")[0].offset, "1");
 }
 
@@ -96,7 +102,7 @@ TEST_F(CheckpointsTest, AreBoundedAndCanBeForgotten) {
   EXPECT_EQ(checkpoints.count(), 2u);
 
   Checkpoints fewer(files, "data", 1);
-  ASSERT_TRUE(fewer.load().ok());
+  fewer.restore(read(files));
   EXPECT_EQ(fewer.count(), 2u) << "what a file holds is not lost";
   ASSERT_EQ(fewer.list_behind("b", 10).size(), 1u);
   EXPECT_EQ(fewer.list_behind("b", 10)[0].source, "c");
@@ -107,10 +113,9 @@ TEST_F(CheckpointsTest, ADamagedFileIsNamed) {
   for (const char* text : {"", "{", "[]", "{}", R"({"checkpoints":5})", R"({"checkpoints":[{"offset":"1"}]})",
                            R"({"checkpoints":[{"source":"a","updated_at_unix":-1}]})"}) {
     files.edit("data/recovery.json", text);
-    Checkpoints checkpoints(files, "data");
-    const Status status = checkpoints.load();
-    ASSERT_FALSE(status.ok()) << text;
-    EXPECT_NE(status.error().message.find("recovery.json"), std::string::npos);
+    const Result<Checkpoints::Map> read = Checkpoints::read(files, "data");
+    ASSERT_FALSE(read.ok()) << text;
+    EXPECT_NE(read.error().message.find("recovery.json"), std::string::npos);
   }
 }
 
