@@ -28,6 +28,22 @@ karma_dependency(CLI11 PACKAGE libcli11-dev FIND CLI11 2.1
                  FETCH GIT_REPOSITORY https://github.com/CLIUtils/CLI11.git  # 2.4.2
                        GIT_TAG 6c7b07a878ad834957b98d0f9ce1dbe0cb204fc9)
 
+karma_dependency(nlohmann_json PACKAGE nlohmann-json3-dev FIND nlohmann_json 3.11
+                 FETCH URL https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz
+                       URL_HASH SHA256=d6c65aca6b1ed68e7a182f4757257b107ae403032760ed6ef121c9d55e81757d)
+
+# Header-only, so that the binary does not depend on the release of a distribution's library; a package of spdlog that
+# leaves {fmt} out needs that one's headers in addition.
+karma_dependency(spdlog PACKAGE libspdlog-dev FIND spdlog 1.10
+                 FETCH GIT_REPOSITORY https://github.com/gabime/spdlog.git  # 1.14.1
+                       GIT_TAG 27cb4c76708608465c413f6d0e6b8d99a4d84302)
+add_library(karma_spdlog INTERFACE)
+target_include_directories(karma_spdlog SYSTEM INTERFACE
+                           $<TARGET_PROPERTY:spdlog::spdlog_header_only,INTERFACE_INCLUDE_DIRECTORIES>)
+target_compile_definitions(karma_spdlog INTERFACE
+                           $<TARGET_PROPERTY:spdlog::spdlog_header_only,INTERFACE_COMPILE_DEFINITIONS>)
+target_link_libraries(karma_spdlog INTERFACE Threads::Threads $<TARGET_NAME_IF_EXISTS:fmt::fmt-header-only>)
+
 # libcrypto and ISA-L come with every distribution, and are not built here.
 find_package(OpenSSL 3.0 QUIET COMPONENTS Crypto)
 if(NOT OPENSSL_FOUND)
@@ -41,12 +57,6 @@ endif()
 add_library(karma_isal INTERFACE)
 target_link_libraries(karma_isal INTERFACE "${KARMA_ISAL}")
 target_include_directories(karma_isal SYSTEM INTERFACE "${KARMA_ISAL_INCLUDE}")
-
-if(KARMA_BUILD_TESTS OR KARMA_BUILD_FUZZ)
-  karma_dependency(nlohmann_json PACKAGE nlohmann-json3-dev FIND nlohmann_json 3.11
-                   FETCH URL https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz
-                         URL_HASH SHA256=d6c65aca6b1ed68e7a182f4757257b107ae403032760ed6ef121c9d55e81757d)
-endif()
 
 if(KARMA_BUILD_TESTS)
   set(INSTALL_GTEST OFF CACHE INTERNAL "")

@@ -1,44 +1,147 @@
 #include "core/log.h"
 
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/stat.h>
 
-#include <ctime>
-#include <new>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <mutex>
 #include <string>
+#include <thread>
+#include <utility>
 
-#include "core/buffer.h"
-#include "core/json_text.h"
+#include <spdlog/async_logger.h>
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/formatter.h>
+#include <spdlog/sinks/base_sink.h>
+#include <nlohmann/json.hpp>
 
 namespace karma {
 namespace {
 
-constexpr std::string_view kLineStart = R"({"timestamp":")";
-constexpr std::size_t kTimestampBytes = 20;  // 2026-11-22T07:12:06Z
+constexpr std::string_view kLostEvent = "log.lost";
 
-std::string make_line(std::string_view timestamp, std::string_view level, std::string_view event,
-                      std::string_view message) {
-  Buffer line;
-  line.append(kLineStart);
-  line.append(timestamp);
-  line.append(R"(","level":")");
-  line.append(level);
-  line.append(R"(","event":)");
-  json::append_string(line, event);
-  if (!message.empty()) {
-    line.append(R"(,"message":)");
-    json::append_string(line, message);
+std::string_view name_of(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::err:
+      return "error";
+    case spdlog::level::warn:
+      return "warn";
+    default:
+      return "info";
   }
-  line.append("}\n");
-  return std::string(line.view());
 }
 
-// At the time of the last of them: this thread may outlive the clock.
-std::string lost_lines_line(std::uint64_t count, const std::string& last) {
-  std::string timestamp(kTimestampBytes, '-');
-  if (last.size() > kLineStart.size() + kTimestampBytes) timestamp = last.substr(kLineStart.size(), kTimestampBytes);
-  return make_line(timestamp, "warn", "log.lost",
-                   "lines=" + std::to_string(count) + ": nobody read the log, or it could not be written");
-}
+// A message of the library is our event, a NUL, and our message.
+class JsonFormatter final : public spdlog::formatter {
+ public:
+  void format(const spdlog::details::log_msg& msg, spdlog::memory_buf_t& out) override {
+    const std::time_t time = spdlog::log_clock::to_time_t(msg.time);
+    std::tm utc{};
+    ::gmtime_r(&time, &utc);
+    char timestamp[32];
+    const std::size_t length = std::strftime(timestamp, sizeof timestamp, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    const std::string_view payload(msg.payload.data(), msg.payload.size());
+    const std::size_t end_of_event = payload.find('\0');
+    nlohmann::ordered_json line = {{"timestamp", std::string_view(timestamp, length)},
+                                   {"level", name_of(msg.level)},
+                                   {"event", payload.substr(0, end_of_event)}};
+    if (const std::string_view message = payload.substr(end_of_event + 1); !message.empty()) line["message"] = message;
+    const std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+    out.append(text.data(), text.data() + text.size());
+  }
+  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(); }
+};
+
+// Writes whole lines. Used by the thread of the queue, except what says otherwise.
+class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  LineSink(int out, int err) : out_(out), err_(err) { set_formatter(std::make_unique<JsonFormatter>()); }
+
+  // Before the first line.
+  void watch(spdlog::details::thread_pool& queue) { queue_ = &queue; }
+
+  // Thread-safe: a line is done with, but not written.
+  void fail() noexcept {
+    failed_.fetch_add(1, std::memory_order_relaxed);
+    count_handled();
+  }
+  // Thread-safe.
+  std::uint64_t lost() const { return failed_.load(std::memory_order_relaxed) + queue_->overrun_counter(); }
+
+  // Thread-safe: whether everything of `posted` lines is written or lost, waiting for it until the deadline.
+  bool wait_until_handled(std::uint64_t posted, std::chrono::steady_clock::time_point deadline) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_until(lock, deadline, [&] { return handled_ + queue_->overrun_counter() >= posted; });
+  }
+  // Thread-safe: nothing is written any more, except what a write has begun.
+  void give_up() noexcept { given_up_.store(true, std::memory_order_relaxed); }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& msg) override {
+    if (const std::uint64_t untold = lost() - told_; untold > 0) tell_lost(msg, untold);
+    if (put(msg, msg.level)) {
+      count_handled();
+    } else {
+      fail();
+    }
+  }
+  void flush_() override {}
+
+  void count_handled() noexcept {
+    std::lock_guard lock(mutex_);
+    ++handled_;
+    changed_.notify_all();
+  }
+
+  void tell_lost(const spdlog::details::log_msg& next, std::uint64_t count) {
+    std::string payload(kLostEvent);
+    payload += '\0';
+    payload += "lines=" + std::to_string(count) + ": nobody read the log, or it could not be written";
+    spdlog::details::log_msg msg(next.time, {}, {}, next.level, payload);
+    if (put(msg, spdlog::level::warn)) told_ += count;
+  }
+
+  // To the stream of the message's level, told as of `level`. False: not, or only the begin of it.
+  bool put(const spdlog::details::log_msg& msg, spdlog::level::level_enum level) {
+    spdlog::details::log_msg told = msg;
+    told.level = level;
+    spdlog::memory_buf_t line;
+    if (torn_) line.push_back('\n');
+    formatter_->format(told, line);
+    const int fd = msg.level == spdlog::level::info ? out_ : err_;
+    std::string_view text(line.data(), line.size());
+    while (!text.empty() && !given_up_.load(std::memory_order_relaxed)) {
+      const ssize_t size = ::write(fd, text.data(), text.size());
+      if (size > 0) {
+        text.remove_prefix(static_cast<std::size_t>(size));
+        torn_ = !text.empty();
+      } else if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        pollfd watched{fd, POLLOUT, 0};  // somebody who shares the descriptor has made it non-blocking
+        ::poll(&watched, 1, -1);
+      } else if (size == 0 || errno != EINTR) {
+        return false;
+      }
+    }
+    return text.empty();
+  }
+
+  const int out_;
+  const int err_;
+  spdlog::details::thread_pool* queue_ = nullptr;
+  std::atomic<std::uint64_t> failed_{0};
+  std::atomic<bool> given_up_{false};
+  std::uint64_t told_ = 0;  // of lost()
+  bool torn_ = false;       // the last write ended within a line
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::uint64_t handled_ = 0;  // lines written or failed; guarded by mutex_
+};
 
 bool same_file(int one, int other) {
   struct stat a {};
@@ -47,45 +150,82 @@ bool same_file(int one, int other) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+// A pipe without a reader is an error of write(), not a signal; and signals of the process are for other threads.
+void begin_log_thread() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  ::pthread_setname_np(::pthread_self(), "karma-log");
+}
+
 }  // namespace
 
-EventLog::EventLog(const Clock& clock, bool enabled, int out, int err) : clock_(clock), out_(out), err_(err) {
+class EventLog::Stream {
+ public:
+  Stream(int out, int err)
+      : sink_(std::make_shared<LineSink>(out, err)),
+        queue_(std::make_shared<spdlog::details::thread_pool>(kMaxQueuedLines, 1, begin_log_thread)),
+        logger_(std::make_shared<spdlog::async_logger>("karma", sink_, queue_,
+                                                       spdlog::async_overflow_policy::overrun_oldest)) {
+    sink_->watch(*queue_);
+    logger_->set_error_handler([sink = sink_.get()](const std::string&) { sink->fail(); });
+  }
+  ~Stream() {
+    if (flush(std::chrono::steady_clock::now())) return;
+    // The end of the queue waits for its thread, which hangs in a write: it ends when that does.
+    sink_->give_up();
+    std::thread([queue = std::move(queue_)]() mutable { queue.reset(); }).detach();
+  }
+
+  void write(std::int64_t unix_seconds, spdlog::level::level_enum level, std::string_view event,
+             std::string_view message) noexcept {
+    posted_.fetch_add(1, std::memory_order_relaxed);
+    try {
+      std::string payload(event);
+      payload += '\0';
+      payload += message.substr(0, kMaxMessageBytes);
+      logger_->log(spdlog::log_clock::time_point(std::chrono::seconds(unix_seconds)), {}, level, payload);
+    } catch (const std::exception&) {
+      sink_->fail();
+    }
+  }
+
+  bool flush(std::chrono::steady_clock::time_point deadline) {
+    return sink_->wait_until_handled(posted_.load(std::memory_order_relaxed), deadline);
+  }
+  std::uint64_t lost() const { return sink_->lost(); }
+
+ private:
+  std::shared_ptr<LineSink> sink_;
+  std::shared_ptr<spdlog::details::thread_pool> queue_;
+  std::shared_ptr<spdlog::async_logger> logger_;
+  std::atomic<std::uint64_t> posted_{0};
+};
+
+EventLog::EventLog(const Clock& clock, bool enabled, int out, int err) : clock_(clock) {
   if (!enabled) return;
-  both_ = std::make_unique<LineWriter>(lost_lines_line);
-  if (!same_file(out, err)) err_only_ = std::make_unique<LineWriter>(lost_lines_line);
+  out_ = std::make_unique<Stream>(out, err);
+  if (!same_file(out, err)) err_ = std::make_unique<Stream>(out, err);
 }
 
 EventLog::~EventLog() { flush(); }
 
-void EventLog::info(std::string_view event, std::string_view message) noexcept { write(out_, "info", event, message); }
-void EventLog::warn(std::string_view event, std::string_view message) noexcept { write(err_, "warn", event, message); }
-void EventLog::error(std::string_view event, std::string_view message) noexcept {
-  write(err_, "error", event, message);
+void EventLog::info(std::string_view event, std::string_view message) noexcept {
+  if (out_) out_->write(clock_.unix_seconds(), spdlog::level::info, event, message);
 }
-
-void EventLog::write(int to, std::string_view level, std::string_view event, std::string_view message) noexcept {
-  if (!both_) return;
-  LineWriter& writer = to == err_ && err_only_ ? *err_only_ : *both_;
-  try {
-    std::time_t now = clock_.unix_seconds();
-    std::tm utc{};
-    gmtime_r(&now, &utc);
-    char timestamp[32];
-    std::size_t length = std::strftime(timestamp, sizeof timestamp, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    writer.post(to, make_line({timestamp, length}, level, event, message));
-  } catch (const std::bad_alloc&) {
-    writer.count_lost();
-  }
+void EventLog::warn(std::string_view event, std::string_view message) noexcept {
+  if (out_) (err_ ? *err_ : *out_).write(clock_.unix_seconds(), spdlog::level::warn, event, message);
+}
+void EventLog::error(std::string_view event, std::string_view message) noexcept {
+  if (out_) (err_ ? *err_ : *out_).write(clock_.unix_seconds(), spdlog::level::err, event, message);
 }
 
 void EventLog::flush() {
   const auto deadline = std::chrono::steady_clock::now() + kMaxFlushTime;
-  if (both_) both_->finish(deadline);
-  if (err_only_) err_only_->finish(deadline);
+  if (out_) out_->flush(deadline);
+  if (err_) err_->flush(deadline);
 }
 
-std::uint64_t EventLog::lost_lines() const noexcept {
-  return (both_ ? both_->lost() : 0) + (err_only_ ? err_only_->lost() : 0);
-}
+std::uint64_t EventLog::lost_lines() const noexcept { return (out_ ? out_->lost() : 0) + (err_ ? err_->lost() : 0); }
 
 }  // namespace karma

@@ -4,44 +4,46 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string_view>
 
 #include <karma/clock.h>
 
-#include "core/line_writer.h"
-
 namespace karma {
 
-// Thread-safe. info goes to stdout, warn and error to stderr. Logging never waits for whoever reads the log: what finds
-// no room is lost, and "log.lost" says how many lines when the log is written again.
+// Thread-safe. info goes to stdout, warn and error to stderr. Logging never waits for whoever reads the log: lines wait
+// in a bounded queue for a thread of their own. When it is full the oldest are lost, and "log.lost" says how many as
+// soon as lines are written again.
 class EventLog {
  public:
   // How long an end waits for what is not written yet.
   static constexpr std::chrono::milliseconds kMaxFlushTime{500};
+  // Of each stream. A line in the queue holds its message, of which the rest is cut off.
+  static constexpr std::size_t kMaxQueuedLines = 1024;
+  static constexpr std::size_t kMaxMessageBytes = 4096;
 
+  // The descriptors must stay open as long as the process lives.
   EventLog(const Clock& clock, bool enabled, int out = STDOUT_FILENO, int err = STDERR_FILENO);
-  ~EventLog();  // flush()
+  ~EventLog();  // flush(); what is not written by then is given up
 
   void info(std::string_view event, std::string_view message = {}) noexcept;
   void warn(std::string_view event, std::string_view message) noexcept;
   void error(std::string_view event, std::string_view message) noexcept;
 
-  // Waits until what was logged is written, at most kMaxFlushTime. To be called before the process leaves at once.
+  // Waits until what was logged is written or lost, at most kMaxFlushTime. Call it before the process leaves at once.
   void flush();
   std::uint64_t lost_lines() const noexcept;
 
  private:
-  void write(int to, std::string_view level, std::string_view event, std::string_view message) noexcept;
+  class Stream;
 
   const Clock& clock_;
-  const int out_;
-  const int err_;
-  // One for both streams where they are the same file, so that all lines keep their order; else a stream that is
+  // One for stdout and stderr where they are the same file, so that all lines keep their order; else a stream that is
   // stalled does not hold up the other. Without any the log is switched off.
-  std::unique_ptr<LineWriter> both_;
-  std::unique_ptr<LineWriter> err_only_;
+  std::unique_ptr<Stream> out_;
+  std::unique_ptr<Stream> err_;
 };
 
 }  // namespace karma
