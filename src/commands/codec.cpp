@@ -144,7 +144,7 @@ void Decoder::keys(std::span<const Key>& keys) {
   if (!required(Field::keys, value)) return;
   if (value->type != Type::array) return fail("Field keys must be an array");
   // "1," is the least that a key takes.
-  const std::size_t most = strict() ? kMaxBatchItems : SIZE_MAX;
+  const std::size_t most = strict() ? protocol::kMaxBatchItems : SIZE_MAX;
   std::span<Key> found = context_.arena.array<Key>(std::min(most, value->text.size() / 2 + 1));
   std::size_t count = 0;
   const bool numbers = each_number(*value, fields_.numbers(), [&](std::uint64_t number) {
@@ -161,7 +161,7 @@ void Decoder::items(std::span<const Item>& items, std::string_view& text, std::u
   if (!required(Field::items, value)) return;
   if (value->type != Type::array) return fail("Field items must be an array");
   // "[1,2,3]," is the least that an item takes.
-  const std::size_t most = strict() ? kMaxBatchItems : SIZE_MAX;
+  const std::size_t most = strict() ? protocol::kMaxBatchItems : SIZE_MAX;
   std::span<Item> found = context_.arena.array<Item>(std::min(most, value->text.size() / 8 + 1));
   std::size_t count = 0;
   std::uint64_t total = 0;
@@ -188,12 +188,14 @@ void Decoder::series_keys(std::span<const SeriesKey>& items) {
   if (!required(Field::items, value)) return;
   if (value->type != Type::array) return fail("Field items must be an array");
   // {"series":"a","key":1}, is the least that an item takes.
-  std::span<SeriesKey> found = context_.arena.array<SeriesKey>(std::min(kMaxBatchItems, value->text.size() / 20 + 1));
+  std::span<SeriesKey> found =
+      context_.arena.array<SeriesKey>(std::min(protocol::kMaxBatchItems, value->text.size() / 20 + 1));
   std::size_t count = 0;
   json::Reader reader(value->text);
   Fields item(0);
   const auto take = [&](const Value& element) {
-    if (count == kMaxBatchItems) return fail("Field items exceeds max size " + std::to_string(kMaxBatchItems)), false;
+    if (count == protocol::kMaxBatchItems)
+      return fail("Field items exceeds max size " + std::to_string(protocol::kMaxBatchItems)), false;
     if (element.type != Type::object || !item.parse(element.text)) return fail("Each item must be an object"), false;
     const Value* name = item.find(Field::series);
     if (name == nullptr || name->type != Type::string) return fail("Field items[].series is required"), false;
@@ -280,7 +282,7 @@ bool Decoder::decode_range(const Value& value, BucketRange& range) {
       from = field;
     } else if (text == "to") {
       to = field;
-    } else if (!deleting_op_.empty() && field_of(text)) {
+    } else if (!deleting_op_.empty() && protocol::field_of(text)) {
       not_taken("range." + std::string(text));
     }
   });
@@ -292,8 +294,8 @@ bool Decoder::decode_range(const Value& value, BucketRange& range) {
   if (!unsigned_of(from, "range.from", first) || !unsigned_of(to, "range.to", last)) return false;
   if (!day_of(first, range.from) || !day_of(last, range.to)) return false;
   if (first > last) return fail("Bucket range start must be less than or equal to range end"), false;
-  if (strict() && *range.to.day() - *range.from.day() > kMaxRangeDays)
-    return fail("Range exceeds max days " + std::to_string(kMaxRangeDays)), false;
+  if (strict() && *range.to.day() - *range.from.day() > protocol::kMaxRangeDays)
+    return fail("Range exceeds max days " + std::to_string(protocol::kMaxRangeDays)), false;
   return true;
 }
 

@@ -16,13 +16,17 @@
 #include <karma/error.h>
 #include <karma/types.h>
 
-#include "commands/fields.h"
-#include "commands/limits.h"
 #include "core/arena.h"
 #include "core/buffer.h"
+#include "protocol/fields.h"
+#include "protocol/limits.h"
 #include "store/ingest.h"
 
 namespace karma::commands {
+
+using protocol::Field;
+using protocol::Fields;
+using protocol::FieldSet;
 
 struct SeriesName {
   std::string_view text;

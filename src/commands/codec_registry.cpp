@@ -28,7 +28,8 @@ void Decoder::stream_id(std::string_view& id) {
   id = copy_of(*value);
   if (id.empty()) return fail("Field stream_id is required");
   if (!strict()) return;
-  if (id.size() > kMaxStreamIdBytes) fail("Field stream_id exceeds max size " + std::to_string(kMaxStreamIdBytes));
+  if (id.size() > protocol::kMaxStreamIdBytes)
+    fail("Field stream_id exceeds max size " + std::to_string(protocol::kMaxStreamIdBytes));
   if (id.starts_with(store::kLoadStreamPrefix))
     fail("Field stream_id must not begin with " + std::string(store::kLoadStreamPrefix) +
          ", which belongs to snapshot.load");
@@ -56,8 +57,8 @@ void Decoder::granularity(std::optional<std::string_view>& granularity) {
   const Value* value = failed_ ? nullptr : fields_.find(Field::granularity);
   if (value == nullptr || value->type != Type::string) return;
   granularity = copy_of(*value);
-  if (strict() && granularity->size() > kMaxStreamIdBytes)
-    fail("Field granularity exceeds max size " + std::to_string(kMaxStreamIdBytes));
+  if (strict() && granularity->size() > protocol::kMaxStreamIdBytes)
+    fail("Field granularity exceeds max size " + std::to_string(protocol::kMaxStreamIdBytes));
 }
 
 void Decoder::chunk_seq(std::uint64_t& number) {
@@ -100,7 +101,7 @@ void Decoder::prune_before(std::int64_t& time) {
 
 // Milliseconds, or another slip, would have all keys forgotten, and each retry counted twice.
 void Decoder::not_in_the_future(std::int64_t time) {
-  const bool all = time >= kFirstSecondOfAllTime && time <= kLastSecond;
+  const bool all = time >= protocol::kFirstSecondOfAllTime && time <= protocol::kLastSecond;
   if (!strict() || all || time <= context_.now) return;
   fail("Field before lies in the future: Unix seconds of a moment that has passed are wanted");
 }
@@ -111,7 +112,8 @@ void Decoder::prune_limit(std::uint64_t& limit) {
   const Value* value = fields_.find(Field::limit);
   if (value == nullptr || !unsigned_of(*value, "limit", limit)) return;
   if (limit == 0) return fail("Field limit must be greater than 0");
-  if (limit > kMaxPruneLimit) fail("Field limit exceeds max size " + std::to_string(kMaxPruneLimit));
+  if (limit > protocol::kMaxPruneLimit)
+    fail("Field limit exceeds max size " + std::to_string(protocol::kMaxPruneLimit));
 }
 
 std::optional<std::string_view> Decoder::text_or_integer(Field field) {

@@ -36,7 +36,8 @@ std::int64_t logged_time(const Fields& fields, std::int64_t fallback) {
 
 Status check_fingerprint(const json::Value& value, const KeyedWrite& keyed, Arena& arena) {
   std::string_view text;
-  if (Status status = read_text(value, Field::fingerprint, kMaxFingerprintBytes, arena, text); !status) return status;
+  if (Status status = read_text(value, Field::fingerprint, protocol::kMaxFingerprintBytes, arena, text); !status)
+    return status;
   if (text == to_hex(keyed.record.content.fingerprint(keyed.record.operation))) return {};
   return conflict("Field fingerprint does not match request fingerprint");
 }

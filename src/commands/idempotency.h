@@ -62,7 +62,7 @@ struct IdempotencySnapshotFetchChunk {
 
   static void describe(auto& self, auto& fields) {
     fields.offset(self.offset);
-    fields.limit(self.limit, kDefaultChunkBytes, kMaxChunkBytes);
+    fields.limit(self.limit, protocol::kDefaultChunkBytes, protocol::kMaxChunkBytes);
   }
   Status run(Services& services, Buffer& out) const;
 };

@@ -103,7 +103,7 @@ struct IngestStatus {
 
   static void describe(auto& self, auto& fields) {
     fields.stream_id(self.stream_id);
-    fields.limit(self.limit, kDefaultListLimit, kMaxListLimit);
+    fields.limit(self.limit, protocol::kDefaultListLimit, protocol::kMaxListLimit);
     fields.cursor(self.cursor);
   }
   Status answer(Reads& reads, Buffer& out) const;

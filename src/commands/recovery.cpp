@@ -38,9 +38,9 @@ void append_checkpoints(Buffer& out, const std::vector<ops::Checkpoint>& checkpo
 
 Status RecoveryCheckpoint::check() const {
   const auto fault = [](std::string_view name, std::string_view text) {
-    if (text.size() <= kMaxCheckpointBytes) return Status();
-    return Status(
-        validation_error("Field " + std::string(name) + " exceeds max size " + std::to_string(kMaxCheckpointBytes)));
+    if (text.size() <= protocol::kMaxCheckpointBytes) return Status();
+    return Status(validation_error("Field " + std::string(name) + " exceeds max size " +
+                                   std::to_string(protocol::kMaxCheckpointBytes)));
   };
   if (Status status = fault("source", source); !status) return status;
   if (Status status = fault("offset", offset.value_or(std::string_view())); !status) return status;

@@ -38,7 +38,7 @@ struct RecoveryStatus {
 
   static void describe(auto& self, auto& fields) {
     fields.source(self.source);
-    fields.limit(self.limit, kMaxListLimit, kMaxListLimit);
+    fields.limit(self.limit, protocol::kMaxListLimit, protocol::kMaxListLimit);
     fields.cursor(self.cursor);
   }
   Status answer(Reads& reads, Buffer& out) const;

@@ -101,7 +101,8 @@ Status ReplicationEntries::answer(Reads& reads, Buffer& out) const {
     out.append(']');
     append_field(out, "next_lsn", page.count() == 0 ? after.value : page.last().value);
     out.append('}');
-    if (page.count() == 0 || !services.over_response_limit(out.size() - start + kReplyEnvelopeBytes)) return {};
+    if (page.count() == 0 || !services.over_response_limit(out.size() - start + protocol::kReplyEnvelopeBytes))
+      return {};
     // Only where the limit is so small that what surrounds the entries counts, or for a single large entry.
     if (page.count() == 1) break;
     out.truncate(start);
@@ -128,7 +129,7 @@ Status ReplicationStatus::run(Services& services, Buffer& out) const {
   out.append(R"(,"latest_snapshots":)");
   // Both lists as far as there is room: snapshot.info and recovery.status have the rest.
   constexpr std::size_t kRoomForTheRest = 256;
-  const std::vector<ops::Checkpoint> checkpoints = services.checkpoints().list_behind({}, kMaxListLimit);
+  const std::vector<ops::Checkpoint> checkpoints = services.checkpoints().list_behind({}, protocol::kMaxListLimit);
   const std::size_t checkpoint_bytes = std::min<std::size_t>(services.response_limit() / 4, kMaxCheckpointsShownBytes);
   out.append('[');
   const std::size_t shown = append_page(

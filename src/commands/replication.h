@@ -14,7 +14,7 @@ struct ReplicationEntries {
 
   static void describe(auto& self, auto& fields) {
     fields.after_lsn(self.after);
-    fields.limit(self.limit, kDefaultEntriesLimit, kMaxEntriesLimit);
+    fields.limit(self.limit, protocol::kDefaultEntriesLimit, protocol::kMaxEntriesLimit);
   }
   Status answer(Reads& reads, Buffer& out) const;
   bool is_long(Reads&) const { return true; }  // it reads files

@@ -5,10 +5,10 @@
 #include <span>
 #include <string_view>
 
-#include "commands/limits.h"
 #include "commands/services.h"
 #include "core/buffer.h"
 #include "core/json_text.h"
+#include "protocol/limits.h"
 #include "store/series.h"
 
 namespace karma::commands {
@@ -92,7 +92,7 @@ std::size_t append_page(Buffer& out, const ResponseRoom& room, std::size_t count
     append(i);
     const std::size_t behind = out.size();
     append_end(i);
-    const std::size_t whole = out.size() - room.start + room.behind + kReplyEnvelopeBytes;
+    const std::size_t whole = out.size() - room.start + room.behind + protocol::kReplyEnvelopeBytes;
     out.truncate(behind);
     if (i == 0 || !room.services.over_response_limit(whole)) continue;
     out.truncate(before);

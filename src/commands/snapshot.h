@@ -54,7 +54,7 @@ struct SnapshotFetchChunk {
   static void describe(auto& self, auto& fields) {
     fields.file(self.file);
     fields.offset(self.offset);
-    fields.limit(self.limit, kDefaultChunkBytes, kMaxChunkBytes);
+    fields.limit(self.limit, protocol::kDefaultChunkBytes, protocol::kMaxChunkBytes);
   }
   Status run(Services& services, Buffer& out) const;
 };

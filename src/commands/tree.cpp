@@ -17,7 +17,7 @@ constexpr std::uint64_t kBranches = 9;
 bool has_many_keys(std::string_view series, Reads& reads) {
   bool many = false;
   // A missing series is found out by the answer itself.
-  (void)reads.series(series, [&](const store::Series& found) { many = found.key_count() > kInlineScanKeys; });
+  (void)reads.series(series, [&](const store::Series& found) { many = found.key_count() > protocol::kInlineScanKeys; });
   return many;
 }
 

@@ -82,7 +82,7 @@ struct TreeKeys {
 
   static void describe(auto& self, auto& fields) {
     fields.series(self.series);
-    fields.limit(self.limit, kDefaultKeysLimit, kMaxKeysLimit);
+    fields.limit(self.limit, protocol::kDefaultKeysLimit, protocol::kMaxKeysLimit);
     fields.cursor(self.cursor);
   }
   Status answer(Reads& reads, Buffer& out) const;
@@ -98,7 +98,7 @@ struct TreePoints {
 
   static void describe(auto& self, auto& fields) {
     fields.series(self.series);
-    fields.limit(self.limit, kDefaultKeysLimit, kMaxKeysLimit);
+    fields.limit(self.limit, protocol::kDefaultKeysLimit, protocol::kMaxKeysLimit);
     fields.cursor(self.cursor);
   }
   Status answer(Reads& reads, Buffer& out) const;
@@ -113,7 +113,7 @@ struct TreeTop {
 
   static void describe(auto& self, auto& fields) {
     fields.series(self.series);
-    fields.limit(self.limit, kDefaultTopLimit, kMaxTopLimit);
+    fields.limit(self.limit, protocol::kDefaultTopLimit, protocol::kMaxTopLimit);
     fields.range(self.range);
   }
   Status answer(Reads& reads, Buffer& out) const;

@@ -4,9 +4,9 @@
 #include <random>
 
 #include "commands/catalog.h"
-#include "commands/limits.h"
 #include "core/json_text.h"
 #include "engine/engine.h"
+#include "protocol/limits.h"
 
 namespace karma::engine {
 namespace {
@@ -20,7 +20,7 @@ class Submitter {
   Status execute(std::string_view entry) {
     batch_.reset();
     if (Status status = fields_.parse(entry); !status) return status;
-    const commands::Op* op = commands::find_op(fields_.find(commands::Field::op)->text);
+    const commands::Op* op = commands::find_op(fields_.find(protocol::Field::op)->text);
     commands::DecodeContext context{.arena = batch_.arena,
                                     .source = commands::DecodeContext::Source::log,
                                     .series_exists = nullptr,
@@ -56,7 +56,7 @@ class Submitter {
 
   Engine& engine_;
   Lane lane_;
-  commands::Fields fields_;
+  protocol::Fields fields_;
   MutationBatch batch_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -87,7 +87,7 @@ class Loader {
       items_.append(',');
       json::append_number(items_, point.value);
       items_.append(']');
-      if (++item_count_ == commands::kMaxBatchItems)
+      if (++item_count_ == protocol::kMaxBatchItems)
         if (Status status = chunk(); !status) return status;
     }
     return {};

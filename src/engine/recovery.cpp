@@ -11,9 +11,9 @@ namespace karma::engine {
 namespace {
 
 using commands::DecodeContext;
-using commands::Fields;
 using commands::Kind;
 using commands::Op;
+using protocol::Fields;
 
 // A decoded log entry.
 struct Entry {
@@ -29,7 +29,7 @@ Entry decode_entry(std::string_view text, const store::Store& store, std::int64_
     entry.refusal = status.error().message;
     return entry;
   }
-  const json::Value* name = fields.find(commands::Field::op);
+  const json::Value* name = fields.find(protocol::Field::op);
   const Op* op = name != nullptr && name->type == json::Type::string ? commands::find_op(name->text) : nullptr;
   if (op == nullptr || op->kind != Kind::mutation) {
     entry.refusal = "not an operation that is logged";

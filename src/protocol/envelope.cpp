@@ -4,15 +4,15 @@
 
 namespace karma::protocol {
 
-Status check_version(const commands::Fields& fields) {
-  const json::Value* version = fields.find(commands::Field::v);
+Status check_version(const Fields& fields) {
+  const json::Value* version = fields.find(Field::v);
   if (version != nullptr && version->type == json::Type::unsigned_integer && version->number == 2) return {};
   return Error{ErrorCode::unsupported_protocol, "Karma accepts only protocol v2 requests with field v=2"};
 }
 
-bool has_token(const commands::Fields& fields, const std::optional<std::string>& token) {
+bool has_token(const Fields& fields, const std::optional<std::string>& token) {
   if (!token || token->empty()) return false;  // an empty one is nothing that anybody could know
-  const json::Value* given = fields.find(commands::Field::token);
+  const json::Value* given = fields.find(Field::token);
   if (given == nullptr || given->type != json::Type::string) return false;
   Arena arena;
   const std::string_view text = json::decode_string(*given, arena);

@@ -6,8 +6,8 @@
 
 #include <karma/error.h>
 
-#include "commands/fields.h"
 #include "core/buffer.h"
+#include "protocol/fields.h"
 
 namespace karma::protocol {
 
@@ -16,13 +16,13 @@ inline constexpr std::string_view kReplyStart = R"({"protocol_version":2,"succes
 inline constexpr std::string_view kReplyEnd = R"(,"error_code":null})";
 // What surrounds a response at most, the mark of idempotent writes included.
 inline constexpr std::size_t kEnvelopeBytes = kReplyStart.size() + kReplyEnd.size() + 19;
-static_assert(kEnvelopeBytes <= commands::kReplyEnvelopeBytes);
+static_assert(kEnvelopeBytes <= kReplyEnvelopeBytes);
 
 // unsupported_protocol unless `v` is the integer 2.
-Status check_version(const commands::Fields& fields);
+Status check_version(const Fields& fields);
 
 // Whether the request carries this token; compared in time that does not depend on where they differ.
-bool has_token(const commands::Fields& fields, const std::optional<std::string>& token);
+bool has_token(const Fields& fields, const std::optional<std::string>& token);
 
 // A whole error line.
 void append_error(Buffer& out, const Error& error);

@@ -20,7 +20,7 @@ TimePoint steady_now() { return std::chrono::steady_clock::now(); }
 
 }  // namespace
 
-IoThread::IoThread(std::string name, IoThreadOptions options, const MakeRequestHandler& make_handler,
+IoThread::IoThread(std::string name, IoThreadOptions options, const engine::MakeRequestHandler& make_handler,
                    std::atomic<int>& open_connections, engine::ClientMemory& memory, EventLog& log,
                    std::function<void()> changed)
     : options_(options),

@@ -32,7 +32,7 @@ class IoThread {
   // `open_connections` is counted down for each socket that closes. `changed` is called by the thread whenever, while
   // it drains, that has happened. `memory.connections` is counted down when nothing of a connection is left, replies to
   // come included. Starts the thread.
-  IoThread(std::string name, IoThreadOptions options, const MakeRequestHandler& make_handler,
+  IoThread(std::string name, IoThreadOptions options, const engine::MakeRequestHandler& make_handler,
            std::atomic<int>& open_connections, engine::ClientMemory& memory, EventLog& log,
            std::function<void()> changed);
   // Ends the thread; sessions that are left lose their sockets. The handler must expect no more wake-ups.
@@ -81,7 +81,7 @@ class IoThread {
   Orders todo_;    // taken, not yet carried out
 
   Poller poller_;
-  std::unique_ptr<RequestHandler> handler_;
+  std::unique_ptr<engine::RequestHandler> handler_;
   SessionHost host_;
   std::size_t counted_sockets_ = 0;      // of open_connections_
   int counted_paused_ = 0;               // of memory_.paused

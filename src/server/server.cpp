@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "core/log.h"
+#include "engine/dispatcher.h"
 #include "server/acceptor.h"
 #include "server/descriptor_limits.h"
-#include "server/dispatcher.h"
 #include "server/io_thread.h"
 #include "server/signals.h"
 
@@ -23,24 +23,6 @@ namespace {
 using server::Acceptor;
 using server::FileDescriptor;
 using server::IoThread;
-
-class DispatcherHandler final : public server::RequestHandler {
- public:
-  DispatcherHandler(engine::Engine& engine, const Config& config, std::function<void()> wake)
-      : dispatcher_(engine, config, std::move(wake)) {}
-
-  server::Handled handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) override {
-    return dispatcher_.handle(line, connection, pending, out);
-  }
-  void flush() override { dispatcher_.flush(); }
-  void collect(const server::Dispatcher::PlaceOfReply& place, const server::Dispatcher::ReplyLost& lost) override {
-    dispatcher_.collect(place, lost);
-  }
-  void reply_error(const Error& error, Buffer& out) override { dispatcher_.reply_error(error, out); }
-
- private:
-  server::Dispatcher dispatcher_;
-};
 
 int io_thread_count(const Config& config) {
   if (config.io_threads > 0) return config.io_threads;
@@ -150,7 +132,7 @@ class Server::Impl {
     options.session.port = port_;
     options.write_timeout = std::chrono::seconds(config_.write_timeout);
     auto make_handler = [this](std::function<void()> wake) {
-      return std::make_unique<DispatcherHandler>(*engine_, config_, std::move(wake));
+      return std::make_unique<engine::Dispatcher>(*engine_, config_, std::move(wake));
     };
     auto changed = [this] {
       std::lock_guard lock(mutex_);

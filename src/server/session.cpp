@@ -20,7 +20,7 @@ constexpr std::size_t kMaxDrainBytes = 16 << 20;
 
 }  // namespace
 
-SessionHost::SessionHost(Poller& poller_, RequestHandler& handler_, SessionOptions options_,
+SessionHost::SessionHost(Poller& poller_, engine::RequestHandler& handler_, SessionOptions options_,
                          engine::ClientMemory& memory_)
     : poller(poller_), handler(handler_), options(options_), memory(memory_), buffered(memory_.buffers) {
   input.reserve(kReadBytes);
@@ -155,19 +155,19 @@ bool Session::handle_line(std::string_view line, Buffer& out) {
   }
   if (first == FirstLine::request) first_line_ = false;
   switch (host_.handler.handle(line, this, pending_, out)) {
-    case Handled::replied:
+    case engine::Handled::replied:
       KARMA_CHECK(pending_ == 0);  // or the reply would overtake others
       // No request, so the reply says what is wrong with it; what comes after it is no better.
       last_reply_ |= first == FirstLine::foreign;
       return true;
-    case Handled::pending:
+    case engine::Handled::pending:
       ++pending_;
       pending_bytes_ += line.size();
       return true;
-    case Handled::no_room:
+    case engine::Handled::no_room:
       starved_ = true;
       return false;
-    case Handled::blocked:
+    case engine::Handled::blocked:
       break;
   }
   KARMA_CHECK(pending_ > 0);  // or nothing would ever unblock it

@@ -24,10 +24,10 @@
 
 #include "core/buffer.h"
 #include "engine/client_memory.h"
+#include "engine/request_handler.h"
 #include "server/file_descriptor.h"
 #include "server/line_framer.h"
 #include "server/poller.h"
-#include "server/request_handler.h"
 
 namespace karma::server {
 
@@ -69,7 +69,7 @@ class Session;
 // What the sessions of a thread share.
 struct SessionHost {
   Poller& poller;
-  RequestHandler& handler;
+  engine::RequestHandler& handler;
   const SessionOptions options;
   TimePoint now;                 // when this wake-up began
   Buffer input;                  // kReadBytes
@@ -82,7 +82,7 @@ struct SessionHost {
   std::size_t buffered_bytes = 0;       // of all sessions
   engine::ClientMemory::Part buffered;  // of the node's
 
-  SessionHost(Poller& poller, RequestHandler& handler, SessionOptions options, engine::ClientMemory& memory);
+  SessionHost(Poller& poller, engine::RequestHandler& handler, SessionOptions options, engine::ClientMemory& memory);
 };
 
 class Session {

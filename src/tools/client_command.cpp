@@ -7,9 +7,9 @@
 #include <karma/tools.h>
 #include <karma/version.h>
 
-#include "commands/limits.h"
 #include "core/options.h"
 #include "core/settings.h"
+#include "protocol/limits.h"
 #include "store/ingest.h"
 #include "tools/commands.h"
 
@@ -175,7 +175,7 @@ int import_command(Invocation& invocation, const Streams& streams) {
   options.number("max-request-bytes", "BYTES", "the setting of the server", target.max_request_bytes, 512,
                  kMaxLineBytes);
   options.number("chunk-items", "N", "points in a chunk at most", target.chunk_items, 1,
-                 static_cast<int>(commands::kMaxBatchItems));
+                 static_cast<int>(protocol::kMaxBatchItems));
   options.truth("abort", "give an unfinished import up: that of FILE, or that of --stream-id, without a file",
                 target.abort);
   Connection connection(options, target.connection);
@@ -183,7 +183,7 @@ int import_command(Invocation& invocation, const Streams& streams) {
   const bool stream_alone = target.abort && !target.stream_id.empty() && invocation.positionals.empty();
   if (!stream_alone && (invocation.positionals.size() != 1 || target.series.empty()))
     return invocation.misused("karma import takes a file and a series: karma import FILE --series=SERIES");
-  if (target.stream_id.size() > commands::kMaxStreamIdBytes) return invocation.misused("--stream-id is too long");
+  if (target.stream_id.size() > protocol::kMaxStreamIdBytes) return invocation.misused("--stream-id is too long");
   if (!stream_alone) target.file = invocation.positionals[0];
   return tools::run_import(target, streams);
 }

@@ -7,9 +7,9 @@
 #include <iomanip>
 #include <ostream>
 
-#include "commands/limits.h"
 #include "core/json_reader.h"
 #include "core/json_text.h"
+#include "protocol/limits.h"
 #include "store/ingest.h"
 #include "tools/commands.h"
 #include "tools/import_plan.h"

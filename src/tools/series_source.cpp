@@ -4,17 +4,17 @@
 #include <array>
 #include <charconv>
 
-#include "commands/limits.h"
 #include "core/json_numbers.h"
 #include "core/json_reader.h"
 #include "core/json_text.h"
+#include "protocol/limits.h"
 
 namespace karma::tools {
 namespace {
 
 // A page of keys with all their points is held at a time.
 constexpr std::uint64_t kPageKeys = 1000;
-constexpr std::uint64_t kPointPageKeys = commands::kMaxKeysLimit;
+constexpr std::uint64_t kPointPageKeys = protocol::kMaxKeysLimit;
 
 void append_range(Buffer& line, const BucketRange& range) {
   line.append(R"(,"range":{"from":)");
@@ -36,8 +36,8 @@ Error not_understood(std::string_view op) {
 std::vector<BucketRange> cut_windows(const BucketRange& range) {
   std::vector<BucketRange> windows;
   const std::int32_t last = *range.to.day();
-  for (std::int32_t day = *range.from.day(); day <= last; day += commands::kMaxRangeDays + 1) {
-    windows.push_back({Bucket::of_day(day), Bucket::of_day(std::min(last, day + commands::kMaxRangeDays))});
+  for (std::int32_t day = *range.from.day(); day <= last; day += protocol::kMaxRangeDays + 1) {
+    windows.push_back({Bucket::of_day(day), Bucket::of_day(std::min(last, day + protocol::kMaxRangeDays))});
   }
   return windows;
 }

@@ -362,7 +362,7 @@ std::set<std::string> taken_by(const Op& op) {
 // A field that would narrow what is deleted must not be passed over: the caller meant less than the op does.
 TEST_P(CatalogOp, TakesEveryFieldItNamesOrRefusesItWhenItDeletes) {
   const std::set<std::string> taken = taken_by(op());
-  for (std::size_t i = 0; i < kFieldCount; ++i) {
+  for (std::size_t i = 0; i < protocol::kFieldCount; ++i) {
     const std::string field(name_of(static_cast<Field>(i)));
     if (taken.contains(field)) continue;
     for (const char* value : {"7", "null", R"("x")", "[7]", R"({"from":20260501,"to":20260505})"}) {

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "core/log.h"
+#include "engine/dispatcher.h"
 #include "engine/engine.h"
-#include "server/dispatcher.h"
 #include "support/engine_fixture.h"
 
 namespace karma::test {
@@ -59,12 +59,12 @@ class Client {
   // The reply of a read, which is there at once.
   std::string read(const std::string& line) {
     Buffer out;
-    EXPECT_EQ(dispatcher_.handle(line, &reader_, 0, out), server::Handled::replied);
+    EXPECT_EQ(dispatcher_.handle(line, &reader_, 0, out), engine::Handled::replied);
     return std::string(out.view());
   }
   void write(const std::string& line) {
     Buffer out;
-    EXPECT_EQ(dispatcher_.handle(line, &writer_, pending_, out), server::Handled::pending);
+    EXPECT_EQ(dispatcher_.handle(line, &writer_, pending_, out), engine::Handled::pending);
     ++pending_;
     dispatcher_.flush();
   }
@@ -98,7 +98,7 @@ class Client {
     }
     return true;
   }
-  server::Handled ask_behind_pending(const std::string& line) {
+  engine::Handled ask_behind_pending(const std::string& line) {
     Buffer out;
     return dispatcher_.handle(line, &writer_, pending_, out);
   }
@@ -116,7 +116,7 @@ class Client {
   int reader_ = 0;      // connections, by their addresses
   int writer_ = 0;
   std::size_t pending_ = 0;
-  server::Dispatcher dispatcher_;
+  engine::Dispatcher dispatcher_;
 };
 
 const std::string kIncrement = R"({"v":2,"op":"counter.increment","series":"s","key":1,"bucket":20260505,"value":5})";
@@ -171,7 +171,7 @@ TEST_F(Visibility, OnOneConnectionAReadWaitsForTheWriteBeforeIt) {
   gate_.close();
   writer_->write(kIncrement);
   gate_.wait_until_held();
-  EXPECT_EQ(writer_->ask_behind_pending(kSum), server::Handled::blocked);
+  EXPECT_EQ(writer_->ask_behind_pending(kSum), engine::Handled::blocked);
   gate_.open();
   writer_->wait_for_reply();
 }

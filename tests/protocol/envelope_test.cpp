@@ -9,7 +9,7 @@ namespace {
 
 TEST(Envelope, OnlyTheIntegerTwoIsTheVersion) {
   const auto accepted = [](const std::string& line) {
-    commands::Fields fields;
+    protocol::Fields fields;
     EXPECT_TRUE(fields.parse(line).ok()) << line;
     return check_version(fields).ok();
   };
@@ -23,7 +23,7 @@ TEST(Envelope, OnlyTheIntegerTwoIsTheVersion) {
 
 TEST(Envelope, ATokenIsComparedWhole) {
   const auto has = [](const std::string& given, const std::optional<std::string>& token) {
-    commands::Fields fields;
+    protocol::Fields fields;
     EXPECT_TRUE(fields.parse(given).ok());
     return has_token(fields, token);
   };

@@ -40,6 +40,8 @@ class CheckSource(unittest.TestCase):
     def test_an_include_of_a_later_folder_is_named_by_line(self):
         found = self.complaints("src/store/a.cpp", '#include "core/c.h"\n  # include "server/session.h"\n')
         self.assertEqual([number for number, _ in found], [2])
+        self.assertEqual(self.complaints("src/commands/a.cpp", '#include "protocol/fields.h"\n'), [])
+        self.assertTrue(self.complaints("src/protocol/a.cpp", '#include "commands/op.h"\n'))
 
     def test_an_include_without_a_known_folder_is_refused(self):
         self.assertTrue(self.complaints("src/store/a.cpp", '#include "series.h"\n'))

@@ -29,14 +29,14 @@ using test::SocketClient;
 // read X   answers X, after all before  big N    answers N bytes             throw    throws
 class Script {
  public:
-  class Handler final : public RequestHandler {
+  class Handler final : public engine::RequestHandler {
    public:
     Handler(Script& script, std::function<void()> wake) : script_(script) {
       std::lock_guard lock(script_.mutex_);
       script_.wake_ = std::move(wake);
     }
 
-    Handled handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) override {
+    engine::Handled handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) override {
       const std::size_t line_bytes = line.size();
       if (line.starts_with('{')) line.remove_prefix(1);
       std::string_view word = line.substr(0, line.find(' '));
@@ -46,9 +46,9 @@ class Script {
         std::lock_guard lock(script_.mutex_);
         script_.waiting_.push_back({connection, line_bytes, std::string(argument)});
         script_.changed_.notify_all();
-        return Handled::pending;
+        return engine::Handled::pending;
       }
-      if (pending > 0) return Handled::blocked;
+      if (pending > 0) return engine::Handled::blocked;
       if (word == "big") {
         out.append(std::string(std::stoul(std::string(argument)), 'x'));
       } else {
@@ -57,13 +57,13 @@ class Script {
       out.append("\r\n");
       std::lock_guard lock(script_.mutex_);
       ++script_.handled_;
-      return Handled::replied;
+      return engine::Handled::replied;
     }
     void flush() override {
       std::lock_guard lock(script_.mutex_);
       if (std::exchange(script_.next_flush_throws_, false)) throw std::bad_alloc();
     }
-    void collect(const Dispatcher::PlaceOfReply& place, const Dispatcher::ReplyLost& lost) override {
+    void collect(const PlaceOfReply& place, const ReplyLost& lost) override {
       std::deque<Waiting> ready;
       {
         std::lock_guard lock(script_.mutex_);

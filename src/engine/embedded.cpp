@@ -6,8 +6,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "engine/dispatcher.h"
 #include "protocol/envelope.h"
-#include "server/dispatcher.h"
 
 namespace karma {
 
@@ -19,7 +19,7 @@ class Engine::Impl {
     Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(config_, files, clock, log_);
     if (!opened) return opened.error();
     engine_ = std::move(*opened);
-    dispatcher_ = std::make_unique<server::Dispatcher>(*engine_, config_, [this] { wake(); });
+    dispatcher_ = std::make_unique<engine::Dispatcher>(*engine_, config_, [this] { wake(); });
     return {};
   }
 
@@ -28,8 +28,8 @@ class Engine::Impl {
     replies_.clear();
     pending_ = 0;
     for (const std::string& request : requests) {
-      for (server::Handled handled = handle(request);
-           handled == server::Handled::blocked || handled == server::Handled::no_room; handled = handle(request))
+      for (engine::Handled handled = handle(request);
+           handled == engine::Handled::blocked || handled == engine::Handled::no_room; handled = handle(request))
         settle();
     }
     settle();
@@ -46,11 +46,11 @@ class Engine::Impl {
   }
 
  private:
-  server::Handled handle(std::string_view request) {
+  engine::Handled handle(std::string_view request) {
     reply_.clear();
-    const server::Handled handled = dispatcher_->handle(request, this, pending_, reply_);
-    if (handled == server::Handled::replied) take_reply(reply_.view());
-    if (handled == server::Handled::pending) ++pending_;
+    const engine::Handled handled = dispatcher_->handle(request, this, pending_, reply_);
+    if (handled == engine::Handled::replied) take_reply(reply_.view());
+    if (handled == engine::Handled::pending) ++pending_;
     return handled;
   }
 
@@ -94,7 +94,7 @@ class Engine::Impl {
   const Config config_;
   EventLog log_;
   std::unique_ptr<engine::Engine> engine_;
-  std::unique_ptr<server::Dispatcher> dispatcher_;
+  std::unique_ptr<engine::Dispatcher> dispatcher_;
 
   std::mutex mutex_;  // guards what follows
   std::vector<std::string> replies_;

@@ -1,4 +1,4 @@
-#include "commands/fields.h"
+#include "protocol/fields.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 
 #include "support/engine_fixture.h"
 
-namespace karma::commands {
+namespace karma::protocol {
 namespace {
 
 // All that a parse comes to, as text.
@@ -105,4 +105,4 @@ TEST(Fields, RandomLines) {
 }
 
 }  // namespace
-}  // namespace karma::commands
+}  // namespace karma::protocol

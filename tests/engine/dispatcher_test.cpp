@@ -1,4 +1,4 @@
-#include "server/dispatcher.h"
+#include "engine/dispatcher.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -29,7 +29,7 @@ TEST(Dispatcher, RefusedWritesLeaveNothingBehind) {
   EventLog log(clock, false);
   Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(config, files, clock, log);
   ASSERT_TRUE(opened.ok()) << opened.error().message;
-  server::Dispatcher dispatcher(**opened, config, [] {});
+  engine::Dispatcher dispatcher(**opened, config, [] {});
 
   std::string request = R"({"v":2,"op":"series.batch_add","series":"s","items":[[1,20260505,1])";
   for (int i = 1; i < 1000; ++i) request += ",[1,20260505,1]";
@@ -39,7 +39,7 @@ TEST(Dispatcher, RefusedWritesLeaveNothingBehind) {
     for (; times != 0; --times) {
       out.clear();
       int connection = 0;
-      ASSERT_EQ(dispatcher.handle(request, &connection, 0, out), server::Handled::replied);
+      ASSERT_EQ(dispatcher.handle(request, &connection, 0, out), engine::Handled::replied);
       ASSERT_NE(out.view().find("forbidden"), std::string_view::npos);
       dispatcher.flush();
     }

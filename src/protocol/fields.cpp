@@ -1,4 +1,4 @@
-#include "commands/fields.h"
+#include "protocol/fields.h"
 
 #include <span>
 #include <string>
@@ -6,7 +6,7 @@
 #include "core/short_text.h"
 #include "core/utf8.h"
 
-namespace karma::commands {
+namespace karma::protocol {
 namespace {
 
 constexpr std::array<std::string_view, kFieldCount> kNames = {
@@ -140,4 +140,4 @@ void Fields::keep_start(std::string_view line, Field field, const json::Value& v
   start_.assign(line.substr(0, end + 1));
 }
 
-}  // namespace karma::commands
+}  // namespace karma::protocol

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace karma::commands {
+namespace karma::protocol {
 
 inline constexpr std::size_t kMaxBatchItems = 10000;   // keys or items of one request
 inline constexpr std::int32_t kMaxRangeDays = 366;     // days between both ends of a range
@@ -28,4 +28,4 @@ inline constexpr std::int64_t kFirstSecondOfAllTime = 29348006400;  // 2900-01-0
 inline constexpr std::int64_t kLastSecond = 253402300799;           // 9999-12-31T23:59:59Z
 inline constexpr std::uint64_t kInlineScanKeys = 2000;              // longer reads of a series go to a worker thread
 
-}  // namespace karma::commands
+}  // namespace karma::protocol

@@ -9,11 +9,11 @@
 
 #include <karma/error.h>
 
-#include "commands/limits.h"
 #include "core/arena.h"
 #include "core/json_reader.h"
+#include "protocol/limits.h"
 
-namespace karma::commands {
+namespace karma::protocol {
 
 enum class Field : std::uint8_t {
   // Up to `tree`: what most requests of a client have in common (the token has its own rules).
@@ -120,4 +120,4 @@ class Fields {
   bool at_start_ = false;
 };
 
-}  // namespace karma::commands
+}  // namespace karma::protocol

@@ -1,0 +1,319 @@
+#include "engine/dispatcher.h"
+
+#include <chrono>
+#include <mutex>
+#include <unordered_set>
+#include <vector>
+
+#include "commands/catalog.h"
+#include "protocol/envelope.h"
+
+namespace karma::engine {
+namespace {
+
+using commands::Access;
+using commands::Kind;
+using commands::Op;
+using protocol::Field;
+using protocol::Fields;
+
+constexpr std::uint64_t kTimedEvery = 16;
+constexpr std::size_t kSpareBatches = 8;
+// So many bytes of requests go to the writer at once, whatever else a wake-up brings: what is gathered is not counted.
+constexpr std::size_t kGatheredBytes = 128 << 10;
+
+Error unauthorized() { return {ErrorCode::unauthorized, "Unauthorized"}; }
+
+const Op* find_op(const json::Value& name) {
+  if (!name.escaped) return commands::find_op(name.text);
+  Arena arena;
+  return commands::find_op(json::decode_string(name, arena));
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(Engine& engine, const Config& config, std::function<void()> wake)
+    : engine_(engine),
+      config_(config),
+      lane_(std::move(wake)),
+      reader_(engine.store().lock().add_reader()),
+      counters_(engine.add_counters()),
+      writes_(engine.client_memory().writes),
+      jobs_(engine.client_memory().jobs) {
+  spare_.reserve(kSpareBatches);
+}
+
+Handled Dispatcher::handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) {
+  if (!alone_.empty() && alone_.contains(connection)) return Handled::blocked;
+  const bool timed = ++handled_ % kTimedEvery == 0;
+  const auto begin = timed ? engine_.clock().steady() : std::chrono::steady_clock::time_point();
+  request_bytes_ = line.size();
+  const Handled handled = execute(line, connection, pending, out);
+  if (timed && handled == Handled::replied) count_time(engine_.clock().steady() - begin);
+  return handled;
+}
+
+void Dispatcher::flush() {
+  if (!batch_) return;
+  if (batch_->first == nullptr) return batch_->reset();  // of writes that were refused
+  MutationBatch* batch = batch_.release();
+  gathered_bytes_ = 0;
+  batch->held_bytes = batch->footprint();
+  writes_.set(write_bytes_ += batch->held_bytes);
+  if (engine_.logs_entries()) batch->view_entries();
+  engine_.submit(*batch);
+}
+
+// Without memory a reply is lost, and with it its connection, but none of the others.
+void Dispatcher::collect(const PlaceOfReply& place, const ReplyLost& lost) {
+  const auto deliver = [&](const auto& answered) {
+    try {
+      write_reply(answered, place(answered.connection, answered.request_bytes));
+    } catch (const std::exception&) {
+      lost(answered.connection);
+    }
+  };
+  Lane::Answers answers = lane_.take();
+  for (Mutation* mutation = answers.first; mutation != nullptr;) {
+    Mutation* const next = mutation->next_answered;
+    deliver(*mutation);
+    if (--mutation->batch->unanswered == 0) recycle(mutation->batch);
+    mutation = next;
+  }
+  for (std::unique_ptr<Job> job = std::move(answers.jobs); job; job = std::move(job->next)) {
+    alone_.erase(job->connection);
+    deliver(*job);
+    job_bytes_ -= job->held_bytes;
+  }
+  writes_.set(write_bytes_);
+  jobs_.set(job_bytes_);
+}
+
+void Dispatcher::reply_error(const Error& error, Buffer& out) {
+  counters_.count_error(error.code);
+  protocol::append_error(out, error);
+}
+
+// The order of the checks is part of the protocol: whoever has no token learns nothing.
+Handled Dispatcher::execute(std::string_view line, void* connection, std::size_t pending, Buffer& out) {
+  const auto refuse = [&](const Error& error) {
+    if (pending != 0) return Handled::blocked;
+    reply_error(error, out);
+    return Handled::replied;
+  };
+  if (Status status = fields_.parse_request(line); !status) return refuse(status.error());
+  if (Status status = protocol::check_version(fields_); !status) return refuse(status.error());
+  Access granted;
+  if (!authenticate(granted)) return refuse(unauthorized());
+  const json::Value* name = fields_.find(Field::op);
+  if (name == nullptr || name->type != json::Type::string) return refuse(validation_error("Field op is required"));
+  const Op* op = find_op(*name);
+  if (op == nullptr) {
+    Arena arena;
+    return refuse({ErrorCode::unknown_command, "Unknown op " + std::string(json::decode_string(*name, arena))});
+  }
+  if (granted < op->access) {
+    return refuse({ErrorCode::forbidden, "Read-only token cannot execute command " + std::string(op->command)});
+  }
+  if (op->kind == Kind::mutation) return mutate(*op, connection, pending, out);
+  if (pending != 0) return Handled::blocked;
+  return op->kind == Kind::query ? query(*op, connection, out) : run(*op, connection, out);
+}
+
+bool Dispatcher::authenticate(Access& granted) const {
+  granted = Access::write;
+  if (!config_.auth_token && !config_.read_auth_token) return true;
+  if (protocol::has_token(fields_, config_.auth_token)) return true;
+  granted = Access::read;
+  return protocol::has_token(fields_, config_.read_auth_token);
+}
+
+// The clock is read once for a request, here.
+commands::DecodeContext Dispatcher::make_context(Arena& arena) {
+  commands::DecodeContext context{.arena = arena};
+  context.now = engine_.clock().unix_seconds();
+  context.series_exists = [](void* self, std::string_view series) {
+    Dispatcher& mine = *static_cast<Dispatcher*>(self);
+    std::lock_guard lock(mine.reader_);
+    return static_cast<const store::Store&>(mine.engine_.store()).find(series) != nullptr;
+  };
+  context.state = this;
+  return context;
+}
+
+Result<void*> Dispatcher::decode(const Op& op, Arena& arena) {
+  commands::DecodeContext context = make_context(arena);
+  return op.decode(fields_, context);
+}
+
+Status Dispatcher::check_role(const Op& op) const {
+  if (config_.role == Role::master || op.access == Access::read) return {};
+  return Error{ErrorCode::forbidden, "Slave role cannot execute command " + std::string(op.command)};
+}
+
+Error Dispatcher::too_large() const {
+  return {ErrorCode::response_too_large, "Response exceeds " + std::to_string(config_.max_response_bytes) + " bytes"};
+}
+
+Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, Buffer& out) {
+  if (engine_.client_memory().writes_wait()) return Handled::no_room;
+  if (!batch_) batch_ = take_batch();
+  Arena& arena = batch_->arena;
+  commands::DecodeContext context = make_context(arena);
+  Result<void*> command = op.decode(fields_, context);
+  Status status = command ? check_role(op) : Status(command.error());
+  commands::KeyedWrite* keyed = nullptr;
+  if (status && op.idempotent) {
+    Status decoded = commands::decode_key(fields_, op, *command, engine_.store().registry(), context, keyed);
+    if (!decoded) status = std::move(decoded);
+    if (keyed != nullptr) begin_keyed(*keyed);
+  }
+  // Before it is applied: a write never fails on the size of its reply.
+  if (status && engine_.over_response_limit(op.max_reply_bytes + protocol::kEnvelopeBytes)) status = too_large();
+  if (!status) {
+    if (pending != 0) return Handled::blocked;
+    if (status.error().code == ErrorCode::idempotency_conflict)
+      engine_.store().registry().counters().conflicts.fetch_add(1, std::memory_order_relaxed);
+    reply_error(status.error(), out);
+    return Handled::replied;
+  }
+  Mutation* mutation = arena.make<Mutation>();
+  mutation->op = &op;
+  mutation->command = *command;
+  mutation->keyed = keyed;
+  mutation->outcome.arena = &arena;
+  mutation->connection = connection;
+  mutation->request_bytes = request_bytes_;
+  mutation->lane = &lane_;
+  if (engine_.logs_entries()) encode(op, *command, *mutation);
+  batch_->append(*mutation);
+  gathered_bytes_ += request_bytes_;
+  if (gathered_bytes_ >= kGatheredBytes) flush();
+  return Handled::pending;
+}
+
+void Dispatcher::begin_keyed(commands::KeyedWrite& keyed) {
+  // The writer fetches ahead along the batch; what is at its front has nobody before it.
+  if (batch_->first == nullptr) engine_.store().registry().records().prefetch(keyed.record.key);
+  keyed.timed = keyed_++ % kTimedEvery == 0;
+  if (keyed.timed) keyed.started = engine_.clock().steady();
+}
+
+void Dispatcher::encode(const Op& op, const void* command, Mutation& mutation) {
+  Buffer& entries = batch_->entries;
+  mutation.entry_offset = entries.size();
+  entries.append(R"({"v":2,"op":")");
+  entries.append(op.name);
+  entries.append('"');
+  op.encode(command, entries);
+  if (mutation.keyed != nullptr) commands::encode_key(*mutation.keyed, entries);
+  entries.append('}');
+  mutation.entry_bytes = entries.size() - mutation.entry_offset;
+}
+
+Handled Dispatcher::query(const Op& op, void* connection, Buffer& out) {
+  arena_.reset();
+  Result<void*> command = decode(op, arena_);
+  if (!command) return reply_error(command.error(), out), Handled::replied;
+  commands::Reads reads(engine_.store(), reader_, engine_, arena_);
+  if (op.is_long != nullptr) {
+    if (op.is_long(*command, reads)) return start_job(op, connection, out);
+    reads.set_query_timeout(engine_.clock(), config_.query_timeout_ms);
+  }
+  const std::size_t start = out.size();
+  out.append(protocol::kReplyStart);
+  const Status status = op.answer(*command, reads, out);
+  finish(status, op, *command, start, out);
+  return Handled::replied;
+}
+
+Handled Dispatcher::run(const Op& op, void* connection, Buffer& out) {
+  arena_.reset();
+  Result<void*> command = decode(op, arena_);
+  const Status status = command ? check_role(op) : Status(command.error());
+  if (!status) return reply_error(status.error(), out), Handled::replied;
+  return start_job(op, connection, out);
+}
+
+// The fields are decoded once more, into the job's own memory: it outlives this request's.
+Handled Dispatcher::start_job(const Op& op, void* connection, Buffer& out) {
+  if (engine_.client_memory().jobs_are_refused()) {
+    reply_error(internal_error("Too many requests are under way; try again shortly"), out);
+    return Handled::replied;
+  }
+  auto job = std::make_unique<Job>();
+  job->op = &op;
+  job->command = *decode(op, job->arena);
+  job->connection = connection;
+  job->request_bytes = request_bytes_;
+  job->lane = &lane_;
+  job->held_bytes = sizeof(Job) + job->arena.footprint();
+  const std::size_t held = job->held_bytes;
+  alone_.insert(connection);
+  try {
+    engine_.submit(std::move(job));
+  } catch (...) {
+    alone_.erase(connection);
+    throw;
+  }
+  jobs_.set(job_bytes_ += held);
+  return Handled::pending;
+}
+
+// Ends the envelope that began at `start`, or puts an error in its place.
+void Dispatcher::finish(const Status& status, const Op& op, const void* command, std::size_t start, Buffer& out) {
+  if (status) {
+    out.append(protocol::kReplyEnd);
+    if (!engine_.over_response_limit(out.size() - start)) {
+      out.append(protocol::kLineEnd);
+      counters_.count_success(op, command);
+      return;
+    }
+  }
+  out.truncate(start);
+  reply_error(status ? too_large() : status.error(), out);
+}
+
+void Dispatcher::write_reply(const Mutation& mutation, Buffer& out) {
+  const commands::Outcome& outcome = mutation.outcome;
+  if (outcome.failed) return reply_error({outcome.code, std::string(outcome.message)}, out);
+  out.append(protocol::kReplyStart);
+  mutation.op->reply(mutation.command, outcome, out);
+  if (mutation.keyed != nullptr)
+    out.append(mutation.keyed->repeated ? R"(,"idempotent":true)" : R"(,"idempotent":false)");
+  out.append(protocol::kReplyEnd);
+  out.append(protocol::kLineEnd);
+  counters_.count_success(*mutation.op, mutation.command);
+}
+
+void Dispatcher::write_reply(const Job& job, Buffer& out) {
+  const std::size_t start = out.size();
+  out.append(protocol::kReplyStart);
+  if (job.status) out.append(job.response.view());
+  finish(job.status, *job.op, job.command, start, out);
+}
+
+std::unique_ptr<MutationBatch> Dispatcher::take_batch() {
+  if (spare_.empty()) return std::make_unique<MutationBatch>();
+  std::unique_ptr<MutationBatch> batch = std::move(spare_.back());
+  spare_.pop_back();
+  return batch;
+}
+
+void Dispatcher::recycle(MutationBatch* answered) {
+  std::unique_ptr<MutationBatch> batch(answered);
+  write_bytes_ -= batch->held_bytes;
+  if (spare_.size() == kSpareBatches) return;
+  batch->reset();
+  spare_.push_back(std::move(batch));
+}
+
+void Dispatcher::count_time(std::chrono::steady_clock::duration duration) {
+  const auto nanoseconds =
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count());
+  counters_.timed_requests.add(1);
+  counters_.timed_nanoseconds.add(nanoseconds);
+  counters_.last_nanoseconds.set(nanoseconds);
+}
+
+}  // namespace karma::engine

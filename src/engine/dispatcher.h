@@ -1,0 +1,77 @@
+// The single path of every request, on the I/O thread of its connection:
+//
+//   decode the envelope -> token -> op -> fields -> role -> query: answer here
+//                                                        -> mutation: to the writer, the reply comes later
+//                                                        -> task (snapshots, long scans): to a worker, likewise
+//
+// One dispatcher per I/O thread; nothing here is thread-safe but the `wake` it is given, which other threads call.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <unordered_set>
+#include <vector>
+
+#include <karma/config.h>
+
+#include "engine/engine.h"
+#include "engine/request_handler.h"
+#include "protocol/fields.h"
+
+namespace karma::engine {
+
+class Dispatcher final : public RequestHandler {
+ public:
+  Dispatcher(Engine& engine, const Config& config, std::function<void()> wake);
+
+  Handled handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) override;
+  void flush() override;
+  void collect(const PlaceOfReply& place, const ReplyLost& lost) override;
+  void reply_error(const Error& error, Buffer& out) override;
+
+ private:
+  Handled execute(std::string_view line, void* connection, std::size_t pending, Buffer& out);
+  bool authenticate(commands::Access& granted) const;
+  commands::DecodeContext make_context(Arena& arena);
+  Result<void*> decode(const commands::Op& op, Arena& arena);
+  Status check_role(const commands::Op& op) const;
+  Error too_large() const;
+
+  Handled mutate(const commands::Op& op, void* connection, std::size_t pending, Buffer& out);
+  void begin_keyed(commands::KeyedWrite& keyed);
+  void encode(const commands::Op& op, const void* command, Mutation& mutation);
+  Handled query(const commands::Op& op, void* connection, Buffer& out);
+  Handled run(const commands::Op& op, void* connection, Buffer& out);
+  Handled start_job(const commands::Op& op, void* connection, Buffer& out);
+
+  void write_reply(const Mutation& mutation, Buffer& out);
+  void write_reply(const Job& job, Buffer& out);
+  void finish(const Status& status, const commands::Op& op, const void* command, std::size_t start, Buffer& out);
+  std::unique_ptr<MutationBatch> take_batch();
+  void recycle(MutationBatch* answered);
+  void count_time(std::chrono::steady_clock::duration duration);
+
+  Engine& engine_;
+  const Config& config_;
+  Lane lane_;
+  store::StoreLock::Reader& reader_;
+  Counters& counters_;
+
+  std::size_t write_bytes_ = 0;  // of requests under way
+  std::size_t job_bytes_ = 0;
+  ClientMemory::Part writes_;  // of the node's
+  ClientMemory::Part jobs_;
+  std::size_t gathered_bytes_ = 0;  // of the requests in batch_
+
+  protocol::Fields fields_;
+  std::size_t request_bytes_ = 0;         // of the line at hand
+  Arena arena_;                           // of the query at hand
+  std::unique_ptr<MutationBatch> batch_;  // being gathered
+  std::vector<std::unique_ptr<MutationBatch>> spare_;
+  // Connections that wait for a worker: whatever they send next must wait for that.
+  std::unordered_set<void*> alone_;
+  std::uint64_t handled_ = 0;
+  std::uint64_t keyed_ = 0;  // with an idempotency key
+};
+
+}  // namespace karma::engine
