@@ -48,6 +48,7 @@ struct DecodeContext {
   bool (*series_exists)(void* state, std::string_view name) = nullptr;
   void* state = nullptr;
   std::int64_t now = 0;  // Unix seconds; says which day today is
+  bool slave = false;    // that takes writes from its master only
 };
 
 class Decoder {

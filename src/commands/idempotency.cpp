@@ -84,13 +84,13 @@ Verdict admit_key(KeyedWrite& keyed, const store::Registry& registry, const Pend
   if (record->operation != own.operation || !record->content.same(own.content, own.operation)) {
     registry.counters().conflicts.fetch_add(1, std::memory_order_relaxed);
     outcome.fail(conflict("Idempotency key was already used with a different request"));
-    return Verdict::refuse;
+    return Verdict::answered;
   }
   registry.counters().hits.fetch_add(1, std::memory_order_relaxed);
   keyed.repeated = true;
   outcome.first = record->first;
   outcome.second = record->second;
-  return Verdict::answer;
+  return Verdict::answered;
 }
 
 void remember_key(KeyedWrite& keyed, store::Registry& registry, const Outcome& outcome) {

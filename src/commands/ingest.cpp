@@ -96,8 +96,6 @@ bool answer_commit(const IngestStreams& streams, std::string_view stream_id, Out
   return true;
 }
 
-Verdict answered(const Outcome& outcome) { return outcome.failed ? Verdict::refuse : Verdict::answer; }
-
 // What adding or setting the items would overflow, given what they are applied to.
 const Item* find_overflow(IngestMode mode, const store::SeriesReads& series, std::span<const Item> items) {
   return mode == IngestMode::add ? store::first_overflow(series, items) : store::first_set_overflow(series, items);
@@ -186,10 +184,10 @@ void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
 Verdict IngestBegin::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
   const IngestStreams& streams = store.registry().streams();
   if (pending.streams.find(stream_id) != nullptr) return Verdict::flush_first;
-  if (answer_begin(streams, *this, outcome)) return answered(outcome);
+  if (answer_begin(streams, *this, outcome)) return Verdict::answered;
   const Room room = streams.room_for_stream(stream_id, pending.streams.ahead());
   if (room != Room::enough && pending.any) return Verdict::flush_first;
-  if (refuse_without_room(room, streams, began_at, outcome)) return Verdict::refuse;
+  if (refuse_without_room(room, streams, began_at, outcome)) return Verdict::answered;
   pending.streams.begin(stream_id);
   return Verdict::log;
 }
@@ -263,18 +261,18 @@ Verdict IngestChunk::admit(const store::Store& store, Pending& pending, Outcome&
   if (check == ChunkCheck::skip || check == ChunkCheck::skip_committed) {
     skipped(check == ChunkCheck::skip_committed, outcome);
     count(registry.counters().chunks_skipped);
-    return Verdict::answer;
+    return Verdict::answered;
   }
   if (!answer_chunk(check, *this, streams, outcome)) return admit_next(store, *stream, pending, outcome);
   count(registry.counters().chunks_rejected);
-  return Verdict::refuse;
+  return Verdict::answered;
 }
 
 Verdict IngestChunk::admit_next(const store::Store& store, const ActiveStream& stream, Pending& pending,
                                 Outcome& outcome) const {
   const store::Registry& registry = store.registry();
   const IngestMode mode = stream.identity->mode;
-  const auto refuse = [&registry] { return count(registry.counters().chunks_rejected), Verdict::refuse; };
+  const auto refuse = [&registry] { return count(registry.counters().chunks_rejected), Verdict::answered; };
   if (refuse_zero(mode, items, outcome)) return refuse();
   const Room room = registry.streams().room_for_chunk(stream_id, number, mode, items.size(), pending.streams.ahead());
   if (room != Room::enough && pending.any) return Verdict::flush_first;
@@ -287,7 +285,7 @@ Verdict IngestChunk::admit_next(const store::Store& store, const ActiveStream& s
       [&](const store::Series* found, Outcome& refused) {
         return found != nullptr && refuse_overflow(find_overflow(mode, *found, items), refused);
       });
-  if (verdict == Verdict::refuse) return refuse();
+  if (verdict == Verdict::answered) return refuse();
   if (verdict != Verdict::log) return verdict;
   if (mode != IngestMode::add) pending.lowers = true;
   if (mode != IngestMode::replace_series && changed == nullptr) pending.creates_series = true;
@@ -377,7 +375,7 @@ void IngestChunk::reply(const Outcome& outcome, Buffer& out) const {
 Verdict IngestCommit::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
   const IngestStreams& streams = store.registry().streams();
   if (pending.streams.find(stream_id) != nullptr) return Verdict::flush_first;
-  if (answer_commit(streams, stream_id, outcome)) return answered(outcome);
+  if (answer_commit(streams, stream_id, outcome)) return Verdict::answered;
   if (streams.active(stream_id)->identity->mode == IngestMode::replace_series)
     pending.creates_series = pending.removes_series = true;
   pending.streams.end(stream_id);
@@ -416,7 +414,7 @@ Verdict IngestAbort::admit(const store::Store& store, Pending& pending, Outcome&
   if (pending.streams.find(stream_id) != nullptr) return Verdict::flush_first;
   if (store.registry().streams().active(stream_id) == nullptr) {
     not_found(stream_id, outcome);
-    return Verdict::refuse;
+    return Verdict::answered;
   }
   pending.streams.end(stream_id);
   return Verdict::log;

@@ -27,6 +27,7 @@
 #include "core/arena.h"
 #include "core/buffer.h"
 #include "store/store.h"
+#include "wal/verdict.h"
 
 namespace karma::commands {
 
@@ -88,12 +89,7 @@ class Coverage {
 
 enum class Replayed : std::uint8_t { covered, applied };
 
-enum class Verdict : std::uint8_t {
-  log,          // goes into the log
-  flush_first,  // depends on what is pending: apply that, then ask again
-  refuse,       // the outcome holds the error; nothing is logged
-  answer,       // nothing would change: the outcome holds the answer; nothing is logged
-};
+using wal::Verdict;
 
 struct Op {
   std::string_view name;

@@ -24,7 +24,7 @@ inline Verdict admit_existing(const store::Store& store, std::string_view series
   }
   if (pending.creates_series) return Verdict::flush_first;
   outcome.fail(no_such_series(series));
-  return Verdict::refuse;
+  return Verdict::answered;
 }
 
 // For ops that remove days from all counters of a series, besides the other verdict. That is done little by little
@@ -35,7 +35,7 @@ inline Verdict admit_removal(const store::Store& store, std::string_view name, P
     return Verdict::log;
   if (pending.any) return Verdict::flush_first;
   outcome.fail(ErrorCode::internal_error, "Too many ranges of this series are being deleted; try again shortly");
-  return Verdict::refuse;
+  return Verdict::answered;
 }
 
 // For ops that add `sum` in all to counters of a series, which is null if it does not exist. Cheap bounds first:
@@ -54,7 +54,7 @@ Verdict admit_sum(const store::Series* series, std::uint64_t sum, Adds adds, Pen
     // If nothing is pending but additions, what overflows now does so then; of several counters another one may then be
     // the first, which the refusal names.
     const bool decided = !pending.any || (adds == Adds::to_one_counter && !pending.lowers);
-    if (decided && overflows(series, outcome)) return Verdict::refuse;
+    if (decided && overflows(series, outcome)) return Verdict::answered;
     if (pending.any) return Verdict::flush_first;
   }
   pending.add(sum);

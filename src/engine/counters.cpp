@@ -2,10 +2,11 @@
 
 namespace karma::engine {
 
-void Counters::count_success(const commands::Op& op, const void* command) {
+void Counters::count_success(const Decoded& request) {
+  const commands::Op& op = *request.op;
   commands.add(1);
   if (op.batch_size != nullptr) {
-    const std::size_t size = op.batch_size(command);
+    const std::size_t size = op.batch_size(request.command);
     if (op.kind == commands::Kind::query) {
       batch_reads.add(1);
       batch_read_keys.add(size);

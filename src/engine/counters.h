@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "commands/op.h"
+#include "engine/decode.h"
 #include "ops/stats.h"
 
 namespace karma::engine {
@@ -37,7 +37,7 @@ struct alignas(64) Counters {
   Tally timed_nanoseconds;
   Tally last_nanoseconds;
 
-  void count_success(const commands::Op& op, const void* command);
+  void count_success(const Decoded& request);
   void count_error(ErrorCode code);
   void add_to(ops::Stats& stats) const;  // latencies are left to the caller
 };

@@ -1,11 +1,7 @@
 #include "engine/dispatcher.h"
 
-#include <chrono>
 #include <mutex>
-#include <unordered_set>
-#include <vector>
 
-#include "commands/catalog.h"
 #include "protocol/envelope.h"
 
 namespace karma::engine {
@@ -14,8 +10,6 @@ namespace {
 using commands::Access;
 using commands::Kind;
 using commands::Op;
-using protocol::Field;
-using protocol::Fields;
 
 constexpr std::uint64_t kTimedEvery = 16;
 constexpr std::size_t kSpareBatches = 8;
@@ -23,12 +17,6 @@ constexpr std::size_t kSpareBatches = 8;
 constexpr std::size_t kGatheredBytes = 128 << 10;
 
 Error unauthorized() { return {ErrorCode::unauthorized, "Unauthorized"}; }
-
-const Op* find_op(const json::Value& name) {
-  if (!name.escaped) return commands::find_op(name.text);
-  Arena arena;
-  return commands::find_op(json::decode_string(name, arena));
-}
 
 }  // namespace
 
@@ -105,19 +93,13 @@ Handled Dispatcher::execute(std::string_view line, void* connection, std::size_t
   if (Status status = protocol::check_version(fields_); !status) return refuse(status.error());
   Access granted;
   if (!authenticate(granted)) return refuse(unauthorized());
-  const json::Value* name = fields_.find(Field::op);
-  if (name == nullptr || name->type != json::Type::string) return refuse(validation_error("Field op is required"));
-  const Op* op = find_op(*name);
-  if (op == nullptr) {
-    Arena arena;
-    return refuse({ErrorCode::unknown_command, "Unknown op " + std::string(json::decode_string(*name, arena))});
-  }
-  if (granted < op->access) {
-    return refuse({ErrorCode::forbidden, "Read-only token cannot execute command " + std::string(op->command)});
-  }
-  if (op->kind == Kind::mutation) return mutate(*op, connection, pending, out);
-  if (pending != 0) return Handled::blocked;
-  return op->kind == Kind::query ? query(*op, connection, out) : run(*op, connection, out);
+  const Result<const Op*> named = find_op(fields_);
+  if (!named) return refuse(named.error());
+  const Op& op = **named;
+  if (granted < op.access)
+    return refuse({ErrorCode::forbidden, "Read-only token cannot execute command " + std::string(op.command)});
+  if (op.kind == Kind::mutation) return mutate(op, connection, pending, out);
+  return pending != 0 ? Handled::blocked : read_or_run(op, connection, out);
 }
 
 bool Dispatcher::authenticate(Access& granted) const {
@@ -138,17 +120,8 @@ commands::DecodeContext Dispatcher::make_context(Arena& arena) {
     return static_cast<const store::Store&>(mine.engine_.store()).find(series) != nullptr;
   };
   context.state = this;
+  context.slave = config_.role == Role::slave;
   return context;
-}
-
-Result<void*> Dispatcher::decode(const Op& op, Arena& arena) {
-  commands::DecodeContext context = make_context(arena);
-  return op.decode(fields_, context);
-}
-
-Status Dispatcher::check_role(const Op& op) const {
-  if (config_.role == Role::master || op.access == Access::read) return {};
-  return Error{ErrorCode::forbidden, "Slave role cannot execute command " + std::string(op.command)};
 }
 
 Error Dispatcher::too_large() const {
@@ -160,14 +133,8 @@ Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, 
   if (!batch_) batch_ = take_batch();
   Arena& arena = batch_->arena;
   commands::DecodeContext context = make_context(arena);
-  Result<void*> command = op.decode(fields_, context);
-  Status status = command ? check_role(op) : Status(command.error());
-  commands::KeyedWrite* keyed = nullptr;
-  if (status && op.idempotent) {
-    Status decoded = commands::decode_key(fields_, op, *command, engine_.store().registry(), context, keyed);
-    if (!decoded) status = std::move(decoded);
-    if (keyed != nullptr) begin_keyed(*keyed);
-  }
+  const Result<Decoded> decoded = decode(op, fields_, engine_.store().registry(), context);
+  Status status = decoded ? Status() : Status(decoded.error());
   // Before it is applied: a write never fails on the size of its reply.
   if (status && engine_.over_response_limit(op.max_reply_bytes + protocol::kEnvelopeBytes)) status = too_large();
   if (!status) {
@@ -177,16 +144,15 @@ Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, 
     reply_error(status.error(), out);
     return Handled::replied;
   }
-  Mutation* mutation = arena.make<Mutation>();
-  mutation->op = &op;
-  mutation->command = *command;
-  mutation->keyed = keyed;
-  mutation->outcome.arena = &arena;
-  mutation->connection = connection;
-  mutation->request_bytes = request_bytes_;
-  mutation->lane = &lane_;
-  if (engine_.logs_entries()) encode(op, *command, *mutation);
-  batch_->append(*mutation);
+  Mutation& mutation = *arena.make<Mutation>();
+  static_cast<Decoded&>(mutation) = *decoded;
+  mutation.outcome.arena = &arena;
+  mutation.connection = connection;
+  mutation.request_bytes = request_bytes_;
+  mutation.lane = &lane_;
+  if (mutation.keyed != nullptr) begin_keyed(*mutation.keyed);
+  if (engine_.logs_entries()) encode(mutation);
+  batch_->append(mutation);
   gathered_bytes_ += request_bytes_;
   if (gathered_bytes_ >= kGatheredBytes) flush();
   return Handled::pending;
@@ -199,59 +165,55 @@ void Dispatcher::begin_keyed(commands::KeyedWrite& keyed) {
   if (keyed.timed) keyed.started = engine_.clock().steady();
 }
 
-void Dispatcher::encode(const Op& op, const void* command, Mutation& mutation) {
+void Dispatcher::encode(Mutation& mutation) {
   Buffer& entries = batch_->entries;
   mutation.entry_offset = entries.size();
   entries.append(R"({"v":2,"op":")");
-  entries.append(op.name);
+  entries.append(mutation.op->name);
   entries.append('"');
-  op.encode(command, entries);
+  mutation.op->encode(mutation.command, entries);
   if (mutation.keyed != nullptr) commands::encode_key(*mutation.keyed, entries);
   entries.append('}');
   mutation.entry_bytes = entries.size() - mutation.entry_offset;
 }
 
-Handled Dispatcher::query(const Op& op, void* connection, Buffer& out) {
-  arena_.reset();
-  Result<void*> command = decode(op, arena_);
-  if (!command) return reply_error(command.error(), out), Handled::replied;
-  commands::Reads reads(engine_.store(), reader_, engine_, arena_);
+Handled Dispatcher::read_or_run(const Op& op, void* connection, Buffer& out) {
+  // What may go to a worker is decoded into memory that can go along.
+  const bool may_leave = op.kind == Kind::task || op.is_long != nullptr;
+  if (may_leave && !job_) job_ = std::make_unique<Job>();
+  Arena& arena = may_leave ? job_->arena : arena_;
+  arena.reset();
+  commands::DecodeContext context = make_context(arena);
+  const Result<Decoded> decoded = decode(op, fields_, engine_.store().registry(), context);
+  if (!decoded) return reply_error(decoded.error(), out), Handled::replied;
+  if (op.kind == Kind::task) return start_job(*decoded, connection, out);
+  commands::Reads reads(engine_.store(), reader_, engine_, arena);
   if (op.is_long != nullptr) {
-    if (op.is_long(*command, reads)) return start_job(op, connection, out);
+    if (op.is_long(decoded->command, reads)) return start_job(*decoded, connection, out);
     reads.set_query_timeout(engine_.clock(), config_.query_timeout_ms);
   }
   const std::size_t start = out.size();
   out.append(protocol::kReplyStart);
-  const Status status = op.answer(*command, reads, out);
-  finish(status, op, *command, start, out);
+  const Status status = op.answer(decoded->command, reads, out);
+  finish(status, *decoded, start, out);
   return Handled::replied;
 }
 
-Handled Dispatcher::run(const Op& op, void* connection, Buffer& out) {
-  arena_.reset();
-  Result<void*> command = decode(op, arena_);
-  const Status status = command ? check_role(op) : Status(command.error());
-  if (!status) return reply_error(status.error(), out), Handled::replied;
-  return start_job(op, connection, out);
-}
-
-// The fields are decoded once more, into the job's own memory: it outlives this request's.
-Handled Dispatcher::start_job(const Op& op, void* connection, Buffer& out) {
+// It was decoded into job_.
+Handled Dispatcher::start_job(const Decoded& decoded, void* connection, Buffer& out) {
   if (engine_.client_memory().jobs_are_refused()) {
     reply_error(internal_error("Too many requests are under way; try again shortly"), out);
     return Handled::replied;
   }
-  auto job = std::make_unique<Job>();
-  job->op = &op;
-  job->command = *decode(op, job->arena);
-  job->connection = connection;
-  job->request_bytes = request_bytes_;
-  job->lane = &lane_;
-  job->held_bytes = sizeof(Job) + job->arena.footprint();
-  const std::size_t held = job->held_bytes;
+  static_cast<Decoded&>(*job_) = decoded;
+  job_->connection = connection;
+  job_->request_bytes = request_bytes_;
+  job_->lane = &lane_;
+  job_->held_bytes = sizeof(Job) + job_->arena.footprint();
+  const std::size_t held = job_->held_bytes;
   alone_.insert(connection);
   try {
-    engine_.submit(std::move(job));
+    engine_.submit(std::move(job_));
   } catch (...) {
     alone_.erase(connection);
     throw;
@@ -261,12 +223,12 @@ Handled Dispatcher::start_job(const Op& op, void* connection, Buffer& out) {
 }
 
 // Ends the envelope that began at `start`, or puts an error in its place.
-void Dispatcher::finish(const Status& status, const Op& op, const void* command, std::size_t start, Buffer& out) {
+void Dispatcher::finish(const Status& status, const Decoded& decoded, std::size_t start, Buffer& out) {
   if (status) {
     out.append(protocol::kReplyEnd);
     if (!engine_.over_response_limit(out.size() - start)) {
       out.append(protocol::kLineEnd);
-      counters_.count_success(op, command);
+      counters_.count_success(decoded);
       return;
     }
   }
@@ -283,14 +245,14 @@ void Dispatcher::write_reply(const Mutation& mutation, Buffer& out) {
     out.append(mutation.keyed->repeated ? R"(,"idempotent":true)" : R"(,"idempotent":false)");
   out.append(protocol::kReplyEnd);
   out.append(protocol::kLineEnd);
-  counters_.count_success(*mutation.op, mutation.command);
+  counters_.count_success(mutation);
 }
 
 void Dispatcher::write_reply(const Job& job, Buffer& out) {
   const std::size_t start = out.size();
   out.append(protocol::kReplyStart);
   if (job.status) out.append(job.response.view());
-  finish(job.status, *job.op, job.command, start, out);
+  finish(job.status, job, start, out);
 }
 
 std::unique_ptr<MutationBatch> Dispatcher::take_batch() {

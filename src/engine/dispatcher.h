@@ -33,20 +33,17 @@ class Dispatcher final : public RequestHandler {
   Handled execute(std::string_view line, void* connection, std::size_t pending, Buffer& out);
   bool authenticate(commands::Access& granted) const;
   commands::DecodeContext make_context(Arena& arena);
-  Result<void*> decode(const commands::Op& op, Arena& arena);
-  Status check_role(const commands::Op& op) const;
   Error too_large() const;
 
   Handled mutate(const commands::Op& op, void* connection, std::size_t pending, Buffer& out);
   void begin_keyed(commands::KeyedWrite& keyed);
-  void encode(const commands::Op& op, const void* command, Mutation& mutation);
-  Handled query(const commands::Op& op, void* connection, Buffer& out);
-  Handled run(const commands::Op& op, void* connection, Buffer& out);
-  Handled start_job(const commands::Op& op, void* connection, Buffer& out);
+  void encode(Mutation& mutation);
+  Handled read_or_run(const commands::Op& op, void* connection, Buffer& out);
+  Handled start_job(const Decoded& decoded, void* connection, Buffer& out);
 
   void write_reply(const Mutation& mutation, Buffer& out);
   void write_reply(const Job& job, Buffer& out);
-  void finish(const Status& status, const commands::Op& op, const void* command, std::size_t start, Buffer& out);
+  void finish(const Status& status, const Decoded& decoded, std::size_t start, Buffer& out);
   std::unique_ptr<MutationBatch> take_batch();
   void recycle(MutationBatch* answered);
   void count_time(std::chrono::steady_clock::duration duration);
@@ -65,7 +62,8 @@ class Dispatcher final : public RequestHandler {
 
   protocol::Fields fields_;
   std::size_t request_bytes_ = 0;         // of the line at hand
-  Arena arena_;                           // of the query at hand
+  Arena arena_;                           // of the read at hand, if it never takes long
+  std::unique_ptr<Job> job_;              // of a read that may, or of a task
   std::unique_ptr<MutationBatch> batch_;  // being gathered
   std::vector<std::unique_ptr<MutationBatch>> spare_;
   // Connections that wait for a worker: whatever they send next must wait for that.

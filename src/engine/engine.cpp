@@ -201,38 +201,29 @@ Counters& Engine::add_counters() {
   return *counters_.back();
 }
 
-wal::Admission Engine::admit(wal::Write& write, bool batch_empty) {
+wal::Verdict Engine::admit(wal::Write& write, bool batch_empty) {
   Mutation& mutation = static_cast<Mutation&>(write);
   if (batch_empty) pending_.reset();
   pending_.any = !batch_empty;
-  switch (verdict(mutation)) {
-    case commands::Verdict::log:
-      in_order_.push_back(&mutation);
-      return wal::Admission::log;
-    case commands::Verdict::flush_first:
-      return wal::Admission::flush_first;
-    case commands::Verdict::refuse:
-    case commands::Verdict::answer:
-      break;
-  }
-  // Behind the writes that it came after, or a connection would get its replies in another order than it asked.
-  if (batch_empty) {
+  const wal::Verdict decided = verdict(mutation);
+  if (decided == wal::Verdict::answered && batch_empty) {
     answer(mutation);
-  } else {
+  } else if (decided != wal::Verdict::flush_first) {
+    // An answer too, after the writes that it came after: or a connection would get its replies in another order than
+    // it asked.
     in_order_.push_back(&mutation);
   }
-  return wal::Admission::answered;
+  return decided;
 }
 
-commands::Verdict Engine::verdict(Mutation& mutation) {
+wal::Verdict Engine::verdict(Mutation& mutation) {
   if (mutation.keyed != nullptr || keys_ahead_ != 0) prefetch_keys(mutation);
   if (mutation.keyed != nullptr) {
-    const commands::Verdict known = commands::admit_key(*mutation.keyed, store_.registry(), pending_, mutation.outcome);
-    if (known != commands::Verdict::log) return known;
+    const wal::Verdict known = commands::admit_key(*mutation.keyed, store_.registry(), pending_, mutation.outcome);
+    if (known != wal::Verdict::log) return known;
   }
-  const commands::Verdict verdict = mutation.op->admit(mutation.command, store_, pending_, mutation.outcome);
-  if (verdict == commands::Verdict::log && mutation.keyed != nullptr)
-    pending_.keys.add(mutation.keyed->record.key.hash);
+  const wal::Verdict verdict = mutation.op->admit(mutation.command, store_, pending_, mutation.outcome);
+  if (verdict == wal::Verdict::log && mutation.keyed != nullptr) pending_.keys.add(mutation.keyed->record.key.hash);
   return verdict;
 }
 

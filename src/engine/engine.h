@@ -91,8 +91,8 @@ class Engine final : public commands::Services, private wal::Machine {
   Status start();
 
   // wal::Machine: one thread at a time, which has the writer's place
-  wal::Admission admit(wal::Write& write, bool batch_empty) override;
-  commands::Verdict verdict(Mutation& mutation);
+  wal::Verdict admit(wal::Write& write, bool batch_empty) override;
+  wal::Verdict verdict(Mutation& mutation);
   void remember(std::span<wal::Write* const> writes);
   void count_keyed(std::span<wal::Write* const> batch);
   void apply(std::span<wal::Write* const> batch) override;

@@ -3,7 +3,6 @@
 #include <condition_variable>
 #include <random>
 
-#include "commands/catalog.h"
 #include "core/json_text.h"
 #include "engine/engine.h"
 #include "protocol/limits.h"
@@ -19,17 +18,10 @@ class Submitter {
   // `entry`: an object as in the log.
   Status execute(std::string_view entry) {
     batch_.reset();
-    if (Status status = fields_.parse(entry); !status) return status;
-    const commands::Op* op = commands::find_op(fields_.find(protocol::Field::op)->text);
-    commands::DecodeContext context{.arena = batch_.arena,
-                                    .source = commands::DecodeContext::Source::log,
-                                    .series_exists = nullptr,
-                                    .state = nullptr};
-    Result<void*> command = op->decode(fields_, context);
-    if (!command) return command.error();
+    Result<Decoded> decoded = decode_entry(entry, engine_.store().registry(), 0, fields_, batch_.arena);
+    if (!decoded) return decoded.error();
     Mutation* mutation = batch_.arena.make<Mutation>();
-    mutation->op = op;
-    mutation->command = *command;
+    static_cast<Decoded&>(*mutation) = *decoded;
     mutation->outcome.arena = &batch_.arena;
     mutation->lane = &lane_;
     mutation->entry = entry;

@@ -8,10 +8,9 @@
 #include <mutex>
 #include <vector>
 
-#include "commands/idempotency.h"
-#include "commands/op.h"
 #include "core/arena.h"
 #include "core/buffer.h"
+#include "engine/decode.h"
 #include "wal/writer.h"
 
 namespace karma::engine {
@@ -19,10 +18,7 @@ namespace karma::engine {
 class Lane;
 struct MutationBatch;
 
-struct Mutation : wal::Write {
-  const commands::Op* op = nullptr;
-  const void* command = nullptr;
-  commands::KeyedWrite* keyed = nullptr;  // of one with an idempotency key
+struct Mutation : wal::Write, Decoded {
   commands::Outcome outcome;
   std::size_t entry_offset = 0;  // in the entries of the batch
   std::size_t entry_bytes = 0;
@@ -71,10 +67,8 @@ struct MutationBatch {
 };
 
 // A read or an act that runs on a worker thread.
-struct Job {
-  Arena arena;
-  const commands::Op* op = nullptr;
-  const void* command = nullptr;
+struct Job : Decoded {
+  Arena arena;  // of the command, too
   void* connection = nullptr;
   std::size_t request_bytes = 0;
   std::size_t held_bytes = 0;

@@ -4,65 +4,25 @@
 #include <utility>
 
 #include "commands/catalog.h"
-#include "commands/idempotency.h"
 #include "core/arena.h"
+#include "engine/decode.h"
 
 namespace karma::engine {
 namespace {
 
-using commands::DecodeContext;
 using commands::Kind;
 using commands::Op;
 using protocol::Fields;
 
-// A decoded log entry.
-struct Entry {
-  const Op* op = nullptr;
-  const void* command = nullptr;
-  commands::KeyedWrite* keyed = nullptr;
-  std::string refusal;  // why it is none
-};
-
-Entry decode_entry(std::string_view text, const store::Store& store, std::int64_t now, Fields& fields, Arena& arena) {
-  Entry entry;
-  if (Status status = fields.parse(text); !status) {
-    entry.refusal = status.error().message;
-    return entry;
-  }
-  const json::Value* name = fields.find(protocol::Field::op);
-  const Op* op = name != nullptr && name->type == json::Type::string ? commands::find_op(name->text) : nullptr;
-  if (op == nullptr || op->kind != Kind::mutation) {
-    entry.refusal = "not an operation that is logged";
-    return entry;
-  }
-  DecodeContext context{.arena = arena, .source = DecodeContext::Source::log};
-  Result<void*> command = op->decode(fields, context);
-  if (!command) {
-    entry.refusal = command.error().message;
-    return entry;
-  }
-  if (op->idempotent) {
-    context.now = now;
-    Status keyed = commands::decode_key(fields, *op, *command, store.registry(), context, entry.keyed);
-    if (!keyed) {
-      entry.refusal = keyed.error().message;
-      return entry;
-    }
-  }
-  entry.op = op;
-  entry.command = *command;
-  return entry;
-}
-
 // Whoever logged the entry knew that its key was free.
-void apply_entry(store::Store& store, const Entry& entry, commands::Outcome& outcome) {
+void apply_entry(store::Store& store, const Decoded& entry, commands::Outcome& outcome) {
   entry.op->apply(entry.command, store, outcome);
   if (entry.keyed != nullptr) commands::remember_key(*entry.keyed, store.registry(), outcome);
 }
 
 // Its effect is in the series already, but not that it had a key. What it came to is known, or follows from the entry:
 // then it is what it would be on an empty series.
-void remember_entry(store::Store& store, const Entry& entry, const snapshot::KnownOutcome* known,
+void remember_entry(store::Store& store, const Decoded& entry, const snapshot::KnownOutcome* known,
                     commands::Outcome& outcome) {
   if (known != nullptr) {
     outcome.first = known->first;
@@ -98,7 +58,7 @@ class EntryCoverage final : public commands::Coverage {
   Chunks& seen_;
 };
 
-commands::Replayed replay(store::Store& store, const Entry& entry, const commands::Coverage& coverage,
+commands::Replayed replay(store::Store& store, const Decoded& entry, const commands::Coverage& coverage,
                           const snapshot::KnownOutcome* known, commands::Outcome& outcome) {
   if (known != nullptr && known->refused) {
     outcome.fail(ErrorCode::validation_error, "refused when it was applied");
@@ -139,38 +99,40 @@ class Replay {
 
   Status operator()(Lsn lsn, std::string_view text) {
     arena_.reset();
-    Entry entry = decode_entry(text, store_, options_.now, fields_, arena_);
-    if (entry.op != nullptr) {
-      commands::Outcome outcome;
-      outcome.arena = &arena_;
-      const EntryCoverage coverage(recovered_.snapshots, lsn, seen_chunks_);
-      const snapshot::KnownOutcome* known = known_outcome(lsn);
-      if (replay(store_, entry, coverage, known, outcome) == commands::Replayed::covered) {
-        ++recovered_.covered;
-        return {};
-      }
-      if (!coverage.registry()) note_outcome(recovered_.outcomes, *entry.op, entry.keyed != nullptr, lsn, outcome);
-      store_.settle_all();  // nobody waits, and what follows goes faster
-      (void)store_.take_graveyard();
-      if (outcome.failed) entry.refusal = outcome.message;
-      if (outcome.failed && outcome.code == ErrorCode::internal_error) {
-        // Only an older snapshot in place of a damaged one can lead here: that one is what may be given up.
-        const std::string file = replaced_file(entry.op->series(entry.command));
-        if (!options_.give_up.contains(file))
-          return internal_error(file + " is damaged, and the log cannot replace it: entry " +
-                                std::to_string(lsn.value) + ": " + entry.refusal + ". " + advice(file));
-      }
+    const Result<Decoded> entry = decode_entry(text, store_.registry(), options_.now, fields_, arena_);
+    if (!entry) return without_effect(lsn, entry.error().message);
+    commands::Outcome outcome;
+    outcome.arena = &arena_;
+    const EntryCoverage coverage(recovered_.snapshots, lsn, seen_chunks_);
+    if (replay(store_, *entry, coverage, known_outcome(lsn), outcome) == commands::Replayed::covered) {
+      ++recovered_.covered;
+      return {};
     }
-    if (entry.refusal.empty()) {
-      ++recovered_.applied;
-    } else if (++recovered_.refused <= kWarnings) {
-      options_.on_warning("wal.entry_without_effect", "lsn=" + std::to_string(lsn.value) + " reason=" + entry.refusal);
+    if (!coverage.registry()) note_outcome(recovered_.outcomes, *entry->op, entry->keyed != nullptr, lsn, outcome);
+    store_.settle_all();  // nobody waits, and what follows goes faster
+    (void)store_.take_graveyard();
+    if (outcome.failed && outcome.code == ErrorCode::internal_error) {
+      // Only an older snapshot in place of a damaged one can lead here: that one is what may be given up.
+      const std::string file = replaced_file(entry->op->series(entry->command));
+      if (!options_.give_up.contains(file))
+        return internal_error(file + " is damaged, and the log cannot replace it: entry " + std::to_string(lsn.value) +
+                              ": " + std::string(outcome.message) + ". " + advice(file));
     }
+    if (outcome.failed) return without_effect(lsn, outcome.message);
+    ++recovered_.applied;
     return {};
   }
 
  private:
   static constexpr std::uint64_t kWarnings = 100;  // the rest is only counted
+
+  // Karma 1.0 logged before it refused.
+  Status without_effect(Lsn lsn, std::string_view reason) {
+    if (++recovered_.refused <= kWarnings)
+      options_.on_warning("wal.entry_without_effect",
+                          "lsn=" + std::to_string(lsn.value) + " reason=" + std::string(reason));
+    return {};
+  }
 
   std::string replaced_file(std::string_view series) const {
     const auto& files = recovered_.snapshots.replaced_files;
@@ -457,17 +419,6 @@ std::string why_unknown(std::string_view entry) {
   if (op != nullptr && op->kind == Kind::mutation) return {};
   const bool plain = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_.") == std::string_view::npos;
   return plain ? "the op " + std::string(name) + " is not one that this version logs" : "an op of another form";
-}
-
-std::string replay_entry(store::Store& store, std::string_view text, std::int64_t now) {
-  Fields fields;
-  Arena arena;
-  const Entry entry = decode_entry(text, store, now, fields, arena);
-  if (entry.op == nullptr) return entry.refusal;
-  commands::Outcome outcome;
-  outcome.arena = &arena;
-  apply_entry(store, entry, outcome);
-  return outcome.failed ? std::string(outcome.message) : std::string();
 }
 
 Result<Recovered> examine(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,

@@ -18,10 +18,6 @@
 
 namespace karma::engine {
 
-// Applies one log entry. What the entry asks for and cannot be done (Karma 1.0 logged before it refused) has no effect;
-// then the result is the reason. `now`, in Unix seconds, dates idempotency keys that a log of 1.0 does not date.
-std::string replay_entry(store::Store& store, std::string_view entry, std::int64_t now);
-
 // Why this program cannot read an entry that a newer one may have logged; empty if it can. For wal::ScanOptions.
 std::string why_unknown(std::string_view entry);
 
@@ -42,7 +38,7 @@ struct Recovered {
 Lsn newest_snapshot(const snapshot::Restored& restored);
 
 struct RecoveryOptions {
-  std::int64_t now = 0;           // as in replay_entry()
+  std::int64_t now = 0;           // as in decode_entry()
   std::set<std::string> give_up;  // damaged files that the operator gives up, by name
   bool restore = true;            // false: the state is only looked at, and the caller throws it away
   const std::vector<wal::FileInfo>* log_files = nullptr;  // as in wal::ScanOptions

@@ -195,14 +195,14 @@ class Writer::Impl {
       // A write that the machine has answered may be gone: its link is read before.
       Write* write = waiting_.first;
       Write* next = write->next;
-      const Admission admission = machine_.admit(*write, batch_.empty());
-      if (admission == Admission::flush_first) {
+      const Verdict verdict = machine_.admit(*write, batch_.empty());
+      if (verdict == Verdict::flush_first) {
         assert(!batch_.empty());
         return false;
       }
       waiting_.first = next;
       if (!next) waiting_.last = nullptr;
-      if (admission == Admission::log) {
+      if (verdict == Verdict::log) {
         batch_.push_back(write);
         batch_bytes_ += write->entry.size();
       }

@@ -23,6 +23,7 @@
 #include <karma/types.h>
 
 #include "wal/log.h"
+#include "wal/verdict.h"
 
 namespace karma::wal {
 
@@ -34,18 +35,13 @@ struct Write {
   bool is_task = false;    // the place of a task among the writes, which no machine sees but by following `next`
 };
 
-enum class Admission {
-  log,          // goes into this batch
-  flush_first,  // its verdict depends on writes of this batch: finish the batch, then ask again
-  answered,     // refused or known already: nothing to log, the machine has answered it
-};
-
 // All functions are called by one thread at a time: the writer's, or the one in its place.
 class Machine {
  public:
   virtual ~Machine() = default;
-  // `batch_empty`: nothing is admitted and unapplied, so flush_first must not be returned.
-  virtual Admission admit(Write& write, bool batch_empty) = 0;
+  // `batch_empty`: nothing is admitted and unapplied, so flush_first must not be returned. The machine answers what it
+  // says is answered.
+  virtual Verdict admit(Write& write, bool batch_empty) = 0;
   // Durable now; apply in this order and answer each.
   virtual void apply(std::span<Write* const> batch) = 0;
   // Not logged, will never be: answer each with the error.

@@ -52,7 +52,7 @@ class Gate {
 struct Client {
   Write write;
   std::string entry;
-  Admission admission = Admission::log;
+  Verdict verdict = Verdict::log;
   int asked = 0;
   std::atomic<int> answers = 0;  // handed over
   bool applied = false;
@@ -67,14 +67,13 @@ static_assert(std::is_standard_layout_v<Client>);  // a Write is converted to it
 // Keeps a diary, and hands answers over only when a cycle is done.
 class DiaryMachine final : public Machine {
  public:
-  Admission admit(Write& write, bool batch_empty) override {
+  Verdict admit(Write& write, bool batch_empty) override {
     Client& client = of(write);
     ++client.asked;
-    const Admission admission =
-        client.admission == Admission::flush_first && batch_empty ? Admission::log : client.admission;
-    diary += admission == Admission::log ? 'l' : admission == Admission::answered ? 'a' : 'f';
-    if (admission == Admission::answered) answered_.push_back(&client);
-    return admission;
+    const Verdict verdict = client.verdict == Verdict::flush_first && batch_empty ? Verdict::log : client.verdict;
+    diary += verdict == Verdict::log ? 'l' : verdict == Verdict::answered ? 'a' : 'f';
+    if (verdict == Verdict::answered) answered_.push_back(&client);
+    return verdict;
   }
   void apply(std::span<Write* const> batch) override {
     if (before_apply) before_apply();
@@ -209,7 +208,7 @@ TEST_F(WalWriter, OneClientsRefusalRefusesNobodyElse) {
   while_held([&] {
     submit(client());
     Client& known = client();
-    known.admission = Admission::answered;
+    known.verdict = Verdict::answered;
     submit(known);
     submit(client());
   });
@@ -222,7 +221,7 @@ TEST_F(WalWriter, OneClientsRefusalRefusesNobodyElse) {
 TEST_F(WalWriter, NothingIsWrittenForABatchOfAnswers) {
   start();
   Client& known = client();
-  known.admission = Admission::answered;
+  known.verdict = Verdict::answered;
   submit(known);
   finish();
   EXPECT_EQ(known.answers, 1);
@@ -235,7 +234,7 @@ TEST_F(WalWriter, AppliesTheBatchBeforeItAsksAgain) {
     submit(client());
     submit(client());
     Client& dependent = client();
-    dependent.admission = Admission::flush_first;
+    dependent.verdict = Verdict::flush_first;
     submit(dependent);
     submit(client());
   });

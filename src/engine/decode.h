@@ -1,0 +1,32 @@
+// From fields to a command, in one place: for lines of clients, for entries of the log that a start replays, and for
+// those that snapshot.load makes.
+#pragma once
+
+#include <string_view>
+
+#include <karma/error.h>
+
+#include "commands/idempotency.h"
+#include "commands/op.h"
+
+namespace karma::engine {
+
+struct Decoded {
+  const commands::Op* op = nullptr;
+  const void* command = nullptr;
+  commands::KeyedWrite* keyed = nullptr;  // of a write with an idempotency key
+};
+
+// The op that the fields name; validation_error if they name none, unknown_command if nobody knows it.
+Result<const commands::Op*> find_op(const protocol::Fields& fields);
+
+// What the fields ask of the op. It lives in the arena of the context.
+Result<Decoded> decode(const commands::Op& op, const protocol::Fields& fields, const store::Registry& registry,
+                       commands::DecodeContext& context);
+
+// An entry of the log. `now`, in Unix seconds, dates idempotency keys that a log of 1.0 does not date. `fields` is
+// room.
+Result<Decoded> decode_entry(std::string_view entry, const store::Registry& registry, std::int64_t now,
+                             protocol::Fields& fields, Arena& arena);
+
+}  // namespace karma::engine
