@@ -13,6 +13,8 @@ namespace karma::wal {
 namespace {
 
 constexpr std::string_view kNextName = ".karma.wal.next";
+// A rotation that fails is tried again whenever the file has grown by such a part of a segment.
+constexpr std::uint64_t kRotationTries = 8;
 constexpr std::uint64_t kMarkBytes = std::uint64_t{64} << 10;
 // An index is a hint: where it would take too much memory, there is none. 8 bytes for each entry of the active file,
 // and of those whose indexes wait for another thread, which may be busy with a long snapshot.
@@ -34,6 +36,7 @@ FileLog::FileLog(FileSystem& files, std::string directory, const Scan& scan, Lsn
     : files_(files),
       directory_(std::move(directory)),
       options_(std::move(options)),
+      rotate_at_(options_.segment_bytes),
       lsn_file_(scan.lsn_file),
       last_(last.value) {
   active_.name = kActiveName;
@@ -143,7 +146,7 @@ Status FileLog::make_room() {
   if (end_is_unsure_) {
     if (Status restored = restore_end(); !restored) return restored;
   }
-  if (options_.segment_bytes > 0 && end_ >= options_.segment_bytes) {
+  if (options_.segment_bytes > 0 && end_ >= rotate_at_) {
     if (Status rotated = rotate_if_possible(); !rotated) return rotated;
   }
   if (!active_file_) {
@@ -152,14 +155,14 @@ Status FileLog::make_room() {
   return names_synced_ ? Status() : sync_names();
 }
 
-// Where no next file can be created, as there are no descriptors, the file grows on: writes do not depend on that.
+// Where that fails, as for want of descriptors, the file grows on: writes depend on nothing but their own syncs.
 Status FileLog::rotate_if_possible() {
-  if (Status prepared = prepare_next(); !prepared) {
-    if (!files_.exists(path(kActiveName))) return prepared;  // nor should anything be written to a file that is gone
-    if (!std::exchange(rotation_postponed_, true)) event("wal.rotation_failed", prepared.error().message);
-    return {};
-  }
-  return rotate();
+  const Status rotated = rotate();
+  if (rotated || stopped() || !active_file_) return rotated;
+  if (!files_.exists(path(kActiveName))) return rotated;  // nor should anything be written to a file that is gone
+  if (rotate_at_ == options_.segment_bytes) event("wal.rotation_failed", rotated.error().message);
+  rotate_at_ = end_ + options_.segment_bytes / kRotationTries + 1;
+  return {};
 }
 
 Status FileLog::prepare_next() {
@@ -173,7 +176,6 @@ Status FileLog::prepare_next() {
     if (Status emptied = (*file)->truncate(0); !emptied) return emptied;
   }
   next_file_ = std::move(*file);
-  rotation_postponed_ = false;
   return {};
 }
 
@@ -185,13 +187,10 @@ void FileLog::drop_next() {
 }
 
 Status FileLog::open_active() {
-  if (next_file_) {
-    if (Status renamed = files_.rename(path(kNextName), path(kActiveName)); !renamed) {
-      drop_next();
-      return renamed;
-    }
+  if (next_file_ && files_.rename(path(kNextName), path(kActiveName))) {
     active_file_ = std::move(next_file_);
   } else {
+    drop_next();
     Result<std::unique_ptr<File>> file = files_.open(path(kActiveName), FileSystem::Open::write);
     if (!file) return file.error();
     active_file_ = std::move(*file);
@@ -298,6 +297,7 @@ Status FileLog::close_active() {
   const auto index = std::make_shared<const Index>(Index{name, end_, active_.first, std::exchange(offsets_, {})});
   const bool whole = index->offsets.size() == active_.last.value - active_.first.value + 1;
   end_ = 0;
+  rotate_at_ = options_.segment_bytes;
   {
     const std::lock_guard lock(files_mutex_);
     segments_.push_back(std::move(active_));
@@ -368,7 +368,8 @@ Status FileLog::trim(Lsn lsn) {
   }
   if (count == 0) return {};
   event("wal.truncate", "lsn=" + std::to_string(lsn.value) + " segments=" + std::to_string(count));
-  return held_directory_->sync();
+  // Not with the writer's descriptor: an error is told to each descriptor once, and that one is for the writer.
+  return files_.sync_directory(directory_);
 }
 
 // Takes the oldest segment off the list, if it holds nothing above `lsn`. Oldest first, so that what a crash leaves has

@@ -99,10 +99,10 @@ class FileLog final : public Log {
   std::unique_ptr<File> active_file_;                      // null until the active file exists
   // The active file after the next rotation, empty and under another name; null where it could not be created.
   std::unique_ptr<File> next_file_;
-  bool names_synced_ = false;        // all names that the log rests on have reached the disk
-  bool rotation_postponed_ = false;  // for want of a next file, which has been reported
-  std::uint64_t end_ = 0;            // of the last good line in the active file
-  bool end_is_unsure_ = false;       // a failed write could not be taken back: bytes may stand behind end_
+  bool names_synced_ = false;   // all names that the log rests on have reached the disk
+  std::uint64_t rotate_at_;     // above options_.segment_bytes: a rotation has failed, which has been reported
+  std::uint64_t end_ = 0;       // of the last good line in the active file
+  bool end_is_unsure_ = false;  // a failed write could not be taken back: bytes may stand behind end_
   Buffer buffer_;
   std::string stop_message_;
   // Of the lines in the active file, from active_.first on. If some are missing, for want of memory or because of

@@ -148,6 +148,18 @@ TEST(FileLog, TrimThatFailsLosesNothingAndCanBeRepeated) {
   }
 }
 
+// An error of a sync is told to each descriptor once: a trim must not take what the writer ought to learn.
+TEST(FileLog, TrimSyncsNamesWithADescriptorOfItsOwn) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files, rotating_at(1));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(append(*log, 1).ok());
+  ASSERT_TRUE(log->trim(Lsn{1}).ok());
+  const std::uint64_t opened = files.count(Operation::open_directory);
+  const std::uint64_t synced = files.count(Operation::sync_directory);
+  ASSERT_TRUE(log->trim(Lsn{2}).ok());
+  EXPECT_EQ(files.count(Operation::open_directory) - opened, files.count(Operation::sync_directory) - synced);
+}
+
 // --- failures --------------------------------------------------------------------------------------------------------
 
 TEST(FileLog, AFullDiskRefusesTheBatchAndNothingElse) {
@@ -257,19 +269,52 @@ TEST(FileLog, StopsIfTheCutOfAFailedWriteCannotBeSynced) {
   EXPECT_TRUE(log->stopped());
 }
 
-TEST(FileLog, ARotationThatFailsRefusesTheBatchAndHeals) {
-  for (const std::string& name : {segment_name(Lsn{1}), std::string(kActiveName)}) {
-    CrashableFileSystem files;
-    const auto log = open_anew(files, rotating_at(1));
-    ASSERT_TRUE(append(*log, 2).ok());
-    files.fail({.operation = Operation::rename, .name = name});
-    EXPECT_FALSE(append(*log, 1).ok());
-    EXPECT_FALSE(log->stopped());
-    EXPECT_EQ(log->last().value, 2u);
-    ASSERT_TRUE(append(*log, 1).ok());
-    expect_entries(scan_log(files).entries, 1, 3);
-    EXPECT_TRUE(files.exists(segment_path(1)));
+// Only a failed sync stops writing: whatever else of a rotation fails, the entries go where they can.
+TEST(FileLog, ARotationThatFailsRefusesNothing) {
+  for (const bool fsync : {false, true}) {
+    for (const Operation operation : {Operation::rename, Operation::exists, Operation::create, Operation::open}) {
+      for (const std::string& name : {segment_name(Lsn{1}), std::string(kActiveName), std::string(".karma.wal.next")}) {
+        SCOPED_TRACE(std::to_string(static_cast<int>(operation)) + " " + name);
+        CrashableFileSystem files;
+        LogOptions options = rotating_at(1);
+        options.fsync = fsync;
+        const auto log = open_anew(files, options);
+        ASSERT_TRUE(append(*log, 1).ok());
+        files.fail({.operation = operation, .count = 3, .name = name, .text = "Input/output error"});
+        for (int i = 0; i < 8; ++i) ASSERT_TRUE(append(*log, 1).ok());
+        files.heal();
+        EXPECT_TRUE(files.exists(segment_path(1))) << "made up for";
+        expect_entries(scan_log(files).entries, 1, 9);
+        expect_entries(read_log(*log, 0), 1, 9);
+        if (fsync) expect_entries(scan_log(*files.after_crash(Unsynced::lost)).entries, 1, 9);
+      }
+    }
   }
+}
+
+TEST(FileLog, TriesAFailedRotationAgainWhenTheFileHasGrown) {
+  CrashableFileSystem files;
+  std::vector<std::string> events;
+  LogOptions options = rotating_at(800);
+  options.on_event = [&](const std::string& name, const std::string&) { events.push_back(name); };
+  const auto log = open_anew(files, options);
+  const auto grow = [&](std::uint64_t bytes) {
+    while (log->bytes() < bytes) ASSERT_TRUE(append(*log, 1).ok());
+  };
+  grow(800);
+  files.fail({.operation = Operation::rename, .count = CrashableFileSystem::kForEver});
+  const std::uint64_t before = files.count(Operation::rename);
+  grow(1600);
+  const std::uint64_t tries = files.count(Operation::rename) - before;
+  EXPECT_GT(tries, 1u);
+  EXPECT_LE(tries, 8u);
+  EXPECT_EQ(events, std::vector<std::string>{"wal.rotation_failed"}) << "said once";
+  files.heal();
+  grow(2400);
+  EXPECT_EQ(events.size(), 2u);
+  EXPECT_EQ(events.back(), "wal.segment");
+  grow(3200);
+  EXPECT_EQ(events.size(), 3u) << "at the next full file again";
 }
 
 TEST(FileLog, RotatesWithWhatItHoldsOpen) {
@@ -409,7 +454,9 @@ TEST(FileLog, DoesNotOverwriteASegment) {
   const auto log = open_anew(files, rotating_at(1));
   ASSERT_TRUE(append(*log, 1).ok());
   files.edit(segment_path(1), "somebody's");
-  EXPECT_FALSE(append(*log, 1).ok());
+  EXPECT_FALSE(log->rotate().ok());
+  EXPECT_TRUE(append(*log, 1).ok()) << "in the active file";
+  EXPECT_EQ(files.content(kActivePath), line_text(1) + line_text(2));
   EXPECT_EQ(files.content(segment_path(1)), "somebody's");
 }
 
