@@ -305,7 +305,9 @@ class StartUp {
     // A number that was given up as damaged and is beyond all reason is not continued.
     if (gave_up(wal::kLsnName) && log.lsn_file.value > kLargestLsn) recovered.log.lsn_file = Lsn{};
     recovered.last = std::max({log.last, log.lsn_file, snapshots.newest});
-    const bool numbers_jump = log.entry_count != 0 && (recovered.last > log.last || snapshots.log_restarted);
+    const bool numbers_jump = log.entry_count != 0
+                                  ? recovered.last > log.last || snapshots.log_restarted
+                                  : recovered.last > given.covered;  // the first entry would show a gap
     const bool gave_up_something =
         situation_.log == LogState::given_up || snapshots.gave_up || situation_.entries == Entries::given_up;
     if (numbers_jump || gave_up_something) situation_.numbers = Numbers::begin_anew;
