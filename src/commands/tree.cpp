@@ -173,18 +173,18 @@ Status TreePoints::answer(Reads& reads, Buffer& out) const {
   append_cursor(out, "cursor", cursor);
   out.append(R"(,"points":[)");
   const std::size_t first = out.size();
-  std::vector<store::Point> points;
-  for (std::size_t i = 0; i < page->keys.size(); ++i) {
+  std::vector<Key> keys;
+  keys.reserve(page->keys.size());
+  for (const store::KeyTotal& key : page->keys) keys.push_back(key.key);
+  page->view.points(keys, kEverything, [&](std::size_t i, std::span<const store::Point> points) {
     const std::size_t before = out.size();
-    points.clear();
-    page->view.points(page->keys[i].key, kEverything, points);
-    for (const store::Point& point : points) append_point(out, page->keys[i].key, point, out.size() == first);
+    for (const store::Point& point : points) append_point(out, keys[i], point, out.size() == first);
     // What does not fit is left to the next page, except if it is all there is.
-    if (i == 0 || !reads.services().over_response_limit(out.size() - start + kPointsEndBytes)) continue;
+    if (i == 0 || !reads.services().over_response_limit(out.size() - start + kPointsEndBytes)) return true;
     out.truncate(before);
-    page->next = page->keys[i - 1].key;
-    break;
-  }
+    page->next = keys[i - 1];
+    return false;
+  });
   out.append(']');
   append_cursor(out, "next_cursor", page->next);
   out.append('}');

@@ -22,11 +22,11 @@ namespace karma::store {
 inline constexpr std::uint64_t kWindowedKeys = 65536;
 
 struct KeyWindow {
-  // A sixteenth of the series: then a scan of it takes no more than some sixteen looks at all keys, and up to half a
-  // byte a key. 8 MiB at most.
+  // A quarter of the series, up to 8 MiB: each window takes a look at all keys. Sixteenths made an export of a million
+  // keys take 1.3 times as long.
   static std::size_t size_for(std::uint64_t key_count) {
     constexpr std::uint64_t kMost = 1 << 20;
-    const std::uint64_t part = key_count / 16;
+    const std::uint64_t part = key_count / 4;
     return static_cast<std::size_t>(part < kWindowedKeys ? kWindowedKeys : part > kMost ? kMost : part);
   }
 

@@ -72,6 +72,9 @@ class SeriesReads {
   void sums(std::span<const Key> keys, BucketRange range, std::span<std::uint64_t> sums) const;
   // Points of one counter inside the range, buckets ascending, appended to `points`.
   void points(Key key, BucketRange range, std::vector<Point>& points) const;
+  // visit(i, points of keys[i]), one after the other, until it returns false; fetches ahead, too.
+  using VisitPoints = std::function<bool(std::size_t i, std::span<const Point> points)>;
+  void points(std::span<const Key> keys, BucketRange range, const VisitPoints& visit) const;
 
   // Exact if counted(); too high while a removal is under way.
   std::uint64_t key_count() const { return key_count_; }

@@ -100,6 +100,29 @@ void SeriesReads::points(Key key, BucketRange range, std::vector<Point>& points)
   });
 }
 
+void SeriesReads::points(std::span<const Key> keys, BucketRange range, const VisitPoints& visit) const {
+  const DayRange days(range);
+  std::vector<Point> found;
+  std::array<const Counter*, kAhead> counters;
+  for (std::size_t at = 0; at < keys.size(); at += kAhead) {
+    const auto part = keys.subspan(at, std::min(kAhead, keys.size() - at));
+    if (!removals_) {
+      find_together(*directory_, part, counters);
+      for (std::size_t i = 0; i < part.size(); ++i)
+        if (counters[i]) counters[i]->prefetch(days);
+    }
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      found.clear();
+      if (removals_) {
+        points(part[i], range, found);
+      } else if (counters[i]) {
+        counters[i]->points(days, found);
+      }
+      if (!visit(at + i, found)) return;
+    }
+  }
+}
+
 namespace {
 
 // Calls fits(item, is_first_of_its_key) for each key's items in their order, until it says no for that key. Returns the

@@ -117,6 +117,12 @@ void Client::send(std::string_view line) {
   out_.append('\n');
 }
 
+Status Client::flush() {
+  if (!connected()) return lose("there is no connection");
+  if (Status status = write_some(); !status.ok()) return lose(status.error().message);
+  return {};
+}
+
 Result<Reply> Client::receive() {
   if (!connected()) return lose("there is no connection");
   while (true) {

@@ -56,6 +56,8 @@ class Client {
   // Where send() puts it, for those who write long requests in place, with the line end.
   Buffer& queue() { return out_; }
   std::size_t unsent() const { return out_.size() - sent_; }
+  // Sends what can go out without waiting.
+  Status flush();
   // The next reply.
   Result<Reply> receive();
 

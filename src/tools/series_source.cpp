@@ -64,28 +64,43 @@ Result<KeyPage> page_of(std::string_view response) {
   return page;
 }
 
-// [[key, bucket, value], …]
-bool read_points(std::string_view text, std::vector<Item>& points) {
-  json::Numbers numbers(text.size() / 2);
-  const char* const end = text.data() + text.size();
-  if (numbers.read(text.data(), end) == end && numbers.row() == 3) {
-    const std::span<const std::uint64_t> all = numbers.all();
-    points.reserve(all.size() / 3);
-    for (std::size_t i = 0; i + 2 < all.size(); i += 3)
-      points.push_back({{all[i]}, Bucket::of_number(all[i + 1]), all[i + 2]});
+bool read_point(std::string_view text, std::vector<Item>& points) {
+  std::array<std::uint64_t, 3> row{};
+  std::size_t count = 0;
+  const bool read = json::Reader(text).read_array([&](const json::Value& number) {
+    if (number.type != json::Type::unsigned_integer || count == row.size()) return false;
+    row[count++] = number.number;
     return true;
-  }
-  return json::Reader(text).read_array([&](const json::Value& element) {
-    std::array<std::uint64_t, 3> row{};
-    std::size_t count = 0;
-    const bool read = json::Reader(element.text).read_array([&](const json::Value& number) {
-      if (number.type != json::Type::unsigned_integer || count == row.size()) return false;
-      row[count++] = number.number;
-      return true;
-    });
-    points.push_back({{row[0]}, Bucket::of_number(row[1]), row[2]});
-    return read && count == row.size();
   });
+  points.push_back({{row[0]}, Bucket::of_number(row[1]), row[2]});
+  return read && count == row.size();
+}
+
+// [[key, bucket, value], …], which `kept` holds if the reader could keep it.
+bool read_points(const json::Value& array, const json::Numbers& kept, std::vector<Item>& points) {
+  if (!array.kept || kept.row() != 3) {
+    bool good = true;
+    return json::Reader(array.text).read_array([&](const json::Value& row) {
+      return good = read_point(row.text, points);
+    }) && good;
+  }
+  const std::span<const std::uint64_t> all = kept.all();
+  points.reserve(all.size() / 3);
+  for (std::size_t i = 0; i + 2 < all.size(); i += 3)
+    points.push_back({{all[i]}, Bucket::of_number(all[i + 1]), all[i + 2]});
+  return true;
+}
+
+Result<PointPage> point_page_of(std::string_view response) {
+  PointPage page;
+  json::Numbers numbers(response.size() / 2);
+  bool understood = true;
+  understood &= json::Reader(response, &numbers).read_object([&](const json::Value& name, const json::Value& value) {
+    if (name.text == "next_cursor" && value.type == json::Type::unsigned_integer) page.next = Key{value.number};
+    if (name.text == "points") understood &= read_points(value, numbers, page.points);
+  });
+  if (!understood) return not_understood("tree.points");
+  return page;
 }
 
 }  // namespace
@@ -99,7 +114,13 @@ void SeriesSource::begin(Buffer& line, std::string_view op) const {
   json::append_string(line, series_);
 }
 
+// The reply to it must not be taken for another one.
+void SeriesSource::forget_asked_ahead() {
+  if (std::exchange(asked_ahead_, std::nullopt)) client_.close();
+}
+
 Status SeriesSource::ask_all(std::uint64_t count, const Ask& ask, const Take& take) {
+  forget_asked_ahead();
   std::uint64_t next = 0;
   const Take take_and_note = [&](std::uint64_t number, const Reply& reply) {
     retry_.progress();
@@ -138,18 +159,29 @@ Result<KeyPage> SeriesSource::keys(std::optional<Key> cursor) {
 
 Result<PointPage> SeriesSource::point_page(std::optional<Key> cursor) {
   PointPage page;
-  const Ask ask = ask_for_page("tree.points", kPointPageKeys, cursor);
-  const Take take = [&](std::uint64_t, const Reply& reply) -> Status {
-    if (!reply.success) return reply.error();
-    bool understood = true;
-    understood &= json::Reader(reply.response).read_object([&](const json::Value& name, const json::Value& value) {
-      if (name.text == "next_cursor" && value.type == json::Type::unsigned_integer) page.next = Key{value.number};
-      if (name.text == "points") understood &= read_points(value.text, page.points);
-    });
-    return understood ? Status() : not_understood("tree.points");
-  };
-  if (Status status = ask_all(1, ask, take); !status.ok()) return status.error();
+  if (asked_ahead_ != cursor) forget_asked_ahead();
+  const Status status = retry_.run([&]() -> Status {
+    if (!std::exchange(asked_ahead_, std::nullopt)) ask_point_page(cursor);
+    const Result<Reply> reply = client_.receive();
+    if (!reply) return reply.error();
+    if (!reply->success) return reply->error();
+    Result<PointPage> found = point_page_of(reply->response);
+    if (!found) return found.error();
+    page = std::move(*found);
+    // The node is at the next page while the caller is at this one.
+    if (page.next) {
+      ask_point_page(page.next);
+      if (client_.flush().ok()) asked_ahead_ = page.next;
+    }
+    return {};
+  });
+  if (!status) return status.error();
   return page;
+}
+
+void SeriesSource::ask_point_page(std::optional<Key> cursor) {
+  (void)ask_for_page("tree.points", kPointPageKeys, cursor)(0, client_.queue());
+  client_.queue().append('\n');
 }
 
 Result<std::uint64_t> SeriesSource::total(Key key) {

@@ -39,6 +39,7 @@ class SeriesSource {
 
   Result<KeyPage> keys(std::optional<Key> cursor);
   // Refused with unknown_command by older nodes, and with response_too_large where one key has too many points.
+  // The page that follows is asked for ahead: `cursor` is best the last page's `next`.
   Result<PointPage> point_page(std::optional<Key> cursor);
   Result<std::uint64_t> total(Key key);
   // The parts of the range that hold points, each short enough for points(), ascending.
@@ -50,10 +51,13 @@ class SeriesSource {
   void begin(Buffer& line, std::string_view op) const;
   Ask ask_for_page(std::string_view op, std::uint64_t limit, std::optional<Key> cursor) const;
   Status ask_all(std::uint64_t count, const Ask& ask, const Take& take);
+  void ask_point_page(std::optional<Key> cursor);
+  void forget_asked_ahead();
 
   Client& client_;
   Retry& retry_;
   const std::string series_;
+  std::optional<Key> asked_ahead_;  // cursor of a page that was asked for on the connection that is open
 };
 
 }  // namespace karma::tools

@@ -350,6 +350,12 @@ class ModelRun {
       ASSERT_EQ(totals[i], model_.sum(keys[i], kEverything));
       ASSERT_EQ(series_.total(keys[i]), totals[i]);
     }
+    series_.points(keys, range, [&](std::size_t i, std::span<const Point> points) {
+      std::vector<Point> alone;
+      series_.points(keys[i], range, alone);
+      EXPECT_EQ(std::vector<Point>(points.begin(), points.end()), alone);
+      return i + 1 < keys.size();
+    });
     read_points(keys[0], range);
     read_whole(range);
     read_lists(range);

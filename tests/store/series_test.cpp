@@ -215,6 +215,20 @@ TEST(Series, BatchReadsAgreeWithSingleOnes) {
   series.sums({}, {date(3), date(12)}, {});
 }
 
+TEST(Series, PointsOfManyKeysComeUntilTheVisitorHasEnough) {
+  Series series(kSeed);
+  for (std::uint64_t key = 0; key < 100; ++key) series.add({key}, date(0), key + 1);
+  std::vector<Key> keys;
+  for (std::uint64_t i = 0; i < 100; ++i) keys.push_back({i * 2});  // the second half does not exist
+  std::size_t visited = 0;
+  series.points(keys, kEverything, [&](std::size_t i, std::span<const Point> points) {
+    EXPECT_EQ(i, visited++);
+    EXPECT_EQ(points.size(), i < 50 ? 1u : 0u);
+    return i < 70;
+  });
+  EXPECT_EQ(visited, 71u);
+}
+
 TEST(Series, KeysComeInOrderPageByPage) {
   Series series = with_keys(1000);
   std::vector<KeyTotal> page;
