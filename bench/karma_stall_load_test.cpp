@@ -37,6 +37,7 @@ struct Options {
   std::uint64_t series = 100;
   std::uint64_t records = 100000;
   std::uint64_t after_ms = 1000;
+  std::string only;
   bool json = false;
 };
 
@@ -158,7 +159,11 @@ class StallTest {
       client_.send_ahead(increment("small-" + std::to_string(i), i, ""));
     client_.finish();
     act("nothing", [] {});
-    act("filling", [this] { fill("big"); });
+    if (wanted("filling")) {
+      act("filling", [this] { fill("big"); });
+    } else {
+      fill("big");
+    }
     reads();
     snapshots();
     deletes();
@@ -191,7 +196,10 @@ class StallTest {
     return line;
   }
 
+  bool wanted(std::string_view name) const { return name.find(options_.only) != std::string_view::npos; }
+
   void act(const std::string& name, const std::function<void()>& work) {
+    if (!wanted(name)) return;
     reader_.begin();
     writer_.begin();
     const Time begin = now();
@@ -234,6 +242,10 @@ class StallTest {
         },
         most_batches);
     client_.finish();
+  }
+
+  void fill_before(std::string_view name) {
+    if (wanted(name)) fill("big");
   }
 
   void reads() {
@@ -284,6 +296,8 @@ class StallTest {
       (void)other.receive();
     });
     ask("snapshot.verify", "snapshot.verify", "");
+    if (!wanted("snapshot.load")) return;
+    if (!options_.only.empty()) client_.ask(request("snapshot.create", R"(,"series":"big")"));
     const std::string list = client_.ask(request("snapshot.list", ""));
     const std::size_t end = list.find("_big.tree\"");
     if (end == std::string::npos) fail("no snapshot of the large series");
@@ -296,10 +310,11 @@ class StallTest {
     ask("tree.delete_range, 1 day", "tree.delete_range",
         R"(,"series":"big","range":{"from":)" + bucket_text(0) + R"(,"to":)" + bucket_text(0) + "}");
     ask("series.delete_before, all", "series.delete_before", R"(,"series":"big","before":20300101)");
-    fill("big");
+    fill_before("tree.reset");
     ask("tree.reset", "tree.reset", R"(,"series":"big")");
-    fill("big");
+    fill_before("tree.drop");
     ask("tree.drop", "tree.drop", R"(,"series":"big")");
+    if (!wanted("ingest.chunk, staging")) return;
     fill("big");
     const std::string stream = R"(,"stream_id":"again")";
     client_.ask(request("ingest.begin", stream + R"(,"mode":"replace_series")"));
@@ -315,6 +330,7 @@ class StallTest {
   }
 
   void registry() {
+    if (!wanted("idempotency.prune")) return;
     for (std::uint64_t i = 0; i < options_.records; ++i)
       client_.send_ahead(increment("small-0", 1, R"(,"idempotency_key":"record-)" + std::to_string(i) + '"'));
     client_.finish();
@@ -339,6 +355,7 @@ int run(int argc, char** argv) {
   flags.number("series", "N", "small series besides", options.series, 1, 100000);
   flags.number("records", "N", "idempotency keys to prune", options.records, 1, 10000000);
   flags.number("after-ms", "N", "the clients go on so long after the reply", options.after_ms, 1, 60000);
+  flags.text("only", "TEXT", "only acts whose names hold it", options.only);
   flags.truth("wal", "the server writes a log", options.server.wal);
   flags.truth("wal-fsync", "and syncs it before it answers", options.server.wal_fsync);
   flags.truth("json", "print one JSON object instead of a text", options.json);

@@ -164,7 +164,7 @@ void Counter::points(const DayRange& range, std::vector<Point>& points) const {
 Counter Counter::clone() const {
   Counter copy = *this;
   if (block_) {
-    copy.block_ = allocate_block(memory(), false);
+    copy.block_ = allocate_block(memory());
     std::memcpy(copy.block_, block_, memory());
   }
   return copy;

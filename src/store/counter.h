@@ -56,6 +56,9 @@ class Counter {
   // Brings the memory that sum() will read on its way into the cache.
   void prefetch(const DayRange& range) const;
   void prefetch(const Day& day) const;
+  void prefetch() const {  // or clone()
+    if (block_ != nullptr) __builtin_prefetch(block_);
+  }
 
   void check_invariants() const;
 
@@ -79,10 +82,12 @@ class Counter {
   std::span<const std::byte> clip(const DayRange& range) const;  // the part of a dense block inside the range
   Extent extent() const;
 
+  void free_days();
   void put_inside(std::uint32_t index, std::uint64_t value);
   void put_outside(const Day& day, std::uint64_t value);
   void put_sparse(const Day& day, std::uint64_t value);
   void insert_pair(std::uint32_t index, Point pair);
+  void resize_pairs(std::size_t size);
   void erase_pairs(std::uint32_t from, std::uint32_t to);
   void make_dense(std::int32_t first_day, std::int32_t last_day, unsigned width, bool room_in_front);
   void make_sparse();

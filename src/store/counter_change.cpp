@@ -1,7 +1,6 @@
 // Changing a counter, and choosing its form.
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -26,6 +25,12 @@ std::size_t dense_size(std::int32_t first_day, std::int32_t last_day, unsigned w
 }
 
 std::size_t sparse_size(std::uint64_t count) { return block_size(count * sizeof(Point)); }
+
+std::byte* zeroed_block(std::size_t size) {
+  std::byte* const block = allocate_block(size);
+  std::memset(block, 0, size);
+  return block;
+}
 
 // Calls place(day, value) for the points (buckets ascending), as long as they are dates; false at the first month with
 // one that is none. If the last point of a month is a date, so are the others: one look at the calendar a month.
@@ -101,8 +106,14 @@ void Counter::store(std::uint32_t index, std::uint64_t value) {
   }
 }
 
+// Precondition: form and length are those that the block was made for.
+void Counter::free_days() {
+  const std::size_t size = memory();
+  free_block(std::exchange(block_, nullptr), size);
+}
+
 void Counter::release() {
-  std::free(block_);
+  free_days();
   std::uint64_t same_key = key;
   *this = Counter();
   key = same_key;
@@ -220,7 +231,7 @@ void Counter::put_sparse(const Day& day, std::uint64_t value) {
 void Counter::insert_pair(std::uint32_t index, Point pair) {
   std::size_t size = sparse_size(length_ + 1);
   bool grows = !block_ || size != sparse_size(length_);
-  if (grows) block_ = resize_block(block_, size);
+  if (grows) resize_pairs(size);
   std::memmove(pairs() + index + 1, pairs() + index, (length_ - index) * sizeof(Point));
   pairs()[index] = pair;
   ++length_;
@@ -229,19 +240,27 @@ void Counter::insert_pair(std::uint32_t index, Point pair) {
   if (grows) make_dense_if_smaller();
 }
 
+// To a block of another size, which holds all pairs, or those that are left.
+void Counter::resize_pairs(std::size_t size) {
+  std::byte* const resized = allocate_block(size);
+  if (block_ != nullptr) std::memcpy(resized, block_, std::min(size, length_ * sizeof(Point)));
+  free_days();
+  block_ = resized;
+}
+
 // Precondition: some pair remains.
 void Counter::erase_pairs(std::uint32_t from, std::uint32_t to) {
   std::memmove(pairs() + from, pairs() + to, (length_ - to) * sizeof(Point));
-  std::size_t old_size = sparse_size(length_);
+  const std::size_t size = sparse_size(length_ - (to - from));
+  if (size != sparse_size(length_)) resize_pairs(size);
   length_ -= to - from;
-  if (sparse_size(length_) != old_size) block_ = resize_block(block_, sparse_size(length_));
 }
 
 // Precondition: all days that have a value lie between the two, all values fit the width.
 void Counter::make_dense(std::int32_t first_day, std::int32_t last_day, unsigned width, bool room_in_front) {
   std::size_t size = dense_size(first_day, last_day, width);
   Counter dense;
-  dense.block_ = allocate_block(size, true);
+  dense.block_ = zeroed_block(size);
   dense.form_ = form_of(width);
   dense.length_ = static_cast<std::uint32_t>(size / width);
   dense.first_day_ = room_in_front ? last_day + 1 - static_cast<std::int32_t>(dense.length_) : first_day;
@@ -263,7 +282,7 @@ void Counter::make_dense(std::int32_t first_day, std::int32_t last_day, unsigned
       for (std::int32_t day = from; day <= to; ++day) place(day, load(static_cast<std::uint32_t>(day - first_day_)));
     }
   }
-  std::free(block_);
+  free_days();
   block_ = dense.block_;
   form_ = dense.form_;
   length_ = dense.length_;
@@ -273,9 +292,9 @@ void Counter::make_dense(std::int32_t first_day, std::int32_t last_day, unsigned
 void Counter::make_sparse() {
   std::vector<Point> all;
   points(DayRange({Bucket::of_number(0), Bucket::of_number(~std::uint64_t{0})}), all);
-  std::byte* block = allocate_block(sparse_size(all.size()), false);
+  std::byte* block = allocate_block(sparse_size(all.size()));
   std::memcpy(block, all.data(), all.size() * sizeof(Point));
-  std::free(block_);
+  free_days();
   block_ = block;
   form_ = CounterForm::sparse;
   length_ = static_cast<std::uint32_t>(all.size());
@@ -296,7 +315,7 @@ void Counter::make_smallest() {
     Day only(pairs()[0].bucket);
     if (length_ > 1) return make_dense_if_smaller();
     if (!only.is_date) return;
-    std::free(std::exchange(block_, nullptr));
+    free_days();
     first_day_ = only.day;
     form_ = CounterForm::single;
     length_ = 0;
@@ -305,7 +324,7 @@ void Counter::make_smallest() {
   Extent now = extent();
   std::size_t size = dense_size(now.first_day, now.last_day, width_of(now.bits));
   if (now.count == 1) {
-    std::free(std::exchange(block_, nullptr));
+    free_days();
     first_day_ = now.first_day;
     form_ = CounterForm::single;
     length_ = 0;
@@ -356,14 +375,14 @@ bool Counter::assign(std::span<const Point> points) {
   const DenseFit fit = points.size() > 1 ? dense_fit(points, bits) : DenseFit();
   if (fit.width != 0) {
     const std::size_t size = dense_size(fit.first_day, fit.last_day, fit.width);
-    block_ = allocate_block(size, true);
+    block_ = zeroed_block(size);
     form_ = form_of(fit.width);
     length_ = static_cast<std::uint32_t>(size / fit.width);
     first_day_ = fit.first_day;
   }
   if (fit.width == 0 || !fill_dense(points, fit, block_)) {
-    std::free(std::exchange(block_, nullptr));
-    block_ = allocate_block(sparse_size(points.size()), false);
+    free_days();
+    block_ = allocate_block(sparse_size(points.size()));
     std::memcpy(block_, points.data(), points.size() * sizeof(Point));
     form_ = CounterForm::sparse;
     length_ = static_cast<std::uint32_t>(points.size());

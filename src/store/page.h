@@ -11,6 +11,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 #include "core/ref.h"
 #include "store/counter.h"
@@ -27,7 +28,7 @@ class Page : public RefCounted {
   // moves.
   static Ref<Page> copy(Page& page, std::uint64_t seed, std::uint32_t slots, bool take);
   ~Page();
-  static void operator delete(void* page);
+  static void operator delete(Page* page, std::destroying_delete_t);
 
   std::uint32_t slots() const { return slots_; }
   std::uint32_t count() const { return count_; }
@@ -59,6 +60,7 @@ class Page : public RefCounted {
   Counter* end() { return counters() + slots_; }
   const Counter* begin() const { return const_cast<Page*>(this)->begin(); }
   const Counter* end() const { return const_cast<Page*>(this)->end(); }
+  void prefetch_days() const;
   void prefetch(std::uint64_t hash) const { __builtin_prefetch(begin() + home(hash)); }
 
   // Which hashes belong here: those whose `depth` highest bits are `prefix`.
