@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "commands/catalog.h"
 #include "store/registry.h"
 
 namespace karma::store {
@@ -56,12 +57,13 @@ void BM_WriteAndReadAMillionRecords(benchmark::State& state) {
   fill(registry.records(), 0, 1000000);
   for (auto _ : state) {
     std::string text;
-    const Status written = registry.view().write_json([&](std::string_view piece) {
+    const Status written = registry.view().write_json(commands::operations(), [&](std::string_view piece) {
       text += piece;
       return Status();
     });
     Registry other(8, {.records = {.max_records = 1000000, .max_age_seconds = 0}, .streams = {}});
-    if (!written.ok() || !other.load(text).ok()) return state.SkipWithError("the text cannot be read back");
+    if (!written.ok() || !other.load(text, commands::operations()).ok())
+      return state.SkipWithError("the text cannot be read back");
     state.counters["bytes"] = static_cast<double>(text.size());
   }
 }

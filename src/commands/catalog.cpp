@@ -19,7 +19,7 @@
 namespace karma::commands {
 namespace {
 
-constexpr Op kCatalog[] = {
+constexpr auto kOps = std::to_array<Op>({
     make_op<CounterIncrement>(),
     make_op<CounterDecrement>(),
     make_op<CounterSum>(),
@@ -71,7 +71,33 @@ constexpr Op kCatalog[] = {
     make_op<SystemStats>(),
     make_op<SystemMetrics>(),
     make_op<SystemCompact>(),
-};
+});
+
+// Two ops of one command, of a key and of a series, are one operation. None has the number 0.
+constexpr std::size_t kMaxOperations = 32;
+constexpr auto kOperations = [] {
+  std::pair<std::array<store::Operation, kMaxOperations>, std::size_t> found;
+  auto& [operations, count] = found;
+  for (const Op& op : kOps) {
+    if (!op.idempotent) continue;
+    std::size_t i = 0;
+    while (i < count && operations[i].command != op.command) ++i;
+    if (i == count) operations[count++] = {op.command, op.reply_form};
+    if (operations[i].reply != op.reply_form) throw "two forms of reply for one operation";
+  }
+  return found;
+}();
+
+constexpr auto kCatalog = [] {
+  auto ops = kOps;
+  for (Op& op : ops) {
+    if (!op.idempotent) continue;
+    std::size_t id = 1;
+    while (kOperations.first[id - 1].command != op.command) ++id;
+    op.operation = static_cast<store::OperationId>(id);
+  }
+  return ops;
+}();
 
 constexpr bool names_are_unique() {
   for (const Op& op : kCatalog)
@@ -127,6 +153,8 @@ class Index {
 }  // namespace
 
 std::span<const Op> catalog() { return kCatalog; }
+
+store::Operations operations() { return {kOperations.first.data(), kOperations.second}; }
 
 const Op* find_op(std::string_view name) {
   static const Index index;

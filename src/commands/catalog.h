@@ -10,6 +10,9 @@ namespace karma::commands {
 
 std::span<const Op> catalog();
 
+// Those that honour a key, by their ids.
+store::Operations operations();
+
 // By name or alias; nullptr if there is none.
 const Op* find_op(std::string_view name);
 

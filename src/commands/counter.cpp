@@ -36,8 +36,6 @@ void CounterIncrement::apply(store::Store& store, Outcome& outcome) const {
   outcome.first = value;
 }
 
-void CounterIncrement::reply(const Outcome& outcome, Buffer& out) const { json::append_number(out, outcome.first); }
-
 Verdict CounterDecrement::admit(const store::Store& store, Pending& pending, Outcome&) const {
   return admit_creating(store, series.text, pending);
 }
@@ -46,8 +44,6 @@ void CounterDecrement::apply(store::Store& store, Outcome& outcome) const {
   store.find_or_create(series.text).subtract(key, bucket, value);
   outcome.first = value;
 }
-
-void CounterDecrement::reply(const Outcome& outcome, Buffer& out) const { json::append_number(out, outcome.first); }
 
 Status CounterSum::answer(Reads& reads, Buffer& out) const {
   std::uint64_t sum = 0;
@@ -127,8 +123,6 @@ Verdict CounterReset::admit(const store::Store& store, Pending& pending, Outcome
 
 void CounterReset::apply(store::Store& store, Outcome&) const { store.find_or_create(series.text).reset(key); }
 
-void CounterReset::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
-
 Verdict CounterBatchReset::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
   return admit_existing(store, series.text, pending, outcome);
 }
@@ -139,10 +133,6 @@ void CounterBatchReset::apply(store::Store& store, Outcome& outcome) const {
   for (const Key key : keys) ++(found->reset(key) ? outcome.first : outcome.second);
 }
 
-void CounterBatchReset::reply(const Outcome& outcome, Buffer& out) const {
-  reply_counts(out, "reset", outcome.first, "missing", outcome.second);
-}
-
 Verdict CounterDeleteRange::admit(const store::Store& store, Pending& pending, Outcome&) const {
   return admit_creating(store, series.text, pending);
 }
@@ -150,8 +140,6 @@ Verdict CounterDeleteRange::admit(const store::Store& store, Pending& pending, O
 void CounterDeleteRange::apply(store::Store& store, Outcome&) const {
   store.find_or_create(series.text).remove_range(key, range);
 }
-
-void CounterDeleteRange::reply(const Outcome&, Buffer& out) const { out.append("true"); }
 
 Verdict CounterBatchDeleteRange::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
   return admit_existing(store, series.text, pending, outcome);
@@ -172,10 +160,6 @@ void CounterBatchDeleteRange::apply(store::Store& store, Outcome& outcome) const
         break;
     }
   }
-}
-
-void CounterBatchDeleteRange::reply(const Outcome& outcome, Buffer& out) const {
-  reply_counts(out, "deleted", outcome.first, "missing", outcome.second);
 }
 
 }  // namespace karma::commands

@@ -12,7 +12,7 @@ struct CounterIncrement {
   static constexpr std::string_view kAliases[] = {"series.increment"};
   static constexpr Spec kSpec{
       .name = "counter.increment", .command = "increment", .aliases = kAliases, .idempotent = true};
-  static constexpr std::size_t kMaxReplyBytes = 20;
+  static constexpr Reply kReply = Reply::number();
   SeriesName series;
   Key key;
   Bucket bucket;
@@ -26,13 +26,12 @@ struct CounterIncrement {
   }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 // Takes at most what the bucket holds; the answer is the amount asked for, as in 1.0.
 struct CounterDecrement {
   static constexpr Spec kSpec{.name = "counter.decrement", .command = "decrement", .idempotent = true};
-  static constexpr std::size_t kMaxReplyBytes = 20;
+  static constexpr Reply kReply = Reply::number();
   SeriesName series;
   Key key;
   Bucket bucket;
@@ -41,7 +40,6 @@ struct CounterDecrement {
   static void describe(auto& self, auto& fields) { CounterIncrement::describe(self, fields); }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 struct CounterSum {
@@ -103,7 +101,7 @@ struct CounterMultiSum {
 
 struct CounterReset {
   static constexpr Spec kSpec{.name = "counter.reset", .command = "reset", .idempotent = true, .deletes = true};
-  static constexpr std::size_t kMaxReplyBytes = 4;
+  static constexpr Reply kReply = Reply::ok();
   SeriesName series;
   Key key;
 
@@ -113,7 +111,6 @@ struct CounterReset {
   }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 struct CounterBatchReset {
@@ -122,7 +119,7 @@ struct CounterBatchReset {
                               .idempotent = true,
                               .tells_state = true,
                               .deletes = true};
-  static constexpr std::size_t kMaxReplyBytes = 64;
+  static constexpr Reply kReply = Reply::counts("reset", "missing");
   SeriesName series;
   std::span<const Key> keys;
 
@@ -132,12 +129,11 @@ struct CounterBatchReset {
   }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 struct CounterDeleteRange {
   static constexpr Spec kSpec{.name = "counter.delete_range", .command = "delete", .idempotent = true, .deletes = true};
-  static constexpr std::size_t kMaxReplyBytes = 4;
+  static constexpr Reply kReply = Reply::truth();
   SeriesName series;
   Key key;
   BucketRange range;
@@ -149,7 +145,6 @@ struct CounterDeleteRange {
   }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 struct CounterBatchDeleteRange {
@@ -158,7 +153,7 @@ struct CounterBatchDeleteRange {
                               .idempotent = true,
                               .tells_state = true,
                               .deletes = true};
-  static constexpr std::size_t kMaxReplyBytes = 64;
+  static constexpr Reply kReply = Reply::counts("deleted", "missing");
   SeriesName series;
   std::span<const Key> keys;
   BucketRange range;
@@ -170,7 +165,6 @@ struct CounterBatchDeleteRange {
   }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 }  // namespace karma::commands

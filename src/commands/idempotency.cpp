@@ -38,7 +38,7 @@ Status check_fingerprint(const json::Value& value, const KeyedWrite& keyed, Aren
   std::string_view text;
   if (Status status = read_text(value, Field::fingerprint, protocol::kMaxFingerprintBytes, arena, text); !status)
     return status;
-  if (text == to_hex(keyed.record.content.fingerprint(keyed.record.operation))) return {};
+  if (text == to_hex(keyed.record.content.fingerprint(keyed.command))) return {};
   return conflict("Field fingerprint does not match request fingerprint");
 }
 
@@ -55,6 +55,7 @@ Status decode_key(const Fields& fields, const Op& op, const void* command, const
   store::IdempotencyRecord& record = decoded->record;
   record.key = registry.records().key(text);
   record.operation = op.operation;
+  decoded->command = op.command;
   record.content = op.content(command, context.arena);
   record.created_at = context.now;
   if (context.source == DecodeContext::Source::log) {
@@ -81,7 +82,7 @@ Verdict admit_key(KeyedWrite& keyed, const store::Registry& registry, const Pend
   const std::optional<store::IdempotencyRecord> record = records.find(own.key);
   keyed.is_new = !record;
   if (!record || records.is_too_old(*record, own.created_at)) return Verdict::log;
-  if (record->operation != own.operation || !record->content.same(own.content, own.operation)) {
+  if (record->operation != own.operation || !record->content.same(own.content, keyed.command)) {
     registry.counters().conflicts.fetch_add(1, std::memory_order_relaxed);
     outcome.fail(conflict("Idempotency key was already used with a different request"));
     return Verdict::answered;
@@ -107,12 +108,6 @@ Verdict IdempotencyPrune::admit(const store::Store&, Pending& pending, Outcome&)
 
 void IdempotencyPrune::apply(store::Store& store, Outcome& outcome) const {
   outcome.first = store.registry().records().prune(before, limit);
-}
-
-void IdempotencyPrune::reply(const Outcome& outcome, Buffer& out) const {
-  out.append(R"({"deleted":)");
-  json::append_number(out, outcome.first);
-  out.append('}');
 }
 
 Status IdempotencySnapshotFetchChunk::run(Services& services, Buffer& out) const {

@@ -16,6 +16,7 @@ namespace karma::commands {
 // What a write with a key brings along. Lives in the arena of its request.
 struct KeyedWrite {
   store::IdempotencyRecord record;  // with the outcome when the write has been applied
+  std::string_view command;         // its operation
   bool is_new = false;              // nothing is remembered of the key
   bool repeated = false;            // answered from memory
   bool timed = false;
@@ -39,7 +40,7 @@ void remember_key(KeyedWrite& keyed, store::Registry& registry, const Outcome& o
 
 struct IdempotencyPrune {
   static constexpr Spec kSpec{.name = "idempotency.prune", .command = "idempotency_prune", .deletes = true};
-  static constexpr std::size_t kMaxReplyBytes = 32;
+  static constexpr Reply kReply = Reply::count("deleted");
   std::int64_t before = 0;
   std::uint64_t limit = 0;
 
@@ -49,7 +50,6 @@ struct IdempotencyPrune {
   }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 // The registry's snapshot in pieces, as replicas fetch it.

@@ -4,7 +4,7 @@
 //   apply(Store&, Outcome&)   a mutation: logged, then applied by the writer. Never fails, it answers; from the
 //                             entry and the state alone, so that replay gives the same answer.
 //                             admit(const Store&, Pending&, Outcome&) says before the log whether it may be logged;
-//                             reply(const Outcome&, Buffer&) writes the response.
+//                             kReply says what the response is made of, or reply(const Outcome&, Buffer&) writes it.
 //   answer(Reads&, Buffer&)   a read.
 //   run(Services&, Buffer&)   an act that waits for the disk: on a worker thread.
 // and its fields in describe(self, fields), which drives decoder, log encoder, fingerprint and documentation.
@@ -34,7 +34,8 @@ namespace karma::commands {
 class Services;
 
 enum class Kind : std::uint8_t { query, mutation, task };
-enum class Access : std::uint8_t { read, write };  // write: the write token, and a master
+enum class Access : std::uint8_t { read, write };                 // write: the write token, and a master
+enum class Counted : std::uint8_t { no, retention, compaction };  // beside what all are, in the statistics
 
 // What applying a mutation came to. Lives in the arena of its request.
 struct Outcome {
@@ -89,6 +90,7 @@ class Coverage {
 
 enum class Replayed : std::uint8_t { covered, applied };
 
+using store::Reply;
 using wal::Verdict;
 
 struct Op {
@@ -100,6 +102,7 @@ struct Op {
   bool idempotent = false;   // honours idempotency_key
   bool tells_state = false;  // of one that is: its answer depends on what it found, not on the request alone
   bool deletes = false;      // and so refuses fields of the protocol that it does not take
+  Counted counted = Counted::no;
 
   Result<void*> (*decode)(const Fields&, DecodeContext&) = nullptr;
   std::string (*fields)() = nullptr;                 // for documentation
@@ -114,7 +117,8 @@ struct Op {
   // registry if it has none. An internal_error means that the state cannot be rebuilt.
   Replayed (*replay)(const void*, store::Store&, const Coverage&, Outcome&) = nullptr;
   void (*reply)(const void*, const Outcome&, Buffer&) = nullptr;
-  store::Operation operation = store::Operation::increment;  // of one that is idempotent, as the next
+  Reply reply_form{};              // of one that is idempotent, as the next two
+  store::OperationId operation{};  // set by the catalog
   store::RequestContent (*content)(const void*, Arena&) = nullptr;
   std::string_view (*series)(const void*) = nullptr;      // the one it changes; empty: several or none
   Item (*target)(const void*) = nullptr;                  // of one that changes a day of a counter: which
@@ -141,6 +145,7 @@ struct Spec {
   bool deletes = false;                // counts, keys or whatever cannot be had again by asking
   Access task_access = Access::write;  // of a task; queries read, mutations write
   bool quick_task = false;             // must not wait for snapshots
+  Counted counted = Counted::no;
 };
 
 template <class C>
@@ -229,6 +234,7 @@ constexpr Op make_op() {
   op.idempotent = C::kSpec.idempotent;
   op.tells_state = C::kSpec.tells_state;
   op.deletes = C::kSpec.deletes;
+  op.counted = C::kSpec.counted;
   op.decode = detail::decode<C>;
   op.fields = detail::fields<C>;
   op.batch_size = detail::batch_size<C>();
@@ -252,11 +258,19 @@ constexpr Op make_op() {
         return static_cast<const C*>(command)->replay(store, coverage, outcome);
       };
     }
-    op.reply = [](const void* command, const Outcome& outcome, Buffer& out) {
-      static_cast<const C*>(command)->reply(outcome, out);
-    };
+    if constexpr (requires { C::kReply; }) {
+      op.reply = [](const void*, const Outcome& outcome, Buffer& out) {
+        C::kReply.append(out, outcome.first, outcome.second);
+      };
+      op.max_reply_bytes = C::kReply.max_bytes();
+    } else {
+      op.reply = [](const void* command, const Outcome& outcome, Buffer& out) {
+        static_cast<const C*>(command)->reply(outcome, out);
+      };
+      op.max_reply_bytes = C::kMaxReplyBytes;
+    }
     if constexpr (C::kSpec.idempotent) {
-      op.operation = *store::operation_of(C::kSpec.command);
+      op.reply_form = C::kReply;
       op.content = [](const void* command, Arena& arena) { return content_of(*static_cast<const C*>(command), arena); };
     }
     op.series = detail::series<C>;
@@ -272,7 +286,6 @@ constexpr Op make_op() {
     if constexpr (requires(const C& c) { std::span<const Key>(c.keys); }) {
       op.keys = [](const void* command) { return std::span<const Key>(static_cast<const C*>(command)->keys); };
     }
-    op.max_reply_bytes = C::kMaxReplyBytes;
   } else if constexpr (Query<C>) {
     op.answer = [](const void* command, Reads& reads, Buffer& out) {
       return static_cast<const C*>(command)->answer(reads, out);

@@ -15,20 +15,6 @@ namespace karma::commands {
 
 inline void reply_ok(Buffer& out) { out.append(R"("OK")"); }
 
-// {"first":a,"second":b}
-inline void reply_counts(Buffer& out, std::string_view first, std::uint64_t a, std::string_view second,
-                         std::uint64_t b) {
-  out.append(R"({")");
-  out.append(first);
-  out.append(R"(":)");
-  json::append_number(out, a);
-  out.append(R"(,")");
-  out.append(second);
-  out.append(R"(":)");
-  json::append_number(out, b);
-  out.append('}');
-}
-
 // {"20260101":5,…}
 inline void reply_points(Buffer& out, std::span<const store::Point> points) {
   out.append('{');

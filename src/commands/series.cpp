@@ -44,10 +44,6 @@ void SeriesBatchAdd::apply(store::Store& store, Outcome& outcome) const {
   outcome.second = sum_of(items);
 }
 
-void SeriesBatchAdd::reply(const Outcome& outcome, Buffer& out) const {
-  reply_counts(out, "applied", outcome.first, "total", outcome.second);
-}
-
 Verdict SeriesBatchSet::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
   // An empty set creates nothing.
   if (items.empty()) return Verdict::log;
@@ -64,12 +60,6 @@ void SeriesBatchSet::apply(store::Store& store, Outcome& outcome) const {
   found.set(items);
 }
 
-void SeriesBatchSet::reply(const Outcome& outcome, Buffer& out) const {
-  out.append(R"({"applied":)");
-  json::append_number(out, outcome.first);
-  out.append('}');
-}
-
 Verdict SeriesDeleteBefore::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
   const Verdict verdict = admit_removal(store, series.text, pending, outcome);
   return verdict == Verdict::log ? admit_existing(store, series.text, pending, outcome) : verdict;
@@ -80,8 +70,6 @@ void SeriesDeleteBefore::apply(store::Store& store, Outcome& outcome) const {
   store.remove_range(series.text, store::Series::range_before(before));
 }
 
-void SeriesDeleteBefore::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
-
 Verdict SeriesCompact::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
   return admit_existing(store, series.text, pending, outcome);
 }
@@ -90,12 +78,8 @@ void SeriesCompact::apply(store::Store& store, Outcome& outcome) const {
   if (store.find(series.text) == nullptr) outcome.fail(no_such_series(series.text));
 }
 
-void SeriesCompact::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
-
 Verdict SystemCompact::admit(const store::Store&, Pending&, Outcome&) const { return Verdict::log; }
 
 void SystemCompact::apply(store::Store&, Outcome&) const {}
-
-void SystemCompact::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
 
 }  // namespace karma::commands

@@ -11,7 +11,7 @@ struct SeriesBatchAdd {
   static constexpr std::string_view kAliases[] = {"counter.batch_increment"};
   static constexpr Spec kSpec{
       .name = "series.batch_add", .command = "batch_add", .aliases = kAliases, .idempotent = true};
-  static constexpr std::size_t kMaxReplyBytes = 64;
+  static constexpr Reply kReply = Reply::counts("applied", "total");
   SeriesName series;
   std::span<const Item> items;
   std::string_view items_text;  // of the request, until it is encoded
@@ -23,13 +23,12 @@ struct SeriesBatchAdd {
   }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 // A value of 0 removes the bucket; later items win.
 struct SeriesBatchSet {
   static constexpr Spec kSpec{.name = "series.batch_set", .command = "batch_set", .idempotent = true};
-  static constexpr std::size_t kMaxReplyBytes = 32;
+  static constexpr Reply kReply = Reply::count("applied");
   SeriesName series;
   std::span<const Item> items;
   std::string_view items_text;  // of the request, until it is encoded
@@ -41,14 +40,16 @@ struct SeriesBatchSet {
   }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 struct SeriesDeleteBefore {
   static constexpr std::string_view kAliases[] = {"tree.delete_before"};
-  static constexpr Spec kSpec{
-      .name = "series.delete_before", .command = "delete_before", .aliases = kAliases, .deletes = true};
-  static constexpr std::size_t kMaxReplyBytes = 4;
+  static constexpr Spec kSpec{.name = "series.delete_before",
+                              .command = "delete_before",
+                              .aliases = kAliases,
+                              .deletes = true,
+                              .counted = Counted::retention};
+  static constexpr Reply kReply = Reply::ok();
   SeriesName series;
   Bucket before;
 
@@ -58,31 +59,29 @@ struct SeriesDeleteBefore {
   }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 // Empty counters never exist, so there is nothing to do; logged all the same, as 1.0 does, for the sake of its
 // replicas.
 struct SeriesCompact {
   static constexpr std::string_view kAliases[] = {"tree.compact"};
-  static constexpr Spec kSpec{.name = "series.compact", .command = "compact", .aliases = kAliases};
-  static constexpr std::size_t kMaxReplyBytes = 4;
+  static constexpr Spec kSpec{
+      .name = "series.compact", .command = "compact", .aliases = kAliases, .counted = Counted::compaction};
+  static constexpr Reply kReply = Reply::ok();
   SeriesName series;
 
   static void describe(auto& self, auto& fields) { fields.series(self.series); }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 struct SystemCompact {
-  static constexpr Spec kSpec{.name = "system.compact", .command = "compact"};
-  static constexpr std::size_t kMaxReplyBytes = 4;
+  static constexpr Spec kSpec{.name = "system.compact", .command = "compact", .counted = Counted::compaction};
+  static constexpr Reply kReply = Reply::ok();
 
   static void describe(auto&, auto& fields) { fields.no_series(); }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 }  // namespace karma::commands

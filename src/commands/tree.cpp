@@ -96,8 +96,6 @@ Verdict TreeCreate::admit(const store::Store& store, Pending& pending, Outcome&)
   return admit_creating(store, series.text, pending);
 }
 void TreeCreate::apply(store::Store& store, Outcome&) const { store.find_or_create(series.text); }
-void TreeCreate::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
-
 Verdict TreeDrop::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
   const Verdict verdict = admit_existing(store, series.text, pending, outcome);
   if (verdict == Verdict::log) pending.removes_series = true;
@@ -106,8 +104,6 @@ Verdict TreeDrop::admit(const store::Store& store, Pending& pending, Outcome& ou
 void TreeDrop::apply(store::Store& store, Outcome& outcome) const {
   if (!store.drop(series.text)) outcome.fail(no_such_series(series.text));
 }
-void TreeDrop::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
-
 Verdict TreeReset::admit(const store::Store& store, Pending& pending, Outcome&) const {
   return admit_creating(store, series.text, pending);
 }
@@ -115,15 +111,11 @@ void TreeReset::apply(store::Store& store, Outcome&) const {
   store.find_or_create(series.text);
   store.clear(series.text);
 }
-void TreeReset::reply(const Outcome&, Buffer& out) const { reply_ok(out); }
-
 Verdict TreeDeleteRange::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
   const Verdict verdict = admit_removal(store, series.text, pending, outcome);
   return verdict == Verdict::log ? admit_creating(store, series.text, pending) : verdict;
 }
 void TreeDeleteRange::apply(store::Store& store, Outcome&) const { store.remove_range(series.text, range); }
-void TreeDeleteRange::reply(const Outcome&, Buffer& out) const { out.append("true"); }
-
 Status TreeList::answer(Reads& reads, Buffer& out) const {
   std::vector<std::string> names;
   reads.store([&](const store::Store& store) { names = store.names(); });

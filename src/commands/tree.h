@@ -9,29 +9,27 @@ namespace karma::commands {
 
 struct TreeCreate {
   static constexpr Spec kSpec{.name = "tree.create", .command = "create"};
-  static constexpr std::size_t kMaxReplyBytes = 4;
+  static constexpr Reply kReply = Reply::ok();
   SeriesName series;
 
   static void describe(auto& self, auto& fields) { fields.series(self.series); }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 struct TreeDrop {
   static constexpr Spec kSpec{.name = "tree.drop", .command = "drop", .deletes = true};
-  static constexpr std::size_t kMaxReplyBytes = 4;
+  static constexpr Reply kReply = Reply::ok();
   SeriesName series;
 
   static void describe(auto& self, auto& fields) { fields.series(self.series); }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 struct TreeReset {
   static constexpr Spec kSpec{.name = "tree.reset", .command = "reset", .idempotent = true, .deletes = true};
-  static constexpr std::size_t kMaxReplyBytes = 4;
+  static constexpr Reply kReply = Reply::ok();
   SeriesName series;
 
   static void describe(auto& self, auto& fields) {
@@ -40,12 +38,11 @@ struct TreeReset {
   }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 struct TreeDeleteRange {
   static constexpr Spec kSpec{.name = "tree.delete_range", .command = "delete", .idempotent = true, .deletes = true};
-  static constexpr std::size_t kMaxReplyBytes = 4;
+  static constexpr Reply kReply = Reply::truth();
   SeriesName series;
   BucketRange range;
 
@@ -56,7 +53,6 @@ struct TreeDeleteRange {
   }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   void apply(store::Store& store, Outcome& outcome) const;
-  void reply(const Outcome& outcome, Buffer& out) const;
 };
 
 struct TreeList {

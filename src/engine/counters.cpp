@@ -14,9 +14,9 @@ void Counters::count_success(const Decoded& request) {
       batch_writes.add(1);
       batch_write_items.add(size);
     }
-  } else if (op.command == "delete_before") {
+  } else if (op.counted == commands::Counted::retention) {
     retentions.add(1);
-  } else if (op.command == "compact") {
+  } else if (op.counted == commands::Counted::compaction) {
     compactions.add(1);
   }
 }

@@ -1,5 +1,7 @@
 #include "engine/freeze.h"
 
+#include "commands/catalog.h"
+
 namespace karma::engine {
 
 snapshot::Frozen freeze_store(const store::Store& store, Lsn lsn) {
@@ -9,9 +11,12 @@ snapshot::Frozen freeze_store(const store::Store& store, Lsn lsn) {
     store::SeriesView view = store.find(name)->view();
     frozen.series.emplace_back(std::move(name), std::move(view));
   }
-  frozen.registry.view = store.registry().view();
-  frozen.registry.record_count = frozen.registry.view->record_count();
-  frozen.registry.committed_stream_count = frozen.registry.view->committed_stream_count();
+  store::RegistryView registry = store.registry().view();
+  frozen.registry.record_count = registry.record_count();
+  frozen.registry.committed_stream_count = registry.committed_stream_count();
+  frozen.registry.write = [view = std::move(registry)](const snapshot::Registry::Sink& sink) {
+    return view.write_json(commands::operations(), sink);
+  };
   return frozen;
 }
 

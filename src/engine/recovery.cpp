@@ -273,14 +273,14 @@ class StartUp {
     const std::string name(snapshot::kRegistryName);
     if (gave_up(name)) {
       store::Registry trial(0);
-      if (Status status = trial.load(text); !status) {
+      if (Status status = trial.load(text, commands::operations()); !status) {
         options_.on_warning("restore.warning", name + " is damaged: " + status.error().message + "; given up");
         restored.registry_lsn = Lsn();
         restored.gave_up = true;
         return;
       }
     }
-    Status status = store_->registry().load(text);
+    Status status = store_->registry().load(text, commands::operations());
     if (status) return;
     situation_.parts = Parts::damaged;
     refusal_ = name + " is damaged: " + status.error().message + ". " + advice(name);

@@ -282,7 +282,7 @@ Result<ManifestRegistry> Manager::Impl::stage_registry(const Registry& registry,
   Result<StagedFile> file = StagedFile::create(files, directory, std::string(kRegistryName));
   if (!file) return file.error();
   const auto append = [&](std::string_view piece) { return file->append(piece); };
-  Status written = registry.view ? registry.view->write_json(append) : append(registry.json);
+  Status written = registry.write(append);
   if (written) written = append("\n");
   if (written) written = file->sync();
   if (!written) return written.error();

@@ -75,11 +75,13 @@ struct RegistryMeta {
   std::uint64_t committed_stream_count = 0;
 };
 
-// The registry as text (one JSON object, no line feed); opaque to this folder. `view`, if there is one, writes the text
-// in pieces when the file is written, and takes the place of `json`.
+// The registry as text (one JSON object, no line feed), passed on in pieces when the file is written; opaque to this
+// folder.
 struct Registry {
-  std::optional<store::RegistryView> view;
-  std::string json = R"({"records":[],"committed_streams":[]})";
+  using Sink = std::function<Status(std::string_view piece)>;
+  std::function<Status(const Sink&)> write = [](const Sink& sink) {
+    return sink(R"({"records":[],"committed_streams":[]})");
+  };
   std::uint64_t record_count = 0;
   std::uint64_t committed_stream_count = 0;
 };

@@ -389,7 +389,7 @@ const char* IdempotencyView::next(std::uint64_t& position) const {
 IdempotencyRecord IdempotencyView::decode(const char* bytes) {
   IdempotencyRecord record;
   record.key.text = key_of(bytes);
-  record.operation = static_cast<Operation>(tag(bytes) & ~kGone);
+  record.operation = static_cast<OperationId>(tag(bytes) & ~kGone);
   record.created_at = created_at(bytes);
   record.content = RequestContent::of_bytes(content_of(bytes), has_fingerprint(bytes));
   const auto lengths = static_cast<unsigned char>(bytes[4]);

@@ -28,6 +28,7 @@
 
 #include "core/ref.h"
 #include "store/hash.h"
+#include "store/operation.h"
 #include "store/request_content.h"
 
 namespace karma::store {
@@ -43,7 +44,7 @@ struct IdempotencyKey {
 // Key and content are views.
 struct IdempotencyRecord {
   IdempotencyKey key;
-  Operation operation = Operation::increment;
+  OperationId operation{1};
   RequestContent content;
   std::uint64_t first = 0;  // the outcome, of which the operation's reply is made
   std::uint64_t second = 0;

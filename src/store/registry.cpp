@@ -4,7 +4,6 @@
 
 #include "core/buffer.h"
 #include "core/json_text.h"
-#include "store/replies.h"
 
 namespace karma::store {
 namespace {
@@ -61,14 +60,15 @@ class Output {
 // 1.0 reads signed numbers only, and times are never negative here.
 std::uint64_t seconds(std::int64_t time) { return time < 0 ? 0 : static_cast<std::uint64_t>(time); }
 
-void write_records(Output& out, const IdempotencyView& records) {
+void write_records(Output& out, Operations operations, const IdempotencyView& records) {
   bool first = true;
   records.for_each([&](const IdempotencyRecord& record) {
     out.raw(first ? R"({"key":)" : R"(,{"key":)").text(record.key.text);
     first = false;
-    out.raw(R"(,"operation":)").text(to_string(record.operation));
-    out.raw(R"(,"fingerprint":)").hex(record.content.fingerprint(record.operation)).raw(R"(,"response":)");
-    append_reply(out.buffer(), record.operation, record.first, record.second);
+    const auto& [command, reply] = operation(operations, record.operation);
+    out.raw(R"(,"operation":)").text(command);
+    out.raw(R"(,"fingerprint":)").hex(record.content.fingerprint(command)).raw(R"(,"response":)");
+    reply.append(out.buffer(), record.first, record.second);
     out.raw(R"(,"created_at_unix":)").number(seconds(record.created_at)).raw("}");
     return out.pass_on();
   });
@@ -105,10 +105,10 @@ void write_staged(Output& out, const SeriesView& staged) {
 
 }  // namespace
 
-Status RegistryView::write_json(const std::function<Status(std::string_view)>& sink) const {
+Status RegistryView::write_json(Operations operations, const std::function<Status(std::string_view)>& sink) const {
   Output out(sink);
   out.raw(R"({"records":[)");
-  write_records(out, records_);
+  write_records(out, operations, records_);
   out.raw(R"(],"committed_streams":[)");
   for (std::size_t i = 0; i < streams_.committed_count() && out.pass_on(); ++i) {
     const CommittedStream& stream = streams_.committed(i);

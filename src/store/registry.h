@@ -44,7 +44,7 @@ class RegistryView {
   std::uint64_t committed_stream_count() const { return streams_.committed_count(); }
 
   // The text above, without a line feed, in pieces of about 64 KiB. An Error of `sink` ends it and is returned.
-  Status write_json(const std::function<Status(std::string_view)>& sink) const;
+  Status write_json(Operations operations, const std::function<Status(std::string_view)>& sink) const;
 
   const IdempotencyView& records() const { return records_; }
   const IngestView& streams() const { return streams_; }
@@ -82,7 +82,7 @@ class Registry {
 
   // Fills an empty registry from the text. Fields that it does not know are passed over. An Error says what is wrong
   // and where; the registry is then to be thrown away.
-  Status load(std::string_view json);
+  Status load(std::string_view json, Operations operations);
 
   // Aborts with a message if an invariant is broken. For tests.
   void check_invariants() const;

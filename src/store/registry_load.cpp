@@ -7,7 +7,6 @@
 #include "core/arena.h"
 #include "core/json_reader.h"
 #include "store/registry.h"
-#include "store/replies.h"
 
 namespace karma::store {
 namespace {
@@ -83,7 +82,7 @@ Status for_each_element(const Value& array, const std::string& name, Load&& load
   return status;
 }
 
-Status load_record(const Value& element, std::string where, IdempotencyRecords& records) {
+Status load_record(const Value& element, std::string where, Operations operations, IdempotencyRecords& records) {
   Object object(element, std::move(where));
   IdempotencyRecord record;
   const std::string_view key = object.text("key");
@@ -92,12 +91,14 @@ Status load_record(const Value& element, std::string where, IdempotencyRecords& 
   const Fingerprint fingerprint = object.fingerprint("fingerprint");
   record.content = fingerprint;
   record.created_at = object.seconds("created_at_unix");
-  const std::optional<Operation> operation = operation_of(object.text("operation"));
-  if (operation) {
-    record.operation = *operation;
+  const std::string_view command = object.text("operation");
+  const auto found = std::find_if(operations.begin(), operations.end(),
+                                  [command](const Operation& operation) { return operation.command == command; });
+  if (found != operations.end()) {
+    record.operation = static_cast<OperationId>(found - operations.begin() + 1);
     const Value* reply = object.find("response");
-    if (reply == nullptr || !read_reply(*reply, *operation, record.first, record.second))
-      object.fail("has a response that \"" + std::string(to_string(*operation)) + "\" never gives");
+    if (reply == nullptr || !found->reply.read(*reply, record.first, record.second))
+      object.fail("has a response that \"" + std::string(command) + "\" never gives");
   } else {
     object.fail("has an operation that honours no key");
   }
@@ -213,7 +214,7 @@ Status load_active(const Value& element, std::string where, IngestStreams& strea
 
 }  // namespace
 
-Status Registry::load(std::string_view text) {
+Status Registry::load(std::string_view text, Operations operations) {
   json::Reader reader(text);
   Value root;
   if (!reader.read_value(root) || !reader.at_end())
@@ -227,7 +228,7 @@ Status Registry::load(std::string_view text) {
   if (!object.ok()) return object.status();
 
   Status status = for_each_element(records, "records", [&](const Value& element, std::string where) {
-    return load_record(element, std::move(where), records_);
+    return load_record(element, std::move(where), operations, records_);
   });
   if (!status) return status;
   status = for_each_element(committed, "committed_streams", [&](const Value& element, std::string where) {

@@ -34,7 +34,7 @@ std::optional<RequestContent> RequestContent::keep(const CounterChange& change, 
 }
 
 // The fields in the order of the ops' describe().
-Fingerprint RequestContent::fingerprint(Operation operation) const {
+Fingerprint RequestContent::fingerprint(std::string_view command) const {
   if (is_fingerprint_) {
     Fingerprint fingerprint;
     std::memcpy(fingerprint.data(), bytes_.data(), fingerprint.size());
@@ -50,7 +50,7 @@ Fingerprint RequestContent::fingerprint(Operation operation) const {
   from = get_short_number(from, lengths & 0xFu, key);
   from = get_short_number(from, lengths >> 4 & 0xFu, bucket);
   get_short_number(from, lengths >> 8 & 0xFu, value);
-  FingerprintBuilder builder(to_string(operation));
+  FingerprintBuilder builder(command);
   builder.text("series", series);
   builder.number("key", key);
   builder.number("bucket", bucket);

@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <iterator>
 #include <optional>
 #include <string_view>
 
@@ -19,26 +18,6 @@
 #include "store/short_number.h"
 
 namespace karma::store {
-
-// The commands that honour a key, by their internal names. The numbers are of this process alone.
-enum class Operation : std::uint8_t {
-  increment = 1,
-  decrement,
-  batch_add,
-  batch_set,
-  reset,
-  batch_reset,
-  delete_range,  // "delete"
-  batch_delete_range,
-};
-inline constexpr std::string_view kOperations[] = {
-    "", "increment", "decrement", "batch_add", "batch_set", "reset", "batch_reset", "delete", "batch_delete_range"};
-constexpr std::string_view to_string(Operation operation) { return kOperations[static_cast<std::size_t>(operation)]; }
-constexpr std::optional<Operation> operation_of(std::string_view command) {
-  for (std::size_t i = 1; i < std::size(kOperations); ++i)
-    if (kOperations[i] == command) return static_cast<Operation>(i);
-  return std::nullopt;
-}
 
 // An increment or a decrement.
 struct CounterChange {
@@ -74,12 +53,12 @@ class RequestContent {
   std::string_view bytes() const { return bytes_; }
   bool is_fingerprint() const { return is_fingerprint_; }
 
-  // `operation`: what it is the content of.
-  Fingerprint fingerprint(Operation operation) const;
+  // `command`: of the operation that it is the content of.
+  Fingerprint fingerprint(std::string_view command) const;
   // Whether both ask for the same.
-  bool same(const RequestContent& other, Operation operation) const {
+  bool same(const RequestContent& other, std::string_view command) const {
     if (is_fingerprint_ == other.is_fingerprint_) return bytes_ == other.bytes_;
-    return fingerprint(operation) == other.fingerprint(operation);
+    return fingerprint(command) == other.fingerprint(command);
   }
 
  private:

@@ -1,6 +1,7 @@
 // The targets that are files of a data directory.
 #include <map>
 
+#include "commands/catalog.h"
 #include "fuzz/directory.h"
 #include "fuzz/targets.h"
 #include "snapshot/manifest.h"
@@ -111,18 +112,18 @@ std::string fault_of_manifest(std::string_view input) {
   if (const auto text = files->content(path_of(snapshot::kRegistryName))) {
     const auto write = [](const store::Registry& registry) {
       std::string out;
-      (void)registry.view().write_json([&](std::string_view piece) {
+      (void)registry.view().write_json(commands::operations(), [&](std::string_view piece) {
         out += piece;
         return Status();
       });
       return out;
     };
     store::Registry registry(1);
-    if (registry.load(*text)) {
+    if (registry.load(*text, commands::operations())) {
       registry.check_invariants();
       const std::string written = write(registry);
       store::Registry again(2);
-      if (const Status loaded = again.load(written); !loaded)
+      if (const Status loaded = again.load(written, commands::operations()); !loaded)
         return "what was written cannot be read: " + loaded.error().message;
       if (write(again) != written) return "a registry changes by being written";
     }

@@ -56,7 +56,7 @@ inline Frozen freeze(const store::Store& store, Lsn lsn, std::string registry = 
   Frozen frozen;
   frozen.lsn = lsn;
   for (const std::string& name : store.names()) frozen.series.emplace_back(name, store.find(name)->view());
-  frozen.registry.json = std::move(registry);
+  frozen.registry.write = [json = std::move(registry)](const Registry::Sink& sink) { return sink(json); };
   frozen.registry.record_count = 3;
   frozen.registry.committed_stream_count = 1;
   return frozen;

@@ -68,7 +68,7 @@ class Model {
         kHashSeed, Registry::Limits{.records = {.max_records = kMaxRecords, .max_age_seconds = kMaxAge},
                                     .streams = {.max_streams = 5, .max_staged_points = 1000}});
     if (text.empty()) return;
-    ASSERT_TRUE(registry_->load(text).ok());
+    ASSERT_TRUE(registry_->load(text, commands::operations()).ok());
     ASSERT_TRUE(to_json(registry_->view()) == text);
   }
 
@@ -92,7 +92,7 @@ class Model {
     ASSERT_EQ(found.has_value(), known) << key;
     if (known) {
       ASSERT_EQ(found->first, held->first);
-      ASSERT_TRUE(found->content.same(content_of(key), found->operation));
+      ASSERT_TRUE(found->content.same(content_of(key), "increment"));
       return;
     }
     const auto first = static_cast<std::uint64_t>(random_());

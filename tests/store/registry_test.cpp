@@ -20,7 +20,7 @@ std::string record(std::string_view operation, std::string_view response) {
 
 std::string load_fault(std::string_view text) {
   Registry registry(7);
-  Status status = registry.load(text);
+  Status status = registry.load(text, commands::operations());
   return status ? "" : status.error().message;
 }
 
@@ -33,7 +33,7 @@ TEST(Registry, ReadsAndWritesTheFileOfKarmaOne) {
       kHex + R"("},"committed_at_unix":1795332147}]})";
   Registry registry(7);
   ASSERT_EQ(load_fault(file), "");
-  ASSERT_TRUE(registry.load(file).ok());
+  ASSERT_TRUE(registry.load(file, commands::operations()).ok());
   registry.check_invariants();
   EXPECT_EQ(registry.records().find(registry.records().key("k1"))->first, 5u);
   EXPECT_EQ(registry.streams().committed("r")->series, "rep");
@@ -57,7 +57,7 @@ TEST(Registry, ReadsTheResponseOfEveryOperationAndWritesItBack) {
        }) {
     Registry registry(7);
     const std::string file = record(operation, response);
-    ASSERT_TRUE(registry.load(file).ok()) << operation;
+    ASSERT_TRUE(registry.load(file, commands::operations()).ok()) << operation;
     EXPECT_EQ(to_json(registry.view()), file);
   }
 }
@@ -122,7 +122,7 @@ TEST(Registry, ActiveStreamsSurviveAsText) {
   const std::string text = to_json(registry.view());
 
   Registry other(8);
-  ASSERT_TRUE(other.load(text).ok());
+  ASSERT_TRUE(other.load(text, commands::operations()).ok());
   other.check_invariants();
   const ActiveStream* stream = other.streams().active("replace");
   ASSERT_NE(stream, nullptr);
@@ -141,7 +141,7 @@ TEST(Registry, GoesOutInPiecesAndStopsAtAnError) {
     registry.records().remember(
         {.key = registry.records().key("key-" + std::to_string(i)), .content = {}, .created_at = 1});
   std::size_t pieces = 0;
-  const Status status = registry.view().write_json([&](std::string_view piece) -> Status {
+  const Status status = registry.view().write_json(commands::operations(), [&](std::string_view piece) -> Status {
     EXPECT_LT(piece.size(), 100u * 1024);
     return ++pieces == 3 ? Status(internal_error("full")) : Status();
   });

@@ -13,8 +13,8 @@
 namespace karma::store {
 namespace {
 
-Fingerprint hashed(Operation operation, const CounterChange& change) {
-  FingerprintBuilder builder(to_string(operation));
+Fingerprint hashed(std::string_view command, const CounterChange& change) {
+  FingerprintBuilder builder(command);
   builder.text("series", change.series);
   builder.number("key", change.key.value);
   builder.number("bucket", change.bucket.number());
@@ -49,14 +49,14 @@ TEST(RequestContent, HasTheFingerprintOfTheRequest) {
     const std::string series(1 + random() % 60, static_cast<char>('a' + random() % 26));
     const CounterChange change{
         series, {random() >> random() % 64}, Bucket::of_number(random() >> random() % 64), random() >> random() % 64};
-    const Operation operation = i % 2 == 0 ? Operation::increment : Operation::decrement;
+    const std::string_view command = i % 2 == 0 ? "increment" : "decrement";
     const std::optional<RequestContent> content = kept(change);
     if (!content) continue;
     ++kept_whole;
     EXPECT_FALSE(content->is_fingerprint());
     EXPECT_LE(content->bytes().size(), RequestContent::kMaxBytes);
-    EXPECT_EQ(content->fingerprint(operation), hashed(operation, change));
-    EXPECT_EQ(RequestContent::of_bytes(content->bytes(), false).fingerprint(operation), hashed(operation, change));
+    EXPECT_EQ(content->fingerprint(command), hashed(command, change));
+    EXPECT_EQ(RequestContent::of_bytes(content->bytes(), false).fingerprint(command), hashed(command, change));
   }
   EXPECT_GT(kept_whole, 500u);
   EXPECT_FALSE(kept({std::string(RequestContent::kMaxBytes - 4, 'x'), {1}, {}, 1}));
@@ -72,29 +72,29 @@ TEST(RequestContent, IsThatOfTheOp) {
     Arena arena;
     const RequestContent content = commands::content_of(up, arena);
     EXPECT_EQ(content.is_fingerprint(), length == 128);
-    EXPECT_EQ(content.fingerprint(Operation::increment), commands::fingerprint_of(up));
-    EXPECT_EQ(commands::content_of(down, arena).fingerprint(Operation::decrement), commands::fingerprint_of(down));
+    EXPECT_EQ(content.fingerprint("increment"), commands::fingerprint_of(up));
+    EXPECT_EQ(commands::content_of(down, arena).fingerprint("decrement"), commands::fingerprint_of(down));
   }
 }
 
 TEST(RequestContent, IsTheSameOnlyForTheSameRequest) {
   const CounterChange change{"links", {42}, Bucket::of_number(20260505), 1};
   const RequestContent content = *kept(change);
-  const Fingerprint saved = hashed(Operation::increment, change);
+  const Fingerprint saved = hashed("increment", change);
   const RequestContent restored = saved;  // from a snapshot
-  EXPECT_TRUE(content.same(content, Operation::increment));
-  EXPECT_TRUE(content.same(restored, Operation::increment));
-  EXPECT_TRUE(restored.same(content, Operation::increment));
-  EXPECT_TRUE(restored.same(restored, Operation::increment));
-  EXPECT_FALSE(restored.same(content, Operation::decrement));
+  EXPECT_TRUE(content.same(content, "increment"));
+  EXPECT_TRUE(content.same(restored, "increment"));
+  EXPECT_TRUE(restored.same(content, "increment"));
+  EXPECT_TRUE(restored.same(restored, "increment"));
+  EXPECT_FALSE(restored.same(content, "decrement"));
   for (const CounterChange& other : {CounterChange{"link", {42}, change.bucket, 1},
                                      {"links", {43}, change.bucket, 1},
                                      {"links", {42}, Bucket::of_number(20260506), 1},
                                      {"links", {42}, change.bucket, 2},
                                      {"linkt", {42}, change.bucket, 1}}) {
-    EXPECT_FALSE(content.same(*kept(other), Operation::increment));
-    EXPECT_FALSE(restored.same(*kept(other), Operation::increment));
-    EXPECT_FALSE(kept(other)->same(restored, Operation::increment));
+    EXPECT_FALSE(content.same(*kept(other), "increment"));
+    EXPECT_FALSE(restored.same(*kept(other), "increment"));
+    EXPECT_FALSE(kept(other)->same(restored, "increment"));
   }
 }
 

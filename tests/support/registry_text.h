@@ -5,13 +5,14 @@
 
 #include <gtest/gtest.h>
 
+#include "commands/catalog.h"
 #include "store/registry.h"
 
 namespace karma::test {
 
 inline std::string to_json(const store::RegistryView& view) {
   std::string text;
-  const Status status = view.write_json([&](std::string_view piece) {
+  const Status status = view.write_json(commands::operations(), [&](std::string_view piece) {
     text += piece;
     return Status();
   });
