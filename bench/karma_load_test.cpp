@@ -191,7 +191,7 @@ void print(const Options& options, const Measured& measured, double cpu, const s
   report.number("cpu_us_per_op", "CPU us an op", cpu * 1e6 / static_cast<double>(measured.replies));
   report.text("verified", "totals", verified);
   if (options.json) {
-    std::printf("%s\n", report.json().c_str());
+    std::puts(report.json().dump().c_str());
   } else {
     std::printf("%s, %" PRIu64 " threads x %" PRIu64 " requests a call\n%s", options.workload.op.c_str(),
                 options.clients, options.pipeline, report.lines().c_str());

@@ -171,16 +171,10 @@ class StallTest {
   }
 
   std::string json() const {
-    std::string out = "{\"keys\":" + std::to_string(options_.keys) + ",\"acts\":[";
-    for (const Row& row : rows_) {
-      Report report;
-      report.text("act", "", row.act);
-      report.number("ms", "", row.ms);
-      report.number("read_ms", "", row.read_ms);
-      report.number("write_ms", "", row.write_ms);
-      out.append(&row == rows_.data() ? "" : ",").append(report.json());
-    }
-    return out + "]}";
+    nlohmann::ordered_json acts = nlohmann::ordered_json::array();
+    for (const Row& row : rows_)
+      acts.push_back({{"act", row.act}, {"ms", row.ms}, {"read_ms", row.read_ms}, {"write_ms", row.write_ms}});
+    return nlohmann::ordered_json({{"keys", options_.keys}, {"acts", std::move(acts)}}).dump();
   }
 
  private:

@@ -155,7 +155,7 @@ void print(const Options& options, const Measured& measured, const std::optional
   report.number("client_cpu_us_per_op", "client CPU us an op", cost.client * 1e6 / replies);
   report.text("verified", "totals", verified);
   if (options.json) {
-    std::printf("%s\n", report.json().c_str());
+    std::puts(report.json().dump().c_str());
   } else {
     std::printf("%s, %" PRIu64 " clients x %" PRIu64 " under way\n%s", options.workload.op.c_str(), options.clients,
                 options.pipeline, report.lines().c_str());

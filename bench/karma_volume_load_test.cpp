@@ -446,23 +446,21 @@ class Volume {
 
 int run(const Options& options) {
   bool exact = true;
-  if (options.json)
-    std::printf(R"({"server":"%s","values":"%s","sizes":[)", options.kind.c_str(), options.values.c_str());
-  const char* separator = "";
+  nlohmann::ordered_json sizes = nlohmann::ordered_json::array();
   for (const std::uint64_t keys : options.sizes) {
     Volume volume(options, keys);
     const Report report = volume.run();
     exact &= volume.exact();
-    if (options.json) {
-      std::printf("%s%s", separator, report.json().c_str());
-      separator = ",";
-    } else {
-      std::printf("%s, values %s\n%s", options.kind.c_str(), options.values == "small" ? "up to 255" : "up to 2^32",
-                  report.lines().c_str());
-    }
+    sizes.push_back(report.json());
+    if (options.json) continue;
+    std::printf("%s, values %s\n%s", options.kind.c_str(), options.values == "small" ? "up to 255" : "up to 2^32",
+                report.lines().c_str());
     std::fflush(stdout);
   }
-  if (options.json) std::printf("]}\n");
+  if (options.json) {
+    const nlohmann::ordered_json all = {{"server", options.kind}, {"values", options.values}, {"sizes", sizes}};
+    std::puts(all.dump().c_str());
+  }
   return exact ? 0 : 1;
 }
 

@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "load_clients.h"
 
@@ -17,10 +20,10 @@ class Report {
   void number(std::string name, std::string label, double value) {
     char text[40];
     std::snprintf(text, sizeof text, value >= 1e6 ? "%.0f" : "%.6g", value);
-    fields_.push_back({std::move(name), std::move(label), text, false});
+    fields_.push_back({std::move(name), std::move(label), text, std::strtod(text, nullptr)});
   }
   void text(std::string name, std::string label, std::string value) {
-    fields_.push_back({std::move(name), std::move(label), std::move(value), true});
+    fields_.push_back({std::move(name), std::move(label), value, value});
   }
   // What clients measured; `trip` is what people call the time that a request took.
   void measured(const Measured& measured, const std::string& trip) {
@@ -37,21 +40,17 @@ class Report {
     number("max_us", "  longest", static_cast<double>(measured.round_trips.largest()) / 1000);
   }
 
-  std::string json() const {
-    std::string out;
-    for (const Field& field : fields_) {
-      const char* quote = field.quoted ? "\"" : "";
-      out.append(out.empty() ? "{\"" : ",\"").append(field.name).append("\":");
-      out.append(quote).append(field.value).append(quote);
-    }
-    return out + "}";
+  nlohmann::ordered_json json() const {
+    nlohmann::ordered_json fields;
+    for (const Field& field : fields_) fields[field.name] = field.value;
+    return fields;
   }
   std::string lines() const {
     std::string out;
     for (const Field& field : fields_) {
-      if (field.label.empty() || field.value.empty()) continue;
+      if (field.label.empty() || field.shown.empty()) continue;
       out.append("  ").append(field.label).append(field.label.size() < 40 ? 40 - field.label.size() : 1, ' ');
-      out.append(field.value).append("\n");
+      out.append(field.shown).append("\n");
     }
     return out;
   }
@@ -60,8 +59,8 @@ class Report {
   struct Field {
     std::string name;
     std::string label;
-    std::string value;
-    bool quoted;
+    std::string shown;
+    nlohmann::ordered_json value;
   };
   std::vector<Field> fields_;
 };

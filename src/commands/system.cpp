@@ -1,28 +1,11 @@
 #include "commands/system.h"
 
-#include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "commands/replies.h"
 #include "commands/services.h"
 
 namespace karma::commands {
-
-namespace {
-
-// ,"name":["…"], or nothing if there are none: 1.0 knew neither list.
-void append_texts(Buffer& out, std::string_view name, const std::vector<std::string>& texts) {
-  if (texts.empty()) return;
-  out.append(R"(,")");
-  out.append(name);
-  out.append(R"(":[)");
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (i != 0) out.append(',');
-    json::append_string(out, texts[i]);
-  }
-  out.append(']');
-}
-
-}  // namespace
 
 Status SystemPing::answer(Reads&, Buffer& out) const {
   out.append(R"("pong")");
@@ -31,17 +14,14 @@ Status SystemPing::answer(Reads&, Buffer& out) const {
 
 Status SystemHealth::answer(Reads& reads, Buffer& out) const {
   const Health health = reads.services().health();
-  char uptime[32];
-  std::snprintf(uptime, sizeof uptime, "%.6f", health.uptime_seconds);
-  out.append(health.problems.empty() ? R"({"status":"ok","uptime_seconds":)"
-                                     : R"({"status":"degraded","uptime_seconds":)");
-  out.append(uptime);
-  out.append(R"(,"role":)");
-  json::append_string(out, health.role);
-  out.append(health.wal_enabled ? R"(,"wal_enabled":true)" : R"(,"wal_enabled":false)");
-  append_texts(out, "problems", health.problems);
-  append_texts(out, "warnings", health.warnings);
-  out.append('}');
+  nlohmann::ordered_json fields = {{"status", health.problems.empty() ? "ok" : "degraded"},
+                                   {"uptime_seconds", health.uptime_seconds},
+                                   {"role", health.role},
+                                   {"wal_enabled", health.wal_enabled}};
+  // Only where there are any: 1.0 knew neither list.
+  if (!health.problems.empty()) fields["problems"] = health.problems;
+  if (!health.warnings.empty()) fields["warnings"] = health.warnings;
+  json::append_value(out, fields);
   return {};
 }
 

@@ -1,5 +1,7 @@
 #include "core/json_text.h"
 
+#include <nlohmann/json.hpp>
+
 #include "core/utf8.h"
 
 namespace karma::json {
@@ -100,6 +102,10 @@ void append_bytes(Buffer& out, std::string_view text) {
     append_characters(out, text, true);
   }
   out.append('"');
+}
+
+void append_value(Buffer& out, const nlohmann::ordered_json& value) {
+  out.append(value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 }  // namespace karma::json

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "core/buffer.h"
 #include "core/decimal.h"
 
@@ -23,5 +25,8 @@ void append_valid(Buffer& out, std::string_view text);
 // The same as append_string, but bytes that are not valid UTF-8 stay what they are: for the log, which must give names
 // back unchanged.
 void append_bytes(Buffer& out, std::string_view text);
+
+// A value of the library, for what is not hot; text in it is treated as append_string() does.
+void append_value(Buffer& out, const nlohmann::ordered_json& value);
 
 }  // namespace karma::json

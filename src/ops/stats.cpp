@@ -4,11 +4,14 @@
 #include <string_view>
 #include <variant>
 
+#include <nlohmann/json.hpp>
+
 #include "core/json_text.h"
 
 namespace karma::ops {
 namespace {
 
+using Json = nlohmann::ordered_json;
 using Member = std::variant<double Stats::*, std::uint64_t Stats::*, std::optional<std::uint64_t> Stats::*,
                             bool Stats::*, std::string Stats::*>;
 
@@ -148,20 +151,13 @@ std::string float_text(double number) {
 
 struct JsonValue {
   const Stats& stats;
-  Buffer& out;
-  void operator()(double Stats::*member) const { out.append(float_text(stats.*member)); }
-  void operator()(std::uint64_t Stats::*member) const { json::append_number(out, stats.*member); }
-  void operator()(std::optional<std::uint64_t> Stats::*member) const {
-    stats.*member ? json::append_number(out, *(stats.*member)) : out.append("null");
+  Json operator()(double Stats::*member) const { return stats.*member; }
+  Json operator()(std::uint64_t Stats::*member) const { return stats.*member; }
+  Json operator()(std::optional<std::uint64_t> Stats::*member) const {
+    return stats.*member ? Json(*(stats.*member)) : Json();
   }
-  void operator()(bool Stats::*member) const { out.append(stats.*member ? "true" : "false"); }
-  void operator()(std::string Stats::*member) const {
-    if ((stats.*member).empty()) {
-      out.append("null");
-    } else {
-      json::append_string(out, stats.*member);
-    }
-  }
+  Json operator()(bool Stats::*member) const { return stats.*member; }
+  Json operator()(std::string Stats::*member) const { return (stats.*member).empty() ? Json() : Json(stats.*member); }
 };
 
 struct MetricValue {
@@ -180,15 +176,9 @@ struct MetricValue {
 }  // namespace
 
 void write_stats(const Stats& stats, Buffer& out) {
-  bool first = true;
-  for (const Row& row : kRows) {
-    out.append(first ? R"({")" : R"(,")");
-    first = false;
-    out.append(row.field);
-    out.append(R"(":)");
-    std::visit(JsonValue{stats, out}, row.member);
-  }
-  out.append('}');
+  Json fields = Json::object();
+  for (const Row& row : kRows) fields[row.field] = std::visit(JsonValue{stats}, row.member);
+  json::append_value(out, fields);
 }
 
 void append_replication(const Stats& stats, Buffer& out) {
@@ -197,7 +187,7 @@ void append_replication(const Stats& stats, Buffer& out) {
     out.append(R"(,")");
     out.append(row.field);
     out.append(R"(":)");
-    std::visit(JsonValue{stats, out}, row.member);
+    json::append_value(out, std::visit(JsonValue{stats}, row.member));
   }
 }
 

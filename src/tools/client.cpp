@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <memory>
 
+#include <nlohmann/json.hpp>
+
 #include "core/json_reader.h"
 #include "core/json_text.h"
 
@@ -52,6 +54,12 @@ int finish_connect(int fd, const addrinfo& address) {
 }
 
 }  // namespace
+
+std::optional<nlohmann::json> Reply::json() const {
+  nlohmann::json value = nlohmann::json::parse(response, nullptr, false);
+  if (value.is_discarded()) return {};
+  return value;
+}
 
 Error Reply::error() const { return {code_of(error_code), std::string(error_code) + ": " + std::string(response)}; }
 
@@ -103,18 +111,17 @@ Error Client::lose(std::string why) {
   return internal_error(std::move(why));
 }
 
-void Client::begin_request(Buffer& line, std::string_view op) const {
-  line.append(R"({"v":2,"op":")");
-  line.append(op);
-  line.append('"');
-  if (endpoint_.token.empty()) return;
-  line.append(R"(,"token":)");
-  json::append_string(line, endpoint_.token);
+void Client::begin_request(Buffer& line, std::string_view op, const Fields& fields) const {
+  Fields request = {{"v", 2}, {"op", op}};
+  if (!endpoint_.token.empty()) request["token"] = endpoint_.token;
+  request.update(fields);
+  json::append_value(line, request);
+  line.truncate(line.size() - 1);  // the closing brace
 }
 
-void Client::send(std::string_view line) {
-  out_.append(line);
-  out_.append('\n');
+void Client::send(std::string_view op, const Fields& fields) {
+  begin_request(out_, op, fields);
+  out_.append("}\n");
 }
 
 Status Client::flush() {

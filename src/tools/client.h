@@ -6,8 +6,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include <karma/error.h>
 
@@ -29,6 +32,8 @@ struct Reply {
   std::string_view response;  // the JSON text of the response; of an error the message, decoded
   std::string_view error_code;
 
+  // The response, if it is JSON; for those that are not long.
+  std::optional<nlohmann::json> json() const;
   // The refusal as an Error.
   Error error() const;
 };
@@ -49,10 +54,11 @@ class Client {
   // Gives the connection up as lost: for replies that say "not now".
   Error lose(std::string why);
 
-  // Begins a request in `line`: {"v":2,"op":"…" and the token; the caller appends fields and '}'.
-  void begin_request(Buffer& line, std::string_view op) const;
-  // `line` without its end. Only queued: receive() sends.
-  void send(std::string_view line);
+  using Fields = nlohmann::ordered_json;  // an object
+  // Begins a request in `line`: {"v":2,"op":"…", the token and the fields; the caller appends what is long, and '}'.
+  void begin_request(Buffer& line, std::string_view op, const Fields& fields) const;
+  // Only queued: receive() sends.
+  void send(std::string_view op, const Fields& fields);
   // Where send() puts it, for those who write long requests in place, with the line end.
   Buffer& queue() { return out_; }
   std::size_t unsent() const { return out_.size() - sent_; }

@@ -5,10 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <iomanip>
+#include <limits>
 #include <ostream>
 
-#include "core/json_reader.h"
-#include "core/json_text.h"
+#include <nlohmann/json.hpp>
+
 #include "protocol/limits.h"
 #include "store/ingest.h"
 #include "tools/commands.h"
@@ -28,12 +29,13 @@ struct StreamStatus {
   std::uint64_t last_chunk = 0;
 };
 
-StreamStatus status_of(const Reply& reply) {
-  StreamStatus found;
-  json::Reader(reply.response).read_object([&](const json::Value& name, const json::Value& value) {
-    if (name.text == "status") found.status = value.text;
-    if (name.text == "last_chunk_seq") found.last_chunk = value.number;
-  });
+Result<StreamStatus> status_of(const Reply& reply) {
+  auto fields = reply.json();
+  if (!fields || !fields->is_object() || !(*fields)["status"].is_string())
+    return internal_error("the reply about the stream is not understood");
+  StreamStatus found{(*fields)["status"], 0};
+  // A stream without chunks has no last one.
+  if (const nlohmann::json& last = (*fields)["last_chunk_seq"]; last.is_number_unsigned()) found.last_chunk = last;
   return found;
 }
 
@@ -112,7 +114,7 @@ class Import {
   }
 
   void forget_stream() {
-    if (Status status = client_.connect(); status.ok()) (void)stream_op("ingest.abort", [](Buffer&) {});
+    if (Status status = client_.connect(); status.ok()) (void)stream_op("ingest.abort");
   }
 
   // On a new connection: ask what is in, send the rest, commit.
@@ -125,12 +127,8 @@ class Import {
   }
 
   Status begin() {
-    Result<StreamStatus> stream = stream_op("ingest.begin", [this](Buffer& line) {
-      line.append(R"(,"mode":")");
-      line.append(options_.mode);
-      line.append(R"(","granularity":)");
-      json::append_string(line, granularity_of(plan_, cut_));
-    });
+    Result<StreamStatus> stream =
+        stream_op("ingest.begin", {{"mode", options_.mode}, {"granularity", granularity_of(plan_, cut_)}});
     if (!stream) return committed_otherwise(stream.error());
     if (stream->last_chunk > plan_.chunks.size())
       return validation_error("stream " + stream_id_ + " holds more chunks than the file has");
@@ -162,14 +160,7 @@ class Import {
   }
 
   Status ask_chunk(std::uint64_t chunk, Buffer& line) {
-    client_.begin_request(line, "ingest.chunk");
-    line.append(R"(,"series":)");
-    json::append_string(line, options_.series);
-    line.append(R"(,"stream_id":)");
-    json::append_string(line, stream_id_);
-    line.append(R"(,"chunk_seq":)");
-    json::append_number(line, chunk + 1);
-    line.append(R"(,"items":)");
+    begin_chunk(line, stream_id_, chunk + 1);
     if (Status status = append_chunk(*file_, plan_, chunk, reader_, scratch_, line); !status.ok()) return status;
     line.append('}');
     return {};
@@ -191,7 +182,7 @@ class Import {
 
   Status commit() {
     committing_ = true;
-    Result<StreamStatus> stream = stream_op("ingest.commit", [](Buffer&) {});
+    Result<StreamStatus> stream = stream_op("ingest.commit");
     if (!stream) return stream.error();
     if (stream->last_chunk != plan_.chunks.size())
       return internal_error("the server committed " + grouped(stream->last_chunk) + " chunks of " +
@@ -200,7 +191,7 @@ class Import {
   }
 
   Status abort() {
-    Result<StreamStatus> stream = stream_op("ingest.abort", [](Buffer&) {});
+    Result<StreamStatus> stream = stream_op("ingest.abort");
     if (!stream) return stream.error();
     streams_.out << "aborted stream " << stream_id_ << " behind chunk " << stream->last_chunk;
     if (!plan_.chunks.empty()) streams_.out << " of " << plan_.chunks.size();
@@ -210,15 +201,9 @@ class Import {
     return {};
   }
 
-  template <class AppendFields>
-  Result<StreamStatus> stream_op(std::string_view op, AppendFields&& append_fields) {
-    Buffer line;
-    client_.begin_request(line, op);
-    line.append(R"(,"stream_id":)");
-    json::append_string(line, stream_id_);
-    append_fields(line);
-    line.append('}');
-    client_.send(line.view());
+  Result<StreamStatus> stream_op(std::string_view op, Client::Fields fields = Client::Fields::object()) {
+    fields["stream_id"] = stream_id_;
+    client_.send(op, fields);
     Result<Reply> reply = client_.receive();
     if (!reply) return reply.error();
     if (reply->success) return status_of(*reply);
@@ -226,14 +211,19 @@ class Import {
     return refused.code == ErrorCode::internal_error ? client_.lose(refused.message) : refused;
   }
 
-  // What a chunk's request has besides its items.
+  // Up to its items.
+  void begin_chunk(Buffer& line, std::string_view stream_id, std::uint64_t number) const {
+    client_.begin_request(line, "ingest.chunk",
+                          {{"series", options_.series}, {"stream_id", stream_id}, {"chunk_seq", number}});
+    line.append(R"(,"items":)");
+  }
+
+  // What a chunk's request has besides its items, at most.
   std::size_t other_bytes() const {
     Buffer line;
-    client_.begin_request(line, "ingest.chunk");
-    json::append_string(line, options_.series);
-    json::append_string(line, options_.stream_id);
-    constexpr std::size_t kNamesNumberAndOwnId = 160;
-    return line.size() + kNamesNumberAndOwnId;
+    begin_chunk(line, options_.stream_id, std::numeric_limits<std::uint64_t>::max());
+    constexpr std::size_t kOwnIdAndEnds = 100;
+    return line.size() + kOwnIdAndEnds;
   }
 
   Error explained(Error error) const {

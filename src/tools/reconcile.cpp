@@ -6,7 +6,8 @@
 #include <ostream>
 #include <vector>
 
-#include "core/json_text.h"
+#include <nlohmann/json.hpp>
+
 #include "tools/commands.h"
 #include "tools/line_source.h"
 #include "tools/progress.h"
@@ -218,20 +219,10 @@ class Reconciliation {
 
   // Once: a report that was sent twice would count twice.
   Status report() {
-    Buffer line;
-    client_.begin_request(line, "reconciliation.report");
-    const std::pair<std::string_view, std::uint64_t> fields[] = {{"checked_points", drift_.points},
-                                                                 {"mismatch_count", drift_.different},
-                                                                 {"absolute_drift", reported(drift_.absolute)},
-                                                                 {"max_abs_delta", reported(drift_.largest)}};
-    for (const auto& [name, number] : fields) {
-      line.append(",\"");
-      line.append(name);
-      line.append("\":");
-      json::append_number(line, number);
-    }
-    line.append('}');
-    client_.send(line.view());
+    client_.send("reconciliation.report", {{"checked_points", drift_.points},
+                                           {"mismatch_count", drift_.different},
+                                           {"absolute_drift", reported(drift_.absolute)},
+                                           {"max_abs_delta", reported(drift_.largest)}});
     const Result<Reply> reply = client_.receive();
     if (!reply) return internal_error("the result was not reported: " + reply.error().message);
     if (!reply->success) return internal_error("the result was not reported: " + reply->error().message);

@@ -4,9 +4,10 @@
 #include <array>
 #include <charconv>
 
+#include <nlohmann/json.hpp>
+
 #include "core/json_numbers.h"
 #include "core/json_reader.h"
-#include "core/json_text.h"
 #include "protocol/limits.h"
 
 namespace karma::tools {
@@ -16,18 +17,7 @@ namespace {
 constexpr std::uint64_t kPageKeys = 1000;
 constexpr std::uint64_t kPointPageKeys = protocol::kMaxKeysLimit;
 
-void append_range(Buffer& line, const BucketRange& range) {
-  line.append(R"(,"range":{"from":)");
-  json::append_number(line, range.from.number());
-  line.append(R"(,"to":)");
-  json::append_number(line, range.to.number());
-  line.append('}');
-}
-
-void append_key(Buffer& line, Key key) {
-  line.append(R"(,"key":)");
-  json::append_number(line, key.value);
-}
+Client::Fields range_of(const BucketRange& range) { return {{"from", range.from.number()}, {"to", range.to.number()}}; }
 
 Error not_understood(std::string_view op) {
   return internal_error("the reply to " + std::string(op) + " is not understood");
@@ -44,23 +34,19 @@ std::vector<BucketRange> cut_windows(const BucketRange& range) {
 
 bool by_key_and_bucket(const Item& a, const Item& b) { return a.key != b.key ? a.key < b.key : a.bucket < b.bucket; }
 
-Result<KeyPage> page_of(std::string_view response) {
+std::uint64_t number_of(const nlohmann::json& value) {
+  return value.is_number_unsigned() ? value.get<std::uint64_t>() : 0;
+}
+
+Result<KeyPage> page_of(const Reply& reply) {
+  auto response = reply.json();
+  if (!response || !response->is_object() || !(*response)["keys"].is_array()) return not_understood("tree.keys");
   KeyPage page;
-  bool understood = true;
-  const auto on_key = [&](const json::Value& element) {
-    KeyTotal key;
-    understood &= json::Reader(element.text).read_object([&](const json::Value& name, const json::Value& value) {
-      if (name.text == "key") key.key = {value.number};
-      if (name.text == "total") key.total = value.number;
-    });
-    page.keys.push_back(key);
-    return true;
-  };
-  understood &= json::Reader(response).read_object([&](const json::Value& name, const json::Value& value) {
-    if (name.text == "next_cursor" && value.type == json::Type::unsigned_integer) page.next = Key{value.number};
-    if (name.text == "keys") understood &= json::Reader(value.text).read_array(on_key);
-  });
-  if (!understood) return not_understood("tree.keys");
+  for (nlohmann::json& key : (*response)["keys"]) {
+    if (!key.is_object() || !key["key"].is_number_unsigned()) return not_understood("tree.keys");
+    page.keys.push_back({{number_of(key["key"])}, number_of(key["total"])});
+  }
+  if (const nlohmann::json& next = (*response)["next_cursor"]; next.is_number_unsigned()) page.next = Key{next};
   return page;
 }
 
@@ -108,10 +94,10 @@ Result<PointPage> point_page_of(std::string_view response) {
 SeriesSource::SeriesSource(Client& client, Retry& retry, std::string series)
     : client_(client), retry_(retry), series_(std::move(series)) {}
 
-void SeriesSource::begin(Buffer& line, std::string_view op) const {
-  client_.begin_request(line, op);
-  line.append(R"(,"series":)");
-  json::append_string(line, series_);
+void SeriesSource::append(Buffer& line, std::string_view op, Client::Fields fields) const {
+  fields["series"] = series_;
+  client_.begin_request(line, op, fields);
+  line.append('}');
 }
 
 // The reply to it must not be taken for another one.
@@ -131,14 +117,9 @@ Status SeriesSource::ask_all(std::uint64_t count, const Ask& ask, const Take& ta
 
 Ask SeriesSource::ask_for_page(std::string_view op, std::uint64_t limit, std::optional<Key> cursor) const {
   return [=, this](std::uint64_t, Buffer& line) -> Status {
-    begin(line, op);
-    line.append(R"(,"limit":)");
-    json::append_number(line, limit);
-    if (cursor) {
-      line.append(R"(,"cursor":)");
-      json::append_number(line, cursor->value);
-    }
-    line.append('}');
+    Client::Fields fields = {{"limit", limit}};
+    if (cursor) fields["cursor"] = cursor->value;
+    append(line, op, std::move(fields));
     return {};
   };
 }
@@ -148,7 +129,7 @@ Result<KeyPage> SeriesSource::keys(std::optional<Key> cursor) {
   const Ask ask = ask_for_page("tree.keys", kPageKeys, cursor);
   const Take take = [&](std::uint64_t, const Reply& reply) -> Status {
     if (!reply.success) return reply.error();
-    Result<KeyPage> found = page_of(reply.response);
+    Result<KeyPage> found = page_of(reply);
     if (!found) return found.error();
     page = std::move(*found);
     return {};
@@ -187,16 +168,14 @@ void SeriesSource::ask_point_page(std::optional<Key> cursor) {
 Result<std::uint64_t> SeriesSource::total(Key key) {
   std::uint64_t total = 0;
   const Ask ask = [&](std::uint64_t, Buffer& line) -> Status {
-    begin(line, "counter.sum");
-    append_key(line, key);
-    line.append('}');
+    append(line, "counter.sum", {{"key", key.value}});
     return {};
   };
   const Take take = [&](std::uint64_t, const Reply& reply) -> Status {
     if (!reply.success) return reply.error();
-    json::Value value;
-    if (!json::Reader(reply.response).read_value(value)) return not_understood("counter.sum");
-    total = value.number;
+    const auto sum = reply.json();
+    if (!sum || !sum->is_number_unsigned()) return not_understood("counter.sum");
+    total = *sum;
     return {};
   };
   if (Status status = ask_all(1, ask, take); !status.ok()) return status.error();
@@ -207,9 +186,7 @@ Result<std::vector<BucketRange>> SeriesSource::windows(BucketRange range) {
   const std::vector<BucketRange> all = cut_windows(range);
   std::vector<BucketRange> holding;
   const Ask ask = [&](std::uint64_t number, Buffer& line) -> Status {
-    begin(line, "tree.summary");
-    append_range(line, all[number]);
-    line.append('}');
+    append(line, "tree.summary", {{"range", range_of(all[number])}});
     return {};
   };
   const Take take = [&](std::uint64_t number, const Reply& reply) -> Status {
@@ -219,10 +196,11 @@ Result<std::vector<BucketRange>> SeriesSource::windows(BucketRange range) {
       // Too long to look through at once: key by key it is not.
       if (refused.code != ErrorCode::query_timeout) return refused;
       holds = true;
-    } else if (!json::Reader(reply.response).read_object([&](const json::Value& name, const json::Value& value) {
-                 if (name.text == "active_keys") holds = value.number > 0;
-               })) {
-      return not_understood("tree.summary");
+    } else {
+      auto summary = reply.json();
+      if (!summary || !summary->is_object() || !(*summary)["active_keys"].is_number_unsigned())
+        return not_understood("tree.summary");
+      holds = (*summary)["active_keys"] != 0;
     }
     if (holds) holding.push_back(all[number]);
     return {};
@@ -235,10 +213,8 @@ Result<std::vector<Item>> SeriesSource::points(std::span<const Key> keys, std::s
   std::vector<Item> found;
   if (windows.empty()) return found;
   const Ask ask = [&](std::uint64_t number, Buffer& line) -> Status {
-    begin(line, "counter.series");
-    append_key(line, keys[number / windows.size()]);
-    append_range(line, windows[number % windows.size()]);
-    line.append('}');
+    append(line, "counter.series",
+           {{"key", keys[number / windows.size()].value}, {"range", range_of(windows[number % windows.size()])}});
     return {};
   };
   const Take take = [&](std::uint64_t number, const Reply& reply) -> Status {
