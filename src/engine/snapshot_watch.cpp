@@ -28,7 +28,7 @@ std::uint64_t seconds_between(SnapshotWatch::Time from, SnapshotWatch::Time to) 
 }  // namespace
 
 void SnapshotWatch::started(std::int64_t last_unix, std::int64_t now_unix, Time now) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   last_unix_ = last_unix;
   since_ = now;
   // A wall clock may have been set back meanwhile.
@@ -36,7 +36,7 @@ void SnapshotWatch::started(std::int64_t last_unix, std::int64_t now_unix, Time 
 }
 
 void SnapshotWatch::taken(bool whole, std::chrono::duration<double> took, std::int64_t now_unix, Time now) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   failure_.clear();
   if (!whole) return;
   last_unix_ = now_unix;
@@ -46,14 +46,14 @@ void SnapshotWatch::taken(bool whole, std::chrono::duration<double> took, std::i
 }
 
 void SnapshotWatch::failed(const std::string& why, Time now) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++failures_;
   failure_ = why;
   not_before_ = now + kRetryPause;
 }
 
 bool SnapshotWatch::is_due(Time now, std::uint64_t log_bytes, bool anything_new) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!anything_new || now < not_before_) return false;
   const bool large = schedule_.log_bytes != 0 && log_bytes >= schedule_.log_bytes;
   const bool late = schedule_.interval.count() != 0 && now - since_ >= schedule_.interval;
@@ -63,12 +63,12 @@ bool SnapshotWatch::is_due(Time now, std::uint64_t log_bytes, bool anything_new)
 }
 
 std::string SnapshotWatch::problem() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return failure_.empty() ? std::string() : "the last snapshot failed: " + failure_;
 }
 
 std::string SnapshotWatch::warning(Time now, std::uint64_t log_bytes) const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (log_bytes < kLargeLogBytes) return {};
   return "the log has grown to " + gigabytes(log_bytes) + ", " +
          (last_unix_ != 0 ? "the last snapshot is " + duration(seconds_between(since_, now)) + " old"
@@ -78,7 +78,7 @@ std::string SnapshotWatch::warning(Time now, std::uint64_t log_bytes) const {
 }
 
 void SnapshotWatch::add_to(ops::Stats& stats, Time now) const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stats.snapshot_failure_count = failures_;
   stats.snapshot_last_unix = static_cast<std::uint64_t>(std::max<std::int64_t>(last_unix_, 0));
   stats.snapshot_age_seconds = seconds_between(since_, now);
@@ -87,18 +87,21 @@ void SnapshotWatch::add_to(ops::Stats& stats, Time now) const {
 
 Ticker::Ticker(std::function<void()> tick) {
   thread_ = std::thread([this, tick = std::move(tick)] {
-    std::unique_lock lock(mutex_);
-    while (!changed_.wait_for(lock, std::chrono::seconds(1), [this] { return stopping_; })) {
-      lock.unlock();
-      tick();
-      lock.lock();
-    }
+    while (wait_for_next()) tick();
   });
+}
+
+bool Ticker::wait_for_next() {
+  const auto next = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  MutexLock lock(mutex_);
+  while (!stopping_ && changed_.wait_until(mutex_, next)) {
+  }
+  return !stopping_;
 }
 
 Ticker::~Ticker() {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_one();

@@ -2,15 +2,14 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include <karma/error.h>
 
+#include "core/mutex.h"
 #include "ops/stats.h"
 
 namespace karma::engine {
@@ -53,13 +52,13 @@ class SnapshotWatch {
 
  private:
   const SnapshotSchedule schedule_;
-  mutable std::mutex mutex_;  // guards the rest
-  std::uint64_t failures_ = 0;
-  std::string failure_;  // of the last one
-  std::int64_t last_unix_ = 0;
-  double last_seconds_ = 0;
-  Time since_{};  // of the last whole one, or of the start
-  Time not_before_{};
+  mutable Mutex mutex_;
+  std::uint64_t failures_ KARMA_GUARDED_BY(mutex_) = 0;
+  std::string failure_ KARMA_GUARDED_BY(mutex_);  // of the last one
+  std::int64_t last_unix_ KARMA_GUARDED_BY(mutex_) = 0;
+  double last_seconds_ KARMA_GUARDED_BY(mutex_) = 0;
+  Time since_ KARMA_GUARDED_BY(mutex_){};  // of the last whole one, or of the start
+  Time not_before_ KARMA_GUARDED_BY(mutex_){};
 };
 
 // Calls `tick` every second on a thread of its own until it is destroyed.
@@ -69,9 +68,11 @@ class Ticker {
   ~Ticker();
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;  // guarded by mutex_
+  bool wait_for_next();  // false: stop
+
+  Mutex mutex_;
+  Condition changed_;
+  bool stopping_ KARMA_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -22,7 +22,7 @@ Worker::~Worker() { stop(); }
 
 bool Worker::submit(std::function<void()> task, std::function<void()> abandon) {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (closed_ || tasks_.size() >= kMaxQueued) return false;
     tasks_.push_back({std::move(task), std::move(abandon)});
   }
@@ -34,7 +34,7 @@ bool Worker::submit(std::function<void()> task, std::function<void()> abandon) {
 void Worker::close() {
   std::deque<Task> begins_no_more;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     closed_ = true;
     begins_no_more.swap(tasks_);
     for (Task& task : begins_no_more) {
@@ -49,7 +49,7 @@ void Worker::close() {
 void Worker::stop() {
   close();
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_one();
@@ -57,9 +57,9 @@ void Worker::stop() {
 }
 
 void Worker::run() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
+    while (!stopping_ && tasks_.empty()) changed_.wait(mutex_);
     if (tasks_.empty()) return;
     const std::function<void()> task = std::move(tasks_.front().run);
     tasks_.pop_front();

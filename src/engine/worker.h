@@ -1,12 +1,12 @@
 // A thread with a bounded queue, for what an I/O thread must not wait for.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
+
+#include "core/mutex.h"
 
 namespace karma::engine {
 
@@ -34,11 +34,11 @@ class Worker {
 
   void run();
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Task> tasks_;  // guarded by mutex_
-  bool closed_ = false;     // guarded by mutex_
-  bool stopping_ = false;   // guarded by mutex_
+  Mutex mutex_;
+  Condition changed_;
+  std::deque<Task> tasks_ KARMA_GUARDED_BY(mutex_);
+  bool closed_ KARMA_GUARDED_BY(mutex_) = false;
+  bool stopping_ KARMA_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -92,15 +92,15 @@ Result<Checkpoints::Map> Checkpoints::read(FileSystem& files, const std::string&
 }
 
 void Checkpoints::restore(Map checkpoints) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   checkpoints_ = std::move(checkpoints);
 }
 
 Status Checkpoints::put(Checkpoint checkpoint) {
-  std::lock_guard saving(saving_);
+  const MutexLock saving(saving_);
   Map changed;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     changed = checkpoints_;
   }
   if (changed.size() >= most_ && !changed.contains(checkpoint.source)) {
@@ -110,23 +110,23 @@ Status Checkpoints::put(Checkpoint checkpoint) {
   std::string source = checkpoint.source;
   changed.insert_or_assign(std::move(source), std::move(checkpoint));
   if (Status status = save(changed); !status) return status;
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   checkpoints_ = std::move(changed);
   return {};
 }
 
 Result<bool> Checkpoints::forget(std::string_view source) {
-  std::lock_guard saving(saving_);
+  const MutexLock saving(saving_);
   Map changed;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     changed = checkpoints_;
   }
   const auto found = changed.find(source);
   if (found == changed.end()) return false;
   changed.erase(found);
   if (Status status = save(changed); !status) return status.error();
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   checkpoints_ = std::move(changed);
   return true;
 }
@@ -158,7 +158,7 @@ Status Checkpoints::save(const Map& checkpoints) {
 
 std::vector<Checkpoint> Checkpoints::list(const std::optional<std::string_view>& source) const {
   std::vector<Checkpoint> found;
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const auto& [name, checkpoint] : checkpoints_)
     if (!source || *source == name) found.push_back(checkpoint);
   return found;
@@ -166,20 +166,20 @@ std::vector<Checkpoint> Checkpoints::list(const std::optional<std::string_view>&
 
 std::vector<Checkpoint> Checkpoints::list_behind(std::string_view behind, std::size_t limit) const {
   std::vector<Checkpoint> found;
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (auto at = checkpoints_.upper_bound(behind); at != checkpoints_.end() && found.size() < limit; ++at)
     found.push_back(at->second);
   return found;
 }
 
 std::size_t Checkpoints::count() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return checkpoints_.size();
 }
 
 std::int64_t Checkpoints::last_updated_at() const {
   std::int64_t last = 0;
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const auto& [name, checkpoint] : checkpoints_) last = std::max(last, checkpoint.updated_at);
   return last;
 }

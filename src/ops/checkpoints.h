@@ -9,7 +9,6 @@
 
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +16,8 @@
 
 #include <karma/error.h>
 #include <karma/file_system.h>
+
+#include "core/mutex.h"
 
 namespace karma::ops {
 
@@ -55,14 +56,14 @@ class Checkpoints {
   std::int64_t last_updated_at() const;  // the newest; 0 if there is none
 
  private:
-  Status save(const Map& checkpoints);
+  Status save(const Map& checkpoints) KARMA_REQUIRES(saving_);
 
   FileSystem& files_;
   const std::string directory_;
   const std::size_t most_;
-  std::mutex saving_;  // one change at a time
-  mutable std::mutex mutex_;
-  Map checkpoints_;  // guarded by mutex_
+  Mutex saving_;  // one change at a time
+  mutable Mutex mutex_;
+  Map checkpoints_ KARMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace karma::ops

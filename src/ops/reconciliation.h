@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 
+#include "core/mutex.h"
 #include "ops/stats.h"
 
 namespace karma::ops {
@@ -19,7 +19,7 @@ struct ReconciliationReport {
 class Reconciliation {
  public:
   void add(const ReconciliationReport& report, std::int64_t now) {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++runs_;
     add_up(sum_.checked_points, report.checked_points);
     add_up(sum_.mismatch_count, report.mismatch_count);
@@ -28,7 +28,7 @@ class Reconciliation {
     last_run_ = now;
   }
   void add_to(Stats& stats) const {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stats.reconciliation_run_count = runs_;
     stats.reconciliation_checked_points = sum_.checked_points;
     stats.reconciliation_mismatch_count = sum_.mismatch_count;
@@ -45,11 +45,11 @@ class Reconciliation {
     sum = sum > UINT64_MAX - value ? UINT64_MAX : sum + value;
   }
 
-  mutable std::mutex mutex_;
-  std::uint64_t runs_ = 0;  // guarded by mutex_, like the rest
-  ReconciliationReport sum_;
-  ReconciliationReport last_;
-  std::int64_t last_run_ = 0;
+  mutable Mutex mutex_;
+  std::uint64_t runs_ KARMA_GUARDED_BY(mutex_) = 0;
+  ReconciliationReport sum_ KARMA_GUARDED_BY(mutex_);
+  ReconciliationReport last_ KARMA_GUARDED_BY(mutex_);
+  std::int64_t last_run_ KARMA_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace karma::ops

@@ -25,13 +25,13 @@ Manager::Manager(FileSystem& files, std::string directory, const Clock& clock, M
 Manager::~Manager() = default;
 
 std::shared_ptr<const CurrentSet> Manager::Impl::known() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return known_;
 }
 
 void Manager::Impl::keep(std::optional<CurrentSet> set) {
   auto kept = set ? std::make_shared<const CurrentSet>(std::move(*set)) : nullptr;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   known_.swap(kept);
   registry_meta_.reset();
 }
@@ -88,7 +88,7 @@ Result<std::optional<RegistryMeta>> Manager::registry_meta() {
 // The file is read once, and not for each piece that a replica asks for.
 Result<std::optional<RegistryMeta>> Manager::Impl::unknown_registry() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (registry_meta_) return *registry_meta_;
   }
   Result<Inventory> inventory = take_inventory(files, directory);
@@ -102,7 +102,7 @@ Result<std::optional<RegistryMeta>> Manager::Impl::unknown_registry() {
     if (!inventory->manifest || !inventory->manifest->registry) return registry.error();
     meta = inventory->manifest->registry->meta;
   }
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   registry_meta_ = meta;
   return meta;
 }

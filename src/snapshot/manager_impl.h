@@ -3,8 +3,8 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 
+#include "core/mutex.h"
 #include "snapshot/current_set.h"
 #include "snapshot/inventory.h"
 #include "snapshot/manager.h"
@@ -86,9 +86,10 @@ class Manager::Impl {
   std::atomic<bool> registry_as_listed{false};  // as current_registry() saw it last
 
  private:
-  std::mutex mutex_;
-  std::shared_ptr<const CurrentSet> known_;                   // guarded by mutex_
-  std::optional<std::optional<RegistryMeta>> registry_meta_;  // guarded by mutex_; while known_ is not there
+  Mutex mutex_;
+  std::shared_ptr<const CurrentSet> known_ KARMA_GUARDED_BY(mutex_);
+  // While known_ is not there.
+  std::optional<std::optional<RegistryMeta>> registry_meta_ KARMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace karma::snapshot

@@ -6,7 +6,7 @@
 namespace karma::store {
 
 std::shared_ptr<const KeyWindow> KeyWindows::find(std::uint64_t series, std::optional<Key> cursor) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = std::find_if(windows_.begin(), windows_.end(), [&](const auto& window) {
     return window && window->series == series && window->continues(cursor);
   });
@@ -17,7 +17,7 @@ std::shared_ptr<const KeyWindow> KeyWindows::find(std::uint64_t series, std::opt
 
 void KeyWindows::keep(std::shared_ptr<const KeyWindow> window) {
   std::shared_ptr<const KeyWindow> dropped;  // and freed without the lock
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++kept_;
   // One that holds the same keys is older.
   auto place = std::find_if(windows_.begin(), windows_.end(), [&](const auto& other) {
@@ -29,7 +29,7 @@ void KeyWindows::keep(std::shared_ptr<const KeyWindow> window) {
 }
 
 std::uint64_t KeyWindows::kept() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return kept_;
 }
 

@@ -10,11 +10,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include <karma/types.h>
+
+#include "core/mutex.h"
 
 namespace karma::store {
 
@@ -56,9 +57,9 @@ class KeyWindows {
  private:
   static constexpr std::size_t kMost = 8;  // 64 MiB
 
-  mutable std::mutex mutex_;
-  std::array<std::shared_ptr<const KeyWindow>, kMost> windows_;  // guarded by mutex_; the last used one first
-  std::uint64_t kept_ = 0;                                       // guarded by mutex_
+  mutable Mutex mutex_;
+  std::array<std::shared_ptr<const KeyWindow>, kMost> windows_ KARMA_GUARDED_BY(mutex_);  // the last used one first
+  std::uint64_t kept_ KARMA_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace karma::store
