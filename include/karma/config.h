@@ -82,7 +82,4 @@ Status validate(const Config& config);
 // The text of --help; `defaults` are shown as such (on the command line, what the environment says), tokens never.
 std::string help_text(const Config& defaults = {});
 
-// The settings as a Markdown table: flag, variable, default, meaning. The README holds it; a test compares.
-std::string settings_table();
-
 }  // namespace karma

@@ -92,27 +92,4 @@ std::string help_topic(std::string_view topic, const Config& defaults) {
   return topic.empty() ? std::string(kTopicsHead) + topics : std::string();
 }
 
-std::string settings_table() {
-  const Config defaults;
-  std::string table = "| Flag | Variable | Default | Meaning |\n| --- | --- | --- | --- |\n";
-  for (SettingGroup group : setting_groups()) {
-    for (const Setting& setting : settings()) {
-      if (setting.group != group) continue;
-      table += "| `--" + std::string(setting.flag) + "`";
-      if (setting.letter) table += std::string(" (`-") + setting.letter + "`)";
-      table += " | `" + std::string(setting.variable) + "` | ";
-      std::string value = value_text(setting, defaults);
-      table += value == "none" ? value : "`" + value + "`";
-      if (setting.value == "BYTES" || setting.value == "SECONDS" || setting.value == "MILLISECONDS" ||
-          setting.value == "MICROSECONDS") {
-        std::string unit(setting.value);
-        for (char& c : unit) c = static_cast<char>(c - 'A' + 'a');
-        table += " " + unit;
-      }
-      table += " | " + std::string(setting.meaning) + " |\n";
-    }
-  }
-  return table;
-}
-
 }  // namespace karma

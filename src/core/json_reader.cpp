@@ -5,7 +5,7 @@
 #include <charconv>
 #include <cstring>
 
-#include "core/hex.h"
+#include "core/text.h"
 
 namespace karma::json {
 namespace {

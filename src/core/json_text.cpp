@@ -2,12 +2,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/text.h"
 #include "core/utf8.h"
 
 namespace karma::json {
 namespace {
-
-constexpr char kHex[] = "0123456789abcdef";
 
 bool is_plain(unsigned char byte) { return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\'; }
 
@@ -28,7 +27,7 @@ void append_escaped(Buffer& out, unsigned char byte) {
     case '\t':
       return out.append("\\t");
     default:
-      const char escape[6] = {'\\', 'u', '0', '0', kHex[byte >> 4], kHex[byte & 15]};
+      const char escape[6] = {'\\', 'u', '0', '0', kHexDigits[byte >> 4], kHexDigits[byte & 15]};
       out.append(std::string_view(escape, sizeof escape));
   }
 }

@@ -3,8 +3,9 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <numeric>
+
+#include "core/text.h"
 
 namespace karma {
 namespace {
@@ -204,11 +205,10 @@ void Options::number(std::string_view flag, std::string_view value, std::string_
                      int max) {
   add({.flag = flag, .value = value, .meaning = meaning, .shown_default = std::to_string(target)},
       [&target, min, max](std::string_view text) {
-        int number = 0;
-        const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
-        if (fault != std::errc() || end != text.data() + text.size() || number < min || number > max)
+        const std::optional<int> number = parse_number<int>(text);
+        if (!number || *number < min || *number > max)
           return "must be a number from " + std::to_string(min) + " to " + std::to_string(max);
-        target = number;
+        target = *number;
         return std::string();
       });
 }

@@ -1,7 +1,8 @@
 #include "core/settings.h"
 
 #include <array>
-#include <charconv>
+
+#include "core/text.h"
 
 namespace karma {
 namespace {
@@ -161,15 +162,9 @@ Overloaded(Functions...) -> Overloaded<Functions...>;
 
 // Decimal, optional sign, blanks around it: what Karma 1.0 accepted.
 std::optional<int> parse_int(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\n\v\f\r";
-  std::size_t begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return std::nullopt;
-  text = text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
+  text = trim(text);
   if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
-  int value = 0;
-  auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (fault != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  return parse_number<int>(text);
 }
 
 std::vector<std::string> split_at_commas(std::string_view text) {

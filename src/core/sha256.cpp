@@ -3,7 +3,7 @@
 
 #include "core/sha256.h"
 
-#include "core/hex.h"
+#include "core/text.h"
 
 namespace karma {
 
@@ -24,10 +24,9 @@ Sha256Digest sha256(std::string_view bytes) {
 }
 
 void write_hex(const Sha256Digest& digest, char* into) {
-  constexpr char kDigits[] = "0123456789abcdef";
   for (const std::uint8_t byte : digest) {
-    *into++ = kDigits[byte >> 4];
-    *into++ = kDigits[byte & 15];
+    *into++ = kHexDigits[byte >> 4];
+    *into++ = kHexDigits[byte & 15];
   }
 }
 
@@ -40,10 +39,9 @@ std::string to_hex(const Sha256Digest& digest) {
 bool parse_hex(std::string_view text, Sha256Digest& digest) {
   if (text.size() != kSha256HexBytes) return false;
   for (std::size_t i = 0; i < digest.size(); ++i) {
-    const int high = hex_digit(text[2 * i], 'a');
-    const int low = hex_digit(text[2 * i + 1], 'a');
-    if (high < 0 || low < 0) return false;
-    digest[i] = static_cast<std::uint8_t>(high << 4 | low);
+    const int byte = hex_byte(&text[2 * i], 'a');
+    if (byte < 0) return false;
+    digest[i] = static_cast<std::uint8_t>(byte);
   }
   return true;
 }

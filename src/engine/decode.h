@@ -21,12 +21,12 @@ struct Decoded {
 Result<const commands::Op*> find_op(const protocol::Fields& fields);
 
 // What the fields ask of the op. It lives in the arena of the context.
-Result<Decoded> decode(const commands::Op& op, const protocol::Fields& fields, const store::Registry& registry,
-                       commands::DecodeContext& context);
+Status decode(const commands::Op& op, const protocol::Fields& fields, const store::Registry& registry,
+              commands::DecodeContext& context, Decoded& decoded);
 
 // An entry of the log. `now`, in Unix seconds, dates idempotency keys that a log of 1.0 does not date. `fields` is
 // room.
-Result<Decoded> decode_entry(std::string_view entry, const store::Registry& registry, std::int64_t now,
-                             protocol::Fields& fields, Arena& arena);
+Status decode_entry(std::string_view entry, const store::Registry& registry, std::int64_t now, protocol::Fields& fields,
+                    Arena& arena, Decoded& decoded);
 
 }  // namespace karma::engine

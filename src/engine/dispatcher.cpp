@@ -133,8 +133,8 @@ Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, 
   if (!batch_) batch_ = take_batch();
   Arena& arena = batch_->arena;
   commands::DecodeContext context = make_context(arena);
-  const Result<Decoded> decoded = decode(op, fields_, engine_.store().registry(), context);
-  Status status = decoded ? Status() : Status(decoded.error());
+  Mutation& mutation = *arena.make<Mutation>();
+  Status status = decode(op, fields_, engine_.store().registry(), context, mutation);
   // Before it is applied: a write never fails on the size of its reply.
   if (status && engine_.over_response_limit(op.max_reply_bytes + protocol::kEnvelopeBytes)) status = too_large();
   if (!status) {
@@ -144,8 +144,6 @@ Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, 
     reply_error(status.error(), out);
     return Handled::replied;
   }
-  Mutation& mutation = *arena.make<Mutation>();
-  static_cast<Decoded&>(mutation) = *decoded;
   mutation.outcome.arena = &arena;
   mutation.connection = connection;
   mutation.request_bytes = request_bytes_;
@@ -184,18 +182,19 @@ Handled Dispatcher::read_or_run(const Op& op, void* connection, Buffer& out) {
   Arena& arena = may_leave ? job_->arena : arena_;
   arena.reset();
   commands::DecodeContext context = make_context(arena);
-  const Result<Decoded> decoded = decode(op, fields_, engine_.store().registry(), context);
-  if (!decoded) return reply_error(decoded.error(), out), Handled::replied;
-  if (op.kind == Kind::task) return start_job(*decoded, connection, out);
+  Decoded decoded;
+  if (Status status = decode(op, fields_, engine_.store().registry(), context, decoded); !status)
+    return reply_error(status.error(), out), Handled::replied;
+  if (op.kind == Kind::task) return start_job(decoded, connection, out);
   commands::Reads reads(engine_.store(), reader_, engine_, arena);
   if (op.is_long != nullptr) {
-    if (op.is_long(decoded->command, reads)) return start_job(*decoded, connection, out);
+    if (op.is_long(decoded.command, reads)) return start_job(decoded, connection, out);
     reads.set_query_timeout(engine_.clock(), config_.query_timeout_ms);
   }
   const std::size_t start = out.size();
   out.append(protocol::kReplyStart);
-  const Status status = op.answer(decoded->command, reads, out);
-  finish(status, *decoded, start, out);
+  const Status status = op.answer(decoded.command, reads, out);
+  finish(status, decoded, start, out);
   return Handled::replied;
 }
 

@@ -18,10 +18,9 @@ class Submitter {
   // `entry`: an object as in the log.
   Status execute(std::string_view entry) {
     batch_.reset();
-    Result<Decoded> decoded = decode_entry(entry, engine_.store().registry(), 0, fields_, batch_.arena);
-    if (!decoded) return decoded.error();
     Mutation* mutation = batch_.arena.make<Mutation>();
-    static_cast<Decoded&>(*mutation) = *decoded;
+    Status decoded = decode_entry(entry, engine_.store().registry(), 0, fields_, batch_.arena, *mutation);
+    if (!decoded) return decoded;
     mutation->outcome.arena = &batch_.arena;
     mutation->lane = &lane_;
     mutation->entry = entry;

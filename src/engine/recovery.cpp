@@ -99,21 +99,22 @@ class Replay {
 
   Status operator()(Lsn lsn, std::string_view text) {
     arena_.reset();
-    const Result<Decoded> entry = decode_entry(text, store_.registry(), options_.now, fields_, arena_);
-    if (!entry) return without_effect(lsn, entry.error().message);
+    Decoded entry;
+    const Status decoded = decode_entry(text, store_.registry(), options_.now, fields_, arena_, entry);
+    if (!decoded) return without_effect(lsn, decoded.error().message);
     commands::Outcome outcome;
     outcome.arena = &arena_;
     const EntryCoverage coverage(recovered_.snapshots, lsn, seen_chunks_);
-    if (replay(store_, *entry, coverage, known_outcome(lsn), outcome) == commands::Replayed::covered) {
+    if (replay(store_, entry, coverage, known_outcome(lsn), outcome) == commands::Replayed::covered) {
       ++recovered_.covered;
       return {};
     }
-    if (!coverage.registry()) note_outcome(recovered_.outcomes, *entry->op, entry->keyed != nullptr, lsn, outcome);
+    if (!coverage.registry()) note_outcome(recovered_.outcomes, *entry.op, entry.keyed != nullptr, lsn, outcome);
     store_.settle_all();  // nobody waits, and what follows goes faster
     (void)store_.take_graveyard();
     if (outcome.failed && outcome.code == ErrorCode::internal_error) {
       // Only an older snapshot in place of a damaged one can lead here: that one is what may be given up.
-      const std::string file = replaced_file(entry->op->series(entry->command));
+      const std::string file = replaced_file(entry.op->series(entry.command));
       if (!options_.give_up.contains(file))
         return internal_error(file + " is damaged, and the log cannot replace it: entry " + std::to_string(lsn.value) +
                               ": " + std::string(outcome.message) + ". " + advice(file));

@@ -1,7 +1,6 @@
 #include "engine/startup.h"
 
 #include <algorithm>
-#include <array>
 
 #include "core/check.h"
 
@@ -54,33 +53,6 @@ constexpr StartRow kTable[] = {
      "nothing that was given up is met again"},
 };
 
-std::string cell(std::uint8_t values, std::span<const std::string_view> names) {
-  std::string text;
-  bool all = true;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if ((values >> i & 1) == 0) {
-      all = false;
-    } else {
-      text += (text.empty() ? "" : ", ") + std::string(names[i]);
-    }
-  }
-  return all ? "any" : text;
-}
-
-std::string_view name_of(Decision decision) {
-  switch (decision) {
-    case Decision::refuse:
-      return "refuse";
-    case Decision::go_on:
-      return "load and go on";
-    case Decision::go_on_anew:
-      return "load, write snapshots of everything, begin a new log";
-    case Decision::start_empty:
-      break;
-  }
-  return "start empty, append to the log";
-}
-
 }  // namespace
 
 Lsn covered(const SnapshotFacts& facts) {
@@ -126,32 +98,6 @@ Decision decide(const Situation& situation) {
       std::find_if(std::begin(kTable), std::end(kTable), [&](const StartRow& r) { return r.fits(situation); });
   KARMA_CHECK(row != std::end(kTable));
   return row->decision;
-}
-
-std::string start_table_text() {
-  using Names = std::span<const std::string_view>;
-  constexpr std::array<std::string_view, 2> kNamed{"exist", "do not"};
-  constexpr std::array<std::string_view, 3> kCheckpointStates{"whole", "damaged", "given up"};
-  constexpr std::array<std::string_view, 4> kLogs{"whole", "damaged", "newer", "given up"};
-  constexpr std::array<std::string_view, 5> kManifests{"none", "good", "newer", "damaged", "given up"};
-  constexpr std::array<std::string_view, 4> kPieces{"whole", "replaced", "damaged", "given up"};
-  constexpr std::array<std::string_view, 3> kMissing{"none", "some", "given up"};
-  constexpr std::array<std::string_view, 2> kNumbers{"yes", "no"};
-  constexpr std::array<std::string_view, 2> kLoads{"true", "false"};
-  std::string text =
-      "| Files of `--recover` | Checkpoints | Log | Manifest | Snapshots, registry | Entries missing | Log can go on | "
-      "`--restore` | "
-      "The start |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
-  for (const StartRow& row : kTable) {
-    text += "| " + cell(row.named, Names(kNamed)) + " | " + cell(row.checkpoints, Names(kCheckpointStates)) + " | " +
-            cell(row.log, Names(kLogs)) + " | " + cell(row.manifest, Names(kManifests)) + " | " +
-            cell(row.parts, Names(kPieces)) + " | " + cell(row.entries, Names(kMissing)) + " | " +
-            cell(row.numbers, Names(kNumbers)) + " | " + cell(row.load, Names(kLoads)) + " | " +
-            std::string(name_of(row.decision));
-    if (!row.what.empty()) text += ": " + std::string(row.what);
-    text += " |\n";
-  }
-  return text;
 }
 
 }  // namespace karma::engine

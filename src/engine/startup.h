@@ -101,7 +101,5 @@ struct StartRow {
 // Each situation fits exactly one of them.
 std::span<const StartRow> start_table();
 Decision decide(const Situation& situation);
-// As it stands in docs/storage-format.md.
-std::string start_table_text();
 
 }  // namespace karma::engine

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <random>
 
+#include "core/text.h"
 #include "io/path.h"
 
 namespace karma {
@@ -20,7 +21,7 @@ std::string random_digits() {
   std::uint64_t number = counter.fetch_add(1) ^ (std::uint64_t{std::random_device{}()} << 32);
   std::string digits(kRandomDigits, '0');
   for (char& digit : digits) {
-    digit = "0123456789abcdef"[number & 15];
+    digit = kHexDigits[number & 15];
     number >>= 4;
   }
   return digits;
@@ -61,7 +62,7 @@ bool is_temp_file_name(std::string_view name) {
   name.remove_prefix(1);
   const std::size_t random_dot = name.rfind('.');
   if (random_dot == std::string_view::npos || name.size() - random_dot - 1 != kRandomDigits) return false;
-  if (!all_of(name.substr(random_dot + 1), "0123456789abcdef")) return false;
+  if (!all_of(name.substr(random_dot + 1), kHexDigits)) return false;
   name = name.substr(0, random_dot);
   const std::size_t pid_dot = name.rfind('.');
   return pid_dot != std::string_view::npos && pid_dot > 0 && all_of(name.substr(pid_dot + 1), "0123456789");

@@ -67,7 +67,6 @@ static_assert(kFieldCount <= 64);
 constexpr FieldSet set_of(auto... fields) {
   return ((FieldSet{1} << static_cast<unsigned>(fields)) | ... | FieldSet{0});
 }
-inline constexpr FieldSet kAllFields = ~FieldSet{0} >> (64 - kFieldCount);
 
 class Fields {
  public:

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "core/text.h"
+
 namespace karma::server {
 
 namespace {
 
-constexpr std::string_view kBlanks = " \t\r\n";  // of JSON
+constexpr std::string_view kJsonBlanks = " \t\r\n";
 
 // METHOD SP target SP HTTP/version, whatever the method is and however it is written.
 bool looks_like_http(std::string_view line) {
@@ -28,9 +30,8 @@ bool is_slip(std::string_view line) {
 }  // namespace
 
 FirstLine judge_first_line(std::string_view line) {
-  const std::size_t begin = line.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return FirstLine::blank;
-  line = line.substr(begin, line.find_last_not_of(kBlanks) + 1 - begin);
+  line = trim(line, kJsonBlanks);
+  if (line.empty()) return FirstLine::blank;
   if (line.front() == '{') return FirstLine::request;
   if (looks_like_http(line)) return FirstLine::http;
   return is_slip(line) ? FirstLine::slip : FirstLine::foreign;

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <limits>
 
-#include "core/hex.h"
+#include "core/text.h"
 #include "snapshot/manager.h"
 
 namespace karma::snapshot {
@@ -21,9 +21,9 @@ std::string escape(std::string_view name) {
   std::string escaped;
   for (const char byte : name) {
     if (byte == '/' || byte == '%' || byte == '\0') {
-      constexpr char kHex[] = "0123456789ABCDEF";
+      constexpr char kUpperHex[] = "0123456789ABCDEF";
       const auto number = static_cast<unsigned char>(byte);
-      escaped += {'%', kHex[number >> 4], kHex[number & 15]};
+      escaped += {'%', kUpperHex[number >> 4], kUpperHex[number & 15]};
     } else {
       escaped += byte;
     }
@@ -39,10 +39,9 @@ std::optional<std::string> unescape(std::string_view escaped) {
       continue;
     }
     if (escaped.size() - at < 3) return {};
-    const int high = hex_digit(escaped[at + 1], 'A');
-    const int low = hex_digit(escaped[at + 2], 'A');
-    if (high < 0 || low < 0) return {};
-    name += static_cast<char>(high * 16 + low);
+    const int byte = hex_byte(&escaped[at + 1], 'A');
+    if (byte < 0) return {};
+    name += static_cast<char>(byte);
     at += 2;
   }
   return name;
@@ -53,7 +52,7 @@ std::string hash_digits(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const char byte : text) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
   std::string digits(16, '0');
-  for (std::size_t at = digits.size(); at-- > 0; hash >>= 4) digits[at] = "0123456789abcdef"[hash & 15];
+  for (std::size_t at = digits.size(); at-- > 0; hash >>= 4) digits[at] = kHexDigits[hash & 15];
   return digits;
 }
 
@@ -71,17 +70,12 @@ std::string name_part(std::string_view series) {
 
 // As lenient as Karma 1.0: a sign, leading zeros and white space around are fine.
 std::optional<std::int64_t> parse_timestamp(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\n\v\f\r";
-  const std::size_t start = text.find_first_not_of(kSpace);
-  if (start == text.npos) return {};
-  text = text.substr(start, text.find_last_not_of(kSpace) - start + 1);
+  text = trim(text);
   if (text.starts_with('+')) {
     text.remove_prefix(1);
     if (text.starts_with('-')) return {};
   }
-  std::int64_t timestamp = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), timestamp);
-  if (error != std::errc() || end != text.data() + text.size()) return {};
+  const std::optional<std::int64_t> timestamp = parse_number<std::int64_t>(text);
   if (timestamp > kLatestTimestamp) return {};
   return timestamp;
 }

@@ -2,7 +2,6 @@
 // they are: names in old data may hold any.
 #pragma once
 
-#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 #include "core/buffer.h"
 #include "core/json_reader.h"
 #include "core/json_text.h"
+#include "core/text.h"
 
 namespace karma::snapshot {
 
@@ -62,11 +62,7 @@ inline std::optional<std::uint64_t> unsigned_of(const json::Value& value) {
 
 inline std::optional<std::int64_t> signed_of(const json::Value& value) {
   if (value.type != json::Type::unsigned_integer && value.type != json::Type::negative_integer) return {};
-  std::int64_t number = 0;
-  const char* const end = value.text.data() + value.text.size();
-  const auto [at, error] = std::from_chars(value.text.data(), end, number);
-  if (error != std::errc() || at != end) return {};
-  return number;
+  return parse_number<std::int64_t>(value.text);
 }
 
 inline std::optional<std::string> text_of(const json::Value& value) {

@@ -1,5 +1,6 @@
 #include "snapshot/metadata.h"
 
+#include "core/text.h"
 #include "snapshot/json_fields.h"
 
 namespace karma::snapshot {
@@ -64,15 +65,6 @@ std::optional<RegistryMeta> decode_registry_sidecar(std::string_view text) {
   return RegistryMeta{*timestamp, Lsn{*last_lsn}, *bytes, *record_count, *stream_count};
 }
 
-std::optional<std::uint64_t> decode_number(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\n\v\f\r";
-  const std::size_t start = text.find_first_not_of(kSpace);
-  if (start == text.npos) return {};
-  text = text.substr(start, text.find_last_not_of(kSpace) - start + 1);
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return {};
-  return number;
-}
+std::optional<std::uint64_t> decode_number(std::string_view text) { return parse_number<std::uint64_t>(trim(text)); }
 
 }  // namespace karma::snapshot

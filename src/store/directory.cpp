@@ -33,20 +33,6 @@ std::size_t Directory::page_count() const {
   return count;
 }
 
-std::size_t Directory::largest_segment() const {
-  std::size_t largest = 0;
-  for (const Ref<Segment>& segment : segments_.children())
-    largest = std::max(largest, segment->pages.children().size());
-  return largest;
-}
-
-std::size_t Directory::segments_shared_with(const Directory& other) const {
-  std::size_t count = 0;
-  for (const Ref<Segment>& segment : segments_.children())
-    count += &other.segments_.at(segment->first_hash()) == segment.get();
-  return count;
-}
-
 Segment& Directory::own_segment(std::uint64_t hash) {
   Segment& segment = segments_.at(hash);
   if (segment.has_one_owner()) return segment;

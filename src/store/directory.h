@@ -54,10 +54,8 @@ class Directory : public RefCounted {
     }
     return true;
   }
-  std::size_t segment_count() const { return segments_.children().size(); }
+  const std::vector<Ref<Segment>>& segments() const { return segments_.children(); }
   std::size_t page_count() const;
-  std::size_t largest_segment() const;  // how many pages it has
-  std::size_t segments_shared_with(const Directory& other) const;
 
   // Notes it in the page of this hash, whoever else has it.
   void set_generation(std::uint64_t hash, std::uint64_t generation) { (*place(hash))->set_generation(generation); }

@@ -25,103 +25,65 @@ namespace karma::store {
 using Fingerprint = Sha256Digest;
 
 // Not thread-safe. Inline, because names are constants: their copying then costs next to nothing.
-//
-// The lines of a list are written a little ahead of those that are hashed, a block at a time: hashing is one chain of
-// instructions that wait for each other, beside which the processor writes the next lines for nothing, unless it must
-// wait for bytes written just before.
 class FingerprintBuilder {
  public:
   // `command` is the internal name: "increment".
   explicit FingerprintBuilder(std::string_view command) { text("command", command); }
 
   void text(std::string_view name, std::string_view value) {
-    char* to = begin_line(name, 's');
-    *to++ = ':';
-    to = write_decimal(to, value.size());
-    *to++ = ':';
-    used_ = static_cast<std::size_t>(to - pending_);
-    if (used_ + value.size() + 1 > sizeof(pending_)) {
-      hash(used_ - hashed_);
-      make_room();
-      if (value.size() + 1 > sizeof(pending_)) {
-        sha_.update(value);
-        value = {};
-      }
-    }
-    end_line(append(pending_ + used_, value));
+    number_line(name, 's', value.size(), ':');
+    append(value);
+    append("\n");
   }
   void optional_text(std::string_view name, const std::optional<std::string_view>& value) {
     value ? text(name, *value) : absent(name);
   }
-  void number(std::string_view name, std::uint64_t value) { decimal_line(name, 'u', value); }
-  void count(std::string_view name, std::size_t value) { decimal_line(name, 'i', value); }
+  void number(std::string_view name, std::uint64_t value) { number_line(name, 'u', value, '\n'); }
+  void count(std::string_view name, std::size_t value) { number_line(name, 'i', value, '\n'); }
   void items(std::span<const Item> items) {
     count("items_count", items.size());
     for (const Item& item : items) {
-      char* to = begin_lines(kItemRoom);
-      to = number_line(to, "item_key:u:", item.key.value);
-      to = number_line(to, "item_bucket:u:", item.bucket.number());
-      to = number_line(to, "item_value:u:", item.value);
-      used_ = static_cast<std::size_t>(to - pending_);
+      number("item_key", item.key.value);
+      number("item_bucket", item.bucket.number());
+      number("item_value", item.value);
     }
   }
-  void absent(std::string_view name) { end_line(begin_line(name, 'n')); }
+  void absent(std::string_view name) {
+    append(name);
+    append(":n\n");
+  }
 
   Fingerprint finish() {
-    hash(used_ - hashed_);
+    flush();
     return sha_.finish();
   }
 
  private:
-  static constexpr std::size_t kAtOnce = 64;  // whole blocks, so that the hash need not piece them together
-  static constexpr std::size_t kAhead = 4 * kAtOnce;
-
-  static constexpr std::size_t kItemRoom = 3 * (16 + kDecimalRoom);
-
-  static char* append(char* to, std::string_view text) { return std::copy(text.begin(), text.end(), to); }
-  template <std::size_t kSize>
-  static char* number_line(char* to, const char (&head)[kSize], std::uint64_t value) {
-    std::memcpy(to, head, kSize - 1);
-    to = write_decimal(to + kSize - 1, value);
-    *to++ = '\n';
-    return to;
+  void append(std::string_view text) {
+    if (text.size() > sizeof(pending_) - used_) flush();
+    if (text.size() > sizeof(pending_)) return sha_.update(text);
+    std::memcpy(pending_ + used_, text.data(), text.size());
+    used_ += text.size();
   }
-  // Where lines of up to `room` bytes go.
-  char* begin_lines(std::size_t room) {
-    while (used_ - hashed_ >= kAhead + kAtOnce) hash(kAtOnce);
-    if (used_ + room > sizeof(pending_)) make_room();
-    return pending_ + used_;
-  }
-  // Field names are short, so that a line without its text always fits behind what is ahead.
-  char* begin_line(std::string_view name, char type) {
-    char* to = append(begin_lines(name.size() + kDecimalRoom + 8), name);
+  // Names are short, so that a line without its text always fits into what is empty.
+  void number_line(std::string_view name, char type, std::uint64_t value, char end) {
+    if (name.size() + kDecimalRoom + 8 > sizeof(pending_) - used_) flush();
+    char* to = std::copy(name.begin(), name.end(), pending_ + used_);
     *to++ = ':';
     *to++ = type;
-    return to;
-  }
-  void end_line(char* to) {
-    *to++ = '\n';
+    *to++ = ':';
+    to = write_decimal(to, value);
+    *to++ = end;
     used_ = static_cast<std::size_t>(to - pending_);
   }
-  void decimal_line(std::string_view name, char type, std::uint64_t value) {
-    char* to = begin_line(name, type);
-    *to++ = ':';
-    end_line(write_decimal(to, value));
-  }
-  void hash(std::size_t bytes) {
-    sha_.update({pending_ + hashed_, bytes});
-    hashed_ += bytes;
-  }
-  void make_room() {
-    used_ -= hashed_;
-    std::memmove(pending_, pending_ + hashed_, used_);
-    hashed_ = 0;
+  void flush() {
+    sha_.update({pending_, used_});
+    used_ = 0;
   }
 
   Sha256 sha_;
-  std::size_t hashed_ = 0;
   std::size_t used_ = 0;
-  char pending_[2048];
+  char pending_[2048];  // whole blocks of the hash: so much is hashed at once
 };
 
 }  // namespace karma::store

@@ -306,8 +306,6 @@ BucketRange Series::range_before(Bucket bucket) {
   return {Bucket::of_number(0), Bucket::of_number(bucket.number() - 1)};
 }
 
-void Series::remove_before(Bucket bucket) { remove_range(range_before(bucket)); }
-
 void Series::clear() {
   std::vector<Series>* const graveyard = graveyard_;
   Series cleared(directory_->seed());

@@ -193,7 +193,6 @@ class Series : public SeriesReads {
   // least one if there are any and `slots` is not 0.
   std::size_t settle_pages(std::span<const Item> items, std::size_t slots);
   void remove_range(BucketRange range);
-  void remove_before(Bucket bucket);               // buckets below it
   static BucketRange range_before(Bucket bucket);  // may be empty
   // Removals under way; at kMaxRemovals the next one does them all at once.
   std::size_t removal_count() const;
@@ -217,7 +216,6 @@ class Series : public SeriesReads {
 
  private:
   Directory& own_directory();
-  Page& own_page(std::uint64_t hash);
   void add_to(Key key, const DayPlace& place, std::uint64_t value);
   void set_to(Key key, const DayPlace& place, std::uint64_t value);
   void give_memory_back(std::uint64_t hash);

@@ -2,38 +2,24 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 
 #include "core/decimal.h"
 #include "core/json_reader.h"
 #include "core/json_text.h"
+#include "core/text.h"
 
 namespace karma::tools {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-bool is_space(char c) { return c == ' ' || c == '\t'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
 
 // Blanks and quotes around it do not belong to a field; a comma inside quotes has no place among numbers.
 std::string_view field_of(std::string_view text) {
-  text = trimmed(text);
+  text = trim(text, " \t");
   if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
   return text;
-}
-
-std::optional<std::uint64_t> number_of(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (fault != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
 }
 
 Error bad(std::string_view what, std::string_view text) {
@@ -49,12 +35,12 @@ constexpr std::string_view kNumberWanted = "must be a whole number from 0 to 184
 constexpr std::string_view kBucketWanted = "the bucket must be a calendar day like 20260505 or 2026-05-05";
 
 Result<Item> item_of(std::string_view key, std::string_view bucket, std::string_view value) {
-  const std::optional<std::uint64_t> key_number = number_of(key);
+  const std::optional<std::uint64_t> key_number = parse_number<std::uint64_t>(key);
   if (!key_number) return bad("the key " + std::string(kNumberWanted), key);
   const std::optional<Bucket> day = bucket_of(bucket);
   if (!day) return bad(kBucketWanted, bucket);
   if (!day->is_writable()) return bad("the year of the bucket must be from 1000 to 9999", bucket);
-  const std::optional<std::uint64_t> value_number = number_of(value);
+  const std::optional<std::uint64_t> value_number = parse_number<std::uint64_t>(value);
   if (!value_number) return bad("the value " + std::string(kNumberWanted), value);
   return Item{{*key_number}, *day, *value_number};
 }
@@ -129,10 +115,10 @@ std::optional<Item> take_plain_line(const char*& at, const char* end) {
 std::optional<Bucket> bucket_of(std::string_view text) {
   std::optional<std::uint64_t> number;
   if (text.size() == 8) {
-    number = number_of(text);
+    number = parse_number<std::uint64_t>(text);
   } else if (text.size() == 10 && text[4] == '-' && text[7] == '-') {
     const char digits[] = {text[0], text[1], text[2], text[3], text[5], text[6], text[8], text[9]};
-    number = number_of({digits, sizeof digits});
+    number = parse_number<std::uint64_t>({digits, sizeof digits});
   }
   return number ? Bucket::of_date(*number) : std::nullopt;
 }
@@ -154,7 +140,7 @@ Result<std::optional<Item>> PointsReader::read(std::string_view line) {
   const std::string_view whole = line;
   if (first_ && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
   if (line.ends_with('\r')) line.remove_suffix(1);
-  line = trimmed(line);
+  line = trim(line, " \t");
   if (line.empty()) {
     all_plain_ &= whole.empty();
     return std::optional<Item>();

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cassert>
-#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <limits>
 
 #include "core/crc32c.h"
 #include "core/decimal.h"
+#include "core/text.h"
 #include "wal/envelope.h"
 #include "wal/log.h"
 
@@ -26,16 +26,7 @@ constexpr std::string_view kWhiteSpace = " \t\r";
 template <class Number>
 std::optional<Number> canonical_number(std::string_view digits) {
   if (digits.empty() || (digits.size() > 1 && digits.front() == '0')) return std::nullopt;
-  Number number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  return number;
-}
-
-std::string_view trim(std::string_view text, std::string_view white_space) {
-  const std::size_t begin = text.find_first_not_of(white_space);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(white_space) - begin + 1);
+  return parse_number<Number>(digits);
 }
 
 struct Checksum {
@@ -133,21 +124,17 @@ std::optional<Lsn> segment_lsn(std::string_view name) {
   }
   name.remove_prefix(kActiveName.size() + 1);
   name.remove_suffix(kSegmentSuffix.size());
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
-  return Lsn{number};
+  const std::optional<std::uint64_t> number = parse_number<std::uint64_t>(name);
+  return number ? std::optional(Lsn{*number}) : std::nullopt;
 }
 
 std::string index_name(std::string_view segment) { return std::string(segment) + ".idx"; }
 
 std::optional<Lsn> parse_lsn_file(std::string_view content) {
-  content = trim(content, " \t\r\n\v\f");
+  content = trim(content);
   if (content.empty()) return Lsn{};
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(content.data(), content.data() + content.size(), number);
-  if (error != std::errc() || end != content.data() + content.size()) return std::nullopt;
-  return Lsn{number};
+  const std::optional<std::uint64_t> number = parse_number<std::uint64_t>(content);
+  return number ? std::optional(Lsn{*number}) : std::nullopt;
 }
 
 void append_line(Buffer& out, Lsn lsn, std::string_view entry) {

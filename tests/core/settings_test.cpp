@@ -337,11 +337,5 @@ TEST_F(CommandLineTest, HelpFitsATerminal) {
   }
 }
 
-TEST_F(CommandLineTest, TheTableHasOneRowPerSetting) {
-  std::string table = settings_table();
-  EXPECT_EQ(static_cast<std::size_t>(std::count(table.begin(), table.end(), '\n')), settings().size() + 2);
-  EXPECT_NE(table.find("| `--max-request-bytes` | `KARMA_MAX_REQUEST_BYTES` | `4096` bytes | "), std::string::npos);
-}
-
 }  // namespace
 }  // namespace karma

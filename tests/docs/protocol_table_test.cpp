@@ -4,10 +4,14 @@
 #include <karma/config.h>
 #include <karma/error.h>
 
+#include <algorithm>
+#include <array>
+#include <span>
 #include <sstream>
 #include <string>
 
 #include "commands/catalog.h"
+#include "core/settings.h"
 #include "engine/startup.h"
 #include "ops/stats.h"
 #include "support/document.h"
@@ -18,6 +22,89 @@ namespace {
 using commands::Access;
 using commands::Kind;
 using commands::Op;
+
+// Flag, variable, default, meaning.
+std::string settings_table() {
+  const Config defaults;
+  std::string table = "| Flag | Variable | Default | Meaning |\n| --- | --- | --- | --- |\n";
+  for (SettingGroup group : setting_groups()) {
+    for (const Setting& setting : settings()) {
+      if (setting.group != group) continue;
+      table += "| `--" + std::string(setting.flag) + "`";
+      if (setting.letter) table += std::string(" (`-") + setting.letter + "`)";
+      table += " | `" + std::string(setting.variable) + "` | ";
+      std::string value = value_text(setting, defaults);
+      table += value == "none" ? value : "`" + value + "`";
+      if (setting.value == "BYTES" || setting.value == "SECONDS" || setting.value == "MILLISECONDS" ||
+          setting.value == "MICROSECONDS") {
+        std::string unit(setting.value);
+        for (char& c : unit) c = static_cast<char>(c - 'A' + 'a');
+        table += " " + unit;
+      }
+      table += " | " + std::string(setting.meaning) + " |\n";
+    }
+  }
+  return table;
+}
+
+namespace starts {
+
+using namespace engine;
+
+std::string cell(std::uint8_t values, std::span<const std::string_view> names) {
+  std::string text;
+  bool all = true;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if ((values >> i & 1) == 0) {
+      all = false;
+    } else {
+      text += (text.empty() ? "" : ", ") + std::string(names[i]);
+    }
+  }
+  return all ? "any" : text;
+}
+
+std::string_view name_of(Decision decision) {
+  switch (decision) {
+    case Decision::refuse:
+      return "refuse";
+    case Decision::go_on:
+      return "load and go on";
+    case Decision::go_on_anew:
+      return "load, write snapshots of everything, begin a new log";
+    case Decision::start_empty:
+      break;
+  }
+  return "start empty, append to the log";
+}
+
+std::string start_table_text() {
+  using Names = std::span<const std::string_view>;
+  constexpr std::array<std::string_view, 2> kNamed{"exist", "do not"};
+  constexpr std::array<std::string_view, 3> kCheckpointStates{"whole", "damaged", "given up"};
+  constexpr std::array<std::string_view, 4> kLogs{"whole", "damaged", "newer", "given up"};
+  constexpr std::array<std::string_view, 5> kManifests{"none", "good", "newer", "damaged", "given up"};
+  constexpr std::array<std::string_view, 4> kPieces{"whole", "replaced", "damaged", "given up"};
+  constexpr std::array<std::string_view, 3> kMissing{"none", "some", "given up"};
+  constexpr std::array<std::string_view, 2> kNumbers{"yes", "no"};
+  constexpr std::array<std::string_view, 2> kLoads{"true", "false"};
+  std::string text =
+      "| Files of `--recover` | Checkpoints | Log | Manifest | Snapshots, registry | Entries missing | Log can go on | "
+      "`--restore` | "
+      "The start |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
+  for (const StartRow& row : start_table()) {
+    text += "| " + cell(row.named, Names(kNamed)) + " | " + cell(row.checkpoints, Names(kCheckpointStates)) + " | " +
+            cell(row.log, Names(kLogs)) + " | " + cell(row.manifest, Names(kManifests)) + " | " +
+            cell(row.parts, Names(kPieces)) + " | " + cell(row.entries, Names(kMissing)) + " | " +
+            cell(row.numbers, Names(kNumbers)) + " | " + cell(row.load, Names(kLoads)) + " | " +
+            std::string(name_of(row.decision));
+    if (!row.what.empty()) text += ": " + std::string(row.what);
+    text += " |\n";
+  }
+  return text;
+}
+
+}  // namespace starts
 
 std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
 
@@ -57,9 +144,15 @@ TEST(Documents, TheTableOfSettingsIsThatOfTheProgram) {
   EXPECT_EQ(test::generated_part("README.md", "settings", settings_table()), settings_table());
 }
 
+TEST(Documents, TheTableOfSettingsHasOneRowForEach) {
+  std::string table = settings_table();
+  EXPECT_EQ(static_cast<std::size_t>(std::count(table.begin(), table.end(), '\n')), settings().size() + 2);
+  EXPECT_NE(table.find("| `--max-request-bytes` | `KARMA_MAX_REQUEST_BYTES` | `4096` bytes | "), std::string::npos);
+}
+
 TEST(Documents, TheTableOfStartsIsThatOfTheProgram) {
-  EXPECT_EQ(test::generated_part("docs/storage-format.md", "start", engine::start_table_text()),
-            engine::start_table_text());
+  EXPECT_EQ(test::generated_part("docs/storage-format.md", "start", starts::start_table_text()),
+            starts::start_table_text());
 }
 
 TEST(Documents, TheTableOfMetricsIsThatOfTheProgram) {

@@ -287,7 +287,7 @@ class ModelRun {
 
   void remove_before() {
     Bucket before = bucket();
-    below(2) ? series_.remove_before(before) : series_.begin_removal(Series::range_before(before));
+    below(2) ? series_.remove_range(Series::range_before(before)) : series_.begin_removal(Series::range_before(before));
     if (before.number()) remove_everywhere({Bucket::of_number(0), Bucket::of_number(before.number() - 1)});
   }
 

@@ -127,9 +127,9 @@ TEST(Series, RemoveBeforeExcludesTheBucket) {
   Series series(kSeed);
   for (int i = 0; i < 10; ++i) series.add({1}, date(i), 1);
   series.add({2}, Bucket::of_number(0), 5);
-  series.remove_before(Bucket::of_number(0));
+  series.remove_range(Series::range_before(Bucket::of_number(0)));
   EXPECT_EQ(series.bucket_count(), 11u);
-  series.remove_before(date(4));
+  series.remove_range(Series::range_before(date(4)));
   EXPECT_EQ(series.total({1}), 6u);
   EXPECT_EQ(series.key_count(), 1u);
   series.check_invariants();

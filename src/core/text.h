@@ -1,0 +1,42 @@
+// What texts of several formats need: white space, whole numbers, hex digits.
+#pragma once
+
+#include <charconv>
+#include <optional>
+#include <string_view>
+
+namespace karma {
+
+inline constexpr std::string_view kBlanks = " \t\n\v\f\r";
+
+inline std::string_view trim(std::string_view text, std::string_view blanks = kBlanks) {
+  const std::size_t begin = text.find_first_not_of(blanks);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
+}
+
+// The number that the whole text is: digits, and of a signed type perhaps a minus before them.
+template <class Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number number{};
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (fault != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+inline constexpr char kHexDigits[] = "0123456789abcdef";
+
+// The value of a hex digit, with letters from `first_letter` on, 'a' or 'A'; -1 if it is no such digit.
+inline int hex_digit(char byte, char first_letter) {
+  if (byte >= '0' && byte <= '9') return byte - '0';
+  return byte >= first_letter && byte < first_letter + 6 ? byte - first_letter + 10 : -1;
+}
+
+// That of two digits, likewise.
+inline int hex_byte(const char* digits, char first_letter) {
+  const int high = hex_digit(digits[0], first_letter);
+  const int low = hex_digit(digits[1], first_letter);
+  return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+}  // namespace karma
