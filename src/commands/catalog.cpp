@@ -14,7 +14,7 @@
 #include "commands/snapshot.h"
 #include "commands/system.h"
 #include "commands/tree.h"
-#include "core/short_text.h"
+#include "store/hash.h"
 
 namespace karma::commands {
 namespace {
@@ -128,7 +128,7 @@ class Index {
   }
   const Op* find(std::string_view name) const {
     for (std::size_t slot = hash(name);; slot = (slot + 1) % kSlots) {
-      if (slots_[slot].op == nullptr || same_text(slots_[slot].name, name)) return slots_[slot].op;
+      if (slots_[slot].op == nullptr || slots_[slot].name == name) return slots_[slot].op;
     }
   }
 
@@ -140,7 +140,7 @@ class Index {
     const Op* op = nullptr;
   };
 
-  static std::size_t hash(std::string_view name) { return short_hash(name) % kSlots; }
+  static std::size_t hash(std::string_view name) { return store::hash_text(name, 0) % kSlots; }
   void insert(std::string_view name, const Op& op) {
     std::size_t slot = hash(name);
     while (slots_[slot].op != nullptr) slot = (slot + 1) % kSlots;

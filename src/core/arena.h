@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <span>
@@ -10,8 +11,6 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#include "core/short_text.h"
 
 namespace karma {
 
@@ -49,7 +48,7 @@ class Arena {
   std::string_view copy(std::string_view text) {
     if (text.empty()) return {};
     char* bytes = static_cast<char*>(allocate(text.size(), 1));
-    copy_short(bytes, text.data(), text.size());
+    std::memcpy(bytes, text.data(), text.size());
     return {bytes, text.size()};
   }
 

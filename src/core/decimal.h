@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "core/short_text.h"
+#include "core/text.h"
 
 namespace karma {
 
@@ -84,7 +84,7 @@ inline std::uint64_t above_nine(std::uint64_t bytes) {
 [[gnu::always_inline]] inline const char* read_decimal(const char* at, const char* end, std::uint64_t& number) {
   std::uint64_t read = 0;  // no reference, so that it stays in a register
   for (; end - at >= 8; at += 8) {
-    const std::uint64_t values = detail::load<std::uint64_t>(at) ^ detail::kZeros;
+    const std::uint64_t values = load<std::uint64_t>(at) ^ detail::kZeros;
     const std::uint64_t others = detail::above_nine(values);
     if (others != 0) {
       const int digits = std::countr_zero(others) / 8;

@@ -1,7 +1,8 @@
-// What texts of several formats need: white space, whole numbers, hex digits.
+// What texts of several formats need: white space, whole numbers, hex digits, several bytes at once.
 #pragma once
 
 #include <charconv>
+#include <cstring>
 #include <optional>
 #include <string_view>
 
@@ -37,6 +38,14 @@ inline int hex_byte(const char* digits, char first_letter) {
   const int high = hex_digit(digits[0], first_letter);
   const int low = hex_digit(digits[1], first_letter);
   return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+// So many bytes as the word has.
+template <class Word>
+Word load(const char* from) {
+  Word word;
+  std::memcpy(&word, from, sizeof word);
+  return word;
 }
 
 }  // namespace karma

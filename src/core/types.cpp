@@ -3,7 +3,7 @@
 #include <array>
 
 #include "core/check.h"
-#include "core/short_text.h"
+#include "core/text.h"
 #include "core/utf8.h"
 
 namespace karma {
@@ -78,13 +78,13 @@ bool is_plain(std::string_view name) {
   const char* const from = name.data();
   const std::size_t size = name.size();
   if (size >= 8) {
-    bool unusual = has_unusual(detail::load<std::uint64_t>(from + size - 8));
-    for (std::size_t at = 0; at + 8 < size; at += 8) unusual |= has_unusual(detail::load<std::uint64_t>(from + at));
+    bool unusual = has_unusual(load<std::uint64_t>(from + size - 8));
+    for (std::size_t at = 0; at + 8 < size; at += 8) unusual |= has_unusual(load<std::uint64_t>(from + at));
     return !unusual;
   }
   if (size >= 4) {
-    const std::uint64_t last = detail::load<std::uint32_t>(from + size - 4);
-    return !has_unusual(last << 32 | detail::load<std::uint32_t>(from));
+    const std::uint64_t last = load<std::uint32_t>(from + size - 4);
+    return !has_unusual(last << 32 | load<std::uint32_t>(from));
   }
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < 8; ++i) bytes = bytes << 8 | static_cast<unsigned char>(name[i % size]);

@@ -8,16 +8,19 @@ using commands::DecodeContext;
 using commands::Op;
 using protocol::Fields;
 
-Result<const Op*> find_op(const Fields& fields) {
+const Op* find_op(const Fields& fields) {
+  const json::Value* name = fields.find(protocol::Field::op);
+  if (name == nullptr || name->type != json::Type::string) return nullptr;
+  if (!name->escaped) return commands::find_op(name->text);
+  Arena arena;
+  return commands::find_op(json::decode_string(*name, arena));
+}
+
+Error no_op(const Fields& fields) {
   const json::Value* name = fields.find(protocol::Field::op);
   if (name == nullptr || name->type != json::Type::string) return validation_error("Field op is required");
-  if (!name->escaped) {
-    if (const Op* op = commands::find_op(name->text)) return op;
-  }
   Arena arena;
-  const std::string_view text = json::decode_string(*name, arena);
-  if (const Op* op = commands::find_op(text)) return op;
-  return Error{ErrorCode::unknown_command, "Unknown op " + std::string(text)};
+  return {ErrorCode::unknown_command, "Unknown op " + std::string(json::decode_string(*name, arena))};
 }
 
 Status decode(const Op& op, const Fields& fields, const store::Registry& registry, DecodeContext& context,
@@ -35,10 +38,10 @@ Status decode(const Op& op, const Fields& fields, const store::Registry& registr
 Status decode_entry(std::string_view entry, const store::Registry& registry, std::int64_t now, Fields& fields,
                     Arena& arena, Decoded& decoded) {
   if (Status status = fields.parse(entry); !status) return status;
-  Result<const Op*> op = find_op(fields);
-  if (!op || (*op)->kind != commands::Kind::mutation) return validation_error("not an operation that is logged");
+  const Op* op = find_op(fields);
+  if (op == nullptr || op->kind != commands::Kind::mutation) return validation_error("not an operation that is logged");
   DecodeContext context{.arena = arena, .source = DecodeContext::Source::log, .now = now};
-  return decode(**op, fields, registry, context, decoded);
+  return decode(*op, fields, registry, context, decoded);
 }
 
 }  // namespace karma::engine

@@ -17,8 +17,9 @@ struct Decoded {
   commands::KeyedWrite* keyed = nullptr;  // of a write with an idempotency key
 };
 
-// The op that the fields name; validation_error if they name none, unknown_command if nobody knows it.
-Result<const commands::Op*> find_op(const protocol::Fields& fields);
+// The op that the fields name; nullptr if they name none that is known, and why.
+const commands::Op* find_op(const protocol::Fields& fields);
+Error no_op(const protocol::Fields& fields);
 
 // What the fields ask of the op. It lives in the arena of the context.
 Status decode(const commands::Op& op, const protocol::Fields& fields, const store::Registry& registry,

@@ -93,9 +93,9 @@ Handled Dispatcher::execute(std::string_view line, void* connection, std::size_t
   if (Status status = protocol::check_version(fields_); !status) return refuse(status.error());
   Access granted;
   if (!authenticate(granted)) return refuse(unauthorized());
-  const Result<const Op*> named = find_op(fields_);
-  if (!named) return refuse(named.error());
-  const Op& op = **named;
+  const Op* named = find_op(fields_);
+  if (named == nullptr) return refuse(no_op(fields_));
+  const Op& op = *named;
   if (granted < op.access)
     return refuse({ErrorCode::forbidden, "Read-only token cannot execute command " + std::string(op.command)});
   if (op.kind == Kind::mutation) return mutate(op, connection, pending, out);

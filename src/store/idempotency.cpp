@@ -26,7 +26,6 @@
 
 #include "core/check.h"
 #include "core/prefetch.h"
-#include "core/short_text.h"
 #include "store/short_number.h"
 
 namespace karma::store {
@@ -216,8 +215,8 @@ std::uint64_t IdempotencyRecords::append(const IdempotencyRecord& record) {
   packed[4] = static_cast<char>(first | second << 4);
   std::memcpy(packed + kTimeOffset, &record.created_at, sizeof(record.created_at));
   char* to = packed + kContentOffset;
-  copy_short(to, content.data(), content.size());
-  copy_short(to += content.size(), key.data(), key.size());
+  std::memcpy(to, content.data(), content.size());
+  std::memcpy(to += content.size(), key.data(), key.size());
   put_short_number(put_short_number(to + key.size(), record.first, first), record.second, second);
   chunk.oldest = std::min(chunk.oldest, record.created_at);
   chunk.newest = std::max(chunk.newest, record.created_at);

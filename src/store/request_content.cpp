@@ -7,7 +7,6 @@
 
 #include <cstring>
 
-#include "core/short_text.h"
 #include "store/short_number.h"
 
 namespace karma::store {
@@ -27,7 +26,7 @@ std::optional<RequestContent> RequestContent::keep(const CounterChange& change, 
   room[0] = static_cast<char>(change.series.size());
   std::memcpy(room.data() + 1, &lengths, sizeof(lengths));
   char* to = room.data() + kHeaderBytes;
-  copy_short(to, change.series.data(), change.series.size());
+  std::memcpy(to, change.series.data(), change.series.size());
   to = put_short_number(to + change.series.size(), change.key.value, key);
   put_short_number(put_short_number(to, change.bucket.number(), bucket), change.value, value);
   return of_bytes({room.data(), size}, false);

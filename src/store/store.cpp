@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/short_text.h"
-
 namespace karma::store {
 
 Store::Store(std::uint64_t hash_seed) : hash_seed_(hash_seed), series_(0, TextHash(hash_seed)), registry_(hash_seed) {}
 
 const Store::SeriesByName::value_type* Store::look_up(std::string_view name) const {
-  if (latest_ != nullptr && same_text(latest_->first, name)) return latest_;
+  if (latest_ != nullptr && latest_->first == name) return latest_;
   const auto found = series_.find(name);
   return found == series_.end() ? nullptr : &*found;
 }

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "core/crc32c.h"
-#include "core/short_text.h"
+#include "core/text.h"
 #include "tools/line_source.h"
 
 namespace karma::tools {
@@ -147,7 +147,7 @@ void append_plain(std::string_view lines, Buffer& out) {
     char* const item = to++;
     std::size_t size;
     do {
-      const auto bytes = detail::load<std::uint64_t>(at);
+      const auto bytes = load<std::uint64_t>(at);
       std::memcpy(to, &bytes, kWord);
       size = line_end_in(bytes);
       at += size;
