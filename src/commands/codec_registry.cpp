@@ -159,10 +159,7 @@ void Decoder::optional_report_count(Field field, std::uint64_t& count) {
   if (value != nullptr) unsigned_of(*value, name_of(field), count);
 }
 
-void Encoder::stream_id(std::string_view id) {
-  out_.append(R"(,"stream_id":)");
-  json::append_bytes(out_, id);
-}
+void Encoder::stream_id(std::string_view id) { json::append_bytes_field(out_, "stream_id", id); }
 
 void Encoder::ingest_mode(store::IngestMode mode) {
   out_.append(R"(,"mode":")");
@@ -172,36 +169,26 @@ void Encoder::ingest_mode(store::IngestMode mode) {
 
 void Encoder::granularity(const std::optional<std::string_view>& granularity) {
   if (!granularity) return;
-  out_.append(R"(,"granularity":)");
-  json::append_bytes(out_, *granularity);
+  json::append_bytes_field(out_, "granularity", *granularity);
 }
 
-void Encoder::chunk_seq(std::uint64_t number) {
-  out_.append(R"(,"chunk_seq":)");
-  json::append_number(out_, number);
-}
+void Encoder::chunk_seq(std::uint64_t number) { json::append_field(out_, "chunk_seq", number); }
 
 // Beyond 1.0, which passes over it, as over the next. Nothing where a log of 1.0 says nothing.
 void Encoder::began_at(std::int64_t time) {
   if (time <= 0) return;
-  out_.append(R"(,"began_at_unix":)");
-  json::append_number(out_, static_cast<std::uint64_t>(time));
+  json::append_field(out_, "began_at_unix", static_cast<std::uint64_t>(time));
 }
 
 void Encoder::committed_at(std::int64_t time) {
-  out_.append(R"(,"committed_at_unix":)");
-  json::append_number(out_, static_cast<std::uint64_t>(std::max<std::int64_t>(time, 0)));
+  json::append_field(out_, "committed_at_unix", static_cast<std::uint64_t>(std::max<std::int64_t>(time, 0)));
 }
 
-void Encoder::prune_before(std::int64_t time) {
-  out_.append(R"(,"before":)");
-  json::append_number(out_, static_cast<std::uint64_t>(time));
-}
+void Encoder::prune_before(std::int64_t time) { json::append_field(out_, "before", static_cast<std::uint64_t>(time)); }
 
 void Encoder::prune_limit(std::uint64_t limit) {
   if (limit == UINT64_MAX) return;
-  out_.append(R"(,"limit":)");
-  json::append_number(out_, limit);
+  json::append_field(out_, "limit", limit);
 }
 
 }  // namespace karma::commands

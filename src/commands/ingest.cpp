@@ -29,8 +29,8 @@ void not_found(std::string_view stream_id, Outcome& outcome) {
 template <class Stream>
 void tell_status(const Stream& stream, std::string_view status, Outcome& outcome) {
   Buffer out;
-  out.append(R"({"stream_id":)");
-  json::append_string(out, stream.identity->id);
+  out.append('{');
+  json::append_field(out, "stream_id", stream.identity->id);
   out.append(R"(,"mode":")");
   out.append(to_string(stream.identity->mode));
   out.append('"');
@@ -47,8 +47,8 @@ void tell_status(const Stream& stream, std::string_view status, Outcome& outcome
 // {"stream_id":…,"status":…,"last_chunk_seq":…}
 void tell_end(std::string_view stream_id, std::string_view status, std::uint64_t last, Outcome& outcome) {
   Buffer out;
-  out.append(R"({"stream_id":)");
-  json::append_string(out, stream_id);
+  out.append('{');
+  json::append_field(out, "stream_id", stream_id);
   out.append(R"(,"status":")");
   out.append(status);
   out.append('"');
@@ -211,8 +211,8 @@ Status IngestChunk::check() {
 void IngestChunk::skipped(bool committed, Outcome& outcome) const {
   outcome.first = outcome.second = 0;
   Buffer out;
-  out.append(R"({"stream_id":)");
-  json::append_string(out, stream_id);
+  out.append('{');
+  json::append_field(out, "stream_id", stream_id);
   append_field(out, "chunk_seq", number);
   out.append(committed ? R"(,"skipped":true,"committed":true,"applied":0,"total":0})"
                        : R"(,"skipped":true,"committed":false,"applied":0,"total":0})");
@@ -363,8 +363,8 @@ Replayed IngestChunk::replay(store::Store& store, const Coverage& coverage, Outc
 
 void IngestChunk::reply(const Outcome& outcome, Buffer& out) const {
   if (!outcome.message.empty()) return out.append(outcome.message);
-  out.append(R"({"stream_id":)");
-  json::append_string(out, stream_id);
+  out.append('{');
+  json::append_field(out, "stream_id", stream_id);
   append_field(out, "chunk_seq", number);
   out.append(R"(,"skipped":false)");
   append_field(out, "applied", outcome.first);
@@ -442,8 +442,8 @@ struct StreamRow {
   std::int64_t began_at = 0;
 
   void append(Buffer& out, std::int64_t now) const {
-    out.append(R"({"stream_id":)");
-    json::append_string(out, identity->id);
+    out.append('{');
+    json::append_field(out, "stream_id", identity->id);
     out.append(R"(,"mode":")");
     out.append(to_string(identity->mode));
     out.append('"');
@@ -483,8 +483,8 @@ Status IngestStatus::answer(Reads& reads, Buffer& out) const {
       rows.push_back({stream->identity, stream->series, stream->chunks.size(), stream->points, stream->began_at});
   });
   const std::size_t start = out.size();
-  out.append(R"({"active_count":)");
-  json::append_number(out, active);
+  out.append('{');
+  json::append_field(out, "active_count", active);
   append_field(out, "max_streams", limits.max_streams);
   append_field(out, "staged_points", staged);
   append_field(out, "max_staged_points", limits.max_staged_points);

@@ -11,8 +11,8 @@ std::optional<std::string> owned(const std::optional<std::string_view>& text) {
 }
 
 void append_checkpoint(Buffer& out, const ops::Checkpoint& checkpoint) {
-  out.append(R"({"source":)");
-  json::append_string(out, checkpoint.source);
+  out.append('{');
+  json::append_field(out, "source", checkpoint.source);
   append_text(out, "offset", checkpoint.offset);
   append_text(out, "event_id", checkpoint.event_id);
   append_field(out, "updated_at_unix", static_cast<std::uint64_t>(checkpoint.updated_at));
@@ -23,8 +23,8 @@ void append_checkpoint(Buffer& out, const ops::Checkpoint& checkpoint) {
 
 void append_checkpoints(Buffer& out, const std::vector<ops::Checkpoint>& checkpoints, std::size_t count, bool whole,
                         const ResponseRoom& room) {
-  out.append(R"({"checkpoint_count":)");
-  json::append_number(out, count);
+  out.append('{');
+  json::append_field(out, "checkpoint_count", count);
   out.append(R"(,"checkpoints":[)");
   const auto append_end = [&](std::size_t last) {
     out.append(R"(],"next_cursor":)");
@@ -75,8 +75,8 @@ Status RecoveryStatus::answer(Reads& reads, Buffer& out) const {
 Status RecoveryForget::run(Services& services, Buffer& out) const {
   const Result<bool> forgotten = services.checkpoints().forget(source);
   if (!forgotten) return forgotten.error();
-  out.append(R"({"source":)");
-  json::append_string(out, source);
+  out.append('{');
+  json::append_field(out, "source", source);
   out.append(*forgotten ? R"(,"forgotten":true})" : R"(,"forgotten":false})");
   return {};
 }

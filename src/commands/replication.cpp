@@ -32,8 +32,8 @@ class Page {
   bool add(Lsn lsn, std::string_view entry, std::uint64_t byte_limit) {
     const std::size_t before = text_.size();
     if (!ends_.empty()) text_.append(',');
-    text_.append(R"({"lsn":)");
-    json::append_number(text_, lsn.value);
+    text_.append('{');
+    json::append_field(text_, "lsn", lsn.value);
     text_.append(R"(,"entry":)");
     append_entry(entry);
     text_.append('}');
@@ -87,8 +87,8 @@ Status ReplicationEntries::answer(Reads& reads, Buffer& out) const {
   if (!status) return status;
   const std::size_t start = out.size();
   while (true) {
-    out.append(R"({"after_lsn":)");
-    json::append_number(out, after.value);
+    out.append('{');
+    json::append_field(out, "after_lsn", after.value);
     append_field(out, "limit", limit);
     out.append(R"(,"byte_limit":)");
     byte_limit != 0 ? json::append_number(out, byte_limit) : out.append("null");
@@ -118,8 +118,8 @@ Status ReplicationStatus::run(Services& services, Buffer& out) const {
   if (!current) return current.error();
   const ops::Stats stats = services.stats();
   const std::size_t start = out.size();
-  out.append(R"({"role":)");
-  json::append_string(out, stats.role);
+  out.append('{');
+  json::append_field(out, "role", stats.role);
   out.append(stats.wal_enabled ? R"(,"wal_enabled":true)" : R"(,"wal_enabled":false)");
   append_field(out, "wal_current_lsn", stats.wal_current_lsn);
   append_field(out, "wal_bytes", stats.wal_bytes);

@@ -33,25 +33,17 @@ inline void reply_points(Buffer& out, std::span<const store::Point> points) {
 // ,"name":n  of a series' total: saturates at 2^64-1 and says so beside it.
 inline void append_total(Buffer& out, store::Total total) {
   constexpr store::Total kMost = UINT64_MAX;
-  out.append(R"(,"total":)");
-  json::append_number(out, static_cast<std::uint64_t>(total < kMost ? total : kMost));
+  json::append_field(out, "total", static_cast<std::uint64_t>(total < kMost ? total : kMost));
 }
 inline void append_saturated(Buffer& out, store::Total total) {
   if (total > UINT64_MAX) out.append(R"(,"saturated":true)");
 }
 
-inline void append_field(Buffer& out, std::string_view name, std::uint64_t number) {
-  out.append(R"(,")");
-  out.append(name);
-  out.append(R"(":)");
-  json::append_number(out, number);
-}
+using json::append_field;
 
 // ,"name":"text"; null if there is none.
 inline void append_text(Buffer& out, std::string_view name, std::optional<std::string_view> text) {
-  out.append(R"(,")");
-  out.append(name);
-  out.append(R"(":)");
+  json::append_name(out, name);
   if (text) {
     json::append_string(out, *text);
   } else {

@@ -43,8 +43,8 @@ Status SnapshotInfo::run(Services& services, Buffer& out) const {
   if (!files) return files.error();
   Result<CurrentSnapshots> current = current_snapshots(services.snapshots());
   if (!current) return current.error();
-  out.append(R"({"dump_count":)");
-  json::append_number(out, files->size());
+  out.append('{');
+  json::append_field(out, "dump_count", files->size());
   out.append(R"(,"latest_by_tree":)");
   append_metas(out, current->latest);
   out.append(R"(,"idempotency_snapshot":)");

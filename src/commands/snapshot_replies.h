@@ -22,8 +22,8 @@ inline void append_signed(Buffer& out, std::string_view name, std::int64_t numbe
 }
 
 inline void append_meta(Buffer& out, const snapshot::Meta& meta) {
-  out.append(R"({"tree":)");
-  json::append_string(out, meta.series);
+  out.append('{');
+  json::append_field(out, "tree", meta.series);
   append_text(out, "file", meta.file);
   append_signed(out, "timestamp", meta.timestamp);
   append_field(out, "bytes", meta.bytes);
@@ -64,8 +64,8 @@ inline Result<CurrentSnapshots> current_snapshots(snapshot::Manager& snapshots) 
 }
 
 inline void append_registry_meta(Buffer& out, const snapshot::RegistryMeta& meta) {
-  out.append(R"({"file":)");
-  json::append_string(out, snapshot::kRegistryName);
+  out.append('{');
+  json::append_field(out, "file", snapshot::kRegistryName);
   append_signed(out, "timestamp", meta.timestamp);
   append_field(out, "bytes", meta.bytes);
   append_field(out, "last_lsn", meta.last_lsn.value);

@@ -48,8 +48,8 @@ Result<store::RangeSummary> count_series(std::string_view series, Reads& reads) 
 }
 
 void append_tree(Buffer& out, std::string_view series) {
-  out.append(R"({"tree":)");
-  json::append_string(out, series);
+  out.append('{');
+  json::append_field(out, "tree", series);
 }
 
 void append_key_totals(Buffer& out, std::span<const store::KeyTotal> totals, std::string_view value_name) {

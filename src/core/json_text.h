@@ -26,6 +26,27 @@ void append_valid(Buffer& out, std::string_view text);
 // back unchanged.
 void append_bytes(Buffer& out, std::string_view text);
 
+// The name of an object's field, led by a comma unless the object has just been opened.
+inline void append_name(Buffer& out, std::string_view name) {
+  out.append(out.view().ends_with('{') ? "\"" : ",\"");
+  out.append(name);
+  out.append("\":");
+}
+
+// Name and value.
+inline void append_field(Buffer& out, std::string_view name, std::uint64_t number) {
+  append_name(out, name);
+  append_number(out, number);
+}
+inline void append_field(Buffer& out, std::string_view name, std::string_view text) {
+  append_name(out, name);
+  append_string(out, text);
+}
+inline void append_bytes_field(Buffer& out, std::string_view name, std::string_view text) {
+  append_name(out, name);
+  append_bytes(out, text);
+}
+
 // A value of the library, for what is not hot; text in it is treated as append_string() does.
 void append_value(Buffer& out, const nlohmann::ordered_json& value);
 

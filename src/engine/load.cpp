@@ -110,10 +110,8 @@ class Loader {
 
   Status chunk() {
     start("ingest.chunk");
-    out_.append(R"(,"series":)");
-    json::append_bytes(out_, series_);
-    out_.append(R"(,"chunk_seq":)");
-    json::append_number(out_, ++sequence_);
+    json::append_bytes_field(out_, "series", series_);
+    json::append_field(out_, "chunk_seq", ++sequence_);
     out_.append(R"(,"items":)");
     out_.append(items_.empty() ? std::string_view("[") : items_.view());
     out_.append("]}");

@@ -74,14 +74,11 @@ class Examined {
 
 void print_point(std::ostream& out, Buffer& line, std::string_view series, Key key, const store::Point& point) {
   line.clear();
-  line.append(R"({"series":)");
-  json::append_string(line, series);
-  line.append(R"(,"key":)");
-  json::append_number(line, key.value);
-  line.append(R"(,"bucket":)");
-  json::append_number(line, point.bucket.number());
-  line.append(R"(,"value":)");
-  json::append_number(line, point.value);
+  line.append('{');
+  json::append_field(line, "series", series);
+  json::append_field(line, "key", key.value);
+  json::append_field(line, "bucket", point.bucket.number());
+  json::append_field(line, "value", point.value);
   line.append("}\n");
   out << line.view();
 }
@@ -89,8 +86,8 @@ void print_point(std::ostream& out, Buffer& line, std::string_view series, Key k
 void print_series(std::ostream& out, std::string_view name, const store::SeriesView& series) {
   Buffer line;
   if (series.key_count() == 0) {
-    line.append(R"({"series":)");
-    json::append_string(line, name);
+    line.append('{');
+    json::append_field(line, "series", name);
     line.append("}\n");
     out << line.view();
   }

@@ -140,15 +140,13 @@ Status Checkpoints::save(const Map& checkpoints) {
     first = false;
     json::append_bytes(out, source);
     if (checkpoint.offset) {
-      out.append(R"(,"offset":)");
-      json::append_bytes(out, *checkpoint.offset);
+      json::append_bytes_field(out, "offset", *checkpoint.offset);
     }
     if (checkpoint.event_id) {
-      out.append(R"(,"event_id":)");
-      json::append_bytes(out, *checkpoint.event_id);
+      json::append_bytes_field(out, "event_id", *checkpoint.event_id);
     }
-    out.append(R"(,"updated_at_unix":)");
-    json::append_number(out, static_cast<std::uint64_t>(std::max<std::int64_t>(checkpoint.updated_at, 0)));
+    json::append_field(out, "updated_at_unix",
+                       static_cast<std::uint64_t>(std::max<std::int64_t>(checkpoint.updated_at, 0)));
     out.append('}');
   }
   out.append(']');

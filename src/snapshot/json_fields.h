@@ -15,45 +15,16 @@
 
 namespace karma::snapshot {
 
-// Writes {"name":value,...}; the caller begins with open() and ends with close().
-class FieldWriter {
- public:
-  explicit FieldWriter(Buffer& out) : out_(out) {}
+inline void append_signed_field(Buffer& out, std::string_view name, std::int64_t number) {
+  json::append_name(out, name);
+  if (number < 0) out.append('-');
+  json::append_number(out, number < 0 ? 0 - static_cast<std::uint64_t>(number) : static_cast<std::uint64_t>(number));
+}
 
-  void open() {
-    out_.append('{');
-    first_ = true;
-  }
-  void close() { out_.append('}'); }
-  void name(std::string_view name) {
-    if (!first_) out_.append(',');
-    first_ = false;
-    out_.append('"');
-    out_.append(name);
-    out_.append("\":");
-  }
-  void text(std::string_view name_text, std::string_view value) {
-    name(name_text);
-    json::append_bytes(out_, value);
-  }
-  void number(std::string_view name_text, std::uint64_t value) {
-    name(name_text);
-    json::append_number(out_, value);
-  }
-  void signed_number(std::string_view name_text, std::int64_t value) {
-    name(name_text);
-    if (value < 0) out_.append('-');
-    json::append_number(out_, value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value));
-  }
-  void truth(std::string_view name_text, bool value) {
-    name(name_text);
-    out_.append(value ? "true" : "false");
-  }
-
- private:
-  Buffer& out_;
-  bool first_ = true;
-};
+inline void append_truth_field(Buffer& out, std::string_view name, bool truth) {
+  json::append_name(out, name);
+  out.append(truth ? "true" : "false");
+}
 
 inline std::optional<std::uint64_t> unsigned_of(const json::Value& value) {
   if (value.type != json::Type::unsigned_integer) return {};

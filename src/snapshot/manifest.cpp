@@ -11,29 +11,29 @@ namespace {
 constexpr std::uint64_t kFormat = 1;
 constexpr std::string_view kChecksumField = ",\"crc32c\":";
 
-void write_file(FieldWriter& fields, const ManifestFile& file) {
-  fields.open();
-  fields.text("tree", file.meta.series);
-  fields.text("file", file.meta.file);
-  fields.signed_number("timestamp", file.meta.timestamp);
-  fields.number("last_lsn", file.meta.last_lsn.value);
-  fields.number("bytes", file.meta.bytes);
-  fields.truth("sidecar", file.meta.has_sidecar);
-  if (file.sidecar_crc) fields.number("sidecar_crc32c", *file.sidecar_crc);
-  if (file.crc) fields.number("file_crc32c", *file.crc);
-  fields.close();
+void write_file(Buffer& out, const ManifestFile& file) {
+  out.append('{');
+  json::append_bytes_field(out, "tree", file.meta.series);
+  json::append_bytes_field(out, "file", file.meta.file);
+  append_signed_field(out, "timestamp", file.meta.timestamp);
+  json::append_field(out, "last_lsn", file.meta.last_lsn.value);
+  json::append_field(out, "bytes", file.meta.bytes);
+  append_truth_field(out, "sidecar", file.meta.has_sidecar);
+  if (file.sidecar_crc) json::append_field(out, "sidecar_crc32c", *file.sidecar_crc);
+  if (file.crc) json::append_field(out, "file_crc32c", *file.crc);
+  out.append('}');
 }
 
-void write_registry(FieldWriter& fields, const ManifestRegistry& registry) {
-  fields.open();
-  fields.signed_number("timestamp", registry.meta.timestamp);
-  fields.number("last_lsn", registry.meta.last_lsn.value);
-  fields.number("bytes", registry.meta.bytes);
-  fields.number("record_count", registry.meta.record_count);
-  fields.number("committed_stream_count", registry.meta.committed_stream_count);
-  if (registry.sidecar_crc) fields.number("sidecar_crc32c", *registry.sidecar_crc);
-  fields.number("file_crc32c", registry.crc);
-  fields.close();
+void write_registry(Buffer& out, const ManifestRegistry& registry) {
+  out.append('{');
+  append_signed_field(out, "timestamp", registry.meta.timestamp);
+  json::append_field(out, "last_lsn", registry.meta.last_lsn.value);
+  json::append_field(out, "bytes", registry.meta.bytes);
+  json::append_field(out, "record_count", registry.meta.record_count);
+  json::append_field(out, "committed_stream_count", registry.meta.committed_stream_count);
+  if (registry.sidecar_crc) json::append_field(out, "sidecar_crc32c", *registry.sidecar_crc);
+  json::append_field(out, "file_crc32c", registry.crc);
+  out.append('}');
 }
 
 void write_files(Buffer& out, std::size_t count, const std::function<std::string_view(std::size_t)>& text) {
@@ -164,8 +164,7 @@ std::optional<std::string_view> checked_part(std::string_view text) {
 
 std::string encode_manifest_file(const ManifestFile& file) {
   Buffer out;
-  FieldWriter fields(out);
-  write_file(fields, file);
+  write_file(out, file);
   return std::string(out.view());
 }
 
@@ -180,30 +179,28 @@ std::string encode_manifest(const Manifest& manifest) {
 
 std::string encode_manifest(const Manifest& manifest, const ManifestTexts& files) {
   Buffer out;
-  FieldWriter fields(out);
-  fields.open();
-  fields.number("format", kFormat);
-  fields.number("generation", manifest.generation);
-  fields.signed_number("timestamp", manifest.timestamp);
-  fields.number("lsn", manifest.lsn.value);
-  fields.truth("log_complete", manifest.log_complete);
-  if (manifest.unlogged_lsn) fields.number("unlogged_lsn", manifest.unlogged_lsn->value);
-  fields.name("series");
+  out.append('{');
+  json::append_field(out, "format", kFormat);
+  json::append_field(out, "generation", manifest.generation);
+  append_signed_field(out, "timestamp", manifest.timestamp);
+  json::append_field(out, "lsn", manifest.lsn.value);
+  append_truth_field(out, "log_complete", manifest.log_complete);
+  if (manifest.unlogged_lsn) json::append_field(out, "unlogged_lsn", manifest.unlogged_lsn->value);
+  json::append_name(out, "series");
   write_files(out, files.series_count, files.series);
-  fields.name("older");
+  json::append_name(out, "older");
   write_files(out, files.older_count, files.older);
   if (manifest.registry) {
-    fields.name("registry");
-    FieldWriter inner(out);
-    write_registry(inner, *manifest.registry);
+    json::append_name(out, "registry");
+    write_registry(out, *manifest.registry);
   }
   if (!manifest.outcomes.empty()) {
-    fields.name("outcomes");
+    json::append_name(out, "outcomes");
     write_outcomes(out, manifest.outcomes);
   }
   const std::uint32_t crc = crc32c(out.view());
-  fields.number("crc32c", crc);
-  fields.close();
+  json::append_field(out, "crc32c", crc);
+  out.append('}');
   out.append('\n');
   return std::string(out.view());
 }

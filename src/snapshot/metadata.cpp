@@ -7,29 +7,27 @@ namespace karma::snapshot {
 
 std::string encode_sidecar(const Meta& meta) {
   Buffer out;
-  FieldWriter fields(out);
-  fields.open();
-  fields.text("tree", meta.series);
-  fields.text("file", meta.file);
-  fields.signed_number("timestamp", meta.timestamp);
-  fields.number("last_lsn", meta.last_lsn.value);
-  fields.number("bytes", meta.bytes);
-  fields.close();
+  out.append('{');
+  json::append_bytes_field(out, "tree", meta.series);
+  json::append_bytes_field(out, "file", meta.file);
+  append_signed_field(out, "timestamp", meta.timestamp);
+  json::append_field(out, "last_lsn", meta.last_lsn.value);
+  json::append_field(out, "bytes", meta.bytes);
+  out.append('}');
   out.append('\n');
   return std::string(out.view());
 }
 
 std::string encode_sidecar(const RegistryMeta& meta) {
   Buffer out;
-  FieldWriter fields(out);
-  fields.open();
-  fields.text("file", kRegistryName);
-  fields.signed_number("timestamp", meta.timestamp);
-  fields.number("last_lsn", meta.last_lsn.value);
-  fields.number("bytes", meta.bytes);
-  fields.number("record_count", meta.record_count);
-  fields.number("committed_stream_count", meta.committed_stream_count);
-  fields.close();
+  out.append('{');
+  json::append_bytes_field(out, "file", kRegistryName);
+  append_signed_field(out, "timestamp", meta.timestamp);
+  json::append_field(out, "last_lsn", meta.last_lsn.value);
+  json::append_field(out, "bytes", meta.bytes);
+  json::append_field(out, "record_count", meta.record_count);
+  json::append_field(out, "committed_stream_count", meta.committed_stream_count);
+  out.append('}');
   out.append('\n');
   return std::string(out.view());
 }
