@@ -262,6 +262,20 @@ class StallTest {
       (void)other.receive();
     });
     act("karma export", [&] { export_series(); });
+    act("log rotation", [&] { write_a_segment(); });
+  }
+
+  // At least one file of the log is closed and another one begun: 64 MiB, by default, of entries on a few counters.
+  void write_a_segment() {
+    constexpr std::size_t kSegmentBytes = std::size_t{64} << 20;
+    std::string items;
+    for (std::uint64_t key = 0; key < kBatch; ++key) {
+      append_number(items += items.empty() ? "[" : ",[", key);
+      items.append(",").append(bucket_text(0)).append(",1]");
+    }
+    const std::string line = request("series.batch_add", R"(,"series":"rotated","items":[)" + items + "]");
+    for (std::size_t sent = 0; sent <= kSegmentBytes; sent += line.size()) client_.send_ahead(line);
+    client_.finish();
   }
 
   void export_series() {

@@ -294,6 +294,11 @@ Verdict IngestChunk::admit_next(const store::Store& store, const ActiveStream& s
 }
 
 // Live; what is replayed was counted when it came.
+store::Series* IngestChunk::changed(store::Store& store) const {
+  const ActiveStream* const stream = std::as_const(store).registry().streams().active(stream_id);
+  return stream == nullptr ? nullptr : const_cast<store::Series*>(target(store, *stream, series.text));
+}
+
 void IngestChunk::apply(store::Store& store, Outcome& outcome) const {
   if (!apply_next(store, Part::all, outcome)) return;
   store::RegistryCounters& counters = store.registry().counters();
@@ -318,7 +323,7 @@ bool IngestChunk::apply_next(store::Store& store, Part part, Outcome& outcome) c
   if (part == Part::all && changed != nullptr && refuse_overflow(find_overflow(mode, *changed, items), outcome))
     return false;
 
-  streams.add_chunk(stream_id, series.text, fingerprint, items);
+  streams.add_chunk(stream_id, series.text, fingerprint, items, [&store] { store.lock().let_readers_in(); });
   if (part == Part::all) apply_items(store, mode);
   outcome.first = items.size();
   outcome.second = sum;

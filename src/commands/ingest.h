@@ -53,6 +53,7 @@ struct IngestChunk {
   // Behind the fields, still on the thread that decodes: hashing thousands of items is not for the writer.
   Status check();
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
+  store::Series* changed(store::Store& store) const;
   void apply(store::Store& store, Outcome& outcome) const;
   Replayed replay(store::Store& store, const Coverage& coverage, Outcome& outcome) const;
   void reply(const Outcome& outcome, Buffer& out) const;

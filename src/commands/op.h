@@ -120,8 +120,9 @@ struct Op {
   Reply reply_form{};              // of one that is idempotent, as the next two
   store::OperationId operation{};  // set by the catalog
   store::RequestContent (*content)(const void*, Arena&) = nullptr;
-  std::string_view (*series)(const void*) = nullptr;      // the one it changes; empty: several or none
-  Item (*target)(const void*) = nullptr;                  // of one that changes a day of a counter: which
+  std::string_view (*series)(const void*) = nullptr;                // the one it changes; empty: several or none
+  store::Series* (*changed)(const void*, store::Store&) = nullptr;  // the one whose counters it changes, if it exists
+  Item (*target)(const void*) = nullptr;  // of one that changes a counter: which, and the day if it is one
   std::span<const Item> (*items)(const void*) = nullptr;  // of one that changes days of many
   std::span<const Key> (*keys)(const void*) = nullptr;    // of one that changes counters as a whole: which
   std::size_t max_reply_bytes = 0;                        // of the response, without the envelope
@@ -274,12 +275,23 @@ constexpr Op make_op() {
       op.content = [](const void* command, Arena& arena) { return content_of(*static_cast<const C*>(command), arena); };
     }
     op.series = detail::series<C>;
-    if constexpr (requires(const C& c) { Item{c.key, c.bucket}; }) {
+    if constexpr (requires(const C& c) { Key{c.key}; }) {
       op.target = [](const void* command) {
         const C& c = *static_cast<const C*>(command);
-        return Item{c.key, c.bucket};
+        if constexpr (requires { Bucket{c.bucket}; }) {
+          return Item{c.key, c.bucket};
+        } else {
+          return Item{c.key};
+        }
       };
     }
+    op.changed = [](const void* command, store::Store& store) -> store::Series* {
+      if constexpr (requires(const C& c) { c.changed(store); }) {
+        return static_cast<const C*>(command)->changed(store);
+      } else {
+        return store.find(detail::series<C>(command));
+      }
+    };
     if constexpr (requires(const C& c) { std::span<const Item>(c.items); }) {
       op.items = [](const void* command) { return std::span<const Item>(static_cast<const C*>(command)->items); };
     }

@@ -8,20 +8,11 @@
 #include "engine/freeze.h"
 #include "io/path.h"
 #include "io/replace_file.h"
-#include "store/page.h"
 
 namespace karma::engine {
 namespace {
 
-// The writer lets readers in after about so many changed points.
-constexpr std::size_t kPointsPerLock = 4096;
-// Of removals that go through a series, likewise.
-constexpr std::size_t kSlotsPerLock = 1024;
 constexpr std::size_t kPagesFreedAtOnce = 64;
-// And of pages that are cloned because views have them.
-constexpr std::size_t kClonesPerLock = 64;
-// A write on so many counters of a series with removals under way has their pages taken care of before.
-constexpr std::size_t kSettledAhead = 8;
 // An index of so many entries is not worth a wait for another thread.
 constexpr std::size_t kEntriesIndexedAtOnce = 4096;
 // So many keys are looked up with their memory on its way.
@@ -44,29 +35,6 @@ store::Registry::Limits registry_limits(const Config& config, const ClientMemory
                       .max_staged_points = std::min(static_cast<std::uint64_t>(config.ingest_max_staged_points),
                                                     memory.max_staged_points())}};
 }
-
-// The counters that one write changes, if they are many.
-class ManyCounters {
- public:
-  explicit ManyCounters(const Mutation& mutation) {
-    if (mutation.op->items != nullptr) items_ = mutation.op->items(mutation.command);
-    if (mutation.op->keys != nullptr) keys_ = mutation.op->keys(mutation.command);
-  }
-  std::size_t size() const { return items_.size() + keys_.size(); }
-
-  using Part = std::array<Item, kClonesPerLock>;
-  // Some of them from number `from` on, of which the keys are right; in `made` if need be.
-  std::span<const Item> part(std::size_t from, Part& made) const {
-    const std::size_t count = std::min(size() - from, made.size());
-    if (keys_.empty()) return items_.subspan(from, count);
-    for (std::size_t i = 0; i < count; ++i) made[i].key = keys_[from + i];
-    return {made.data(), count};
-  }
-
- private:
-  std::span<const Item> items_;
-  std::span<const Key> keys_;
-};
 
 }  // namespace
 
@@ -249,8 +217,7 @@ void Engine::apply(std::span<wal::Write* const> batch) {
   writes_fail_.store(false, std::memory_order_relaxed);
   std::size_t next = 0;
   while (next < batch.size()) {
-    settle_ahead(*batch[next]);
-    clone_ahead(batch.subspan(next));
+    prepare_next(batch.subspan(next));
     const std::size_t first = next;
     std::lock_guard lock(store_.lock());
     // Keys are remembered many at a time: both loops wait for memory, and each by itself waits less. Ops that may look
@@ -259,7 +226,7 @@ void Engine::apply(std::span<wal::Write* const> batch) {
     const std::size_t cloned = store::Series::pages_cloned();
     for (std::size_t points = 0; next < batch.size() && points < kPointsPerLock; ++next) {
       if (store::Series::pages_cloned() - cloned >= kClonesPerLock) break;
-      if (next != first && settled_ahead(*batch[next]) != nullptr) break;
+      if (next != first && wants_next_lock(*batch[next])) break;
       if (next % kFetchedAhead == 0) fetch_ahead(batch.subspan(next));
       Mutation& mutation = static_cast<Mutation&>(*batch[next]);
       if (!mutation.op->idempotent) {
@@ -291,79 +258,6 @@ void Engine::bury() {
   // std::function wants a copyable callable. Nothing of it stays here, or whoever lets go last would free it all.
   auto shared = std::make_shared<std::vector<store::Series>>(std::move(dead));
   undertaker_->submit([shared = std::move(shared)]() mutable { shared.reset(); });
-}
-
-// The series whose pages want it before the write, if any.
-store::Series* Engine::settled_ahead(const wal::Write& write) {
-  if (store_.settled()) return nullptr;
-  const Mutation& mutation = static_cast<const Mutation&>(write);
-  if (ManyCounters(mutation).size() < kSettledAhead) return nullptr;
-  store::Series* const series = store_.find(mutation.op->series(mutation.command));
-  return series == nullptr || series->counted() ? nullptr : series;
-}
-
-// The pages that the write changes take off what removals under way want of them, as the write itself would do with the
-// lock held throughout.
-void Engine::settle_ahead(const wal::Write& write) {
-  store::Series* const series = settled_ahead(write);
-  if (series == nullptr) return;
-  const ManyCounters counters(static_cast<const Mutation&>(write));
-  ManyCounters::Part made;
-  for (std::size_t done = 0; done < counters.size();) {
-    const std::span<const Item> part = counters.part(done, made);
-    std::lock_guard lock(store_.lock());
-    done += series->settle_pages(part, kSlotsPerLock);
-  }
-}
-
-// Of those that come under the next lock.
-void Engine::clone_ahead(std::span<wal::Write* const> writes) {
-  std::size_t points = 0;
-  for (const wal::Write* write : writes) {
-    const Mutation& mutation = static_cast<const Mutation&>(*write);
-    if (points >= kPointsPerLock) return;
-    if (mutation.op->items == nullptr && mutation.op->keys == nullptr) continue;
-    const ManyCounters counters(mutation);
-    points += counters.size();
-    if (counters.size() < kClonesPerLock) continue;  // few are cloned where they are changed
-    store::Series* const series = store_.find(mutation.op->series(mutation.command));
-    if (series == nullptr || !series->shares_pages()) continue;
-    bool any = false;
-    ManyCounters::Part made;
-    for (std::size_t done = 0; done < counters.size();) {
-      const std::span<const Item> part = counters.part(done, made);
-      std::vector<Ref<store::Page>> clones = series->clone_ahead(part);
-      done += part.size();
-      if (clones.empty()) continue;
-      any = true;
-      std::lock_guard lock(store_.lock());
-      series->put_clones(std::move(clones));
-    }
-    if (!any) series->all_pages_owned();
-  }
-}
-
-// Counters of single writes lie anywhere: the next few are fetched side by side.
-void Engine::fetch_ahead(std::span<wal::Write* const> writes) const {
-  std::array<Item, kFetchedAhead> items;
-  std::size_t count = 0;
-  const store::Series* series = nullptr;
-  std::string_view name;
-  const auto fetch = [&] {
-    if (series != nullptr && count > 1) series->fetch_ahead({items.data(), count});
-    count = 0;
-  };
-  for (const wal::Write* write : writes.first(std::min(writes.size(), kFetchedAhead))) {
-    const Mutation& mutation = static_cast<const Mutation&>(*write);
-    if (mutation.op->target == nullptr) continue;
-    if (const std::string_view its = mutation.op->series(mutation.command); count == 0 || its != name) {
-      fetch();
-      name = its;
-      series = store_.find(name);
-    }
-    items[count++] = mutation.op->target(mutation.command);
-  }
-  fetch();
 }
 
 void Engine::answer_in_order() {

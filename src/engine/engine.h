@@ -87,6 +87,12 @@ class Engine final : public commands::Services, private wal::Machine {
   std::string snapshot_path(const std::string& file) const override;
 
  private:
+  // The writer lets readers in after about so many changed points.
+  static constexpr std::size_t kPointsPerLock = 4096;
+  // Of removals that go through a series, likewise, and of pages that are cloned because views have them.
+  static constexpr std::size_t kSlotsPerLock = 1024;
+  static constexpr std::size_t kClonesPerLock = 64;
+
   Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& log);
   Status start();
 
@@ -96,6 +102,9 @@ class Engine final : public commands::Services, private wal::Machine {
   void remember(std::span<wal::Write* const> writes);
   void count_keyed(std::span<wal::Write* const> batch);
   void apply(std::span<wal::Write* const> batch) override;
+  bool slows_writes() const override { return !store_.settled(); }
+  bool is_slow(const wal::Write& write) const override;
+  bool prepare(wal::Write& write, std::size_t& work) override;
   void refuse(std::span<wal::Write* const> batch, const Error& error) override;
   void cycle_done() override;
   bool has_work() const override { return !store_.settled(); }
@@ -105,9 +114,9 @@ class Engine final : public commands::Services, private wal::Machine {
   void abort_unfinished_loads();  // before anybody else uses the engine
   void answer(Mutation& mutation);
   void fetch_ahead(std::span<wal::Write* const> writes) const;
-  void clone_ahead(std::span<wal::Write* const> writes);
-  store::Series* settled_ahead(const wal::Write& write);
-  void settle_ahead(const wal::Write& write);
+  bool wants_next_lock(const wal::Write& write);
+  void prepare_next(std::span<wal::Write* const> writes);
+  std::size_t prepare_part(store::Series& series, std::span<const Item> items, std::size_t& work);
   void prefetch_keys(const Mutation& admitted);
   void answer_in_order();
   void run_job(Job& job, store::StoreLock::Reader& reader);

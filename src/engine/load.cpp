@@ -5,7 +5,6 @@
 
 #include "core/json_text.h"
 #include "engine/engine.h"
-#include "protocol/limits.h"
 
 namespace karma::engine {
 namespace {
@@ -56,6 +55,9 @@ class Submitter {
 
 class Loader {
  public:
+  // What others write waits for less of it.
+  static constexpr std::size_t kChunkPoints = 4000;
+
   Loader(Submitter& submitter, std::string stream_id, std::string series)
       : submitter_(submitter), stream_id_(std::move(stream_id)), series_(std::move(series)) {}
 
@@ -78,7 +80,7 @@ class Loader {
       items_.append(',');
       json::append_number(items_, point.value);
       items_.append(']');
-      if (++item_count_ == protocol::kMaxBatchItems)
+      if (++item_count_ == kChunkPoints)
         if (Status status = chunk(); !status) return status;
     }
     return {};

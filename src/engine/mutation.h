@@ -2,6 +2,7 @@
 // thread again. A batch holds what one wake-up of an I/O thread brought; it belongs to the writer from flush to answer.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -27,6 +28,10 @@ struct Mutation : wal::Write, Decoded {
   Lane* lane = nullptr;
   MutationBatch* batch = nullptr;
   Mutation* next_answered = nullptr;
+  // Of a large one: so many of its counters are ready to be changed, if nothing has happened since, and so often that
+  // was tried.
+  std::size_t prepared = 0;
+  int preparations = 0;
 };
 
 struct MutationBatch {
@@ -43,6 +48,10 @@ struct MutationBatch {
   void append(Mutation& mutation) {
     mutation.batch = this;
     brief &= mutation.op->idempotent;
+    mutation.source = mutation.connection;
+    if (mutation.op->batch_size != nullptr) {
+      mutation.points = static_cast<std::uint32_t>(std::max<std::size_t>(mutation.op->batch_size(mutation.command), 1));
+    }
     (last == nullptr ? first : last->next) = &mutation;
     last = &mutation;
     ++unanswered;

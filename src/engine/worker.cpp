@@ -1,5 +1,8 @@
 #include "engine/worker.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <exception>
 #include <utility>
 
@@ -57,6 +60,9 @@ void Worker::stop() {
 }
 
 void Worker::run() {
+  // On Linux a thread has a priority of its own; so do those that it starts.
+  const auto self = static_cast<id_t>(::gettid());
+  (void)::setpriority(PRIO_PROCESS, self, ::getpriority(PRIO_PROCESS, self) + kNice);
   MutexLock lock(mutex_);
   while (true) {
     while (!stopping_ && tasks_.empty()) changed_.wait(mutex_);

@@ -14,6 +14,8 @@ namespace karma::engine {
 class Worker {
  public:
   static constexpr std::size_t kMaxQueued = 1024;
+  // Whoever serves clients goes first where processors are few.
+  static constexpr int kNice = 10;
 
   Worker();
   ~Worker();  // stop()

@@ -129,7 +129,7 @@ void IngestStreams::begin(std::string_view id, IngestMode mode, std::optional<st
 }
 
 void IngestStreams::add_chunk(std::string_view id, std::string_view series, const Fingerprint& fingerprint,
-                              std::span<const Item> items) {
+                              std::span<const Item> items, const std::function<void()>& in_between) {
   const auto found = active_.find(id);
   KARMA_CHECK(found != active_.end());
   ActiveStream& stream = found->second;
@@ -140,9 +140,14 @@ void IngestStreams::add_chunk(std::string_view id, std::string_view series, cons
   ++active_chunks_;
   if (stream.identity->mode != IngestMode::replace_series) return;
   if (!stream.staged) stream.staged.emplace(hash_seed_);
-  staged_points_ -= counted_points(stream);
-  stream.staged->set(items);
-  staged_points_ += counted_points(stream);
+  while (!items.empty()) {
+    const std::span<const Item> part = items.first(std::min(items.size(), kStagedAtOnce));
+    items = items.subspan(part.size());
+    staged_points_ -= counted_points(stream);
+    stream.staged->set(part);
+    staged_points_ += counted_points(stream);
+    if (!items.empty() && in_between) in_between();
+  }
 }
 
 // Takes it out of the active streams.

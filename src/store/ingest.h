@@ -142,9 +142,11 @@ class IngestStreams {
   void begin(std::string_view id, IngestMode mode, std::optional<std::string_view> granularity,
              std::int64_t began_at = 0);
   // Precondition (asserted): the chunk is the next one, of the stream's series. Items of replace_series are staged
-  // here; those of other modes are the caller's.
+  // here, so many at a time: nobody sees them, and `in_between` may let readers look at all else. Those of other modes
+  // are the caller's.
+  static constexpr std::size_t kStagedAtOnce = 1024;
   void add_chunk(std::string_view id, std::string_view series, const Fingerprint& fingerprint,
-                 std::span<const Item> items);
+                 std::span<const Item> items, const std::function<void()>& in_between = {});
   // The stream becomes a committed one; returns what replace_series has staged. Precondition (asserted): active.
   std::optional<Series> commit(std::string_view id, std::int64_t committed_at);
   // Forgets an active stream; its staged points are returned, to be freed at leisure.

@@ -74,14 +74,9 @@ Series::Series(std::uint64_t hash_seed) : SeriesReads(Ref<Directory>(new Directo
 }
 
 Directory& Series::own_directory() {
-  if (!directory_.unique()) {
-    directory_ = Ref<Directory>(new Directory(*directory_));
-    shares_pages_ = true;
-  }
+  if (!directory_.unique()) directory_ = Ref<Directory>(new Directory(*directory_));
   return *directory_;
 }
-
-bool Series::shares_pages() const { return shares_pages_ || !directory_.unique(); }
 
 std::size_t Series::pages_cloned() { return Directory::pages_cloned(); }
 
@@ -99,6 +94,18 @@ std::vector<Ref<Page>> Series::clone_ahead(std::span<const Item> items) const {
   clones.reserve(hashes.size());
   for (const std::uint64_t hash : hashes) clones.push_back(directory_->clone_page(hash));
   return clones;
+}
+
+bool Series::is_ready(std::span<const Item> items, std::size_t& few) const {
+  const bool all = !directory_.unique();
+  for (const Item& item : items) {
+    const std::uint64_t hash = directory_->hash(item.key);
+    const bool ready = !all && !directory_->shares(hash) && (!removals_ || removals_->seen_by(directory_->page(hash)));
+    if (ready) continue;
+    if (few == 0) return false;
+    --few;
+  }
+  return true;
 }
 
 void Series::put_clones(std::vector<Ref<Page>> clones) {

@@ -123,6 +123,8 @@ class SeriesReads {
   template <class Use>
   auto with_counter(Key key, Use&& use) const;
 
+  struct Pin : RefCounted {};
+  Ref<Pin> pin_;  // a view has it until it has let go of its pages: before the directory, so that it goes after it
   Ref<Directory> directory_;
   Ref<const Removals> removals_;  // under way, if any
   std::uint64_t key_count_ = 0;
@@ -163,10 +165,11 @@ class Series : public SeriesReads {
   // Changing pages that views have, too, takes clones of them. For many items at once these are made before, without
   // the lock, a few at a time: clone_ahead() by the thread that changes the series, then put_clones() with the lock
   // held.
-  bool shares_pages() const;
+  bool shares_pages() const { return !pin_.unique(); }  // there are views
   std::vector<Ref<Page>> clone_ahead(std::span<const Item> items) const;
   void put_clones(std::vector<Ref<Page>> clones);
-  void all_pages_owned() { shares_pages_ = false; }  // as far as anybody has seen
+  // Is there nothing left to clone or to take off for these, with `few` exceptions, which it counts down?
+  bool is_ready(std::span<const Item> items, std::size_t& few) const;
   // Of all series, by this thread, so far: a measure of what single changes cost beside themselves. A page that takes
   // off what removals want of it counts, too.
   static std::size_t pages_cloned();
@@ -227,7 +230,6 @@ class Series : public SeriesReads {
 
   void note_added(Key key);
 
-  bool shares_pages_ = false;  // perhaps: views had them when the directory was cloned
   std::vector<Series>* graveyard_ = nullptr;
   // The keys that were added last, number n in place n % size; those before recent_from_ are not there.
   std::vector<Key> recent_;

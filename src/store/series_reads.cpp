@@ -33,7 +33,7 @@ void find_together(const Directory& directory, std::span<const Key> keys, std::a
 
 }  // namespace
 
-SeriesReads::SeriesReads(Ref<Directory> directory) : directory_(std::move(directory)) {}
+SeriesReads::SeriesReads(Ref<Directory> directory) : pin_(new Pin), directory_(std::move(directory)) {}
 SeriesReads::SeriesReads(const SeriesReads&) = default;
 SeriesReads::SeriesReads(SeriesReads&&) noexcept = default;
 SeriesReads& SeriesReads::operator=(const SeriesReads&) = default;

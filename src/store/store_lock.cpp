@@ -53,4 +53,10 @@ void StoreLock::unlock() {
   turn_.unlock();
 }
 
+void StoreLock::let_readers_in() {
+  if (!writer_wants_.load(std::memory_order_relaxed)) return;
+  unlock();
+  lock();
+}
+
 }  // namespace karma::store

@@ -41,6 +41,9 @@ class StoreLock {
   // at a time, whichever thread it is.
   void lock();
   void unlock();
+  // In the middle of a change that no reader can see: those that wait have their turn. Nothing if no writer is inside,
+  // as at the start.
+  void let_readers_in();
 
  private:
   void let_held_up_readers_in();

@@ -4,17 +4,23 @@
 #include <atomic>
 #include <cassert>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <thread>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace karma::wal {
 namespace {
 
-// A batch is one write from one buffer; few large entries fill it sooner than many small ones. What others submit
-// meanwhile waits until all of it is applied: a hundred thousand points, some milliseconds.
+// A batch is one write from one buffer; few large entries fill it sooner than many small ones.
 constexpr std::size_t kBatchBytes = std::size_t{2} << 20;
+// What others submit waits until all of a batch is applied: it takes on large writes of so many points, which are some
+// milliseconds in a series of millions of keys, or a single one.
+constexpr std::size_t kLargePoints = 10000;
+// And so much is done, by the machine's measure, to prepare them.
+constexpr std::size_t kPreparedAtOnce = 64;
 constexpr std::size_t kReservedEntries = 4096;
 // A thread in the writer's place goes back to its own work after so many batches, however much others have submitted.
 constexpr int kBatchesInPlace = 4;
@@ -34,6 +40,48 @@ struct Chain {
     first = first->next;
     if (!first) last = nullptr;
   }
+};
+
+// Large writes, and what their sources submitted after them: each source gets its turn. Not thread-safe.
+class LargeWrites {
+ public:
+  bool empty() const { return turns_.empty(); }
+  bool holds(const void* source) const { return !turns_.empty() && chains_.contains(source); }
+  void push(Write* write) {
+    write->turn = ++last_turn_;
+    Chain& chain = chains_[write->source];
+    if (chain.empty()) turns_.push_back(write->source);
+    write->next = nullptr;
+    chain.append({write, write});
+  }
+  std::size_t sources() const { return turns_.size(); }
+  Write* front() const { return chains_.find(turns_.front())->second.first; }
+  // The source whose turn it is has had it, and `next` is what it submitted after front(), which is gone.
+  void pop(Write* next) {
+    const auto found = chains_.find(turns_.front());
+    found->second.first = next;
+    if (next == nullptr) {
+      chains_.erase(found);
+      turns_.pop_front();
+    } else {
+      pass();
+    }
+  }
+  void pass() {
+    turns_.push_back(turns_.front());
+    turns_.pop_front();
+  }
+  // Of the writes that were pushed first, are any of the first `turn` left?
+  std::uint64_t last_turn() const { return last_turn_; }
+  bool any_until(std::uint64_t turn) const {
+    return std::any_of(chains_.begin(), chains_.end(),
+                       [&](const auto& chain) { return chain.second.first->turn <= turn; });
+  }
+
+ private:
+  std::unordered_map<const void*, Chain> chains_;  // by source, none empty
+  std::deque<const void*> turns_;
+  std::uint64_t last_turn_ = 0;
 };
 
 }  // namespace
@@ -100,13 +148,14 @@ class Writer::Impl {
     Write place;
     const std::function<void()>* run = nullptr;
     bool done = false;
+    std::uint64_t after = 0;  // the turns of large writes that come before it
   };
 
   void loop() {
     for (bool was_busy = false; take_waiting(was_busy); was_busy = true) {
-      if (Task* task = task_at_front()) {
+      if (Task* task = next_task()) {
         run_task(*task);
-      } else if (!waiting_.empty()) {
+      } else if (!idle()) {
         cycle();
       }
       if (machine_.has_work()) machine_.work();
@@ -117,7 +166,7 @@ class Writer::Impl {
   bool take_waiting(bool was_busy) {
     std::unique_lock lock(mutex_);
     if (was_busy) busy_ = false;
-    while (busy_ || (waiting_.empty() && submitted_.empty() && (stopping_ || !machine_.has_work()))) {
+    while (busy_ || (idle() && submitted_.empty() && (stopping_ || !machine_.has_work()))) {
       if (stopping_ && !busy_) {
         ended_ = true;
         return false;
@@ -138,7 +187,7 @@ class Writer::Impl {
   // could put right: it ends the process, as it does on the writer's thread.
   void work_in_place(std::unique_lock<std::mutex>& lock) noexcept {
     busy_ = true;
-    for (int batches = 0; batches < kBatchesInPlace && may_work_in_place() && !(waiting_.empty() && submitted_.empty());
+    for (int batches = 0; batches < kBatchesInPlace && may_work_in_place() && !(idle() && submitted_.empty());
          ++batches) {
       take_submitted();
       lock.unlock();
@@ -146,7 +195,7 @@ class Writer::Impl {
       lock.lock();
     }
     busy_ = false;
-    if (stopping_ || machine_.has_work() || !waiting_.empty() || !submitted_.empty()) wake(lock);
+    if (stopping_ || machine_.has_work() || !idle() || !submitted_.empty()) wake(lock);
   }
 
   void wake(std::unique_lock<std::mutex>& lock) {
@@ -158,30 +207,58 @@ class Writer::Impl {
   // Requires mutex_.
   void take_submitted() {
     waiting_.append(std::exchange(submitted_, {}));
-    first_task_ = tasks_.empty() ? nullptr : tasks_.front();
+    find_first_task();
   }
+  void find_first_task() { first_task_ = tasks_.size() > held_up_.size() ? tasks_[held_up_.size()] : nullptr; }
+
+  bool idle() const { return waiting_.empty() && large_.empty() && held_up_.empty(); }
 
   Task* task_at_front() const { return first_task_ && waiting_.first == &first_task_->place ? first_task_ : nullptr; }
 
+  // One that may run: all that was submitted before it is applied.
+  Task* next_task() const {
+    if (!held_up_.empty()) return large_.any_until(held_up_.front()->after) ? nullptr : held_up_.front();
+    return large_.empty() ? task_at_front() : nullptr;
+  }
+
   void run_task(Task& task) {
-    waiting_.pop();
+    if (held_up_.empty()) {
+      waiting_.pop();
+    } else {
+      held_up_.pop_front();
+    }
     (*task.run)();
     machine_.cycle_done();
     {
       const std::lock_guard lock(mutex_);
       tasks_.erase(tasks_.begin());
-      first_task_ = tasks_.empty() ? nullptr : tasks_.front();
+      find_first_task();
       task.done = true;
       // With the lock held: the task is gone as soon as its thread sees that it is done.
       task_done_.notify_all();
     }
   }
 
+  // Small writes that come after a task do not wait for the large ones before it.
+  void hold_up(Task& task) {
+    waiting_.pop();
+    task.after = large_.last_turn();
+    const std::lock_guard lock(mutex_);
+    held_up_.push_back(&task);
+    find_first_task();
+  }
+
   // One batch, from admission to the answers.
   void cycle() {
     batch_.clear();
     batch_bytes_ = 0;
-    if (admit_waiting()) admit_company();
+    large_points_ = 0;
+    preparation_ = kPreparedAtOnce;
+    // In turn, as a batch has an end.
+    large_first_ = !large_first_;
+    if (large_first_) admit_large();
+    if (admit_waiting() && large_.empty()) admit_company();
+    admit_large();
     if (!batch_.empty()) write_batch();
     previous_batch_ = batch_.size();
     machine_.cycle_done();
@@ -189,12 +266,22 @@ class Writer::Impl {
 
   // True if the batch could take more than was waiting.
   bool admit_waiting() {
+    const bool some_are_slow = machine_.slows_writes();
     while (!waiting_.empty()) {
       if (batch_.size() >= options_.batch_size || batch_bytes_ >= kBatchBytes) return false;
-      if (task_at_front()) return false;
+      if (Task* task = task_at_front()) {
+        if (large_.empty() && held_up_.empty()) return false;
+        hold_up(*task);
+        continue;
+      }
       // A write that the machine has answered may be gone: its link is read before.
       Write* write = waiting_.first;
       Write* next = write->next;
+      if (is_large(*write) || (some_are_slow && machine_.is_slow(*write))) {
+        waiting_.pop();
+        large_.push(write);
+        continue;
+      }
       const Verdict verdict = machine_.admit(*write, batch_.empty());
       if (verdict == Verdict::flush_first) {
         assert(!batch_.empty());
@@ -208,6 +295,33 @@ class Writer::Impl {
       }
     }
     return batch_.size() < options_.batch_size && batch_bytes_ < kBatchBytes;
+  }
+
+  bool is_large(const Write& write) const { return write.points >= Write::kLarge || large_.holds(write.source); }
+
+  // As many as a batch takes on. What is not ready lets others pass.
+  void admit_large() {
+    for (std::size_t passed = 0; passed < large_.sources();) {
+      if (batch_.size() >= options_.batch_size || batch_bytes_ >= kBatchBytes) return;
+      Write* const write = large_.front();
+      if (large_points_ != 0 && large_points_ + write->points > kLargePoints) return;
+      if (!machine_.prepare(*write, preparation_)) {
+        large_.pass();
+        ++passed;
+        continue;
+      }
+      Write* const next = write->next;
+      const std::uint32_t its_points = write->points;
+      const Verdict verdict = machine_.admit(*write, batch_.empty());
+      if (verdict == Verdict::flush_first) return;
+      large_.pop(next);
+      passed = 0;
+      if (verdict == Verdict::log) {
+        batch_.push_back(write);
+        batch_bytes_ += write->entry.size();
+        large_points_ += its_points;
+      }
+    }
   }
 
   // Gives others batch_wait to join the batch, once. A lone writer is not kept waiting: nobody joined the batch before,
@@ -272,6 +386,11 @@ class Writer::Impl {
   bool ended_ = false;
 
   Chain waiting_;  // taken, not yet admitted
+  LargeWrites large_;
+  std::deque<Task*> held_up_;  // by large writes that were submitted before
+  bool large_first_ = false;
+  std::size_t large_points_ = 0;  // of the batch
+  std::size_t preparation_ = 0;   // that may still be done for it
   Task* first_task_ = nullptr;
   std::vector<Write*> batch_;
   std::vector<std::string_view> entries_;

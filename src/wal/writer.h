@@ -3,6 +3,7 @@
 // log, there is no disk, and a thread that submits takes the writer's place for the moment instead of waking it.
 //
 //   loop:  take all that waits, at most batch_size (waiting at most batch_wait for more)
+//          of large writes, which take long: so many points at a time, their sources in turn
 //          for each, in order:  admit  ->  log it | flush what is admitted first, then ask again | it is answered
 //          append to the log (one write, one sync)   -> on failure: refuse exactly this batch
 //          apply in order
@@ -29,10 +30,16 @@ namespace karma::wal {
 
 // One mutation on its way. Owned by whoever submitted it, who must keep it alive until the machine has answered it.
 struct Write {
+  // One that changes so many points is large: it waits for its turn, and small writes of other sources overtake it.
+  static constexpr std::size_t kLarge = 64;
+
   Write* next = nullptr;
   std::string_view entry;  // text of the log entry; empty when the log keeps nothing
   Lsn lsn;                 // set before apply
   bool is_task = false;    // the place of a task among the writes, which no machine sees but by following `next`
+  std::uint32_t points = 1;
+  const void* source = nullptr;  // writes of one source keep their order
+  std::uint64_t turn = 0;        // the writer's, for large ones
 };
 
 // All functions are called by one thread at a time: the writer's, or the one in its place.
@@ -42,6 +49,12 @@ class Machine {
   // `batch_empty`: nothing is admitted and unapplied, so flush_first must not be returned. The machine answers what it
   // says is answered.
   virtual Verdict admit(Write& write, bool batch_empty) = 0;
+  // Whether a small write takes as long as a large one does; asked only while slows_writes().
+  virtual bool slows_writes() const { return false; }
+  virtual bool is_slow(const Write&) const { return false; }
+  // Does something of what a large write would keep others waiting for, without any effect yet. `work` says how much,
+  // by the machine's measure, and is lowered by what was done; false: it was not enough, there is more to do.
+  virtual bool prepare(Write&, std::size_t&) { return true; }
   // Durable now; apply in this order and answer each.
   virtual void apply(std::span<Write* const> batch) = 0;
   // Not logged, will never be: answer each with the error.

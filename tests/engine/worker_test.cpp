@@ -1,5 +1,9 @@
 #include "engine/worker.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <future>
 #include <stdexcept>
 #include <vector>
@@ -32,6 +36,16 @@ TEST(Worker, ClosingAbandonsWhatHasNotBegunAndTakesNothingMore) {
   worker.stop();
   EXPECT_EQ(happened,
             (std::vector<std::string>{"the second is abandoned", "the first ends", "the third cannot be abandoned"}));
+}
+
+TEST(Worker, ItsThreadLetsOthersGoFirst) {
+  const int ours = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()));
+  Worker worker;
+  int its = -1;
+  ASSERT_TRUE(worker.submit([&] { its = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid())); }));
+  worker.stop();
+  EXPECT_EQ(its, std::min(ours + Worker::kNice, 19));
+  EXPECT_EQ(::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid())), ours);
 }
 
 TEST(Worker, ATaskThatThrowsEndsAlone) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace karma::store {
 namespace {
 
@@ -57,6 +59,21 @@ TEST_F(Streams, ChunksComeInOrderAndTheSameOneIsSkipped) {
   EXPECT_EQ(check("x", 4, "d"), ChunkCheck::not_the_next);
   EXPECT_EQ(check("x", 3, "c", "t"), ChunkCheck::other_series);
   EXPECT_EQ(check("x", 3, "c"), ChunkCheck::next);
+}
+
+TEST_F(Streams, AChunkIsStagedInPartsWithOthersInBetween) {
+  begin("x", IngestMode::replace_series);
+  std::vector<Item> items;
+  for (std::uint64_t key = 0; key < 2 * IngestStreams::kStagedAtOnce + 5; ++key)
+    items.push_back({{key}, Bucket::of_number(20260101), 1});
+  std::vector<std::uint64_t> staged;
+  streams.add_chunk("x", "s", print("a"), items, [&] {
+    streams.check_invariants();
+    staged.push_back(streams.active("x")->staged->key_count());
+  });
+  EXPECT_EQ(staged, (std::vector<std::uint64_t>{IngestStreams::kStagedAtOnce, 2 * IngestStreams::kStagedAtOnce}));
+  EXPECT_EQ(streams.active("x")->staged->key_count(), items.size());
+  streams.check_invariants();
 }
 
 TEST_F(Streams, ACheckBindsNothing) {

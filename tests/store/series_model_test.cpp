@@ -295,7 +295,6 @@ class ModelRun {
   void clone_ahead(std::span<const Item> items) {
     if (!series_.shares_pages() || below(2) == 0) return;
     std::vector<Ref<Page>> clones = series_.clone_ahead(items);
-    if (clones.empty()) series_.all_pages_owned();
     series_.put_clones(std::move(clones));
   }
 

@@ -57,6 +57,21 @@ TEST(StoreLock, ReadersSeeAllOfABatchOrNothing) {
   series.check_invariants();
 }
 
+TEST(StoreLock, ReadersGetInInTheMiddleOfAChangeIfTheWriterLetsThem) {
+  StoreLock store_lock;
+  store_lock.let_readers_in();  // no writer is inside
+  StoreLock::Reader& side = store_lock.add_reader();
+  store_lock.lock();
+  std::atomic<bool> read{false};
+  std::thread reader([&] {
+    const std::lock_guard lock(side);
+    read = true;
+  });
+  while (!read) store_lock.let_readers_in();
+  reader.join();
+  store_lock.unlock();
+}
+
 TEST(StoreLock, TheWriterWaitsForAReaderThatIsInside) {
   StoreLock lock;
   StoreLock::Reader& side = lock.add_reader();

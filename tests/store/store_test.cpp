@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -191,17 +193,26 @@ TEST(Store, PagesOfABatchAreClonedBeforeItIsApplied) {
   for (std::uint64_t key = 0; key < 20000; ++key) items.push_back({{key}, Bucket::of_number(20260101), 1});
   series.add(items);
   EXPECT_FALSE(series.shares_pages());
-  const SeriesView view = series.view();
+  std::optional<SeriesView> view = series.view();
   EXPECT_TRUE(series.shares_pages());
+  // A batch whose pages are all its own proves nothing about the others.
+  const std::span<const Item> few_items = std::span(items).first(3);
+  series.add(few_items);
+  EXPECT_TRUE(series.clone_ahead(few_items).empty());
+  EXPECT_TRUE(series.shares_pages());
+  std::size_t exceptions = 10;
+  EXPECT_FALSE(series.is_ready(items, exceptions));
   series.put_clones(series.clone_ahead(items));
   const std::size_t cloned = Series::pages_cloned();
   series.add(items);
   EXPECT_EQ(Series::pages_cloned(), cloned);
   EXPECT_TRUE(series.clone_ahead(items).empty());
-  series.all_pages_owned();
-  EXPECT_FALSE(series.shares_pages());
-  EXPECT_EQ(view.total({7}), 1u);
+  std::size_t few = 0;
+  EXPECT_TRUE(series.is_ready(items, few));
+  EXPECT_EQ(view->total({7}), 1u);
   EXPECT_EQ(series.total({7}), 2u);
+  view.reset();
+  EXPECT_FALSE(series.shares_pages());
   store.check_invariants();
 }
 

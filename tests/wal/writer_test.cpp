@@ -7,7 +7,9 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
+#include <random>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -54,6 +56,8 @@ struct Client {
   std::string entry;
   Verdict verdict = Verdict::log;
   int asked = 0;
+  std::size_t to_prepare = 0;
+  bool slow = false;
   std::atomic<int> answers = 0;  // handed over
   bool applied = false;
   bool refused = false;
@@ -74,6 +78,16 @@ class DiaryMachine final : public Machine {
     diary += verdict == Verdict::log ? 'l' : verdict == Verdict::answered ? 'a' : 'f';
     if (verdict == Verdict::answered) answered_.push_back(&client);
     return verdict;
+  }
+  bool slows_writes() const override { return slows; }
+  bool is_slow(const Write& write) const override { return of(const_cast<Write&>(write)).slow; }
+  bool prepare(Write& write, std::size_t& work) override {
+    Client& client = of(write);
+    const std::size_t done = std::min(client.to_prepare, work);
+    client.to_prepare -= done;
+    work -= done;
+    if (done != 0) diary += 'p';
+    return client.to_prepare == 0;
   }
   void apply(std::span<Write* const> batch) override {
     if (before_apply) before_apply();
@@ -110,6 +124,7 @@ class DiaryMachine final : public Machine {
     diary += 'w';
   }
 
+  bool slows = false;
   int work_left = 0;  // of the thread that has the writer's place
   std::string diary;
   std::vector<std::uint64_t> lsns;
@@ -444,6 +459,166 @@ TEST_F(WalWriter, WorkThatABatchLeavesIsDoneInStepsBetweenOthers) {
   EXPECT_EQ(left, 0);
   EXPECT_EQ(std::count(machine_.diary.begin(), machine_.diary.end(), 'w'), 3);
   EXPECT_NE(machine_.diary.find("A1.w"), std::string::npos) << machine_.diary;
+}
+
+// Large writes of a client, which take long, and others beside them.
+class WalWriterLarge : public WalWriter {
+ protected:
+  Client& client(int source, std::uint32_t points) {
+    Client& added = WalWriter::client();
+    added.write.source = &sources_[source];
+    added.write.points = points;
+    submit(added);
+    return added;
+  }
+  // In the order in which they were applied.
+  std::string sources() const {
+    std::string names;
+    for (const std::string& entry : machine_.entries) {
+      const auto found =
+          std::find_if(clients_.begin(), clients_.end(), [&](const Client& c) { return c.entry == entry; });
+      names += static_cast<char>('a' + (static_cast<const int*>(found->write.source) - sources_));
+    }
+    return names;
+  }
+
+  int sources_[8] = {};
+};
+
+TEST_F(WalWriterLarge, SmallWritesOfOthersOvertakeThem) {
+  start();
+  while_held([&] {
+    for (int i = 0; i < 5; ++i) client(0, 6000);
+    for (int i = 0; i < 3; ++i) client(1, 1);
+  });
+  finish();
+  EXPECT_EQ(machine_.diary, ".llllA4.lA1.lA1.lA1.lA1..");
+  EXPECT_EQ(sources(), "bbbaaaaa");
+}
+
+TEST_F(WalWriterLarge, ABatchTakesOnSoManyPointsOfThem) {
+  start();
+  while_held([&] {
+    for (int i = 0; i < 25; ++i) client(0, 1000);
+    client(0, 20000);  // one is always taken
+  });
+  finish();
+  EXPECT_EQ(machine_.diary, ".llllllllllA10.llllllllllA10.lllllA5.lA1..");
+}
+
+TEST_F(WalWriterLarge, WhatTheirClientSendsAfterThemStaysAfterThem) {
+  start();
+  while_held([&] {
+    client(0, 6000);
+    client(0, 6000);
+    client(0, 1);
+    client(1, 1);
+    client(0, 6000);
+  });
+  finish();
+  EXPECT_EQ(sources(), "baaaa");
+  std::vector<std::string> of_first;
+  for (const Client& c : clients_)
+    if (c.write.source == &sources_[0]) of_first.push_back(c.entry);
+  std::erase(machine_.entries, clients_[3].entry);
+  EXPECT_EQ(machine_.entries, of_first);
+}
+
+TEST_F(WalWriterLarge, ClientsTakeTurns) {
+  start();
+  while_held([&] {
+    for (int i = 0; i < 4; ++i) client(0, 6000);
+    for (int i = 0; i < 2; ++i) client(1, 6000);
+    client(2, 6000);
+  });
+  finish();
+  EXPECT_EQ(sources(), "abcabaa");
+}
+
+TEST_F(WalWriterLarge, OthersAreAppliedWhileTheyArePrepared) {
+  start();
+  while_held([&] {
+    client(0, 6000).to_prepare = 200;
+    client(1, 1);
+    client(2, 6000);  // which has nothing to prepare
+  });
+  finish();
+  EXPECT_EQ(machine_.diary, ".lplA2.p.p.plA1..");
+  EXPECT_EQ(sources(), "bca");
+}
+
+TEST_F(WalWriterLarge, ASmallOneThatIsSlowWaitsLikeThem) {
+  start();
+  machine_.slows = true;
+  while_held([&] {
+    Client& slow = client(0, 1);
+    slow.slow = true;
+    slow.to_prepare = 100;
+    client(1, 1);
+  });
+  finish();
+  EXPECT_EQ(machine_.diary, ".lpA1.plA1..");
+  EXPECT_EQ(sources(), "ba");
+}
+
+TEST_F(WalWriterLarge, ATaskFollowsThoseBeforeItAndHoldsNobodyUp) {
+  start();
+  Gate gate;
+  std::thread holder([&] { EXPECT_TRUE(writer_->run([&] { gate.pass(); })); });
+  gate.wait_for_visitor();
+  Client& large = client(0, 6000);
+  large.to_prepare = 200;
+  std::thread task([&] { EXPECT_TRUE(writer_->run([&] { machine_.diary += large.applied ? 'T' : '!'; })); });
+  gate.open();
+  holder.join();
+  task.join();
+  client(1, 1);
+  finish();
+  EXPECT_EQ(std::count(machine_.diary.begin(), machine_.diary.end(), 'T'), 1) << machine_.diary;
+}
+
+TEST_F(WalWriterLarge, AreFinishedBeforeItStops) {
+  start();
+  while_held([&] {
+    for (int i = 0; i < 5; ++i) client(i % 2, 6000).to_prepare = 500;
+    client(0, 1);
+  });
+  writer_->stop();
+  for (const Client& c : clients_) EXPECT_TRUE(c.applied && c.answers == 1);
+}
+
+// Whatever comes, each is answered once and the writes of a source are applied in their order.
+TEST_F(WalWriterLarge, NothingIsLostOrTurnedAround) {
+  const std::uint32_t seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  start({.batch_size = 1 + random() % 40});
+  machine_.slows = random() % 2 == 0;
+  for (int round = 0; round < 20; ++round) {
+    while_held([&] {
+      for (int i = 0; i < 30; ++i) {
+        Client& c = WalWriter::client();
+        c.write.source = &sources_[random() % 8];
+        c.write.points = random() % 3 == 0 ? 64 + random() % 9000 : 1;
+        if (random() % 3 == 0) c.to_prepare = random() % 200;
+        c.slow = random() % 5 == 0;
+        if (random() % 6 == 0) c.verdict = Verdict::flush_first;
+        submit(c);
+      }
+    });
+    if (round % 3 == 0) finish();
+  }
+  writer_->stop();
+  std::map<const void*, std::vector<std::string>> expected;
+  std::map<const void*, std::vector<std::string>> applied;
+  std::map<std::string, const void*> source_of;
+  for (const Client& c : clients_) {
+    EXPECT_TRUE(c.applied && c.answers == 1);
+    expected[c.write.source].push_back(c.entry);
+    source_of[c.entry] = c.write.source;
+  }
+  for (const std::string& entry : machine_.entries) applied[source_of[entry]].push_back(entry);
+  EXPECT_TRUE(applied == expected);
 }
 
 // Without a log there is no disk to wait for.
