@@ -13,11 +13,13 @@ namespace {
 
 // 1.0 spreads a series over nine branches, in memory and in its files; the number is part of tree.info.
 constexpr std::uint64_t kBranches = 9;
+// Longer reads of a series go to a worker thread.
+constexpr std::uint64_t kInlineScanKeys = 2000;
 
 bool has_many_keys(std::string_view series, Reads& reads) {
   bool many = false;
   // A missing series is found out by the answer itself.
-  (void)reads.series(series, [&](const store::Series& found) { many = found.key_count() > protocol::kInlineScanKeys; });
+  (void)reads.series(series, [&](const store::Series& found) { many = found.key_count() > kInlineScanKeys; });
   return many;
 }
 

@@ -26,6 +26,5 @@ inline constexpr std::uint64_t kMaxPruneLimit = 100000;  // idempotency.prune
 // Its `before` is a moment that has passed, or one from here on: "all", as clients of 1.0 say it.
 inline constexpr std::int64_t kFirstSecondOfAllTime = 29348006400;  // 2900-01-01
 inline constexpr std::int64_t kLastSecond = 253402300799;           // 9999-12-31T23:59:59Z
-inline constexpr std::uint64_t kInlineScanKeys = 2000;              // longer reads of a series go to a worker thread
 
 }  // namespace karma::protocol
