@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "load_clients.h"
+#include "load_directory.h"
 #include "load_flags.h"
 #include "load_protocol.h"
 #include "load_report.h"
@@ -26,7 +27,7 @@ namespace {
 constexpr std::string_view kHead = R"(Usage: karma_stall_load_test --spawn=PATH [options] [-- options of the server]
 
 Runs each act that takes long on a series of many keys, and prints how long it took and the longest that a client which
-reads and one which writes another series had to wait meanwhile.
+reads and one which writes another series had to wait meanwhile, and the longest sync of a file of its own.
 )";
 constexpr std::string_view kTail = "";
 
@@ -145,6 +146,50 @@ class Probe {
   std::thread thread_;
 };
 
+// What the disk takes by itself: a file that grows by a line, which is synced, again and again, as the log of a server
+// with one client is.
+class DiskProbe {
+ public:
+  DiskProbe() : file_(::open((directory_.string() + "/probe").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) {
+    if (file_ < 0) fail("cannot create a file");
+    thread_ = std::thread([this] { run(); });
+  }
+  ~DiskProbe() {
+    stop_ = true;
+    thread_.join();
+    ::close(file_);
+  }
+  DiskProbe(const DiskProbe&) = delete;
+  DiskProbe& operator=(const DiskProbe&) = delete;
+
+  void begin() { longest_ = 0; }
+  double longest() const {
+    if (failed_) fail("cannot sync a file");
+    return milliseconds(longest_);
+  }
+
+ private:
+  static constexpr std::chrono::microseconds kPause{500};
+
+  void run() {
+    const std::string line(150, '-');
+    while (!stop_) {
+      const Time begun = now();
+      if (::write(file_, line.data(), line.size()) < 0 || ::fdatasync(file_) != 0) failed_ = true;
+      const std::int64_t took = std::chrono::duration_cast<std::chrono::nanoseconds>(now() - begun).count();
+      longest_ = std::max(longest_.load(), took);
+      std::this_thread::sleep_for(kPause);
+    }
+  }
+
+  TemporaryDirectory directory_;
+  const int file_;
+  std::atomic<std::int64_t> longest_{0};
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> failed_{false};
+  std::thread thread_;
+};
+
 class StallTest {
  public:
   explicit StallTest(const Options& options)
@@ -173,7 +218,11 @@ class StallTest {
   std::string json() const {
     nlohmann::ordered_json acts = nlohmann::ordered_json::array();
     for (const Row& row : rows_)
-      acts.push_back({{"act", row.act}, {"ms", row.ms}, {"read_ms", row.read_ms}, {"write_ms", row.write_ms}});
+      acts.push_back({{"act", row.act},
+                      {"ms", row.ms},
+                      {"read_ms", row.read_ms},
+                      {"write_ms", row.write_ms},
+                      {"sync_ms", row.sync_ms}});
     return nlohmann::ordered_json({{"keys", options_.keys}, {"acts", std::move(acts)}}).dump();
   }
 
@@ -183,6 +232,7 @@ class StallTest {
     double ms;
     double read_ms;
     double write_ms;
+    double sync_ms;
   };
 
   std::string prepared(std::string line) {
@@ -196,14 +246,18 @@ class StallTest {
     if (!wanted(name)) return;
     reader_.begin();
     writer_.begin();
+    disk_.begin();
     const Time begin = now();
     work();
     const double ms = seconds_since(begin) * 1e3;
     std::this_thread::sleep_for(std::chrono::milliseconds(options_.after_ms));
-    rows_.push_back({name, ms, reader_.longest(), writer_.longest()});
+    rows_.push_back({name, ms, reader_.longest(), writer_.longest(), disk_.longest()});
     if (!options_.json) {
-      if (rows_.size() == 1) std::printf("%-28s %12s %15s %16s\n", "act", "ms", "longest read ms", "longest write ms");
-      std::printf("%-28s %12.1f %15.2f %16.2f\n", name.c_str(), ms, rows_.back().read_ms, rows_.back().write_ms);
+      if (rows_.size() == 1)
+        std::printf("%-28s %10s %15s %16s %15s\n", "act", "ms", "longest read ms", "longest write ms",
+                    "longest sync ms");
+      const Row& row = rows_.back();
+      std::printf("%-28s %10.1f %15.2f %16.2f %15.2f\n", name.c_str(), ms, row.read_ms, row.write_ms, row.sync_ms);
       std::fflush(stdout);
     }
   }
@@ -350,6 +404,7 @@ class StallTest {
   Connection client_;
   Probe reader_;
   Probe writer_;
+  DiskProbe disk_;
   std::vector<Row> rows_;
 };
 

@@ -148,7 +148,7 @@ class LoadPrograms(unittest.TestCase):
                      "snapshot.verify", "snapshot.load", "series.delete_before, all", "tree.delete_range, 1 day",
                      "tree.reset", "tree.drop", "ingest.commit, replacing", "idempotency.prune"):
             self.assertIn(name, acts)
-            for figure in ("ms", "read_ms", "write_ms"):
+            for figure in ("ms", "read_ms", "write_ms", "sync_ms"):
                 self.assertGreaterEqual(acts[name][figure], 0)
         status, out, _ = program("karma_stall_load_test", *arguments)
         self.assertEqual(status, 0)
