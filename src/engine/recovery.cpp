@@ -326,9 +326,11 @@ class StartUp {
   void look_at_old_series(const wal::Scan& log, const snapshot::Restored& snapshots, Lsn covered) {
     if (snapshots.log_restarted) return;
     for (const auto& [name, lsn] : snapshots.series_lsn) {
-      const bool met = log.first != Lsn{} ? log.first <= lsn.next() : lsn >= covered;
+      const auto later = snapshots.later_files.find(name);
+      const bool has_later = later != snapshots.later_files.end();
+      const bool met = log.first != Lsn{} ? log.first <= lsn.next() : lsn >= covered && !has_later;
       if (met || lsn == Lsn{} || snapshots.replaced_files.contains(name)) continue;
-      if (const auto later = snapshots.later_files.find(name); later != snapshots.later_files.end()) {
+      if (has_later) {
         const Missing missing{lsn.next(), std::max(lsn.next(), covered), later->second};
         const std::string what = "series \"" + name + "\": " + missing.to_string();
         if (!gave_up(missing.file)) {

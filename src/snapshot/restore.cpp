@@ -127,18 +127,27 @@ class Restorer {
 
   // Files without their sidecars, and sidecars without their files.
   void find_later_files() {
-    if (!inventory_.manifest) return;
     for (const Item& item : inventory_.items) {
       const Meta& meta = item.file.meta;
       const auto chosen = choice_.series.find(meta.series);
       if (item.origin != Origin::unlisted || meta.has_sidecar || chosen == choice_.series.end()) continue;
-      if (meta.timestamp > chosen->second.front()->file.meta.timestamp) result_.later_files[meta.series] = meta.file;
+      const Item& current = *chosen->second.front();
+      if (meta.timestamp > current.file.meta.timestamp && !same_content(item, current))
+        result_.later_files[meta.series] = meta.file;
     }
+    if (!inventory_.manifest) return;
     for (const Orphan& orphan : orphans()) {
       const auto chosen = choice_.series.find(orphan.told.series);
       if (chosen != choice_.series.end() && orphan.told.last_lsn > chosen->second.front()->file.meta.last_lsn)
         result_.later_files[orphan.told.series] = orphan.name;
     }
+  }
+
+  bool same_content(const Item& a, const Item& b) const {
+    if (a.file.meta.bytes != b.file.meta.bytes) return false;
+    const Result<Manager::Impl::Sum> one = impl_.checksum(a.disk_name);
+    const Result<Manager::Impl::Sum> other = impl_.checksum(b.disk_name);
+    return one && other && one->crc == other->crc;
   }
 
   // Without manifest a sidecar alone tells that there was a snapshot.

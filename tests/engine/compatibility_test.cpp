@@ -428,6 +428,52 @@ TEST_F(Compatibility, SidecarsMayBeMissingWhereTheLogWasTrimmed) {
   expect(point("links", 1, 20260505, 4), 8);
 }
 
+// What a later file without sidecar has, beyond the one that counts, must be in the log.
+TEST_F(Compatibility, ALaterSnapshotWithoutSidecarIsNotPassedOver) {
+  const std::string logged = increment(3, "links", 1, 20260505, 4) + increment(4, "links", 1, 20260505, 8);
+  for (const bool with_log : {false, true}) {
+    for (const bool with_other : {false, true}) {
+      SCOPED_TRACE(std::to_string(with_log) + std::to_string(with_other));
+      node_.files = std::make_unique<CrashableFileSystem>();
+      snapshot(100, "links", 2, {{1, {{20260505, 3}}}});
+      snapshot(200, "links", 0, {{1, {{20260505, 7}}}}, false);
+      if (with_other) snapshot(200, "users", with_log ? 2 : 3, {{1, {{20260505, 5}}}});
+      const std::string users = with_other ? point("users", 1, 20260505, 5) : "";
+      if (with_log) {
+        write("karma.wal", logged);
+        expect(point("links", 1, 20260505, 15) + users, 4);
+        node_.close();
+        continue;
+      }
+      EXPECT_EQ(check(*node_.files)[0], '1');
+      const std::string refusal = node_.try_open();
+      node_.close();
+      EXPECT_NE(refusal.find("200_links.tree"), std::string::npos) << refusal;
+      EXPECT_NE(refusal.find("--recover=200_links.tree "), std::string::npos) << refusal;
+      node_.config.recover = {"200_links.tree"};
+      ASSERT_EQ(node_.try_open(), "");
+      EXPECT_EQ(node_.live_content(), point("links", 1, 20260505, 3) + users);
+      node_.close();
+      node_.config.recover.clear();
+      expect(point("links", 1, 20260505, 3) + users, with_other ? 3 : 2);
+      node_.close();
+    }
+  }
+}
+
+// 1.0 ended between the file and its sidecar, and nothing had been written since the snapshot before.
+TEST_F(Compatibility, ALaterSnapshotWithoutSidecarMayHoldTheSame) {
+  snapshot(100, "links", 2, {{1, {{20260505, 3}}}});
+  snapshot(200, "links", 0, {{1, {{20260505, 3}}}}, false);
+  expect(point("links", 1, 20260505, 3), 2);
+}
+
+TEST_F(Compatibility, ASnapshotWithoutSidecarAndLogIsWhereTheLogBegins) {
+  snapshot(100, "links", 0, {{1, {{20260505, 3}}}}, false);
+  snapshot(200, "links", 0, {{1, {{20260505, 7}}}}, false);
+  expect(point("links", 1, 20260505, 7), 0);
+}
+
 TEST_F(Compatibility, LsnsThatRestartedAtAPromotionAreNotTakenForOldOnes) {
   snapshot(100, "links", 21, {{1, {{20260505, 50}}}});
   write("karma.replication.lsn", "21\n");
