@@ -2,6 +2,12 @@
 // get the first answers, and whoever goes on where the cut was comes to the same end.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <future>
+#include <nlohmann/json.hpp>
+
+#include "core/log.h"
+#include "support/engine_client.h"
 #include "support/life.h"
 
 namespace karma::test {
@@ -97,10 +103,12 @@ class LifeFault : public testing::Test {
   // False: there are fewer calls.
   bool fail_call(const Life& life, std::uint64_t nth) {
     const std::string text = (seed_ + nth) % 2 == 0 ? "Too many open files" : "Input/output error";
-    SCOPED_TRACE("call " + std::to_string(nth) + ": " + text);
+    // Of a write: nothing, a part, or all of it is in the file all the same.
+    const std::size_t written = (seed_ + nth) % 3 == 0 ? 0 : (seed_ + nth) % 3 == 1 ? (seed_ + nth) % 97 : SIZE_MAX;
+    SCOPED_TRACE("call " + std::to_string(nth) + ": " + text + ", written " + std::to_string(written));
     Node node;
     node.config = life.config();
-    node.files->fail_call(nth, text);
+    node.files->fail({.operation = std::nullopt, .nth = nth, .written = written, .text = text});
     if (!node.try_open().empty()) node.open();
     std::size_t done = 0;
     for (int restarts = 0; done < life.acts().size() && !HasFailure();) {
@@ -139,6 +147,96 @@ class LifeFault : public testing::Test {
 };
 
 TEST_F(LifeFault, AtEveryCallCostsNothingButWhatItRefuses) { fail_every_call(true); }
+
+// One call that takes as long as others look around and one of them writes. Every call of work, snapshots and rotations
+// is that call once.
+class LifeStall : public testing::Test {
+ protected:
+  // False: there are fewer calls.
+  bool stall_call(const Life& life, std::uint64_t nth) {
+    SCOPED_TRACE("call " + std::to_string(nth));
+    Node node;
+    EventLog log(node.clock, false);
+    Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(life.config(), *node.files, node.clock, log);
+    EXPECT_TRUE(opened.ok());
+    if (!opened) return false;
+    engine::Engine& engine = **opened;
+    Client client(engine, life.config());
+    Client reader(engine, life.config());
+    Client writer(engine, life.config());
+    std::string seen;
+    bool stalled = false;
+    std::atomic<std::uint64_t> calls = 0;
+    node.files->before_call([&](CrashableFileSystem::Operation, const std::string&) {
+      if (++calls != nth) return;
+      std::future<std::string> looked = std::async(std::launch::async, [&] { return look(reader); });
+      // Long enough for any machine: whoever waits longer waits for the call.
+      EXPECT_EQ(looked.wait_for(std::chrono::seconds(60)), std::future_status::ready) << "readers wait for the disk";
+      if (testing::Test::HasFailure()) return;
+      seen = looked.get();
+      writer.write(R"({"v":2,"op":"counter.increment","series":"~","key":1,"bucket":20260505,"value":7})");
+      stalled = true;
+    });
+    for (const Life::Act& act : life.acts()) {
+      node.clock.set(ManualClock::kNoon + static_cast<std::int64_t>(act.step));
+      const std::string before = look(client);
+      const std::string reply = client.ask(line_of(act, client));
+      EXPECT_EQ(succeeded(reply), succeeded(act.reply)) << act.line << " -> " << reply;
+      const std::string after = look(client);
+      if (const std::string now = std::exchange(seen, {}); !now.empty()) {
+        EXPECT_TRUE(now == before || now == after) << act.line << "\n" << now << "\nis neither\n" << before << after;
+      }
+      if (HasFailure()) break;
+    }
+    if (stalled) {
+      EXPECT_EQ(writer.wait_for_reply(), success("7") + "\r\n");
+    }
+    EXPECT_TRUE(engine.shutdown(true).ok());
+    node.files->before_call({});
+    if (HasFailure()) return false;
+    opened = Error{};
+    EXPECT_EQ(check(*node.files).front(), '0') << check(*node.files);
+    node.open();
+    const std::string other = "{\"series\":\"~\",\"key\":1,\"bucket\":20260505,\"value\":7}\n";
+    EXPECT_EQ(node.live_content(), life.content(life.acts().size()) + (stalled ? other : ""));
+    life.expect_repeats(node, life.acts().size());
+    node.expect("snapshot.verify");
+    return stalled;
+  }
+
+ private:
+  // All of the life's series, without that of the writer beside it.
+  static std::string look(Client& client) {
+    std::string text;
+    const nlohmann::json list = nlohmann::json::parse(client.read(R"({"v":2,"op":"tree.list"})"));
+    for (const auto& name : list["response"]) {
+      if (name == "~") continue;
+      const std::string series = R"(,"series":)" + name.dump();
+      text += name.dump() + client.read(R"({"v":2,"op":"tree.info")" + series + "}") +
+              client.read(R"({"v":2,"op":"tree.series","range":{"from":20260101,"to":20261231})" + series + "}");
+    }
+    return text.empty() ? "nothing" : text;
+  }
+
+  static std::string line_of(const Life::Act& act, Client& client) {
+    if (act.kind != Life::Act::Kind::load) return act.line;
+    const nlohmann::json info = nlohmann::json::parse(client.ask(R"({"v":2,"op":"snapshot.info"})"));
+    for (const nlohmann::json& meta : info["response"]["latest_by_tree"])
+      if (meta["tree"] == act.line) return R"({"v":2,"op":"snapshot.load","file":)" + meta["file"].dump() + "}";
+    ADD_FAILURE() << "no snapshot of " << act.line;
+    return act.line;
+  }
+};
+
+TEST_F(LifeStall, AtEveryCallHoldsUpNoReaderAndLosesNothing) {
+  const std::uint64_t seed = test_seed();
+  SCOPED_TRACE(seed_text(seed));
+  const Life life(seed, life_config(seed, true), 8);
+  ASSERT_FALSE(HasFailure());
+  std::uint64_t calls = 1;
+  while (stall_call(life, calls) && !HasFailure()) ++calls;
+  EXPECT_GT(calls, 30u) << "the life is too quiet";
+}
 
 }  // namespace
 }  // namespace karma::test
