@@ -44,7 +44,19 @@ target_compile_definitions(karma_spdlog INTERFACE
                            $<TARGET_PROPERTY:spdlog::spdlog_header_only,INTERFACE_COMPILE_DEFINITIONS>)
 target_link_libraries(karma_spdlog INTERFACE Threads::Threads $<TARGET_NAME_IF_EXISTS:fmt::fmt-header-only>)
 
-# libcrypto and ISA-L come with every distribution, and are not built here.
+# Asio, from the headers of Boost alone: what of it is no template is compiled once, in src/server/asio.cpp.
+find_package(Boost 1.74 CONFIG QUIET)
+if(NOT Boost_FOUND)
+  message(FATAL_ERROR "Boost is missing. On Debian: apt-get install libboost-dev")
+endif()
+add_library(karma_asio INTERFACE)
+target_include_directories(karma_asio SYSTEM INTERFACE ${Boost_INCLUDE_DIRS})
+target_link_libraries(karma_asio INTERFACE Threads::Threads)
+# The thread sanitizer knows no fences; without them Asio takes its locks for the same order.
+target_compile_definitions(karma_asio INTERFACE BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
+                           $<$<STREQUAL:${KARMA_SANITIZE},thread>:BOOST_ASIO_DISABLE_FENCED_BLOCK>)
+
+# libcrypto and ISA-L come with every distribution, as Boost does, and are not built here.
 find_package(OpenSSL 3.0 QUIET COMPONENTS Crypto)
 if(NOT OPENSSL_FOUND)
   message(FATAL_ERROR "libcrypto is missing. On Debian: apt-get install libssl-dev")

@@ -1,15 +1,11 @@
 #include "tools/client.h"
 
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 
-#include <cerrno>
-#include <memory>
+#include <chrono>
+#include <string>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -19,7 +15,11 @@
 namespace karma::tools {
 namespace {
 
-constexpr int kConnectTimeoutMs = 5000;
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr std::chrono::seconds kConnectTimeout{5};
 constexpr std::size_t kReadBytes = 256 * 1024;
 constexpr std::size_t kMaxReplyBytes = std::size_t{1} << 30;
 // Enough that the server has the next group of writes at hand while it syncs one.
@@ -28,8 +28,6 @@ constexpr std::uint64_t kMaxUnderWay = 1024;
 // ones go out soon.
 constexpr std::size_t kMaxUnsentBytes = 512 << 10;
 
-bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
-
 ErrorCode code_of(std::string_view text) {
   for (int i = 0; i <= static_cast<int>(ErrorCode::internal_error); ++i) {
     if (to_string(static_cast<ErrorCode>(i)) == text) return static_cast<ErrorCode>(i);
@@ -37,21 +35,7 @@ ErrorCode code_of(std::string_view text) {
   return ErrorCode::internal_error;
 }
 
-// The error of a connection attempt, 0 for none.
-int finish_connect(int fd, const addrinfo& address) {
-  if (::connect(fd, address.ai_addr, address.ai_addrlen) == 0) return 0;
-  if (errno != EINPROGRESS) return errno;
-  pollfd watched{fd, POLLOUT, 0};
-  int ready;
-  do {
-    ready = ::poll(&watched, 1, kConnectTimeoutMs);
-  } while (ready < 0 && errno == EINTR);
-  if (ready <= 0) return ready == 0 ? ETIMEDOUT : errno;
-  int fault = 0;
-  socklen_t size = sizeof fault;
-  ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &fault, &size);
-  return fault;
-}
+Error broken(error_code failure) { return internal_error("the connection broke: " + failure.message()); }
 
 }  // namespace
 
@@ -61,6 +45,71 @@ std::optional<nlohmann::json> Reply::json() const {
   return value;
 }
 
+// A socket, and operations on it that end after some time.
+class Client::Connection {
+ public:
+  Status open(const Endpoint& endpoint) {
+    error_code failure;
+    tcp::resolver resolver(context_);
+    const auto found = resolver.resolve(endpoint.host, std::to_string(endpoint.port), {}, failure);
+    if (failure) return internal_error("cannot resolve " + endpoint.host + ": " + failure.message());
+    failure = asio::error::address_family_not_supported;
+    for (const auto& address : found) {
+      failure = connect_to(address);
+      if (!failure) return {};
+    }
+    return internal_error("cannot connect to " + endpoint.host + ":" + std::to_string(endpoint.port) + ": " +
+                          failure.message());
+  }
+
+  std::size_t receive(void* to, std::size_t size, error_code& failure) {
+    return socket_.read_some(asio::buffer(to, size), failure);
+  }
+  std::size_t send(std::string_view bytes, error_code& failure) {
+    return socket_.write_some(asio::buffer(bytes), failure);
+  }
+
+  // Until there is something to read or, if `or_writable`, room to write. False: not within `limit`.
+  bool wait(bool or_writable, std::chrono::seconds limit) {
+    const auto ready = [](error_code) {};
+    socket_.async_wait(tcp::socket::wait_read, ready);
+    if (or_writable) socket_.async_wait(tcp::socket::wait_write, ready);
+    context_.restart();
+    const bool in_time = context_.run_one_for(limit) > 0;
+    finish([this](error_code& failure) { socket_.cancel(failure); });
+    return in_time;
+  }
+
+ private:
+  error_code connect_to(const tcp::endpoint& address) {
+    error_code result = asio::error::timed_out;
+    socket_ = tcp::socket(context_);
+    bool done = false;
+    socket_.async_connect(address, [&](error_code failure) {
+      if (!std::exchange(done, true)) result = failure;
+    });
+    context_.restart();
+    context_.run_for(kConnectTimeout);
+    if (!std::exchange(done, true)) finish([this](error_code& failure) { socket_.close(failure); });
+    if (result) return result;
+    socket_.non_blocking(true, result);
+    socket_.set_option(tcp::no_delay(true), result);
+    return result;
+  }
+
+  // Ends what is under way: nothing of it runs later.
+  template <class Act>
+  void finish(Act act) {
+    error_code ignored;
+    act(ignored);
+    context_.restart();
+    context_.run();
+  }
+
+  asio::io_context context_{1};
+  tcp::socket socket_{context_};
+};
+
 Error Reply::error() const { return {code_of(error_code), std::string(error_code) + ": " + std::string(response)}; }
 
 Client::Client(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
@@ -68,38 +117,15 @@ Client::~Client() { close(); }
 
 Status Client::connect() {
   close();
-  if (Status opened = open_socket(); !opened.ok()) return lose(opened.error().message);
+  auto connection = std::make_unique<Connection>();
+  if (Status opened = connection->open(endpoint_); !opened.ok()) return lose(opened.error().message);
+  connection_ = std::move(connection);
   lost_ = false;
   return {};
 }
 
-Status Client::open_socket() {
-  const std::string port = std::to_string(endpoint_.port);
-  const std::string where = endpoint_.host + ":" + port;
-  addrinfo wanted{};
-  wanted.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (const int fault = ::getaddrinfo(endpoint_.host.c_str(), port.c_str(), &wanted, &found); fault != 0)
-    return internal_error("cannot resolve " + endpoint_.host + ": " + ::gai_strerror(fault));
-  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, ::freeaddrinfo);
-  int fault = EADDRNOTAVAIL;
-  for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
-    const int fd = ::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    fault = fd < 0 ? errno : finish_connect(fd, *address);
-    if (fault == 0) {
-      const int at_once = 1;
-      ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
-      fd_ = fd;
-      return {};
-    }
-    if (fd >= 0) ::close(fd);
-  }
-  return internal_error("cannot connect to " + where + ": " + std::strerror(fault));
-}
-
 void Client::close() {
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = -1;
+  connection_.reset();
   out_.clear();
   in_.clear();
   sent_ = taken_ = scanned_ = 0;
@@ -147,46 +173,47 @@ Result<Reply> Client::receive() {
   }
 }
 
-// Waits until bytes can go out or have come in, and moves them.
+// Moves what can come in and go out; waits until something can if nothing did.
 Status Client::exchange() {
   if (in_.size() - taken_ > kMaxReplyBytes) return internal_error("the server sends a reply without an end");
   in_.consume(taken_);
   scanned_ -= taken_;
   taken_ = 0;
-  pollfd watched{fd_, static_cast<short>(unsent() > 0 ? POLLIN | POLLOUT : POLLIN), 0};
-  const int ready = ::poll(&watched, 1, endpoint_.timeout_seconds * 1000);
-  if (ready == 0)
-    return internal_error("the server has not answered for " + std::to_string(endpoint_.timeout_seconds) + " s");
-  if (ready < 0) return errno == EINTR ? Status() : internal_error(std::string("poll: ") + std::strerror(errno));
   // Reading comes first: what the server said before it closed is worth more than the failure of a write.
-  if (watched.revents & (POLLIN | POLLHUP | POLLERR)) {
-    if (Status status = read_some(); !status.ok()) return status;
-  }
-  return watched.revents & POLLOUT ? write_some() : Status();
+  const Result<bool> received = read_some();
+  if (!received) return received.error();
+  const Result<bool> sent = write_some();
+  if (!sent) return sent.error();
+  if (*received || *sent) return {};
+  if (connection_->wait(unsent() > 0, std::chrono::seconds(endpoint_.timeout_seconds))) return {};
+  return internal_error("the server has not answered for " + std::to_string(endpoint_.timeout_seconds) + " s");
 }
 
-Status Client::write_some() {
+Result<bool> Client::write_some() {
+  const std::size_t before = unsent();
   while (unsent() > 0) {
-    const ssize_t size = ::send(fd_, out_.data() + sent_, unsent(), MSG_NOSIGNAL);
-    if (size < 0 && would_block()) break;
-    if (size < 0) return internal_error(std::string("the connection broke: ") + std::strerror(errno));
-    sent_ += static_cast<std::size_t>(size);
+    error_code failure;
+    sent_ += connection_->send({out_.data() + sent_, unsent()}, failure);
+    if (failure == asio::error::would_block) break;
+    if (failure) return broken(failure);
   }
+  const bool some = unsent() < before;
   // Otherwise it would grow as long as it is never empty.
   if (unsent() == 0 || sent_ >= kMaxUnsentBytes) {
     out_.consume(sent_);
     sent_ = 0;
   }
-  return {};
+  return some;
 }
 
-Status Client::read_some() {
-  const ssize_t size = ::recv(fd_, in_.reserve(kReadBytes), kReadBytes, 0);
-  if (size < 0 && would_block()) return {};
-  if (size < 0) return internal_error(std::string("the connection broke: ") + std::strerror(errno));
-  if (size == 0) return internal_error("the server closed the connection");
-  in_.commit(static_cast<std::size_t>(size));
-  return {};
+Result<bool> Client::read_some() {
+  error_code failure;
+  const std::size_t size = connection_->receive(in_.reserve(kReadBytes), kReadBytes, failure);
+  if (failure == asio::error::would_block) return false;
+  if (failure == asio::error::eof) return internal_error("the server closed the connection");
+  if (failure) return broken(failure);
+  in_.commit(size);
+  return true;
 }
 
 Result<Reply> Client::parse(std::string_view line) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,7 +49,7 @@ class Client {
   // Closes what is open; lost() is false after a success.
   Status connect();
   void close();
-  bool connected() const { return fd_ >= 0; }
+  bool connected() const { return connection_ != nullptr; }
   // The last failure was that of the connection, not a refusal: connecting and asking again may help.
   bool lost() const { return lost_; }
   // Gives the connection up as lost: for replies that say "not now".
@@ -70,14 +71,15 @@ class Client {
   const Endpoint& endpoint() const { return endpoint_; }
 
  private:
-  Status open_socket();
+  class Connection;
+
   Status exchange();
-  Status write_some();
-  Status read_some();
+  Result<bool> write_some();
+  Result<bool> read_some();
   Result<Reply> parse(std::string_view line);
 
   const Endpoint endpoint_;
-  int fd_ = -1;
+  std::unique_ptr<Connection> connection_;
   bool lost_ = false;
   Buffer out_;
   std::size_t sent_ = 0;  // of out_
