@@ -1,14 +1,11 @@
 #include "server/acceptor.h"
 
-#include <poll.h>
-#include <pthread.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
+#include <fcntl.h>
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
+#include <chrono>
+#include <utility>
 
-#include "core/check.h"
 #include "protocol/envelope.h"
 
 namespace karma::server {
@@ -18,90 +15,98 @@ constexpr std::chrono::milliseconds kPause{100};  // between two tries to accept
 constexpr std::chrono::seconds kRefusedTime{2};   // for a refused client to read why
 constexpr int kMaxAccepts = 64;                   // in a row, before looking at anything else
 
+bool is_shortage(const error_code& failure) {
+  return failure == asio::error::no_descriptors || failure == boost::system::errc::too_many_files_open_in_system ||
+         failure == asio::error::no_buffer_space || failure == asio::error::no_memory;
+}
+
 }  // namespace
 
-Acceptor::Acceptor(std::vector<FileDescriptor> sockets, Service service, EventLog& log)
-    : listeners_(std::move(sockets)),
-      service_(std::move(service)),
-      log_(log),
-      bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  KARMA_CHECK(bell_.valid());
-  thread_ = std::thread([this] {
-    ::pthread_setname_np(::pthread_self(), "karma-accept");
-    run();
+struct Acceptor::Refused {
+  explicit Refused(Socket socket_) : socket(std::move(socket_)), deadline(socket.get_executor()) {}
+  void close() {
+    error_code ignored;
+    socket.close(ignored);
+    deadline.cancel();
+  }
+
+  Socket socket;
+  Timer deadline;
+  char discarded[4096];
+};
+
+Acceptor::Acceptor(std::vector<ListenSocket> sockets, Service service, ContextThread& thread, EventLog& log)
+    : service_(std::move(service)), thread_(thread), log_(log) {
+  for (ListenSocket& socket : sockets) listeners_.emplace_back(std::move(socket));
+  thread_.call([this] {
+    for (Listener& listener : listeners_) wait(listener);
   });
 }
 
 Acceptor::~Acceptor() { stop(); }
 
 void Acceptor::stop() {
-  if (!thread_.joinable()) return;
-  stopping_ = true;
-  ::eventfd_write(bell_.get(), 1);
-  thread_.join();
-  listeners_.clear();
-  refused_.clear();
-}
-
-void Acceptor::run() {
-  std::vector<bool> ready(listeners_.size());
-  bool paused = false;
-  while (!stopping_) {
-    try {
-      wait(ready, paused);
-      if (stopping_) return;
-      paused = false;
-      for (std::size_t i = 0; i < listeners_.size(); ++i) {
-        if (ready[i] && !accept_from(listeners_[i].get())) paused = true;
+  bool under_way = !listeners_.empty();
+  while (under_way) {
+    thread_.call([&] {
+      for (Listener& listener : listeners_) {
+        error_code ignored;
+        listener.socket.close(ignored);
+        listener.timer.cancel();
       }
-      let_go();
-    } catch (const std::exception& failure) {
-      // No memory: it cost the one connection that was at hand, if any.
-      log_.error("server.accept_paused", failure.what());
-      std::this_thread::sleep_for(kPause);
-    }
+      for (const auto& client : std::exchange(refused_, {})) {
+        if (auto refused = client.lock()) refused->close();
+      }
+      under_way = std::ranges::any_of(listeners_, [](const Listener& listener) { return listener.room.taken(); });
+    });
   }
+  listeners_.clear();
 }
 
-// Waits for a client, the bell, a refused client that says something, or the moment to look again.
-void Acceptor::wait(std::vector<bool>& ready, bool paused) {
-  std::vector<pollfd> watched;
-  watched.push_back({bell_.get(), POLLIN, 0});
-  for (const FileDescriptor& listener : listeners_) watched.push_back({paused ? -1 : listener.get(), POLLIN, 0});
-  for (const Refused& client : refused_) watched.push_back({client.socket.get(), POLLIN, 0});
-  bool look_again = paused || !refused_.empty();
-  int count = ::poll(watched.data(), watched.size(), look_again ? static_cast<int>(kPause.count()) : -1);
-  KARMA_CHECK(count >= 0 || errno == EINTR || errno == ENOMEM);
-  for (std::size_t i = 0; i < ready.size(); ++i) {
-    // After a pause its result is not known: try.
-    ready[i] = paused || watched[1 + i].revents != 0;
+void Acceptor::wait(Listener& listener) {
+  listener.socket.async_wait(ListenSocket::wait_read, listener.room([this, &listener](const error_code& failure) {
+    if (!failure) accept_from(listener);
+  }));
+}
+
+void Acceptor::pause(Listener& listener) {
+  listener.timer.expires_after(kPause);
+  listener.timer.async_wait(listener.room([this, &listener](const error_code& failure) {
+    if (!failure) accept_from(listener);
+  }));
+}
+
+void Acceptor::accept_from(Listener& listener) {
+  try {
+    if (accept_some(listener)) return wait(listener);
+  } catch (const std::exception& failure) {
+    // No memory: it cost the one connection that was at hand, if any.
+    log_.error("server.accept_paused", failure.what());
   }
+  pause(listener);
 }
 
 // False: there is no room for another connection right now.
-bool Acceptor::accept_from(int listener) {
+bool Acceptor::accept_some(Listener& listener) {
   for (int i = 0; i < kMaxAccepts; ++i) {
-    FileDescriptor socket(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (socket.valid()) {
+    error_code failure;
+    Socket socket = listener.socket.accept(failure);
+    if (!failure) {
+      ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
       accept_one(std::move(socket));
-      continue;
-    }
-    // Anything else concerns the one connection that was to be accepted, which is gone.
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      if (!std::exchange(out_of_descriptors_, true)) {
-        log_.error("server.accept_paused", std::strerror(errno));
-      }
+    } else if (is_shortage(failure)) {
+      if (!std::exchange(out_of_descriptors_, true)) log_.error("server.accept_paused", failure.message());
       return false;
-    }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+    } else if (failure == asio::error::would_block) {
       out_of_descriptors_ = false;  // nobody waits any more
       return true;
     }
+    // Anything else concerns the one connection that was to be accepted, which is gone.
   }
   return true;
 }
 
-void Acceptor::accept_one(FileDescriptor socket) {
+void Acceptor::accept_one(Socket socket) {
   if (service_.held_connections->load() >= service_.max_connections) {
     std::string why = "Too many connections, the limit is " + std::to_string(service_.max_connections);
     if (!std::exchange(full_logged_, true)) log_.warn("server.too_many_connections", why);
@@ -120,22 +125,34 @@ void Acceptor::accept_one(FileDescriptor socket) {
 }
 
 // Closing at once could reset the connection, and the client would not see the line: half-close, and wait a little.
-void Acceptor::refuse(FileDescriptor socket, std::string_view why) {
+void Acceptor::refuse(Socket socket, std::string_view why) {
+  error_code failure;
   Buffer line;
   protocol::append_error(line, internal_error(std::string(why)));
-  if (::send(socket.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0) return;
-  ::shutdown(socket.get(), SHUT_WR);
-  if (refused_.size() >= service_.max_refused) refused_.erase(refused_.begin());
-  refused_.push_back({std::move(socket), std::chrono::steady_clock::now() + kRefusedTime});
+  socket.non_blocking(true, failure);
+  socket.write_some(asio::buffer(line.view()), failure);
+  if (failure) return;
+  socket.shutdown(Socket::shutdown_send, failure);
+
+  refused_.remove_if([](const auto& client) { return client.expired(); });
+  if (refused_.size() >= service_.max_refused) {
+    if (auto oldest = refused_.front().lock()) oldest->close();
+    refused_.pop_front();
+  }
+  const auto client = std::make_shared<Refused>(std::move(socket));
+  refused_.push_back(client);
+  client->deadline.expires_after(kRefusedTime);
+  client->deadline.async_wait([client](const error_code& cancelled) {
+    if (!cancelled) client->close();
+  });
+  discard(client);
 }
 
-// Forgets refused clients that have closed their side or had their time.
-void Acceptor::let_go() {
-  TimePoint now = std::chrono::steady_clock::now();
-  std::erase_if(refused_, [&](const Refused& client) {
-    char discarded[4096];
-    ssize_t size = ::recv(client.socket.get(), discarded, sizeof discarded, MSG_DONTWAIT);
-    return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR) || now >= client.until;
+// Until the client closes its side.
+void Acceptor::discard(const std::shared_ptr<Refused>& client) {
+  client->socket.async_read_some(asio::buffer(client->discarded), [client](const error_code& failure, std::size_t) {
+    if (failure) return client->close();
+    discard(client);
   });
 }
 

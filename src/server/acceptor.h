@@ -1,23 +1,24 @@
-// The thread that accepts connections: hands them over, or, beyond the limit, refuses them with a line that says why.
-// When the process has no descriptors left, it pauses instead of spinning, and says so once.
+// Accepts connections: hands them over, or, beyond the limit, refuses them with a line that says why. When the process
+// has no descriptors left, it pauses instead of spinning, and says so once.
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <functional>
+#include <list>
+#include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "core/log.h"
-#include "server/listen_socket.h"
+#include "server/asio.h"
+#include "server/context_thread.h"
 
 namespace karma::server {
 
 class Acceptor {
  public:
   struct Service {
-    std::function<void(FileDescriptor)> hand_over;
+    std::function<void(Socket)> hand_over;
     // Counted up for each connection that is handed over: those with a socket, and those of which anything is left. The
     // limit is on the latter: who resets a connection does not get another one for requests that are still under way.
     std::atomic<int>* open_connections;
@@ -26,37 +27,38 @@ class Acceptor {
     std::size_t max_refused;  // at a time; the oldest goes first
   };
 
-  // Starts the thread. The sockets are listening.
-  Acceptor(std::vector<FileDescriptor> sockets, Service service, EventLog& log);
+  // Begins. The sockets are listening and belong to `thread`.
+  Acceptor(std::vector<ListenSocket> sockets, Service service, ContextThread& thread, EventLog& log);
   ~Acceptor();  // stop()
 
   // Closes the listening sockets. No hand_over after it.
   void stop();
 
  private:
-  using TimePoint = std::chrono::steady_clock::time_point;
-  // A refused client that has not closed its side yet.
-  struct Refused {
-    FileDescriptor socket;
-    TimePoint until;
+  struct Listener {
+    explicit Listener(ListenSocket socket_) : socket(std::move(socket_)), timer(socket.get_executor()) {}
+    ListenSocket socket;
+    Timer timer;
+    OperationRoom room;  // it waits for clients or for the end of a pause
   };
+  // A client that is being told why.
+  struct Refused;
 
-  void run();
-  void wait(std::vector<bool>& ready, bool paused);
-  bool accept_from(int listener);
-  void accept_one(FileDescriptor socket);
-  void refuse(FileDescriptor socket, std::string_view why);
-  void let_go();
+  void wait(Listener& listener);
+  void pause(Listener& listener);
+  void accept_from(Listener& listener);
+  bool accept_some(Listener& listener);
+  void accept_one(Socket socket);
+  void refuse(Socket socket, std::string_view why);
+  static void discard(const std::shared_ptr<Refused>& client);
 
-  std::vector<FileDescriptor> listeners_;
   const Service service_;
+  ContextThread& thread_;
   EventLog& log_;
-  FileDescriptor bell_;
-  std::atomic<bool> stopping_{false};
+  std::list<Listener> listeners_;
+  std::list<std::weak_ptr<Refused>> refused_;
   bool full_logged_ = false;  // the event is logged once until things are well again
   bool out_of_descriptors_ = false;
-  std::vector<Refused> refused_;
-  std::thread thread_;
 };
 
 }  // namespace karma::server

@@ -15,7 +15,7 @@ namespace karma::server {
 // For files: the log (its active file, the next one, an index), a snapshot that is written, one that is read or
 // verified, pages of the log for replicas, and what the C library opens for a moment.
 inline constexpr std::size_t kFileDescriptors = kFileDescriptorReserve;
-// For what the server opens before it accepts: standard streams, lock, log, listeners, two for each I/O thread.
+// For what the server opens before it accepts: standard streams, lock, log, listeners, three for each I/O thread.
 inline constexpr std::size_t kServerDescriptors = 96;
 // Refused clients that are still being told why, at a time.
 inline constexpr std::size_t kMaxRefused = 256;

@@ -1,8 +1,11 @@
 #include "server/io_thread.h"
 
-#include <pthread.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 namespace karma::server {
@@ -16,8 +19,6 @@ constexpr std::size_t kTriesForRoom = 64;
 // After a round that failed.
 constexpr std::chrono::milliseconds kRetryPause{10};
 
-TimePoint steady_now() { return std::chrono::steady_clock::now(); }
-
 }  // namespace
 
 IoThread::IoThread(std::string name, IoThreadOptions options, const engine::MakeRequestHandler& make_handler,
@@ -28,47 +29,103 @@ IoThread::IoThread(std::string name, IoThreadOptions options, const engine::Make
       memory_(memory),
       log_(log),
       changed_(std::move(changed)),
-      handler_(make_handler([this] { poller_.ring(); })),
-      host_(poller_, *handler_, options.session, memory),
-      thread_([this, name] {
-        ::pthread_setname_np(::pthread_self(), name.c_str());
-        run();
-      }) {}
+      thread_(std::move(name), log),
+      handler_(make_handler([this] { wake(); })),
+      host_(*handler_, options.session, memory, log, [this] { request_round(); }),
+      timer_(thread_.context()) {}
 
 IoThread::~IoThread() {
-  order([](Orders& orders) { orders.stop = true; });
-  thread_.join();
+  post([this] {
+    stopping_ = true;
+    for_each_session([](Session& session) { session.close(); });
+    timer_.cancel();
+  });
+  thread_.finish();
+  reap();
 }
 
-void IoThread::adopt(FileDescriptor socket) {
-  order([&](Orders& orders) { orders.adopt.push_back(std::move(socket)); });
+void IoThread::adopt(Socket accepted) {
+  Socket socket(thread_.context());
+  error_code failure;
+  const int descriptor = accepted.release();
+  socket.assign(Tcp::v4(), descriptor, failure);
+  if (failure) {
+    ::close(descriptor);
+    throw boost::system::system_error(failure);
+  }
+  asio::post(thread_.context(), [this, socket = std::move(socket)]() mutable {
+    host_.begin_round();
+    begin(std::move(socket));
+  });
+  sockets_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void IoThread::drain() {
-  order([](Orders& orders) { orders.drain = true; });
+  post([this] {
+    host_.draining = true;
+    for_each_session([](Session& session) { session.guarded([&] { session.drain(); }); });
+    changed_();  // of those that closed before, nobody was told
+  });
 }
 
 void IoThread::close_all() {
-  order([](Orders& orders) { orders.close_all = true; });
+  post([this] { for_each_session([](Session& session) { session.close(); }); });
 }
 
-void IoThread::order(const std::function<void(Orders&)>& change) {
-  {
-    std::lock_guard lock(orders_mutex_);
-    change(orders_);
-  }
-  poller_.ring();
+template <class Act>
+void IoThread::post(Act act) {
+  asio::post(thread_.context(), [this, act] {
+    host_.begin_round();
+    act();
+  });
 }
 
-// One broken session must not take the others with it.
+// Thread-safe. A system call only if the thread waits.
+void IoThread::wake() {
+  woken_.store(true, std::memory_order_relaxed);
+  request_round();
+}
+
+void IoThread::request_round() {
+  if (round_requested_.exchange(true)) return;
+  asio::post(thread_.context(), round_room_([this] { round(); }));
+}
+
+// What fails outside a session, for want of memory, is left for the next round.
+void IoThread::round() {
+  host_.now = std::chrono::steady_clock::now();
+  host_.in_round = false;
+  // Before the look at the replies: what is answered at once leaves in this round.
+  const bool flushed = attempt([this] { handler_->flush(); });
+  round_requested_.exchange(false);
+  if (attempt([this] { answer(); }) && flushed) return;
+  std::this_thread::sleep_for(kRetryPause);
+  wake();
+}
+
 template <class Step>
-void IoThread::guarded(Session& session, Step step) {
+bool IoThread::attempt(Step step) {
   try {
     step();
+    return true;
   } catch (const std::exception& failure) {
-    log_.error("session.failed", failure.what());
-    session.close(true);
+    log_.error("server.io_failed", failure.what());
+    return false;
   }
+}
+
+void IoThread::answer() {
+  if (woken_.exchange(false, std::memory_order_relaxed)) collect_replies();
+  retry_starved();
+  resume_queued();
+  handler_->flush();
+  expire();
+  make_room();
+  for (Session* session : host_.readers) session->read();
+  host_.readers.clear();
+  reap();
+  if (!host_.queued.empty()) request_round();
+  set_timer();
 }
 
 // `act` may move the session to another list, where it is met again: it must not mind.
@@ -79,76 +136,14 @@ void IoThread::for_each_session(Act act) {
   }
 }
 
-void IoThread::run() {
-  while (!stopping_) {
-    auto events = poller_.wait(timeout_ms());
-    host_.now = steady_now();
-    for (const epoll_event& event : events) {
-      auto& session = *static_cast<Session*>(event.data.ptr);
-      guarded(session, [&] { session.on_event(event.events); });
-    }
-    // What fails outside a session, for want of memory, is left for the next round.
-    try {
-      finish_round();
-    } catch (const std::exception& failure) {
-      log_.error("server.io_failed", failure.what());
-      std::this_thread::sleep_for(kRetryPause);
-      poller_.ring();
-    }
-  }
-  for_each_session([](Session& session) { session.close(); });
-  reap();
-}
-
-void IoThread::finish_round() {
-  handler_->flush();  // before the look at the bell: what is answered at once leaves in this round
-  if (poller_.take_ring()) {
-    obey();
-    handler_->collect(
-        [](void* connection, std::size_t request_bytes) -> Buffer& {
-          return static_cast<Session*>(connection)->place_of_reply(request_bytes);
-        },
-        [](void* connection) { static_cast<Session*>(connection)->close(true); });
-    host_.unwanted.release();
-  }
-  let_starved_try();
-  resume_queued();
-  handler_->flush();
-  expire();
-  make_room();
-  reap();
-}
-
-// Orders stay until they are carried out.
-void IoThread::obey() {
-  std::vector<FileDescriptor> adopt;
-  {
-    std::lock_guard lock(orders_mutex_);
-    adopt.swap(orders_.adopt);
-    todo_.drain |= std::exchange(orders_.drain, false);
-    todo_.close_all |= std::exchange(orders_.close_all, false);
-    stopping_ |= orders_.stop;
-  }
-  for (FileDescriptor& socket : adopt) begin(std::move(socket));
-  if (todo_.drain) {
-    draining_ = true;
-    for_each_session([this](Session& session) { guarded(session, [&] { session.drain(); }); });
-    todo_.drain = false;
-    changed_();  // of those that closed before, nobody was told
-  }
-  if (todo_.close_all) {
-    for_each_session([](Session& session) { session.close(); });
-    todo_.close_all = false;
-  }
-}
-
 // A connection for which there is no memory is closed.
-void IoThread::begin(FileDescriptor socket) {
-  auto& list = host_.waiting[static_cast<std::size_t>(Waiting::bytes)];
+void IoThread::begin(Socket socket) {
+  auto& list = host_.list(Waiting::bytes);
   try {
     list.emplace_back(host_, std::move(socket));
   } catch (const std::exception& failure) {
     log_.error("session.failed", failure.what());
+    sockets_.fetch_sub(1, std::memory_order_relaxed);
     open_connections_.fetch_sub(1);
     memory_.connections.fetch_sub(1);
     return;
@@ -157,48 +152,60 @@ void IoThread::begin(FileDescriptor socket) {
   list.back().start(std::prev(list.end()));
 }
 
-void IoThread::resume_queued() {
-  // What is queued meanwhile has its turn after the next look at the sockets.
-  for (Session* session : std::exchange(host_.queued, {})) guarded(*session, [&] { session->resume(); });
+void IoThread::collect_replies() {
+  handler_->collect(
+      [](void* connection, std::size_t request_bytes) -> Buffer& {
+        return static_cast<Session*>(connection)->place_of_reply(request_bytes);
+      },
+      [](void* connection) { static_cast<Session*>(connection)->close(true); });
+  host_.unwanted.release();
 }
 
-void IoThread::expire() {
-  const std::pair<Waiting, std::chrono::milliseconds> timeouts[] = {
-      {Waiting::bytes, options_.session.read_timeout},
-      {Waiting::reader, options_.write_timeout},
-      {Waiting::goodbye, options_.goodbye_timeout},
-  };
-  for (auto [waiting, timeout] : timeouts) {
-    if (timeout.count() == 0) continue;
-    auto& list = host_.waiting[static_cast<std::size_t>(waiting)];
-    // Unsent bytes of a client that does not take them would stay in the kernel: forget them.
-    while (!list.empty() && host_.now - list.front().waiting_since() >= timeout) {
-      list.front().close(waiting == Waiting::reader);
-    }
-  }
-  if (draining_) {
-    for_each_session([](Session& session) { session.leave_if_quiet(); });
-  }
+// Room for writes and room for buffered bytes come from different shares: neither may wait for the other.
+void IoThread::retry_starved() {
+  if (!memory_.writes_wait()) retry(Waiting::write_room);
+  if (!memory_.reading_waits()) retry(Waiting::buffer_room);
 }
 
-void IoThread::let_starved_try() {
-  if (memory_.writes_wait()) return;
-  auto& starved = host_.waiting[static_cast<std::size_t>(Waiting::room)];
+void IoThread::retry(Waiting room) {
+  auto& starved = host_.list(room);
   for (std::size_t tries = std::min(starved.size(), kTriesForRoom); tries > 0; --tries) {
     starved.front().try_again();
     starved.splice(starved.end(), starved, starved.begin());  // who fails has his next turn after the others
   }
 }
 
-// While writes wait, the writer will make room. Otherwise what is buffered are lines that do not end and replies that
-// nobody takes, and those who wait could wait for ever.
-void IoThread::make_room() {
-  if (!memory_.growing_waits() || memory_.writes_wait()) {
-    full_since_.reset();
-    return;
+void IoThread::resume_queued() {
+  // What is queued meanwhile has its turn after the next look at the sockets.
+  for (Session* session : std::exchange(host_.queued, {})) session->guarded([&] { session->resume(); });
+}
+
+void IoThread::expire() {
+  const std::pair<Waiting, std::chrono::milliseconds> timeouts[] = {
+      {Waiting::bytes, options_.session.read_timeout},
+      {Waiting::reader, options_.write_timeout},
+      {Waiting::linger, options_.linger_timeout},
+  };
+  for (auto [waiting, timeout] : timeouts) {
+    if (timeout.count() == 0) continue;
+    auto& list = host_.list(waiting);
+    // Unsent bytes of a client that does not take them would stay in the kernel: forget them.
+    while (!list.empty() && host_.now - list.front().waiting_since() >= timeout) {
+      list.front().close(waiting == Waiting::reader);
+    }
   }
-  if (!full_since_) full_since_ = host_.now;
-  if (host_.now - *full_since_ < kRoomPatience) return;
+  if (host_.draining) {
+    for_each_session([](Session& session) { session.leave_if_quiet(); });
+  }
+}
+
+// What is buffered while reading waits for room are lines that do not end, replies that nobody takes, and lines that
+// are about to be handled. The former could keep the others waiting for ever.
+void IoThread::make_room() {
+  if (!memory_.growing_waits()) return make_room_at_.reset();
+  if (!make_room_at_) make_room_at_ = host_.now + kRoomPatience;
+  if (host_.now < *make_room_at_) return;
+  make_room_at_ = host_.now + kRoomStep;  // not each round: it looks at all sessions
   Session* largest = nullptr;
   std::size_t freeable = 0;
   for_each_session([&](Session& session) {
@@ -206,48 +213,58 @@ void IoThread::make_room() {
     if (session.freeable_bytes() > (largest == nullptr ? 0 : largest->freeable_bytes())) largest = &session;
   });
   // Where most is about to be handled, that will do.
-  if (largest != nullptr && freeable >= host_.buffered_bytes / 2) guarded(*largest, [&] { largest->make_room(); });
+  if (largest != nullptr && freeable >= host_.buffered_bytes / 2) largest->guarded([&] { largest->make_room(); });
 }
 
 void IoThread::reap() {
   count_closed();
-  auto& over = host_.waiting[static_cast<std::size_t>(Waiting::nothing)];
+  auto& over = host_.list(Waiting::nothing);
   if (!over.empty()) {
-    const auto gone = over.remove_if([](const Session& session) { return !session.queued(); });
+    const auto gone = over.remove_if([](const Session& session) { return session.over(); });
     memory_.connections.fetch_sub(static_cast<int>(gone));
   }
-  const int paused = static_cast<int>(host_.waiting[static_cast<std::size_t>(Waiting::room)].size());
+  const int paused = static_cast<int>(host_.list(Waiting::write_room).size() + host_.list(Waiting::buffer_room).size());
   if (paused != counted_paused_) memory_.paused.fetch_add(paused - std::exchange(counted_paused_, paused));
 }
 
 void IoThread::count_closed() {
-  const std::size_t closed = counted_sockets_ - host_.open_sockets;
+  const int closed = static_cast<int>(counted_sockets_ - host_.open_sockets);
   if (closed == 0) return;
   counted_sockets_ = host_.open_sockets;
-  open_connections_.fetch_sub(static_cast<int>(closed));
-  if (draining_) changed_();
+  sockets_.fetch_sub(closed, std::memory_order_relaxed);
+  open_connections_.fetch_sub(closed);
+  if (host_.draining) changed_();
 }
 
-// Until the first deadline; -1 if there is none.
-int IoThread::timeout_ms() const {
-  if (!host_.queued.empty()) return 0;
+// Deadlines mostly move away before they come: a timer that is early is left as it is, and set again when it ends.
+void IoThread::set_timer() {
+  const TimePoint first = first_deadline();
+  if (stopping_ || first >= timer_at_) return;
+  timer_.expires_at(first);
+  timer_.async_wait([this](const error_code& failure) {
+    if (failure) return;  // set anew
+    timer_at_ = TimePoint::max();
+    host_.begin_round();
+  });
+  timer_at_ = first;
+}
+
+TimePoint IoThread::first_deadline() const {
   TimePoint first = TimePoint::max();
   auto consider = [&](Waiting waiting, std::chrono::milliseconds timeout) {
-    const auto& list = host_.waiting[static_cast<std::size_t>(waiting)];
+    const auto& list = host_.list(waiting);
     if (timeout.count() > 0 && !list.empty()) first = std::min(first, list.front().waiting_since() + timeout);
   };
   consider(Waiting::bytes, options_.session.read_timeout);
   consider(Waiting::reader, options_.write_timeout);
-  consider(Waiting::goodbye, options_.goodbye_timeout);
-  if (draining_ && host_.open_sockets > 0) first = std::min(first, host_.now + kDrainStep);
-  if (!host_.waiting[static_cast<std::size_t>(Waiting::room)].empty() || full_since_) {
+  consider(Waiting::linger, options_.linger_timeout);
+  if (host_.draining && host_.open_sockets > 0) first = std::min(first, host_.now + kDrainStep);
+  if (counted_paused_ > 0 || make_room_at_) {
     first = std::min(first, host_.now + kRoomStep);
   } else if (host_.buffered_bytes >= engine::ClientMemory::kStepBytes) {
     first = std::min(first, host_.now + kRoomPatience);  // others may need the room
   }
-  if (first == TimePoint::max()) return -1;
-  auto left = std::chrono::ceil<std::chrono::milliseconds>(first - host_.now).count();
-  return static_cast<int>(std::clamp<long long>(left, 0, 60'000));
+  return first;
 }
 
 }  // namespace karma::server

@@ -1,7 +1,11 @@
-// One thread of the I/O pool: a poller, the sessions it watches, and the request handler that answers them.
+// One thread of the I/O pool: an io_context, the sessions whose sockets it watches, and the request handler that
+// answers them.
 //
-//   wait -> sockets that have something -> connections handed over, replies that have come -> paused sessions
-//        -> hand the gathered writes to the writer, once -> timeouts -> forget the sessions that are over
+// A wake-up brings some sockets that have something, replies that have come, or a deadline. Each session handles what
+// it has; then follows one round for all:
+//
+//   hand the gathered writes to the writer -> replies that have come -> paused sessions -> hand over what they brought
+//        -> timeouts -> forget the sessions that are over
 //
 // Public functions are thread-safe; everything else belongs to the thread.
 #pragma once
@@ -10,13 +14,12 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include "core/log.h"
+#include "server/asio.h"
+#include "server/context_thread.h"
 #include "server/session.h"
 
 namespace karma::server {
@@ -24,7 +27,7 @@ namespace karma::server {
 struct IoThreadOptions {
   SessionOptions session;
   std::chrono::milliseconds write_timeout{5000};  // 0: never
-  std::chrono::milliseconds goodbye_timeout = kMaxDiscardTime;
+  std::chrono::milliseconds linger_timeout = kMaxDiscardTime;
 };
 
 class IoThread {
@@ -38,57 +41,58 @@ class IoThread {
   // Ends the thread; sessions that are left lose their sockets. The handler must expect no more wake-ups.
   ~IoThread();
 
-  // Takes over a connected, non-blocking socket.
-  void adopt(FileDescriptor socket);
+  // Takes over a connected socket.
+  void adopt(Socket socket);
+  int sockets() const { return sockets_.load(std::memory_order_relaxed); }
   // Answers what has arrived, reads no more, closes what is done with. No adopt() after it.
   void drain();
   // Closes all sockets; their sessions stay until their replies have come.
   void close_all();
 
  private:
-  struct Orders {
-    std::vector<FileDescriptor> adopt;
-    bool drain = false;
-    bool close_all = false;
-    bool stop = false;
-  };
-
-  void order(const std::function<void(Orders&)>& change);
-  void run();
-  void finish_round();
-  void obey();
-  void begin(FileDescriptor socket);
+  template <class Act>
+  void post(Act act);
+  void wake();
+  void request_round();
+  void round();
+  template <class Step>
+  bool attempt(Step step);
+  void answer();
+  void begin(Socket socket);
+  void collect_replies();
+  void retry_starved();
+  void retry(Waiting room);
   void resume_queued();
-  void let_starved_try();
   void expire();
   void make_room();
   void reap();
   void count_closed();
-  int timeout_ms() const;
+  void set_timer();
+  TimePoint first_deadline() const;
   template <class Act>
   void for_each_session(Act act);
-  template <class Step>
-  void guarded(Session& session, Step step);
 
   const IoThreadOptions options_;
   std::atomic<int>& open_connections_;
   engine::ClientMemory& memory_;
   EventLog& log_;
   const std::function<void()> changed_;
+  std::atomic<int> sockets_{0};  // taken over and not closed
 
-  std::mutex orders_mutex_;
-  Orders orders_;  // guarded by orders_mutex_
-  Orders todo_;    // taken, not yet carried out
+  // Whoever sets it posts the round.
+  std::atomic<bool> round_requested_{false};
+  std::atomic<bool> woken_{false};  // there is something to collect
+  OperationRoom round_room_;
 
-  Poller poller_;
+  ContextThread thread_;
   std::unique_ptr<engine::RequestHandler> handler_;
   SessionHost host_;
-  std::size_t counted_sockets_ = 0;      // of open_connections_
-  int counted_paused_ = 0;               // of memory_.paused
-  std::optional<TimePoint> full_since_;  // reading waits for room
-  bool draining_ = false;
+  Timer timer_;
+  TimePoint timer_at_ = TimePoint::max();
+  std::size_t counted_sockets_ = 0;        // of open_connections_
+  int counted_paused_ = 0;                 // of memory_.paused
+  std::optional<TimePoint> make_room_at_;  // reading waits for room
   bool stopping_ = false;
-  std::thread thread_;
 };
 
 }  // namespace karma::server

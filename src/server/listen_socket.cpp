@@ -1,13 +1,9 @@
 #include "server/listen_socket.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
-#include <sys/socket.h>
 
-#include <cerrno>
-#include <cstring>
-#include <memory>
+#include <boost/asio/ip/v6_only.hpp>
 
 namespace karma::server {
 namespace {
@@ -19,93 +15,63 @@ constexpr int kKeepaliveIdleSeconds = 60;
 constexpr int kKeepaliveIntervalSeconds = 15;
 constexpr int kKeepaliveProbes = 4;
 
-void set_option(int fd, int level, int name, int value) { ::setsockopt(fd, level, name, &value, sizeof value); }
+template <int Name>
+using TcpOption = asio::detail::socket_option::integer<IPPROTO_TCP, Name>;
 
-bool is_loopback(const sockaddr* address) {
-  if (address->sa_family == AF_INET) {
-    const auto* ipv4 = reinterpret_cast<const sockaddr_in*>(address);
-    return ntohl(ipv4->sin_addr.s_addr) >> 24 == 127;
-  }
-  return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr);
+error_code bind_at(ListenSocket& socket, const Tcp::endpoint& address, bool nodelay) {
+  error_code failure;
+  error_code ignored;
+  socket.open(address.protocol(), failure);
+  if (failure) return failure;
+  ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
+  socket.set_option(ListenSocket::reuse_address(true), ignored);
+  socket.set_option(ListenSocket::keep_alive(true), ignored);
+  socket.set_option(TcpOption<TCP_KEEPIDLE>(kKeepaliveIdleSeconds), ignored);
+  socket.set_option(TcpOption<TCP_KEEPINTVL>(kKeepaliveIntervalSeconds), ignored);
+  socket.set_option(TcpOption<TCP_KEEPCNT>(kKeepaliveProbes), ignored);
+  socket.set_option(Tcp::no_delay(nodelay), ignored);
+  // "::" takes IPv4 clients, too.
+  if (address.address().is_v6()) socket.set_option(asio::ip::v6_only(false), ignored);
+  socket.non_blocking(true, ignored);
+  socket.bind(address, failure);
+  return failure;
 }
 
-int port_of(int fd) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  return ntohs(address.ss_family == AF_INET ? reinterpret_cast<sockaddr_in&>(address).sin_port
-                                            : reinterpret_cast<sockaddr_in6&>(address).sin6_port);
-}
-
-// Invalid if it failed: errno says why.
-FileDescriptor bind_at(const addrinfo& address, int port, bool nodelay) {
-  FileDescriptor socket(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket.valid()) return socket;
-  int fd = socket.get();
-  set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepaliveIdleSeconds);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepaliveIntervalSeconds);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepaliveProbes);
-  set_option(fd, IPPROTO_TCP, TCP_NODELAY, nodelay ? 1 : 0);
-  sockaddr_storage where{};
-  std::memcpy(&where, address.ai_addr, address.ai_addrlen);
-  if (address.ai_family == AF_INET6) {
-    set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);  // "::" takes IPv4 clients, too
-    reinterpret_cast<sockaddr_in6&>(where).sin6_port = htons(static_cast<std::uint16_t>(port));
-  } else {
-    reinterpret_cast<sockaddr_in&>(where).sin_port = htons(static_cast<std::uint16_t>(port));
-  }
-  if (::bind(fd, reinterpret_cast<sockaddr*>(&where), address.ai_addrlen) < 0) {
-    int error = errno;
-    socket.close();
-    errno = error;
-  }
-  return socket;
-}
-
-Error failure(const std::string& host, int port, const char* why) {
-  return internal_error("Could not bind to '" + host + ":" + std::to_string(port) + "': " + why);
+Error failed(const std::string& host, int port, const error_code& why) {
+  return internal_error("Could not bind to '" + host + ":" + std::to_string(port) + "': " + why.message());
 }
 
 }  // namespace
 
-Result<ListenSockets> bind_to(const std::string& host, int port, bool nodelay) {
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  if (int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found); error != 0) {
-    return failure(host, port, ::gai_strerror(error));
-  }
-  std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, ::freeaddrinfo);
+Result<ListenSockets> bind_to(asio::io_context& context, const std::string& host, int port, bool nodelay) {
+  error_code failure;
+  const auto found = Tcp::resolver(context).resolve(host, "", Tcp::resolver::passive, failure);
+  if (failure) return failed(host, port, failure);
 
   ListenSockets result;
   result.host = host;
   result.port = port;
-  int error = 0;
-  for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
-    if (address->ai_family != AF_INET && address->ai_family != AF_INET6) continue;
-    FileDescriptor socket = bind_at(*address, result.port, nodelay);
-    if (!socket.valid()) {
-      error = errno;
-      // A name may stand for addresses that this machine does not have; an occupied port is another matter.
-      if (error == EADDRINUSE) break;
-      continue;
-    }
-    result.port = port_of(socket.get());
-    result.beyond_loopback |= !is_loopback(address->ai_addr);
+  for (Tcp::endpoint address : found) {
+    address.port(static_cast<std::uint16_t>(result.port));
+    ListenSocket socket(context);
+    failure = bind_at(socket, address, nodelay);
+    // A name may stand for addresses that this machine does not have; an occupied port is another matter.
+    if (failure == asio::error::address_in_use) break;
+    if (failure) continue;
+    result.port = socket.local_endpoint().port();
+    result.beyond_loopback |= !address.address().is_loopback();
     result.sockets.push_back(std::move(socket));
   }
-  if (error == EADDRINUSE || result.sockets.empty()) return failure(host, port, std::strerror(error));
+  if (failure == asio::error::address_in_use || result.sockets.empty()) return failed(host, port, failure);
   return result;
 }
 
-Status start_listening(const ListenSockets& bound) {
-  for (const FileDescriptor& socket : bound.sockets) {
+Status start_listening(ListenSockets& bound) {
+  for (ListenSocket& socket : bound.sockets) {
+    error_code failure;
+    socket.listen(kBacklog, failure);
     // Two processes may have bound the port; only one can listen.
-    if (::listen(socket.get(), kBacklog) < 0) return failure(bound.host, bound.port, std::strerror(errno));
+    if (failure) return failed(bound.host, bound.port, failure);
   }
   return {};
 }

@@ -6,12 +6,12 @@
 
 #include <karma/error.h>
 
-#include "server/file_descriptor.h"
+#include "server/asio.h"
 
 namespace karma::server {
 
 struct ListenSockets {
-  std::vector<FileDescriptor> sockets;  // one per address of the host name
+  std::vector<ListenSocket> sockets;  // one per address of the host name
   std::string host;
   int port = 0;
   bool beyond_loopback = false;  // other machines can reach it
@@ -19,9 +19,9 @@ struct ListenSockets {
 
 // Resolves and binds: the port is taken, clients are still refused. `port` 0 takes a free one. Accepted sockets inherit
 // keepalive and, with `nodelay`, TCP_NODELAY.
-Result<ListenSockets> bind_to(const std::string& host, int port, bool nodelay);
+Result<ListenSockets> bind_to(asio::io_context& context, const std::string& host, int port, bool nodelay);
 
 // From now on clients can connect.
-Status start_listening(const ListenSockets& bound);
+Status start_listening(ListenSockets& bound);
 
 }  // namespace karma::server

@@ -15,14 +15,15 @@
 #include "server/acceptor.h"
 #include "server/descriptor_limits.h"
 #include "server/io_thread.h"
+#include "server/listen_socket.h"
 #include "server/signals.h"
 
 namespace karma {
 namespace {
 
 using server::Acceptor;
-using server::FileDescriptor;
 using server::IoThread;
+using server::Socket;
 
 int io_thread_count(const Config& config) {
   if (config.io_threads > 0) return config.io_threads;
@@ -40,11 +41,15 @@ class Server::Impl {
       : config_(config), files_(files), clock_(clock), log_(clock, config.log) {}
 
   Status start() {
+    const bool takes_signals = server::stop_signals_blocked();
     server::NoSignalsForNewThreads guard;
+    control_.emplace("karma-control", log_);
+    if (takes_signals) watch_signals();
     server::raise_descriptor_limit(config_.max_connections);
     // The port first: a restore that ends at an occupied port is time lost. But nobody can connect before the data is
     // there: whoever asks "is it up?" by connecting gets the right answer.
-    Result<server::ListenSockets> bound = server::bind_to(config_.bind, config_.port, config_.nodelay);
+    Result<server::ListenSockets> bound =
+        server::bind_to(control_->context(), config_.bind, config_.port, config_.nodelay);
     if (!bound) return bound.error();
     port_ = bound->port;
     if (Status status = check_exposure(bound->beyond_loopback); !status.ok()) return status;
@@ -53,6 +58,7 @@ class Server::Impl {
     if (Status status = server::start_listening(*bound); !status.ok()) return status;
     start_accepting(std::move(bound->sockets));
     log_.info("server.start", "version=" + std::string(version()) + " port=" + std::to_string(port_));
+    begin_serving();
     return {};
   }
 
@@ -77,23 +83,56 @@ class Server::Impl {
   }
 
   int run_until_signalled() {
-    sigset_t signals = server::server_signals();
-    for (;;) {
-      int signal = 0;
-      if (::sigwait(&signals, &signal) != 0) continue;
-      if (signal == SIGUSR1) engine_->snapshot_in_background();
-      if (signal == SIGINT || signal == SIGTERM) break;
+    {
+      server::NoSignalsForNewThreads guard;
+      if (!signals_) watch_signals();
     }
-    // The log has everything that was acknowledged, so leaving in the middle is safe.
-    server::StopSignalWatch impatience([this] {
-      log_.info("server.stop", "second signal: leaving without snapshots");
-      log_.flush();
-      ::_exit(1);
-    });
+    {
+      std::unique_lock lock(mutex_);
+      signalled_.wait(lock, [this] { return phase_ == Phase::stop_requested; });
+      phase_ = Phase::stopping;
+    }
     return stop().ok() ? 0 : 1;
   }
 
  private:
+  enum class Phase { starting, serving, stop_requested, stopping };
+
+  void watch_signals() {
+    signals_.emplace(*control_, [this](int signal) { on_signal(signal); });
+  }
+
+  void on_signal(int signal) {
+    std::lock_guard lock(mutex_);
+    if (signal == SIGUSR1) {
+      snapshot_requested_ = true;
+      snapshot_if_requested();
+    } else if (signal != SIGHUP) {
+      // The log has everything that was acknowledged, so leaving in the middle is safe.
+      if (phase_ == Phase::starting) leave(0, "while restoring; nothing is lost");
+      if (phase_ == Phase::stopping) leave(1, "second signal: leaving without snapshots");
+      phase_ = Phase::stop_requested;
+      signalled_.notify_all();
+    }
+  }
+
+  [[noreturn]] void leave(int exit_code, std::string_view why) {
+    log_.info("server.stop", why);
+    log_.flush();
+    ::_exit(exit_code);
+  }
+
+  void begin_serving() {
+    std::lock_guard lock(mutex_);
+    phase_ = Phase::serving;
+    snapshot_if_requested();
+  }
+
+  // mutex_ is held.
+  void snapshot_if_requested() {
+    if (phase_ == Phase::serving && std::exchange(snapshot_requested_, false)) engine_->snapshot_in_background();
+  }
+
   std::string active_clients() { return "active_clients=" + std::to_string(engine_->open_connections().load()); }
 
   Status check_exposure(bool beyond_loopback) {
@@ -111,14 +150,6 @@ class Server::Impl {
   }
 
   Status open_engine() {
-    std::optional<server::StopSignalWatch> watch;
-    if (stop_signals_were_blocked_) {
-      watch.emplace([this] {
-        log_.info("server.stop", "while restoring; nothing is lost");
-        log_.flush();
-        ::_exit(0);
-      });
-    }
     Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(config_, files_, clock_, log_);
     if (!opened) return opened.error();
     engine_ = std::move(*opened);
@@ -146,15 +177,17 @@ class Server::Impl {
     }
   }
 
-  void start_accepting(std::vector<FileDescriptor> sockets) {
-    auto hand_over = [this, next = std::size_t{0}](FileDescriptor socket) mutable {
-      io_threads_[next++ % io_threads_.size()]->adopt(std::move(socket));
+  void start_accepting(std::vector<server::ListenSocket> sockets) {
+    auto hand_over = [this](Socket socket) {
+      const auto fewest =
+          std::ranges::min_element(io_threads_, {}, [](const auto& thread) { return thread->sockets(); });
+      (*fewest)->adopt(std::move(socket));
     };
     const server::ConnectionLimits limits = server::connection_limits(config_.max_connections, log_);
     engine_->set_connection_limit(limits.connections);
     Acceptor::Service service{hand_over, &engine_->open_connections(), &engine_->client_memory().connections,
                               limits.connections, limits.refused};
-    acceptor_.emplace(std::move(sockets), std::move(service), log_);
+    acceptor_.emplace(std::move(sockets), std::move(service), *control_, log_);
   }
 
   // What waits for a worker may begin in the first half of the time. The rest is for telling the others that it will
@@ -195,15 +228,19 @@ class Server::Impl {
   FileSystem& files_;
   Clock& clock_;
   EventLog log_;
-  const bool stop_signals_were_blocked_ = server::stop_signals_blocked();
   int port_ = 0;
 
   std::mutex mutex_;
   std::condition_variable clients_changed_;
-  // Destroyed from below: no connections come, none are answered, then the engine goes.
+  std::condition_variable signalled_;
+  Phase phase_ = Phase::starting;    // guarded by mutex_
+  bool snapshot_requested_ = false;  // guarded by mutex_
+  // Destroyed from below: no signals and no connections come, none are answered, then the engine goes.
+  std::optional<server::ContextThread> control_;
   std::unique_ptr<engine::Engine> engine_;
   std::vector<std::unique_ptr<IoThread>> io_threads_;
   std::optional<Acceptor> acceptor_;
+  std::optional<server::SignalWatch> signals_;
 };
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -2,9 +2,8 @@
 
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
-#include <cerrno>
+#include <cstring>
 
 #include "core/check.h"
 #include "server/http_guard.h"
@@ -12,83 +11,110 @@
 namespace karma::server {
 namespace {
 
-bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
-
 // What is read of one socket while draining, at most: as much as the buffers of both kernels hold, and an end for a
 // flood.
 constexpr std::size_t kMaxDrainBytes = 16 << 20;
 
+bool would_block(const error_code& failure) { return failure == asio::error::would_block; }
+
 }  // namespace
 
-SessionHost::SessionHost(Poller& poller_, engine::RequestHandler& handler_, SessionOptions options_,
-                         engine::ClientMemory& memory_)
-    : poller(poller_), handler(handler_), options(options_), memory(memory_), buffered(memory_.buffers) {
+SessionHost::SessionHost(engine::RequestHandler& handler_, SessionOptions options_, engine::ClientMemory& memory_,
+                         EventLog& log_, std::function<void()> request_round_)
+    : handler(handler_),
+      options(options_),
+      log(log_),
+      request_round(std::move(request_round_)),
+      memory(memory_),
+      buffered(memory_.buffers) {
   input.reserve(kReadBytes);
 }
 
-Session::Session(SessionHost& host, FileDescriptor socket)
+void SessionHost::begin_round() {
+  if (std::exchange(in_round, true)) return;
+  now = std::chrono::steady_clock::now();
+  request_round();
+}
+
+Session::Session(SessionHost& host, Socket socket)
     : host_(host), socket_(std::move(socket)), framer_(host.options.max_request_bytes), since_(host.now) {
   ++host_.open_sockets;
 }
 
 void Session::start(std::list<Session>::iterator self) {
   self_ = self;
-  interest_ = EPOLLIN;
-  if (!host_.poller.add(socket_.get(), interest_, this)) close();
+  error_code failure;
+  socket_.non_blocking(true, failure);
+  if (failure) return close();
+  start_operations();
 }
 
-void Session::on_event(std::uint32_t events) {
-  if (!open()) return;  // closed earlier in the same wake-up
-  if (events & EPOLLERR) return close(true);
-  if (events & EPOLLOUT) {
-    send(out_);
-    if (open()) proceed({});  // it may have paused for its output
-  }
-  if (!open() || !(events & (EPOLLIN | EPOLLHUP))) return;
-  if (discarding_) {
+void Session::on_read(const error_code& failure, std::size_t size) {
+  if (!open()) return;
+  received_ = static_cast<std::uint16_t>(size);
+  if (size > 0 && progress_ == Progress::none) progress_ = Progress::received;
+  end_of_input_ = failure == asio::error::eof;
+  if (failure && !end_of_input_ && failure != asio::error::operation_aborted) return close(true);
+  if (state_ == State::lingering) {
     discard();
-  } else if (wants_input()) {
+  } else if (end_of_input_) {
+    handle_input({});
+  } else if (received_ > 0 && may_receive()) {
     receive();
-  } else if (events & EPOLLHUP) {
-    close();
   } else {
-    // Pauses are mostly over before more input comes, so epoll hears of them only now.
-    interest_ &= ~EPOLLIN;
-    host_.poller.modify(socket_.get(), interest_, this);
-    settle();
+    end_step();
   }
 }
 
-bool Session::receive() {
-  ssize_t size = ::recv(socket_.get(), host_.input.data(), kReadBytes, MSG_DONTWAIT);
-  if (size < 0) {
-    if (!would_block(errno)) close(true);
-    return false;
+void Session::on_writable() {
+  if (!open()) return;
+  send(out_);
+  if (open()) go_on();  // it may have paused for its output
+}
+
+// The client has gone, or sends urgent data, as no client does; or the watch has been ended.
+void Session::on_error(const error_code& failure) {
+  watching_ = false;
+  if (!open()) return;
+  if (failure == asio::error::operation_aborted) {
+    end_step();
+  } else {
+    close(true);
   }
-  if (size == 0) {
-    end_of_input_ = true;
-    proceed({});
-    return false;
-  }
-  received_some_ = true;
-  if (draining_) drained_ += static_cast<std::size_t>(size);
+}
+
+// What has been read. When it came full there is probably more: that follows in the shared buffer.
+std::string_view Session::take_received() {
+  std::size_t size = std::exchange(received_, std::uint16_t{0});
+  if (size < sizeof own_) return {own_, size};
+  char* const all = host_.input.data();
+  std::memcpy(all, own_, size);
+  error_code failure;
+  size += socket_.read_some(asio::buffer(all + size, kReadBytes - size), failure);
+  end_of_input_ = failure == asio::error::eof;
+  if (failure && !end_of_input_ && !would_block(failure)) close(true);
+  return {all, size};
+}
+
+void Session::receive() {
+  const std::string_view fresh = take_received();
+  if (!open()) return;
+  if (host_.draining) drained_ += fresh.size();
   if (in_.empty()) line_since_ = host_.now;
-  proceed({host_.input.data(), static_cast<std::size_t>(size)});
+  handle_input(fresh);
   const bool partial = open() && input_handled_ && !in_.empty();
   const auto max_age = host_.options.read_timeout * kMaxLineAge;
   if (partial && max_age.count() > 0 && host_.now - line_since_ > max_age) close();
-  return true;
 }
 
 void Session::discard() {
-  ssize_t size = ::recv(socket_.get(), host_.input.data(), kReadBytes, MSG_DONTWAIT);
-  if (size < 0 && would_block(errno)) return;
-  if (size > 0) discarded_ += static_cast<std::size_t>(size);
-  if (size <= 0 || discarded_ > kMaxDiscardedBytes) close();
+  discarded_ += take_received().size();
+  if (end_of_input_ || discarded_ > kMaxDiscardedBytes) close();
+  if (open()) update_waiting();
 }
 
-// Handles what can be handled of the buffer and the fresh bytes, sends what there is to send, and settles down.
-void Session::proceed(std::string_view fresh) {
+// Handles what can be handled of the buffer and the fresh bytes, and sends what there is to send.
+void Session::handle_input(std::string_view fresh) {
   if (!in_.empty()) {
     in_.append(fresh);
     fresh = {};
@@ -110,7 +136,7 @@ void Session::proceed(std::string_view fresh) {
     in_ = std::move(rest);
   }
   send(out);
-  if (open()) conclude();
+  if (open()) end_step();
 }
 
 // Returns how many of the bytes are done with.
@@ -126,22 +152,24 @@ std::size_t Session::handle_lines(std::string_view bytes, Buffer& out) {
     } else if (step.found == LineFramer::Found::nothing) {
       // A client that has gone while it wrote leaves a partial line, one that forgot the line end a complete one; they
       // cannot be told apart, except that the former is no valid JSON. A drain may cut anything, so it handles neither.
-      if (end_of_input_ && !draining_ && !rest.empty()) {
+      if (end_of_input_ && !host_.draining && !rest.empty()) {
         if (!handle_line(LineFramer::last(rest), out)) break;
         rest = {};
       }
       input_handled_ = true;
       break;
     } else {
-      blocked_ = pending_ > 0;  // replies keep their order
-      if (blocked_) break;
+      if (pending_ > 0) {  // replies keep their order
+        pause_ = Pause::pending_replies;
+        break;
+      }
       host_.handler.reply_error({ErrorCode::request_too_large,
                                  "Request exceeds " + std::to_string(host_.options.max_request_bytes) + " bytes"},
                                 out);
-      last_reply_ = true;
+      state_ = State::last_reply;
     }
   }
-  if (last_reply_) return bytes.size();
+  if (state_ == State::last_reply) return bytes.size();
   return bytes.size() - rest.size();
 }
 
@@ -150,7 +178,7 @@ bool Session::handle_line(std::string_view line, Buffer& out) {
   const FirstLine first = first_line_ ? judge_first_line(line) : FirstLine::request;
   if (first == FirstLine::http) {
     out.append(http_answer(host_.options.port));
-    last_reply_ = true;
+    state_ = State::last_reply;
     return true;
   }
   if (first == FirstLine::request) first_line_ = false;
@@ -158,20 +186,20 @@ bool Session::handle_line(std::string_view line, Buffer& out) {
     case engine::Handled::replied:
       KARMA_CHECK(pending_ == 0);  // or the reply would overtake others
       // No request, so the reply says what is wrong with it; what comes after it is no better.
-      last_reply_ |= first == FirstLine::foreign;
+      if (first == FirstLine::foreign) state_ = State::last_reply;
       return true;
     case engine::Handled::pending:
       ++pending_;
       pending_bytes_ += line.size();
       return true;
     case engine::Handled::no_room:
-      starved_ = true;
+      pause_ = Pause::write_room;
       return false;
     case engine::Handled::blocked:
       break;
   }
   KARMA_CHECK(pending_ > 0);  // or nothing would ever unblock it
-  blocked_ = true;
+  pause_ = Pause::pending_replies;
   return false;
 }
 
@@ -180,10 +208,10 @@ void Session::send(Buffer& bytes) {
   const bool direct = &bytes != &out_;
   std::string_view rest = bytes.view().substr(direct ? 0 : sent_);
   if (rest.empty()) return;
-  ssize_t size = ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (size < 0 && !would_block(errno)) return close(true);
-  std::size_t taken = size < 0 ? 0 : static_cast<std::size_t>(size);
-  if (taken > 0) sent_some_ = true;
+  error_code failure;
+  const std::size_t taken = socket_.write_some(asio::buffer(rest), failure);
+  if (failure && !would_block(failure)) return close(true);
+  if (taken > 0) progress_ = Progress::sent;
   rest.remove_prefix(taken);
   if (direct) {
     out_.append(rest);
@@ -198,53 +226,61 @@ void Session::send(Buffer& bytes) {
 }
 
 // After each step: is there more to do, is it over?
-void Session::conclude() {
+void Session::end_step() {
   const bool all_sent = unsent() == 0 && pending_ == 0;
-  if (!input_handled_ && may_handle(unsent())) {
+  const bool all_handled = input_handled_ && received_ == 0;
+  if ((!input_handled_ && may_handle(unsent())) || (received_ > 0 && may_receive())) {
     enqueue();  // it stopped for its output, which is gone: others first
-  } else if (all_sent && !discarding_) {
-    if (last_reply_) {
-      say_goodbye();
-    } else if (draining_ && !end_of_input_ && drained_ < kMaxDrainBytes && has_arrived()) {
-      // Sent before the client could know that this is the end: it is read as ever.
-    } else if (input_handled_ && (end_of_input_ || (draining_ && quiet()))) {
-      return close();
-    } else if (input_handled_ && draining_) {
-      say_goodbye();
-    }
+  } else if (all_sent && state_ == State::last_reply) {
+    return begin_lingering();
+  } else if (all_sent && state_ == State::serving && !(host_.draining && input_comes())) {
+    if (all_handled && (end_of_input_ || (host_.draining && quiet()))) return close();
+    if (all_handled && host_.draining) return begin_lingering();
   }
-  settle();
+  update_waiting();
 }
 
-void Session::say_goodbye() {
+void Session::begin_lingering() {
   in_.release();
-  discarding_ = true;
-  ::shutdown(socket_.get(), SHUT_WR);
+  state_ = State::lingering;
+  error_code ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+  discard();  // what had not been handled
 }
 
 // Is there something to read?
-bool Session::has_arrived() const {
+bool Session::has_arrived() {
   char byte;
-  return ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  error_code failure;
+  return socket_.receive(asio::buffer(&byte, 1), Socket::message_peek, failure) > 0;
+}
+
+// While draining: was something sent before the client could know that this is the end? It is read as ever. A read that
+// is under way may have got it.
+bool Session::input_comes() {
+  return (reading_.taken() && !watching_) || received_ > 0 ||
+         (!end_of_input_ && drained_ < kMaxDrainBytes && has_arrived());
 }
 
 // The client has acknowledged all replies and sent nothing more: it loses nothing if the socket is closed at once.
-bool Session::quiet() const {
+bool Session::quiet() {
   int unacknowledged = 0;
   char byte;
-  return ::ioctl(socket_.get(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0 &&
-         ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && would_block(errno);
+  error_code failure;
+  return ::ioctl(socket_.native_handle(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0 &&
+         (socket_.receive(asio::buffer(&byte, 1), Socket::message_peek, failure), would_block(failure));
 }
 
 void Session::leave_if_quiet() {
-  if (open() && draining_ && discarding_ && quiet()) close();
+  if (state_ == State::lingering && quiet()) close();
 }
 
 Waiting Session::waits_for() const {
   if (!open()) return pending_ > 0 ? Waiting::reply : Waiting::nothing;
-  if (discarding_) return Waiting::goodbye;
+  if (state_ == State::lingering) return Waiting::linger;
   if (unsent() > 0) return Waiting::reader;
-  if (starved_) return Waiting::room;
+  if (pause_ == Pause::write_room) return Waiting::write_room;
+  if (pause_ == Pause::buffer_room) return Waiting::buffer_room;
   return pending_ > 0 ? Waiting::reply : Waiting::bytes;
 }
 
@@ -257,28 +293,55 @@ void Session::count_buffers() {
   host_.buffered.set(host_.buffered_bytes);
 }
 
-// Takes its place among those who wait for the same, and tells epoll what it wants to hear.
-void Session::settle() {
+// Takes its place among those who wait for the same, and sees to it that it hears of what it waits for.
+void Session::update_waiting() {
   count_buffers();
-  const bool wants = open() && wants_input();
-  if (open() && !wants && waits_for_nothing_else()) starved_ = true;
+  if (lacks_buffer_room()) pause_ = Pause::buffer_room;
   const Waiting next = waits_for();
-  const bool restart =
-      (next == Waiting::reader && sent_some_) || (next == Waiting::bytes && (sent_some_ || received_some_));
-  sent_some_ = received_some_ = false;
+  const bool restart = (next == Waiting::reader && progress_ == Progress::sent) ||
+                       (next == Waiting::bytes && progress_ != Progress::none);
+  progress_ = Progress::none;
   if (next != waiting_ || restart) {
-    auto& to = host_.waiting[static_cast<std::size_t>(next)];
-    to.splice(to.end(), host_.waiting[static_cast<std::size_t>(waiting_)], self_);
+    auto& to = host_.list(next);
+    to.splice(to.end(), host_.list(waiting_), self_);
     waiting_ = next;
     since_ = host_.now;
   }
-  if (!open()) return;
-  std::uint32_t interest = interest_ & EPOLLIN;
-  if (wants) interest |= EPOLLIN;
-  if (unsent() > 0) interest |= EPOLLOUT;
-  if (interest != interest_) {
-    interest_ = interest;
-    host_.poller.modify(socket_.get(), interest, this);
+  if (open()) start_operations();
+}
+
+// A read is always under way, also during a pause; but while what the last one brought has to wait, it only watches for
+// a client that has gone. A drain waits for nothing: there a read only fetches what is there.
+void Session::start_operations() {
+  if (unsent() > 0 && !writing_.taken()) {
+    socket_.async_wait(Socket::wait_write, writing_([this](const error_code&) {
+                         host_.begin_round();
+                         guarded([this] { on_writable(); });
+                       }));
+  }
+  const bool reads =
+      received_ == 0 && !end_of_input_ && (!host_.draining || state_ == State::lingering || input_comes());
+  if (reading_.taken()) {
+    error_code ignored;
+    if (watching_ && reads) socket_.cancel(ignored);
+  } else if (reads) {
+    if (!std::exchange(read_due_, true)) host_.readers.push_back(this);
+  } else {
+    watching_ = true;
+    socket_.async_wait(Socket::wait_error, reading_([this](const error_code& failure) {
+                         host_.begin_round();
+                         guarded([&] { on_error(failure); });
+                       }));
+  }
+}
+
+void Session::read() {
+  read_due_ = false;
+  if (open() && !reading_.taken() && received_ == 0 && !end_of_input_) {
+    socket_.async_read_some(asio::buffer(own_), reading_([this](const error_code& failure, std::size_t size) {
+                              host_.begin_round();
+                              guarded([&] { on_read(failure, size); });
+                            }));
   }
 }
 
@@ -286,7 +349,7 @@ Buffer& Session::place_of_reply(std::size_t request_bytes) {
   KARMA_CHECK(pending_ > 0 && request_bytes <= pending_bytes_);
   --pending_;
   pending_bytes_ -= request_bytes;
-  if (pending_ == 0) blocked_ = false;
+  if (pending_ == 0 && pause_ == Pause::pending_replies) pause_ = Pause::none;
   enqueue();
   if (open()) return out_;
   host_.unwanted.clear();
@@ -295,56 +358,65 @@ Buffer& Session::place_of_reply(std::size_t request_bytes) {
 
 void Session::resume() {
   queued_ = false;
-  const bool starved = std::exchange(starved_, false);
-  if (!open()) {
-    settle();
-  } else if (input_handled_ && !starved) {
-    send(out_);
-    if (open()) conclude();
+  if (pause_ == Pause::write_room || pause_ == Pause::buffer_room) pause_ = Pause::none;
+  if (open()) return go_on();
+  update_waiting();
+}
+
+void Session::go_on() {
+  if (received_ > 0 && may_receive()) {
+    receive();
+  } else if (!input_handled_) {
+    handle_input({});
   } else {
-    proceed({});
+    send(out_);
+    if (open()) end_step();
   }
 }
 
 void Session::try_again() {
-  if (open() && starved_) enqueue();
+  if (open() && (pause_ == Pause::write_room || pause_ == Pause::buffer_room)) enqueue();
 }
 
 std::size_t Session::freeable_bytes() const {
-  if (!open() || discarding_ || pending_ > 0) return 0;
+  if (!open() || state_ == State::lingering || pending_ > 0) return 0;
   const bool idle = unsent() > 0 ? host_.now - since_ >= kRoomPatience : input_handled_;
   return idle ? counted_ : 0;
 }
 
 void Session::make_room() {
   if (unsent() > 0) return close(true);
-  starved_ = false;
+  pause_ = Pause::none;
   in_.release();
-  last_reply_ = true;
+  state_ = State::last_reply;
   host_.handler.reply_error(
       internal_error("The node holds as much for its clients as it may; try again shortly, with less at a time"), out_);
   send(out_);
-  if (open()) conclude();
+  if (open()) end_step();
 }
 
+// What a read has got is not known before its handler is called.
 void Session::drain() {
-  if (!open() || draining_) return;
-  draining_ = true;
-  conclude();
+  error_code ignored;
+  if (!open() || state_ == State::lingering) return;
+  if (reading_.taken()) {
+    socket_.cancel(ignored);
+  } else {
+    end_step();
+  }
 }
 
 void Session::close(bool reset) {
   if (!open()) return;
-  if (reset) {
-    linger forget{.l_onoff = 1, .l_linger = 0};
-    ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &forget, sizeof forget);
-  }
-  socket_.close();
+  error_code ignored;
+  if (reset) socket_.set_option(Socket::linger(true, 0), ignored);
+  socket_.close(ignored);
+  state_ = State::closed;
   --host_.open_sockets;
   in_.release();
   out_.release();
   sent_ = 0;
-  settle();
+  update_waiting();
 }
 
 void Session::enqueue() {
@@ -354,21 +426,17 @@ void Session::enqueue() {
 }
 
 bool Session::may_handle(std::size_t unsent) const {
-  return !last_reply_ && !starved_ && !blocked_ && pending_ < kMaxPending && pending_bytes_ < kMaxPendingBytes &&
-         unsent < kMaxUnsentBytes;
+  return state_ == State::serving && pause_ == Pause::none && pending_ < kMaxPending &&
+         pending_bytes_ < kMaxPendingBytes && unsent < kMaxUnsentBytes;
 }
 
 bool Session::may_receive() const {
-  return open() && !discarding_ && !end_of_input_ && drained_ < kMaxDrainBytes && may_handle(unsent()) &&
-         !(counted_ == 0 ? host_.memory.reading_waits() : host_.memory.growing_waits());
+  return may_handle(unsent()) && !(counted_ == 0 ? host_.memory.reading_waits() : host_.memory.growing_waits());
 }
 
-// For one that does not read, which nobody would wake: is it for want of room alone?
-bool Session::waits_for_nothing_else() const {
-  return (interest_ & EPOLLIN) == 0 && !discarding_ && !end_of_input_ && drained_ < kMaxDrainBytes && pending_ == 0 &&
-         unsent() == 0 && may_handle(0);
+// It has something to handle, nothing else to wait for, and nobody would wake it.
+bool Session::lacks_buffer_room() const {
+  return received_ > 0 && pending_ == 0 && unsent() == 0 && may_handle(0) && !may_receive();
 }
-
-bool Session::wants_input() const { return discarding_ || may_receive(); }
 
 }  // namespace karma::server

@@ -1,39 +1,46 @@
 // One connection: bytes in, lines to the handler, replies out. Lives on one I/O thread and never blocks it.
 //
-// Input   is read into a buffer that all sessions of the thread share; only what cannot be handled yet (a partial line,
-//         lines behind a paused one) is kept. An idle connection therefore costs a few hundred bytes.
+// Input   is read into a small buffer of the session's own. Only when that came full, what else there is follows in a
+//         large one that all sessions of the thread share. Lines are handled from there; only what cannot be handled
+//         yet (a partial line, lines after a paused one) is kept beyond the step.
 // Output  likewise: replies are gathered in a shared buffer and leave with one send; only what the socket does not take
 //         is kept.
-// Pauses  reading and handling stop while a line is blocked, while too many replies are pending, and while the client
-//         does not take its replies. So a connection costs at most a response and a read buffer. All together are held
-//         to the budget of the node: without room for a write, or for more buffered bytes, a session waits for room.
+// Pauses  handling stops while a line is blocked, while too many replies are pending, and while the client does not
+// take
+//         its replies. Reading stops as soon as the small buffer holds something that has to wait. So a connection
+//         costs at most a response and a read buffer. All together are held to the budget of the node: without room for
+//         a write, or for more buffered bytes, a session waits for room.
 // End     the client's half-close: everything complete is answered, a last line without line end too; then close.
 //         Over-long line, and a first line that is no request (HTTP): answer, half-close, discard input for a bounded
 //         time and amount (closing at once would reset the connection and the client would lose the answer), close.
 //         Shutdown (drain): complete lines that have arrived are answered, also those that a paused connection has not
 //         read yet; a partial one is dropped; then close.
-// A session whose socket is gone stays until the handler has delivered its replies: it is their address.
+// A session whose socket is gone stays until the handler has delivered its replies, whose address it is, and Asio has
+// called the handlers of what was under way.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <list>
 #include <string_view>
 #include <vector>
 
 #include "core/buffer.h"
+#include "core/log.h"
 #include "engine/client_memory.h"
 #include "engine/request_handler.h"
-#include "server/file_descriptor.h"
+#include "server/asio.h"
 #include "server/line_framer.h"
-#include "server/poller.h"
 
 namespace karma::server {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 
-// Bytes read at a time.
+// Bytes read at a time: most requests fit into the former.
+inline constexpr std::size_t kOwnReadBytes = 2000;
 inline constexpr std::size_t kReadBytes = 64 << 10;
 // With so many unsent bytes a session handles nothing more until the client has taken some.
 inline constexpr std::size_t kMaxUnsentBytes = 64 << 10;
@@ -61,39 +68,50 @@ struct SessionOptions {
 
 // What a session is waiting for. Each has a timeout of its own, so sessions that wait for the same thing, in the order
 // in which they began to, are in the order of their deadlines.
-enum class Waiting { bytes, reader, goodbye, reply, room, nothing };
-inline constexpr std::size_t kWaitingCount = 6;
+enum class Waiting { bytes, reader, linger, reply, write_room, buffer_room, nothing };
+inline constexpr std::size_t kWaitingCount = 7;
 
 class Session;
 
 // What the sessions of a thread share.
 struct SessionHost {
-  Poller& poller;
   engine::RequestHandler& handler;
   const SessionOptions options;
+  EventLog& log;
+  const std::function<void()> request_round;
   TimePoint now;                 // when this wake-up began
+  bool in_round = false;         // the round that ends this wake-up has been requested
+  bool draining = false;         // new requests are not waited for
   Buffer input;                  // kReadBytes
   Buffer output;                 // replies of the session at work
   Buffer unwanted;               // a reply whose client has gone
-  std::vector<Session*> queued;  // sessions to be resumed before the next wait
+  std::vector<Session*> queued;  // sessions to be resumed in the next round
+  // Sessions that are to read. They begin at the end of the round: by then many clients have sent their next request,
+  // and the attempt with which Asio begins each read is not in vain.
+  std::vector<Session*> readers;
   std::list<Session> waiting[kWaitingCount];
   std::size_t open_sockets = 0;
   engine::ClientMemory& memory;
   std::size_t buffered_bytes = 0;       // of all sessions
   engine::ClientMemory::Part buffered;  // of the node's
 
-  SessionHost(Poller& poller, engine::RequestHandler& handler, SessionOptions options, engine::ClientMemory& memory);
+  SessionHost(engine::RequestHandler& handler, SessionOptions options, engine::ClientMemory& memory, EventLog& log,
+              std::function<void()> request_round);
+
+  std::list<Session>& list(Waiting what) { return waiting[static_cast<std::size_t>(what)]; }
+  const std::list<Session>& list(Waiting what) const { return waiting[static_cast<std::size_t>(what)]; }
+  // Before anything is done: reads the clock, and sees to the end of the wake-up. Once for all sessions of a wake-up.
+  void begin_round();
 };
 
 class Session {
  public:
   // `self`: where the host keeps it. Begin with start().
-  Session(SessionHost& host, FileDescriptor socket);
+  Session(SessionHost& host, Socket socket);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   void start(std::list<Session>::iterator self);
-  void on_event(std::uint32_t events);
   // The reply to a request of so many bytes has come: where it is to be appended. The session is queued; nothing is
   // sent yet.
   Buffer& place_of_reply(std::size_t request_bytes);
@@ -103,43 +121,78 @@ class Session {
   void make_room();
   // From the host's queue: goes on where it paused.
   void resume();
-  // Answers what has arrived; closes as soon as everything is answered and nothing more is there.
+  // From the host's list: begins to read.
+  void read();
+  // The host drains: answers what has arrived; closes as soon as everything is answered and nothing more is there.
   void drain();
   // While draining: closes if the client has everything and is quiet; to be asked now and then.
   void leave_if_quiet();
   // Closes the socket now. With `reset` unsent bytes are forgotten by the kernel, too.
   void close(bool reset = false);
 
-  bool open() const { return socket_.valid(); }
-  bool queued() const { return queued_; }
+  // One session that breaks must not take the others with it.
+  template <class Step>
+  void guarded(Step step) {
+    try {
+      step();
+    } catch (const std::exception& failure) {
+      host_.log.error("session.failed", failure.what());
+      close(true);
+    }
+  }
+
+  bool open() const { return state_ != State::closed; }
+  // Nothing refers to it any more.
+  bool over() const {
+    return waiting_ == Waiting::nothing && !queued_ && !read_due_ && !reading_.taken() && !writing_.taken();
+  }
   TimePoint waiting_since() const { return since_; }
   // What make_room() would free: of lines that do not end, and of replies that the client takes nothing of.
   std::size_t freeable_bytes() const;
 
  private:
-  bool receive();  // false: nothing has arrived
+  enum class State : std::uint8_t {
+    serving,
+    last_reply,  // nothing more is handled; lingers when everything is sent
+    lingering,   // our side is closed: what comes is discarded until the client closes its side
+    closed,
+  };
+  // Why the next line has to wait.
+  enum class Pause : std::uint8_t { none, pending_replies, write_room, buffer_room };
+  // Since it took its place among those who wait.
+  enum class Progress : std::uint8_t { none, received, sent };
+
+  void on_read(const error_code& failure, std::size_t size);
+  void on_error(const error_code& failure);
+  void on_writable();
+  void go_on();
+  std::string_view take_received();
+  void receive();
   void discard();
-  void proceed(std::string_view fresh);
+  void handle_input(std::string_view fresh);
   std::size_t handle_lines(std::string_view bytes, Buffer& out);
   bool handle_line(std::string_view line, Buffer& out);
   void send(Buffer& bytes);
-  void conclude();
-  void say_goodbye();
-  void settle();
+  void end_step();
+  void begin_lingering();
+  void update_waiting();
+  void start_operations();
   void enqueue();
   void count_buffers();
   Waiting waits_for() const;
-  bool quiet() const;
-  bool has_arrived() const;
+  bool quiet();
+  bool has_arrived();
+  bool input_comes();
 
   bool may_handle(std::size_t unsent) const;
   bool may_receive() const;
-  bool wants_input() const;
-  bool waits_for_nothing_else() const;
+  bool lacks_buffer_room() const;
   std::size_t unsent() const { return out_.size() - sent_; }
 
   SessionHost& host_;
-  FileDescriptor socket_;
+  Socket socket_;
+  OperationRoom reading_;  // or watching
+  OperationRoom writing_;
   LineFramer framer_;
   Buffer in_;                      // received, not handled
   Buffer out_;                     // replies that the socket has not taken
@@ -151,22 +204,22 @@ class Session {
   std::size_t drained_ = 0;  // bytes read while draining
 
   std::list<Session>::iterator self_;
-  Waiting waiting_ = Waiting::bytes;
   TimePoint since_;
-  TimePoint line_since_;        // first byte of the line that is in the buffer
-  std::uint32_t interest_ = 0;  // as epoll knows it
+  TimePoint line_since_;  // first byte of the line that is in the buffer
+  Waiting waiting_ = Waiting::bytes;
 
+  State state_ = State::serving;
+  Pause pause_ = Pause::none;
+  Progress progress_ = Progress::none;
   bool first_line_ = true;
-  bool blocked_ = false;       // the next line waits until nothing is pending
-  bool starved_ = false;       // waits for room
-  bool input_handled_ = true;  // nothing but a partial line is in the buffer
+  bool input_handled_ = true;  // nothing but a partial line is in in_
   bool end_of_input_ = false;  // the client has closed its side
-  bool last_reply_ = false;    // nothing more will be handled: say goodbye when all is sent
-  bool discarding_ = false;    // our side is closed
-  bool draining_ = false;
-  bool received_some_ = false;  // since settle()
-  bool sent_some_ = false;      // since settle()
+  bool watching_ = false;      // what reading_ is taken by is no read
   bool queued_ = false;
+  bool read_due_ = false;
+
+  std::uint16_t received_ = 0;  // of own_; they come after in_
+  char own_[kOwnReadBytes];
 };
 
 }  // namespace karma::server

@@ -5,25 +5,11 @@
 #include <utility>
 
 namespace karma::server {
-namespace {
-
-// Sent to the thread of a StopSignalWatch only.
-constexpr int kEndOfWatch = SIGUSR2;
-
-sigset_t stop_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  return set;
-}
-
-}  // namespace
 
 sigset_t server_signals() {
-  sigset_t set = stop_signals();
-  sigaddset(&set, SIGUSR1);
-  sigaddset(&set, SIGHUP);
+  sigset_t set;
+  sigemptyset(&set);
+  for (int signal : {SIGINT, SIGTERM, SIGUSR1, SIGHUP}) sigaddset(&set, signal);
   return set;
 }
 
@@ -41,20 +27,35 @@ NoSignalsForNewThreads::NoSignalsForNewThreads() {
 
 NoSignalsForNewThreads::~NoSignalsForNewThreads() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
-StopSignalWatch::StopSignalWatch(std::function<void()> stop) {
-  NoSignalsForNewThreads guard;  // kEndOfWatch must find it blocked, or it would end the process
-  thread_ = std::thread([stop = std::move(stop)] {
-    sigset_t watched = stop_signals();
-    sigaddset(&watched, kEndOfWatch);
-    for (int signal = 0; signal != kEndOfWatch;) {
-      if (::sigwait(&watched, &signal) == 0 && signal != kEndOfWatch) stop();
-    }
+SignalWatch::SignalWatch(ContextThread& thread, std::function<void(int)> act)
+    : thread_(thread), act_(std::move(act)), signals_(thread.context(), SIGINT, SIGTERM, SIGUSR1) {
+  signals_.add(SIGHUP);
+  thread_.call([this] {
+    wait();
+    const sigset_t taken = server_signals();
+    ::pthread_sigmask(SIG_UNBLOCK, &taken, nullptr);
   });
 }
 
-StopSignalWatch::~StopSignalWatch() {
-  ::pthread_kill(thread_.native_handle(), kEndOfWatch);
-  thread_.join();
+SignalWatch::~SignalWatch() {
+  for (bool under_way = true; under_way;) {
+    thread_.call([&] {
+      const sigset_t taken = server_signals();
+      ::pthread_sigmask(SIG_BLOCK, &taken, nullptr);
+      error_code ignored;
+      signals_.clear(ignored);
+      signals_.cancel(ignored);
+      under_way = room_.taken();
+    });
+  }
+}
+
+void SignalWatch::wait() {
+  signals_.async_wait(room_([this](const error_code& failure, int signal) {
+    if (failure) return;
+    act_(signal);
+    wait();
+  }));
 }
 
 }  // namespace karma::server

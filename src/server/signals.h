@@ -1,20 +1,23 @@
-// The signals of a server. They are blocked in every thread and taken one by one where that is convenient, so that no
-// handler ever interrupts anything.
+// The signals of a server: SIGINT, SIGTERM, SIGUSR1 and SIGHUP. They are blocked in every thread except one, which
+// takes them, so that no handler ever interrupts anything else.
 #pragma once
 
 #include <signal.h>
 
+#include <boost/asio/basic_signal_set.hpp>
+
 #include <functional>
-#include <thread>
+
+#include "server/asio.h"
+#include "server/context_thread.h"
 
 namespace karma::server {
 
-// SIGINT, SIGTERM, SIGUSR1, SIGHUP.
 sigset_t server_signals();
 // Does this thread block the signals that stop a server, as Server::block_signals() does?
 bool stop_signals_blocked();
 
-// While it lives, threads that this thread starts take no signals at all: they stay for the main thread.
+// While it lives, threads that this thread starts take no signals at all.
 class NoSignalsForNewThreads {
  public:
   NoSignalsForNewThreads();
@@ -26,15 +29,20 @@ class NoSignalsForNewThreads {
   sigset_t before_;
 };
 
-// Calls `stop` on a thread of its own when SIGINT or SIGTERM comes; for the time in which the main thread is busy.
-// The signals must be blocked. Needs no descriptor: a server that has none left can still be stopped.
-class StopSignalWatch {
+// Has `thread` take the signals and call `act` for each. It needs no descriptor when one comes: a server that has none
+// left can still be stopped.
+class SignalWatch {
  public:
-  explicit StopSignalWatch(std::function<void()> stop);
-  ~StopSignalWatch();
+  SignalWatch(ContextThread& thread, std::function<void(int signal)> act);
+  ~SignalWatch();
 
  private:
-  std::thread thread_;
+  void wait();
+
+  ContextThread& thread_;
+  const std::function<void(int)> act_;
+  asio::basic_signal_set<Executor> signals_;
+  OperationRoom room_;
 };
 
 }  // namespace karma::server

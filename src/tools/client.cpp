@@ -152,7 +152,7 @@ void Client::send(std::string_view op, const Fields& fields) {
 
 Status Client::flush() {
   if (!connected()) return lose("there is no connection");
-  if (Status status = write_some(); !status.ok()) return lose(status.error().message);
+  if (Result<bool> sent = write_some(); !sent) return lose(sent.error().message);
   return {};
 }
 

@@ -148,7 +148,7 @@ class SessionTest : public ::testing::Test {
 
   void start() {
     memory_ = std::make_unique<engine::ClientMemory>(client_memory_bytes_);
-    Result<ListenSockets> bound = bind_to("127.0.0.1", 0, true);
+    Result<ListenSockets> bound = bind_to(control_.context(), "127.0.0.1", 0, true);
     ASSERT_TRUE(bound.ok() && start_listening(*bound).ok());
     port_ = bound->port;
     options_.session.port = port_;
@@ -160,12 +160,12 @@ class SessionTest : public ::testing::Test {
           std::lock_guard lock(mutex_);
           changed_.notify_all();
         });
-    const auto hand_over = [this](FileDescriptor socket) {
+    const auto hand_over = [this](Socket socket) {
       if (next_hand_over_throws_.exchange(false)) throw std::bad_alloc();
       io_->adopt(std::move(socket));
     };
     Acceptor::Service service{hand_over, &open_, &memory_->connections, max_connections_, kMaxRefused};
-    acceptor_ = std::make_unique<Acceptor>(std::move(bound->sockets), std::move(service), log_);
+    acceptor_ = std::make_unique<Acceptor>(std::move(bound->sockets), std::move(service), control_, log_);
   }
 
   Client connect(int receive_buffer = 0) {
@@ -192,6 +192,7 @@ class SessionTest : public ::testing::Test {
   std::atomic<bool> next_hand_over_throws_{false};
   int port_ = 0;
   EventLog log_{system_clock(), false};
+  ContextThread control_{"test-control", log_};
   std::atomic<int> open_{0};
   std::size_t client_memory_bytes_ = 512 << 20;
   std::unique_ptr<engine::ClientMemory> memory_;
@@ -323,6 +324,37 @@ TEST_F(SessionTest, AClientThatGoesAwayMayHaveRepliesPending) {
   other.send("echo alive\n");
   EXPECT_EQ(other.line(), "alive");
   EXPECT_EQ(script_.handled(), 1) << "what was paused is not executed for a client that is gone";
+}
+
+TEST_F(SessionTest, AClientThatGoesAwayDuringAPauseIsNoticedWhateverItHasSent) {
+  {
+    Client client = connect();
+    client.send("later 1\nread 2\n");
+    ASSERT_TRUE(script_.wait_for_waiting(1));
+    const std::string more(50, 'x');
+    for (int i = 0; i < 4000; ++i) client.send("echo " + more + "\n");
+    client.reset();
+  }
+  EXPECT_TRUE(all_closed());
+  script_.release(1);
+  Client other = connect();
+  other.send("echo alive\n");
+  EXPECT_EQ(other.line(), "alive");
+  EXPECT_EQ(script_.handled(), 1);
+}
+
+TEST_F(SessionTest, WhoWaitsForRoomToBeReadDoesNotWaitForTheDisk) {
+  Client client = connect();
+  client.send("echo 1\n");
+  EXPECT_EQ(client.line(), "1");
+  memory_->writes += client_memory_bytes_;  // as if the disk stood still
+  memory_->buffers += client_memory_bytes_;
+  client.send("echo 2\n");
+  while (memory_->paused.load() == 0) std::this_thread::yield();
+  EXPECT_EQ(script_.handled(), 1);
+  memory_->buffers -= client_memory_bytes_;
+  EXPECT_EQ(client.line(), "2");
+  memory_->writes -= client_memory_bytes_;
 }
 
 TEST_F(SessionTest, AnOverlongLineIsRefusedOnceAndTheErrorArrives) {

@@ -1,0 +1,33 @@
+// An io_context and the thread that runs it.
+#pragma once
+
+#include <boost/asio/executor_work_guard.hpp>
+
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "core/log.h"
+#include "server/asio.h"
+
+namespace karma::server {
+
+class ContextThread {
+ public:
+  // Starts the thread. What a handler throws is logged, and the others go on.
+  ContextThread(std::string name, EventLog& log);
+  ~ContextThread();
+
+  asio::io_context& context() { return context_; }
+  // Lets the thread do something, and waits for it. Not to be called by the thread itself.
+  void call(const std::function<void()>& act);
+  // Waits until nothing is under way or posted any more, and ends the thread.
+  void finish();
+
+ private:
+  asio::io_context context_{1};  // one thread runs it; others may post
+  asio::executor_work_guard<Executor> work_;
+  std::thread thread_;
+};
+
+}  // namespace karma::server
