@@ -212,7 +212,7 @@ class StallTest {
     reads();
     snapshots();
     deletes();
-    registry();
+    exactly_once();
   }
 
   std::string json() const {
@@ -391,7 +391,7 @@ class StallTest {
     ask("ingest.commit, replacing", "ingest.commit", stream);
   }
 
-  void registry() {
+  void exactly_once() {
     if (!wanted("idempotency.prune")) return;
     for (std::uint64_t i = 0; i < options_.records; ++i)
       client_.send_ahead(increment("small-0", 1, R"(,"idempotency_key":"record-)" + std::to_string(i) + '"'));

@@ -54,7 +54,7 @@ Options parse_options(int argc, char** argv) {
   flags.number("port", "PORT", "its port", port, 1, 65535);
   flags.text(
       "spawn", "PATH",
-      "start this server on a free port with a new, temporary data directory; the options behind -- are passed on",
+      "start this server on a free port with a new, temporary data directory; the options after -- are passed on",
       options.server.path);
   flags.choice("protocol", "NAME", "karma, redis or echo: what the server speaks", options.protocol,
                {"karma", "redis", "echo"});

@@ -71,7 +71,7 @@ Options parse_options(int argc, char** argv) {
                60000);
   flags.number("snapshots", "N", "measured beside a client, and as many alone", options.snapshots, 1, 100);
   flags.number("restarts", "N", "", options.restarts, 1, 100);
-  flags.truth("only-write", "nothing behind the writing and what it occupies", options.only_write);
+  flags.truth("only-write", "nothing after the writing and what it occupies", options.only_write);
   flags.truth("verify", "compare all totals with what was written", options.verify);
   flags.truth("json", "print one JSON object instead of a text", options.json);
   options.server.more = flags.parse(argc, argv);

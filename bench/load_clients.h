@@ -1,7 +1,7 @@
 // Many connections on one thread: each keeps its pipeline full and measures from the write of a request to the read of
 // its reply.
 //
-// It has to cost less than any server, so what a request costs here is little: requests lie ready one behind the other
+// It has to cost less than any server, so what a request costs here is little: requests lie ready one after the other
 // and are sent from where they lie, as many as fit the pipeline at a time; the clock is read once for all replies that
 // one read brought; what was sent together and comes back together is counted together.
 #pragma once

@@ -23,7 +23,7 @@ inline void append_values(std::string_view reply, std::vector<std::uint64_t>& va
   }
 }
 
-// Of one connection. A reply may come in pieces: what next() has not used must be there again, with more behind it.
+// Of one connection. A reply may come in pieces: what next() has not used must be there again, with more after it.
 class ReplyReader {
  public:
   struct Reply {
@@ -31,8 +31,8 @@ class ReplyReader {
     std::string_view text;  // what is wrong, if it is not good
   };
 
-  // Moves `at` behind the next reply; false if it is not there whole. `values` takes the numbers of an array, or those
-  // behind "value".
+  // Moves `at` after the next reply; false if it is not there whole. `values` takes the numbers of an array, or those
+  // after "value".
   bool next(Dialect dialect, const char*& at, const char* end, Reply& reply, std::vector<std::uint64_t>* values) {
     if (dialect == Dialect::redis) return next_redis(at, end, reply, values);
     const auto* line_end = static_cast<const char*>(std::memchr(at, '\n', static_cast<std::size_t>(end - at)));

@@ -1,4 +1,4 @@
-// Requests as bytes, one behind the other, so that a client sends any number of them in one write and copies none.
+// Requests as bytes, one after the other, so that a client sends any number of them in one write and copies none.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +26,7 @@ class Stamp {
  public:
   static constexpr std::size_t kDigits = 12;
   static constexpr std::string_view kBehind =
-      "\"}";  // what ends a request with such a key, but for the end of the line
+      "\"}";  // what ends a request with such a key, except for the end of the line
 
   // The keys of one source differ from those of another, and from each other for the first hundred million.
   explicit Stamp(std::size_t source = 0) {
@@ -34,7 +34,7 @@ class Stamp {
       source_[digit] = static_cast<char>('0' + source % 10);
   }
 
-  // `request_end`: behind the kBehind of the request.
+  // `request_end`: after the kBehind of the request.
   void write_next(char* request_end) {
     char* const to = request_end - kBehind.size() - kDigits;
     std::memcpy(to, source_, kSourceDigits);

@@ -83,7 +83,7 @@ BENCHMARK(BM_Totals);
 void BM_Sums(benchmark::State& state) {
   shared_series();
   std::vector<std::uint64_t> sums(kBatch);
-  // In the middle of the data, but for the last case, which covers all of it.
+  // In the middle of the data, except for the last case, which covers all of it.
   auto days = static_cast<std::int32_t>(state.range(0));
   std::int32_t from = (kDays - days) / 2;
   BucketRange range{date(from), date(from + days - 1)};

@@ -85,7 +85,7 @@ class Decoder {
   void offset(std::uint64_t& offset);  // default 0
   void after_lsn(Lsn& lsn);
 
-  // codec_registry.cpp
+  // codec_exactly_once.cpp
   void stream_id(std::string_view& id);
   void stream_id(std::optional<std::string_view>& id);
   void ingest_mode(store::IngestMode& mode);

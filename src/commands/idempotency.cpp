@@ -44,7 +44,7 @@ Status check_fingerprint(const json::Value& value, const KeyedWrite& keyed, Aren
 
 }  // namespace
 
-Status decode_key(const Fields& fields, const Op& op, const void* command, const store::Registry& registry,
+Status decode_key(const Fields& fields, const Op& op, const void* command, const store::ExactlyOnceState& exactly_once,
                   DecodeContext& context, KeyedWrite*& keyed) {
   const json::Value* value = fields.find(Field::idempotency_key);
   if (value == nullptr) return {};
@@ -53,7 +53,7 @@ Status decode_key(const Fields& fields, const Op& op, const void* command, const
   if (!status) return status;
   KeyedWrite* const decoded = context.arena.make<KeyedWrite>();
   store::IdempotencyRecord& record = decoded->record;
-  record.key = registry.records().key(text);
+  record.key = exactly_once.records().key(text);
   record.operation = op.operation;
   decoded->command = op.command;
   record.content = op.content(command, context.arena);
@@ -75,30 +75,31 @@ void encode_key(const KeyedWrite& keyed, Buffer& entry) {
   json::append_number(entry, static_cast<std::uint64_t>(std::max<std::int64_t>(keyed.record.created_at, 0)));
 }
 
-Verdict admit_key(KeyedWrite& keyed, const store::Registry& registry, const Pending& pending, Outcome& outcome) {
+Verdict admit_key(KeyedWrite& keyed, const store::ExactlyOnceState& exactly_once, const Pending& pending,
+                  Outcome& outcome) {
   store::IdempotencyRecord& own = keyed.record;
   if (pending.forgets_keys || pending.keys.may_contain(own.key.hash)) return Verdict::flush_first;
-  const store::IdempotencyRecords& records = registry.records();
+  const store::IdempotencyRecords& records = exactly_once.records();
   const std::optional<store::IdempotencyRecord> record = records.find(own.key);
   keyed.is_new = !record;
   if (!record || records.is_too_old(*record, own.created_at)) return Verdict::log;
   if (record->operation != own.operation || !record->content.same(own.content, keyed.command)) {
-    registry.counters().conflicts.fetch_add(1, std::memory_order_relaxed);
+    exactly_once.counters().conflicts.fetch_add(1, std::memory_order_relaxed);
     outcome.fail(conflict("Idempotency key was already used with a different request"));
     return Verdict::answered;
   }
-  registry.counters().hits.fetch_add(1, std::memory_order_relaxed);
+  exactly_once.counters().hits.fetch_add(1, std::memory_order_relaxed);
   keyed.repeated = true;
   outcome.first = record->first;
   outcome.second = record->second;
   return Verdict::answered;
 }
 
-void remember_key(KeyedWrite& keyed, store::Registry& registry, const Outcome& outcome) {
+void remember_key(KeyedWrite& keyed, store::ExactlyOnceState& exactly_once, const Outcome& outcome) {
   if (outcome.failed) return;
   keyed.record.first = outcome.first;
   keyed.record.second = outcome.second;
-  registry.records().remember(keyed.record, keyed.is_new);
+  exactly_once.records().remember(keyed.record, keyed.is_new);
 }
 
 Verdict IdempotencyPrune::admit(const store::Store&, Pending& pending, Outcome&) const {
@@ -107,18 +108,18 @@ Verdict IdempotencyPrune::admit(const store::Store&, Pending& pending, Outcome&)
 }
 
 void IdempotencyPrune::apply(store::Store& store, Outcome& outcome) const {
-  outcome.first = store.registry().records().prune(before, limit);
+  outcome.first = store.exactly_once().records().prune(before, limit);
 }
 
 Status IdempotencySnapshotFetchChunk::run(Services& services, Buffer& out) const {
-  Result<std::optional<snapshot::RegistryMeta>> meta = services.snapshots().registry_meta();
+  Result<std::optional<snapshot::ExactlyOnceMeta>> meta = services.snapshots().exactly_once_meta();
   if (!meta) return meta.error();
   if (!*meta) return Error{ErrorCode::not_found, "Idempotency snapshot not found"};
   if (offset > (*meta)->bytes) return validation_error("Field offset exceeds idempotency snapshot size");
-  Result<std::string> bytes = services.snapshots().read(std::string(snapshot::kRegistryName), offset, limit);
+  Result<std::string> bytes = services.snapshots().read(std::string(snapshot::kExactlyOnceName), offset, limit);
   if (!bytes) return bytes.error();
   reply_chunk(
-      out, [&] { append_registry_meta(out, **meta); }, offset, limit, (*meta)->bytes, *bytes);
+      out, [&] { append_exactly_once_meta(out, **meta); }, offset, limit, (*meta)->bytes, *bytes);
   return {};
 }
 

@@ -9,7 +9,7 @@
 #include <cstdint>
 
 #include "commands/op.h"
-#include "store/registry.h"
+#include "store/exactly_once.h"
 
 namespace karma::commands {
 
@@ -26,17 +26,18 @@ struct KeyedWrite {
 // Reads the key from the fields of a request or an entry of `op`, which honours keys; without one `keyed` stays null.
 // In a request the time is now, whatever the client says, and a fingerprint that the client gives must be right; in the
 // log the time is what it says, or else `now`.
-Status decode_key(const Fields& fields, const Op& op, const void* command, const store::Registry& registry,
+Status decode_key(const Fields& fields, const Op& op, const void* command, const store::ExactlyOnceState& exactly_once,
                   DecodeContext& context, KeyedWrite*& keyed);
 
 // Into the entry of its command, led by a comma.
 void encode_key(const KeyedWrite& keyed, Buffer& entry);
 
 // Before the log. log: nobody has used the key; else as for Op::admit, `outcome` being the remembered one.
-Verdict admit_key(KeyedWrite& keyed, const store::Registry& registry, const Pending& pending, Outcome& outcome);
+Verdict admit_key(KeyedWrite& keyed, const store::ExactlyOnceState& exactly_once, const Pending& pending,
+                  Outcome& outcome);
 
 // When the entry has been applied. The outcome is what it came to.
-void remember_key(KeyedWrite& keyed, store::Registry& registry, const Outcome& outcome);
+void remember_key(KeyedWrite& keyed, store::ExactlyOnceState& exactly_once, const Outcome& outcome);
 
 struct IdempotencyPrune {
   static constexpr Spec kSpec{.name = "idempotency.prune", .command = "idempotency_prune", .deletes = true};
@@ -52,7 +53,7 @@ struct IdempotencyPrune {
   void apply(store::Store& store, Outcome& outcome) const;
 };
 
-// The registry's snapshot in pieces, as replicas fetch it.
+// The exactly-once state's snapshot in pieces, as replicas fetch it.
 struct IdempotencySnapshotFetchChunk {
   static constexpr Spec kSpec{.name = "idempotency.snapshot_fetch_chunk",
                               .command = "idempotency_snapshot_fetch_chunk",

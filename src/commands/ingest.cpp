@@ -171,7 +171,7 @@ std::optional<IngestMode> known_mode(const IngestStreams& streams, std::string_v
 
 Error not_rebuilt(std::string_view series, std::string_view stream_id) {
   return internal_error("series \"" + std::string(series) +
-                        "\" has an older snapshot than the registry, and what ingest stream \"" +
+                        "\" has an older snapshot than the exactly-once state, and what ingest stream \"" +
                         std::string(stream_id) + "\" put in its place is not in the log any more");
 }
 
@@ -182,7 +182,7 @@ void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
 }  // namespace
 
 Verdict IngestBegin::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
-  const IngestStreams& streams = store.registry().streams();
+  const IngestStreams& streams = store.exactly_once().streams();
   if (pending.streams.find(stream_id) != nullptr) return Verdict::flush_first;
   if (answer_begin(streams, *this, outcome)) return Verdict::answered;
   const Room room = streams.room_for_stream(stream_id, pending.streams.ahead());
@@ -193,7 +193,7 @@ Verdict IngestBegin::admit(const store::Store& store, Pending& pending, Outcome&
 }
 
 void IngestBegin::apply(store::Store& store, Outcome& outcome) const {
-  IngestStreams& streams = store.registry().streams();
+  IngestStreams& streams = store.exactly_once().streams();
   if (answer_begin(streams, *this, outcome)) return;
   streams.begin(stream_id, mode, granularity, began_at);
   tell_status(*streams.active(stream_id), "active", outcome);
@@ -246,12 +246,12 @@ static bool answer_chunk(ChunkCheck check, const IngestChunk& chunk, const Inges
 }
 
 Verdict IngestChunk::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
-  const store::Registry& registry = store.registry();
-  const IngestStreams& streams = registry.streams();
+  const store::ExactlyOnceState& exactly_once = store.exactly_once();
+  const IngestStreams& streams = exactly_once.streams();
   const PendingStreams::Stream* ahead = pending.streams.find(stream_id);
   const ActiveStream* stream = streams.active(stream_id);
   if (ahead != nullptr) {
-    // Chunks behind chunks, all of them new, need no flush: a producer may send them one behind the other.
+    // Chunks after chunks, all of them new, need no flush: a producer may send them one after the other.
     const bool next = stream != nullptr && ahead->chunks != 0 && number == stream->chunks.size() + ahead->chunks + 1 &&
                       series.text == ahead->series;
     if (!next) return Verdict::flush_first;
@@ -260,23 +260,24 @@ Verdict IngestChunk::admit(const store::Store& store, Pending& pending, Outcome&
   const ChunkCheck check = streams.check_chunk(stream_id, series.text, number, fingerprint);
   if (check == ChunkCheck::skip || check == ChunkCheck::skip_committed) {
     skipped(check == ChunkCheck::skip_committed, outcome);
-    count(registry.counters().chunks_skipped);
+    count(exactly_once.counters().chunks_skipped);
     return Verdict::answered;
   }
   if (!answer_chunk(check, *this, streams, outcome)) return admit_next(store, *stream, pending, outcome);
-  count(registry.counters().chunks_rejected);
+  count(exactly_once.counters().chunks_rejected);
   return Verdict::answered;
 }
 
 Verdict IngestChunk::admit_next(const store::Store& store, const ActiveStream& stream, Pending& pending,
                                 Outcome& outcome) const {
-  const store::Registry& registry = store.registry();
+  const store::ExactlyOnceState& exactly_once = store.exactly_once();
   const IngestMode mode = stream.identity->mode;
-  const auto refuse = [&registry] { return count(registry.counters().chunks_rejected), Verdict::answered; };
+  const auto refuse = [&exactly_once] { return count(exactly_once.counters().chunks_rejected), Verdict::answered; };
   if (refuse_zero(mode, items, outcome)) return refuse();
-  const Room room = registry.streams().room_for_chunk(stream_id, number, mode, items.size(), pending.streams.ahead());
+  const Room room =
+      exactly_once.streams().room_for_chunk(stream_id, number, mode, items.size(), pending.streams.ahead());
   if (room != Room::enough && pending.any) return Verdict::flush_first;
-  if (refuse_without_room(room, registry.streams(), 0, outcome)) return refuse();
+  if (refuse_without_room(room, exactly_once.streams(), 0, outcome)) return refuse();
 
   const store::Series* changed = target(store, stream, series.text);
   const Verdict verdict = admit_sum(
@@ -295,13 +296,13 @@ Verdict IngestChunk::admit_next(const store::Store& store, const ActiveStream& s
 
 // Live; what is replayed was counted when it came.
 store::Series* IngestChunk::changed(store::Store& store) const {
-  const ActiveStream* const stream = std::as_const(store).registry().streams().active(stream_id);
+  const ActiveStream* const stream = std::as_const(store).exactly_once().streams().active(stream_id);
   return stream == nullptr ? nullptr : const_cast<store::Series*>(target(store, *stream, series.text));
 }
 
 void IngestChunk::apply(store::Store& store, Outcome& outcome) const {
   if (!apply_next(store, Part::all, outcome)) return;
-  store::RegistryCounters& counters = store.registry().counters();
+  store::ExactlyOnceCounters& counters = store.exactly_once().counters();
   const auto took = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - decoded);
   count(counters.chunks_applied);
   count(counters.items_applied, items.size());
@@ -310,7 +311,7 @@ void IngestChunk::apply(store::Store& store, Outcome& outcome) const {
 }
 
 bool IngestChunk::apply_next(store::Store& store, Part part, Outcome& outcome) const {
-  IngestStreams& streams = store.registry().streams();
+  IngestStreams& streams = store.exactly_once().streams();
   const ChunkCheck check = streams.check_chunk(stream_id, series.text, number, fingerprint);
   // Only a log of Karma 1.0 holds chunks that are skipped.
   if (check == ChunkCheck::skip || check == ChunkCheck::skip_committed)
@@ -338,8 +339,8 @@ void IngestChunk::apply_items(store::Store& store, IngestMode mode) const {
 
 Replayed IngestChunk::replay(store::Store& store, const Coverage& coverage, Outcome& outcome) const {
   const bool has_items = coverage.series(series.text);
-  const IngestStreams& streams = store.registry().streams();
-  if (!coverage.registry()) {
+  const IngestStreams& streams = store.exactly_once().streams();
+  if (!coverage.exactly_once()) {
     const ActiveStream* stream = streams.active(stream_id);
     const bool staged = stream != nullptr && stream->identity->mode == IngestMode::replace_series;
     apply_next(store, has_items && !staged ? Part::stream_only : Part::all, outcome);
@@ -347,7 +348,7 @@ Replayed IngestChunk::replay(store::Store& store, const Coverage& coverage, Outc
   }
   const bool repeated = !coverage.first_time(stream_id, number);
   if (has_items) return Replayed::covered;
-  // The series is older than the registry: what its stream was is known only if it is remembered.
+  // The series is older than the exactly-once state: what its stream was is known only if it is remembered.
   const std::optional<IngestMode> mode = known_mode(streams, stream_id);
   if (mode && *mode == IngestMode::replace_series) return Replayed::covered;
   const ChunkCheck check = streams.check_chunk(stream_id, series.text, number, fingerprint);
@@ -378,7 +379,7 @@ void IngestChunk::reply(const Outcome& outcome, Buffer& out) const {
 }
 
 Verdict IngestCommit::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
-  const IngestStreams& streams = store.registry().streams();
+  const IngestStreams& streams = store.exactly_once().streams();
   if (pending.streams.find(stream_id) != nullptr) return Verdict::flush_first;
   if (answer_commit(streams, stream_id, outcome)) return Verdict::answered;
   if (streams.active(stream_id)->identity->mode == IngestMode::replace_series)
@@ -388,7 +389,7 @@ Verdict IngestCommit::admit(const store::Store& store, Pending& pending, Outcome
 }
 
 void IngestCommit::apply(store::Store& store, Outcome& outcome) const {
-  IngestStreams& streams = store.registry().streams();
+  IngestStreams& streams = store.exactly_once().streams();
   if (answer_commit(streams, stream_id, outcome)) return;
   std::optional<store::Series> staged = streams.commit(stream_id, committed_at);
   const CommittedStream& stream = *streams.committed(stream_id);
@@ -397,8 +398,8 @@ void IngestCommit::apply(store::Store& store, Outcome& outcome) const {
 }
 
 Replayed IngestCommit::replay(store::Store& store, const Coverage& coverage, Outcome& outcome) const {
-  IngestStreams& streams = store.registry().streams();
-  if (coverage.registry()) {
+  IngestStreams& streams = store.exactly_once().streams();
+  if (coverage.exactly_once()) {
     const CommittedStream* stream = streams.committed(stream_id);
     if (stream == nullptr || stream->identity->mode != IngestMode::replace_series) return Replayed::covered;
     if (!coverage.series(*stream->series)) outcome.fail(not_rebuilt(*stream->series, stream_id));
@@ -417,7 +418,7 @@ void IngestCommit::reply(const Outcome& outcome, Buffer& out) const { out.append
 
 Verdict IngestAbort::admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
   if (pending.streams.find(stream_id) != nullptr) return Verdict::flush_first;
-  if (store.registry().streams().active(stream_id) == nullptr) {
+  if (store.exactly_once().streams().active(stream_id) == nullptr) {
     not_found(stream_id, outcome);
     return Verdict::answered;
   }
@@ -426,11 +427,11 @@ Verdict IngestAbort::admit(const store::Store& store, Pending& pending, Outcome&
 }
 
 void IngestAbort::apply(store::Store& store, Outcome& outcome) const {
-  IngestStreams& streams = store.registry().streams();
+  IngestStreams& streams = store.exactly_once().streams();
   const ActiveStream* stream = streams.active(stream_id);
   if (stream == nullptr) return not_found(stream_id, outcome);
   const std::uint64_t last = stream->chunks.size();
-  if (std::optional<store::Series> staged = streams.abort(stream_id)) store.bury_later(std::move(*staged));
+  if (std::optional<store::Series> staged = streams.abort(stream_id)) store.free_later(std::move(*staged));
   tell_end(stream_id, "aborted", last, outcome);
 }
 
@@ -474,7 +475,7 @@ Status IngestStatus::answer(Reads& reads, Buffer& out) const {
   std::uint64_t staged = 0;
   IngestStreams::Limits limits;
   reads.store([&](const store::Store& store) {
-    const IngestStreams& streams = store.registry().streams();
+    const IngestStreams& streams = store.exactly_once().streams();
     active = streams.active_count();
     staged = streams.staged_points();
     limits = streams.limits();

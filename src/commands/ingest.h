@@ -50,7 +50,7 @@ struct IngestChunk {
     fields.chunk_seq(self.number);
     fields.items(self.items, self.items_text, 0);
   }
-  // Behind the fields, still on the thread that decodes: hashing thousands of items is not for the writer.
+  // After the fields, still on the thread that decodes: hashing thousands of items is not for the writer.
   Status check();
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
   store::Series* changed(store::Store& store) const;

@@ -82,7 +82,7 @@ struct Pending {
 class Coverage {
  public:
   virtual ~Coverage() = default;
-  virtual bool registry() const = 0;  // keys and streams
+  virtual bool exactly_once() const = 0;  // keys and streams
   virtual bool series(std::string_view name) const = 0;
   // Whether the chunk of a stream was not asked about before. A log of Karma 1.0 holds repeats of chunks.
   virtual bool first_time(std::string_view stream_id, std::uint64_t chunk) const = 0;
@@ -114,7 +114,7 @@ struct Op {
   Verdict (*admit)(const void*, const store::Store&, Pending&, Outcome&) = nullptr;
   void (*apply)(const void*, store::Store&, Outcome&) = nullptr;
   // Instead of apply for an entry that may be covered in part; by default it is covered with its series, or with the
-  // registry if it has none. An internal_error means that the state cannot be rebuilt.
+  // exactly-once state if it has none. An internal_error means that the state cannot be rebuilt.
   Replayed (*replay)(const void*, store::Store&, const Coverage&, Outcome&) = nullptr;
   void (*reply)(const void*, const Outcome&, Buffer&) = nullptr;
   Reply reply_form{};              // of one that is idempotent, as the next two

@@ -48,8 +48,8 @@ Status SnapshotInfo::run(Services& services, Buffer& out) const {
   out.append(R"(,"latest_by_tree":)");
   append_metas(out, current->latest);
   out.append(R"(,"idempotency_snapshot":)");
-  if (current->registry) {
-    append_registry_meta(out, *current->registry);
+  if (current->exactly_once) {
+    append_exactly_once_meta(out, *current->exactly_once);
   } else {
     out.append("null");
   }

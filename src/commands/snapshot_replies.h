@@ -44,18 +44,18 @@ inline void append_metas(Buffer& out, const std::vector<snapshot::Meta>& metas) 
 // The newest snapshots as a replica would take them.
 struct CurrentSnapshots {
   std::vector<snapshot::Meta> latest;  // of each series
-  std::optional<snapshot::RegistryMeta> registry;
-  // From which the replica would go on, as in 1.0: the least of the series'; without series the registry's.
+  std::optional<snapshot::ExactlyOnceMeta> exactly_once;
+  // From which the replica would go on, as in 1.0: the least of the series'; without series the exactly-once state's.
   Lsn last_lsn;
 };
 
 inline Result<CurrentSnapshots> current_snapshots(snapshot::Manager& snapshots) {
   Result<std::vector<snapshot::Meta>> latest = snapshots.latest();
   if (!latest) return latest.error();
-  Result<std::optional<snapshot::RegistryMeta>> registry = snapshots.registry_meta();
-  if (!registry) return registry.error();
-  CurrentSnapshots current{std::move(*latest), *registry, {}};
-  if (current.registry) current.last_lsn = current.registry->last_lsn;
+  Result<std::optional<snapshot::ExactlyOnceMeta>> exactly_once = snapshots.exactly_once_meta();
+  if (!exactly_once) return exactly_once.error();
+  CurrentSnapshots current{std::move(*latest), *exactly_once, {}};
+  if (current.exactly_once) current.last_lsn = current.exactly_once->last_lsn;
   for (std::size_t i = 0; i < current.latest.size(); ++i) {
     const Lsn lsn = current.latest[i].last_lsn;
     current.last_lsn = i == 0 ? lsn : std::min(current.last_lsn, lsn);
@@ -63,9 +63,9 @@ inline Result<CurrentSnapshots> current_snapshots(snapshot::Manager& snapshots) 
   return current;
 }
 
-inline void append_registry_meta(Buffer& out, const snapshot::RegistryMeta& meta) {
+inline void append_exactly_once_meta(Buffer& out, const snapshot::ExactlyOnceMeta& meta) {
   out.append('{');
-  json::append_field(out, "file", snapshot::kRegistryName);
+  json::append_field(out, "file", snapshot::kExactlyOnceName);
   append_signed(out, "timestamp", meta.timestamp);
   append_field(out, "bytes", meta.bytes);
   append_field(out, "last_lsn", meta.last_lsn.value);

@@ -25,7 +25,7 @@ struct Cursor {
     ++at;
     return true;
   }
-  // Behind the number comes white space, or what ends it.
+  // After the number comes white space, or what ends it.
   [[gnu::always_inline]] bool number(std::uint64_t& number) {
     const char* digits = at;
     at = read_decimal(at, end, number);

@@ -148,7 +148,7 @@ bool Reader::read_string(Value& value) {
   return true;
 }
 
-// Behind the backslash. A lone surrogate is not a character.
+// After the backslash. A lone surrogate is not a character.
 bool Reader::read_escape() {
   if (at_ == end_) return false;
   const char kind = *at_++;

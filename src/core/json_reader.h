@@ -1,6 +1,6 @@
 // Reads one JSON text (RFC 8259) in a single pass, strictly and without a tree: every value is checked, the caller gets
 // the fields of the outermost object as they pass by. Strings are left as they stand (see decode_string), arrays and
-// objects too, but for numbers that are kept (see Numbers).
+// objects too, except for numbers that are kept (see Numbers).
 //
 // Why not a library: the requests are small and the hot path pays for every pass over them; see docs/architecture.md.
 #pragma once
@@ -92,7 +92,7 @@ class Reader {
   bool read_fields(OnField&& on_field);
   bool read_plain_field(Value& name, Value& value);
   bool read_any(Value& value);
-  bool read_string(Value& value);  // behind the opening quote
+  bool read_string(Value& value);  // after the opening quote
   bool read_escape();
   bool read_number(Value& value);
   bool read_literal(std::string_view literal);
@@ -186,7 +186,7 @@ bool Reader::resume_object(std::size_t known, OnField&& on_field) {
   return read_fields(on_field);
 }
 
-// Behind the bracket, or behind a comma.
+// After the bracket, or after a comma.
 template <class OnField>
 bool Reader::read_fields(OnField&& on_field) {
   while (true) {
@@ -194,12 +194,12 @@ bool Reader::read_fields(OnField&& on_field) {
     Value value;
     if (!read_plain_field(name, value)) {
       if (!take('"') || !read_string(name)) return fail("expected a field name");
-      if (!take(':')) return fail("expected ':' behind a field name");
+      if (!take(':')) return fail("expected ':' after a field name");
       if (!read_value(value)) return false;
     }
     on_field(name, value);
     if (take(',')) continue;
-    if (!take('}')) return fail("expected ',' or '}' behind a field");
+    if (!take('}')) return fail("expected ',' or '}' after a field");
     --depth_;
     return true;
   }
@@ -215,7 +215,7 @@ bool Reader::read_array(OnElement&& on_element) {
     if (!read_value(value)) return false;
     if (!on_element(value)) return true;
     if (take(',')) continue;
-    if (!take(']')) return fail("expected ',' or ']' behind an element");
+    if (!take(']')) return fail("expected ',' or ']' after an element");
     --depth_;
     return true;
   }

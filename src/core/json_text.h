@@ -19,7 +19,7 @@ inline void append_number(Buffer& out, std::uint64_t number) {
 // Quotes and escapes. Bytes that are not valid UTF-8 (names in old data) become U+FFFD, so that a reply always is.
 void append_string(Buffer& out, std::string_view text);
 
-// JSON text as it stands, but for bytes that are not valid UTF-8: they become U+FFFD.
+// JSON text as it stands, except for bytes that are not valid UTF-8: they become U+FFFD.
 void append_valid(Buffer& out, std::string_view text);
 
 // The same as append_string, but bytes that are not valid UTF-8 stay what they are: for the log, which must give names

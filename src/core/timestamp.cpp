@@ -61,7 +61,7 @@ std::optional<std::int64_t> parse_timestamp(std::string_view text) {
                     cursor.digits(2, day) && cursor.take("Tt ") && cursor.digits(2, hour) && cursor.take(":") &&
                     cursor.digits(2, minute) && cursor.take(":") && cursor.digits(2, second) &&
                     cursor.skip_fraction() && read_zone(cursor, offset) && cursor.done();
-  // A leap second counts as the one behind it.
+  // A leap second counts as the one after it.
   if (!read || hour > 23 || minute > 59 || second > 60) return std::nullopt;
   const std::optional<Bucket> date = Bucket::of_date(static_cast<std::uint64_t>((year * 100 + month) * 100 + day));
   if (!date) return std::nullopt;

@@ -23,7 +23,7 @@ Error no_op(const Fields& fields) {
   return {ErrorCode::unknown_command, "Unknown op " + std::string(json::decode_string(*name, arena))};
 }
 
-Status decode(const Op& op, const Fields& fields, const store::Registry& registry, DecodeContext& context,
+Status decode(const Op& op, const Fields& fields, const store::ExactlyOnceState& exactly_once, DecodeContext& context,
               Decoded& decoded) {
   decoded.op = &op;
   Result<void*> command = op.decode(fields, context);
@@ -32,16 +32,16 @@ Status decode(const Op& op, const Fields& fields, const store::Registry& registr
   if (context.slave && op.access == commands::Access::write)
     return Error{ErrorCode::forbidden, "Slave role cannot execute command " + std::string(op.command)};
   if (!op.idempotent) return {};
-  return commands::decode_key(fields, op, *command, registry, context, decoded.keyed);
+  return commands::decode_key(fields, op, *command, exactly_once, context, decoded.keyed);
 }
 
-Status decode_entry(std::string_view entry, const store::Registry& registry, std::int64_t now, Fields& fields,
-                    Arena& arena, Decoded& decoded) {
+Status decode_entry(std::string_view entry, const store::ExactlyOnceState& exactly_once, std::int64_t now,
+                    Fields& fields, Arena& arena, Decoded& decoded) {
   if (Status status = fields.parse(entry); !status) return status;
   const Op* op = find_op(fields);
   if (op == nullptr || op->kind != commands::Kind::mutation) return validation_error("not an operation that is logged");
   DecodeContext context{.arena = arena, .source = DecodeContext::Source::log, .now = now};
-  return decode(*op, fields, registry, context, decoded);
+  return decode(*op, fields, exactly_once, context, decoded);
 }
 
 }  // namespace karma::engine

@@ -23,9 +23,9 @@ Error unauthorized() { return {ErrorCode::unauthorized, "Unauthorized"}; }
 Dispatcher::Dispatcher(Engine& engine, const Config& config, std::function<void()> wake)
     : engine_(engine),
       config_(config),
-      lane_(std::move(wake)),
+      completions_(std::move(wake)),
       reader_(engine.store().lock().add_reader()),
-      counters_(engine.add_counters()),
+      request_stats_(engine.add_request_stats()),
       writes_(engine.client_memory().writes),
       jobs_(engine.client_memory().jobs) {
   spare_.reserve(kSpareBatches);
@@ -53,7 +53,7 @@ void Dispatcher::flush() {
 }
 
 // Without memory a reply is lost, and with it its connection, but none of the others.
-void Dispatcher::collect(const PlaceOfReply& place, const ReplyLost& lost) {
+void Dispatcher::collect(const ReplyBuffer& place, const ReplyLost& lost) {
   const auto deliver = [&](const auto& answered) {
     try {
       write_reply(answered, place(answered.connection, answered.request_bytes));
@@ -61,7 +61,7 @@ void Dispatcher::collect(const PlaceOfReply& place, const ReplyLost& lost) {
       lost(answered.connection);
     }
   };
-  Lane::Answers answers = lane_.take();
+  CompletionQueue::Answers answers = completions_.take();
   for (Mutation* mutation = answers.first; mutation != nullptr;) {
     Mutation* const next = mutation->next_answered;
     deliver(*mutation);
@@ -78,7 +78,7 @@ void Dispatcher::collect(const PlaceOfReply& place, const ReplyLost& lost) {
 }
 
 void Dispatcher::reply_error(const Error& error, Buffer& out) {
-  counters_.count_error(error.code);
+  request_stats_.count_error(error.code);
   protocol::append_error(out, error);
 }
 
@@ -134,20 +134,20 @@ Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, 
   Arena& arena = batch_->arena;
   commands::DecodeContext context = make_context(arena);
   Mutation& mutation = *arena.make<Mutation>();
-  Status status = decode(op, fields_, engine_.store().registry(), context, mutation);
+  Status status = decode(op, fields_, engine_.store().exactly_once(), context, mutation);
   // Before it is applied: a write never fails on the size of its reply.
   if (status && engine_.over_response_limit(op.max_reply_bytes + protocol::kEnvelopeBytes)) status = too_large();
   if (!status) {
     if (pending != 0) return Handled::blocked;
     if (status.error().code == ErrorCode::idempotency_conflict)
-      engine_.store().registry().counters().conflicts.fetch_add(1, std::memory_order_relaxed);
+      engine_.store().exactly_once().counters().conflicts.fetch_add(1, std::memory_order_relaxed);
     reply_error(status.error(), out);
     return Handled::replied;
   }
   mutation.outcome.arena = &arena;
   mutation.connection = connection;
   mutation.request_bytes = request_bytes_;
-  mutation.lane = &lane_;
+  mutation.completions = &completions_;
   if (mutation.keyed != nullptr) begin_keyed(*mutation.keyed);
   if (engine_.logs_entries()) encode(mutation);
   batch_->append(mutation);
@@ -158,7 +158,7 @@ Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, 
 
 void Dispatcher::begin_keyed(commands::KeyedWrite& keyed) {
   // The writer fetches ahead along the batch; what is at its front has nobody before it.
-  if (batch_->first == nullptr) engine_.store().registry().records().prefetch(keyed.record.key);
+  if (batch_->first == nullptr) engine_.store().exactly_once().records().prefetch(keyed.record.key);
   keyed.timed = keyed_++ % kTimedEvery == 0;
   if (keyed.timed) keyed.started = engine_.clock().steady();
 }
@@ -183,7 +183,7 @@ Handled Dispatcher::read_or_run(const Op& op, void* connection, Buffer& out) {
   arena.reset();
   commands::DecodeContext context = make_context(arena);
   Decoded decoded;
-  if (Status status = decode(op, fields_, engine_.store().registry(), context, decoded); !status)
+  if (Status status = decode(op, fields_, engine_.store().exactly_once(), context, decoded); !status)
     return reply_error(status.error(), out), Handled::replied;
   if (op.kind == Kind::task) return start_job(decoded, connection, out);
   commands::Reads reads(engine_.store(), reader_, engine_, arena);
@@ -207,7 +207,7 @@ Handled Dispatcher::start_job(const Decoded& decoded, void* connection, Buffer& 
   static_cast<Decoded&>(*job_) = decoded;
   job_->connection = connection;
   job_->request_bytes = request_bytes_;
-  job_->lane = &lane_;
+  job_->completions = &completions_;
   job_->held_bytes = sizeof(Job) + job_->arena.footprint();
   const std::size_t held = job_->held_bytes;
   alone_.insert(connection);
@@ -227,7 +227,7 @@ void Dispatcher::finish(const Status& status, const Decoded& decoded, std::size_
     out.append(protocol::kReplyEnd);
     if (!engine_.over_response_limit(out.size() - start)) {
       out.append(protocol::kLineEnd);
-      counters_.count_success(decoded);
+      request_stats_.count_success(decoded);
       return;
     }
   }
@@ -244,7 +244,7 @@ void Dispatcher::write_reply(const Mutation& mutation, Buffer& out) {
     out.append(mutation.keyed->repeated ? R"(,"idempotent":true)" : R"(,"idempotent":false)");
   out.append(protocol::kReplyEnd);
   out.append(protocol::kLineEnd);
-  counters_.count_success(mutation);
+  request_stats_.count_success(mutation);
 }
 
 void Dispatcher::write_reply(const Job& job, Buffer& out) {
@@ -272,9 +272,9 @@ void Dispatcher::recycle(MutationBatch* answered) {
 void Dispatcher::count_time(std::chrono::steady_clock::duration duration) {
   const auto nanoseconds =
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count());
-  counters_.timed_requests.add(1);
-  counters_.timed_nanoseconds.add(nanoseconds);
-  counters_.last_nanoseconds.set(nanoseconds);
+  request_stats_.timed_requests.add(1);
+  request_stats_.timed_nanoseconds.add(nanoseconds);
+  request_stats_.last_nanoseconds.set(nanoseconds);
 }
 
 }  // namespace karma::engine

@@ -26,7 +26,7 @@ class Dispatcher final : public RequestHandler {
 
   Handled handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) override;
   void flush() override;
-  void collect(const PlaceOfReply& place, const ReplyLost& lost) override;
+  void collect(const ReplyBuffer& place, const ReplyLost& lost) override;
   void reply_error(const Error& error, Buffer& out) override;
 
  private:
@@ -50,9 +50,9 @@ class Dispatcher final : public RequestHandler {
 
   Engine& engine_;
   const Config& config_;
-  Lane lane_;
+  CompletionQueue completions_;
   store::StoreLock::Reader& reader_;
-  Counters& counters_;
+  RequestStats& request_stats_;
 
   std::size_t write_bytes_ = 0;  // of requests under way
   std::size_t job_bytes_ = 0;

@@ -28,7 +28,7 @@ std::uint64_t random_seed() {
   return static_cast<std::uint64_t>(device()) << 32 | device();
 }
 
-store::Registry::Limits registry_limits(const Config& config, const ClientMemory& memory) {
+store::ExactlyOnceState::Limits exactly_once_limits(const Config& config, const ClientMemory& memory) {
   return {.records = {.max_records = static_cast<std::uint64_t>(config.idempotency_max_records),
                       .max_age_seconds = config.idempotency_max_age_seconds},
           .streams = {.max_streams = static_cast<std::uint64_t>(config.ingest_max_streams),
@@ -75,7 +75,7 @@ Status Engine::start() {
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
   if (Status status = remove_temp_files(files_, directory_); !status) return status;
-  store_.registry().set_limits(registry_limits(config_, client_memory_));
+  store_.exactly_once().set_limits(exactly_once_limits(config_, client_memory_));
   snapshots_ = std::make_unique<snapshot::Manager>(
       files_, directory_, clock_,
       snapshot::ManagerOptions{.retention = static_cast<std::size_t>(config_.dump_retention_per_tree),
@@ -132,7 +132,7 @@ Status Engine::start() {
   if (config_.replication_source_host)
     log_.warn("replication.not_followed", "this version refuses writes on a slave, but does not follow its source yet");
   count_snapshots();
-  undertaker_ = std::make_unique<Worker>();
+  deferred_free_worker_ = std::make_unique<Worker>();
   writer_ = std::make_unique<wal::Writer>(
       *wal_, static_cast<wal::Machine&>(*this),
       wal::WriterOptions{.batch_size = static_cast<std::size_t>(config_.wal_batch_size),
@@ -140,7 +140,8 @@ Status Engine::start() {
   snapshot_worker_ = std::make_unique<Worker>();
   query_worker_ = std::make_unique<Worker>();
   if (config_.role == Role::master) abort_unfinished_loads();
-  Result<std::optional<snapshot::RegistryMeta>> last = snapshots_->registry_meta();  // written with every whole set
+  Result<std::optional<snapshot::ExactlyOnceMeta>> last =
+      snapshots_->exactly_once_meta();  // written with every whole set
   snapshot_watch_.started(last && *last ? (*last)->timestamp : 0, clock_.unix_seconds(), clock_.steady());
   if ((config_.snapshot_interval != 0 || config_.snapshot_wal_bytes != 0) && !unread_data_)
     ticker_ = std::make_unique<Ticker>([this] { (void)snapshot_if_due(); });
@@ -163,10 +164,10 @@ Status Engine::shutdown(bool snapshot) {
   return status;
 }
 
-Counters& Engine::add_counters() {
+RequestStats& Engine::add_request_stats() {
   std::lock_guard lock(stats_mutex_);
-  counters_.push_back(std::make_unique<Counters>());
-  return *counters_.back();
+  request_stats_.push_back(std::make_unique<RequestStats>());
+  return *request_stats_.back();
 }
 
 wal::Verdict Engine::admit(wal::Write& write, bool batch_empty) {
@@ -187,7 +188,7 @@ wal::Verdict Engine::admit(wal::Write& write, bool batch_empty) {
 wal::Verdict Engine::verdict(Mutation& mutation) {
   if (mutation.keyed != nullptr || keys_ahead_ != 0) prefetch_keys(mutation);
   if (mutation.keyed != nullptr) {
-    const wal::Verdict known = commands::admit_key(*mutation.keyed, store_.registry(), pending_, mutation.outcome);
+    const wal::Verdict known = commands::admit_key(*mutation.keyed, store_.exactly_once(), pending_, mutation.outcome);
     if (known != wal::Verdict::log) return known;
   }
   const wal::Verdict verdict = mutation.op->admit(mutation.command, store_, pending_, mutation.outcome);
@@ -200,7 +201,7 @@ wal::Verdict Engine::verdict(Mutation& mutation) {
 void Engine::prefetch_keys(const Mutation& admitted) {
   const auto prefetch = [this](const wal::Write* write) {
     const commands::KeyedWrite* keyed = static_cast<const Mutation*>(write)->keyed;
-    if (keyed != nullptr) store_.registry().records().prefetch(keyed->record.key);
+    if (keyed != nullptr) store_.exactly_once().records().prefetch(keyed->record.key);
   };
   if (keys_ahead_ == 0 || next_admitted_ != &admitted) {
     prefetch(ahead_ = &admitted);
@@ -239,7 +240,7 @@ void Engine::apply(std::span<wal::Write* const> batch) {
     remember(batch.subspan(remembered, next - remembered));
   }
   if (!store_.settled()) work();  // what takes no time is done at once
-  if (store_.has_graveyard()) bury();
+  if (store_.has_deferred_free()) free_deferred();
   count_keyed(batch);
   answer_in_order();
 }
@@ -250,14 +251,14 @@ void Engine::work() {
 }
 
 // What takes longer than handing it over is freed elsewhere.
-void Engine::bury() {
-  std::vector<store::Series> dead = store_.take_graveyard();
+void Engine::free_deferred() {
+  std::vector<store::Series> dead = store_.take_deferred_free();
   std::size_t pages = 0;
   for (const store::Series& series : dead) pages += series.page_count();
   if (pages <= kPagesFreedAtOnce) return;
   // std::function wants a copyable callable. Nothing of it stays here, or whoever lets go last would free it all.
   auto shared = std::make_shared<std::vector<store::Series>>(std::move(dead));
-  undertaker_->submit([shared = std::move(shared)]() mutable { shared.reset(); });
+  deferred_free_worker_->submit([shared = std::move(shared)]() mutable { shared.reset(); });
 }
 
 void Engine::answer_in_order() {
@@ -268,7 +269,7 @@ void Engine::answer_in_order() {
 void Engine::remember(std::span<wal::Write* const> writes) {
   for (const wal::Write* write : writes) {
     const Mutation& mutation = static_cast<const Mutation&>(*write);
-    if (mutation.keyed != nullptr) commands::remember_key(*mutation.keyed, store_.registry(), mutation.outcome);
+    if (mutation.keyed != nullptr) commands::remember_key(*mutation.keyed, store_.exactly_once(), mutation.outcome);
     if ((mutation.outcome.failed || mutation.op->tells_state) && wal_->keeps_entries()) [[unlikely]]
       note_outcome(outcomes_, *mutation.op, mutation.keyed != nullptr, mutation.lsn, mutation.outcome);
   }
@@ -291,7 +292,7 @@ void Engine::count_keyed(std::span<wal::Write* const> batch) {
   }
   if (count == 0) return;
   timed_keyed_.add(timed);
-  store_.registry().counters().writes.fetch_add(count, std::memory_order_relaxed);
+  store_.exactly_once().counters().writes.fetch_add(count, std::memory_order_relaxed);
 }
 
 void Engine::refuse(std::span<wal::Write* const> batch, const Error& error) {
@@ -305,30 +306,30 @@ void Engine::refuse(std::span<wal::Write* const> batch, const Error& error) {
 }
 
 void Engine::answer(Mutation& mutation) {
-  if (!mutation.lane->has_staged()) staged_lanes_.push_back(mutation.lane);
-  mutation.lane->stage(mutation);
+  if (!mutation.completions->has_staged()) staged_queues_.push_back(mutation.completions);
+  mutation.completions->stage(mutation);
 }
 
 void Engine::cycle_done() {
-  for (Lane* lane : staged_lanes_) lane->publish();
-  staged_lanes_.clear();
+  for (CompletionQueue* completions : staged_queues_) completions->publish();
+  staged_queues_.clear();
 }
 
 void Engine::submit(std::unique_ptr<Job> job) {
-  Lane* lane = job->lane;
+  CompletionQueue* completions = job->completions;
   const bool query = job->op->kind == commands::Kind::query || job->op->quick;
   // std::function wants a copyable callable, so the job changes hands as a plain pointer.
   Job* raw = job.get();
   const auto run = [this, raw, query] {
     std::unique_ptr<Job> mine(raw);
     run_job(*mine, query ? query_reader_ : snapshot_reader_);
-    Lane* home = mine->lane;
+    CompletionQueue* home = mine->completions;
     home->publish(std::move(mine));
   };
   const auto abandon = [raw] {
     std::unique_ptr<Job> mine(raw);
     mine->status = shutting_down();
-    Lane* home = mine->lane;
+    CompletionQueue* home = mine->completions;
     home->publish(std::move(mine));
   };
   if ((query ? query_worker_ : snapshot_worker_)->submit(run, abandon)) {
@@ -337,7 +338,7 @@ void Engine::submit(std::unique_ptr<Job> job) {
   }
   job->status = jobs_abandoned_ ? shutting_down()
                                 : internal_error("Too many requests of this kind are waiting; try again shortly");
-  lane->publish(std::move(job));
+  completions->publish(std::move(job));
 }
 
 void Engine::abandon_jobs() {

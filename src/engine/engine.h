@@ -2,8 +2,8 @@
 // meet.
 //
 //   read      decode -> answer(Reads)                                        on the thread that asks
-//   mutation  decode -> encode -> flush -> [writer: admit -> log -> sync -> apply] -> Lane -> reply
-//   task      decode -> worker -> Lane -> reply
+//   mutation  decode -> encode -> flush -> [writer: admit -> log -> sync -> apply] -> CompletionQueue -> reply
+//   task      decode -> worker -> CompletionQueue -> reply
 //   start     scan log -> load snapshots -> for each entry above them: decode -> apply      (the same decode and apply)
 #pragma once
 
@@ -22,9 +22,9 @@
 #include "commands/services.h"
 #include "core/log.h"
 #include "engine/client_memory.h"
-#include "engine/counters.h"
 #include "engine/mutation.h"
 #include "engine/recovery.h"
+#include "engine/request_stats.h"
 #include "engine/snapshot_watch.h"
 #include "engine/worker.h"
 #include "snapshot/manager.h"
@@ -60,11 +60,11 @@ class Engine final : public commands::Services, private wal::Machine {
   void set_connection_limit(int limit) { connection_limit_ = limit; }
 
   // One per thread that serves requests; they live as long as the engine.
-  Counters& add_counters();
+  RequestStats& add_request_stats();
 
-  // Hands mutations to the writer. Each is answered through its lane.
+  // Hands mutations to the writer. Each is answered through its completion queue.
   void submit(MutationBatch& batch) { writer_->submit(batch.first, batch.last, batch.brief); }
-  // Runs the job on a worker; its lane gets it back.
+  // Runs the job on a worker; its completion queue gets it back.
   void submit(std::unique_ptr<Job> job);
 
   // commands::Services
@@ -109,7 +109,7 @@ class Engine final : public commands::Services, private wal::Machine {
   void cycle_done() override;
   bool has_work() const override { return !store_.settled(); }
   void work() override;
-  void bury();
+  void free_deferred();
 
   void abort_unfinished_loads();  // before anybody else uses the engine
   void answer(Mutation& mutation);
@@ -141,8 +141,8 @@ class Engine final : public commands::Services, private wal::Machine {
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<Worker> snapshot_worker_;
   std::unique_ptr<Worker> query_worker_;
-  std::unique_ptr<Worker> undertaker_;      // frees what takes long to free
-  store::StoreLock::Reader& stats_reader_;  // guarded by stats_mutex_
+  std::unique_ptr<Worker> deferred_free_worker_;  // frees what takes long to free
+  store::StoreLock::Reader& stats_reader_;        // guarded by stats_mutex_
   store::StoreLock::Reader& snapshot_reader_;
   store::StoreLock::Reader& query_reader_;
 
@@ -158,16 +158,16 @@ class Engine final : public commands::Services, private wal::Machine {
 
   // of whoever has the writer's place
   commands::Pending pending_;
-  // prefetch_keys(): how many writes behind the one that is admitted have been fetched, and the last of them.
+  // prefetch_keys(): how many writes after the one that is admitted have been fetched, and the last of them.
   std::size_t keys_ahead_ = 0;
   const wal::Write* ahead_ = nullptr;
   const wal::Write* next_admitted_ = nullptr;
-  KnownOutcomes outcomes_;           // of entries above the registry's file
+  KnownOutcomes outcomes_;           // of entries above the exactly-once state's file
   std::vector<Mutation*> in_order_;  // of the batch, and what was answered meanwhile without being logged
-  std::vector<Lane*> staged_lanes_;
+  std::vector<CompletionQueue*> staged_queues_;
 
   std::mutex stats_mutex_;
-  std::vector<std::unique_ptr<Counters>> counters_;  // guarded by stats_mutex_
+  std::vector<std::unique_ptr<RequestStats>> request_stats_;  // guarded by stats_mutex_
   ClientMemory client_memory_;
   std::atomic<int> open_connections_{0};
   std::atomic<std::uint64_t> snapshot_count_{0};

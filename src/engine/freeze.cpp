@@ -11,10 +11,10 @@ snapshot::Frozen freeze_store(const store::Store& store, Lsn lsn) {
     store::SeriesView view = store.find(name)->view();
     frozen.series.emplace_back(std::move(name), std::move(view));
   }
-  store::RegistryView registry = store.registry().view();
-  frozen.registry.record_count = registry.record_count();
-  frozen.registry.committed_stream_count = registry.committed_stream_count();
-  frozen.registry.write = [view = std::move(registry)](const snapshot::Registry::Sink& sink) {
+  store::ExactlyOnceView exactly_once = store.exactly_once().view();
+  frozen.exactly_once.record_count = exactly_once.record_count();
+  frozen.exactly_once.committed_stream_count = exactly_once.committed_stream_count();
+  frozen.exactly_once.write = [view = std::move(exactly_once)](const snapshot::ExactlyOnceState::Sink& sink) {
     return view.write_json(commands::operations(), sink);
   };
   return frozen;

@@ -1,5 +1,5 @@
-// Outcomes of entries above the registry's file that the log alone does not tell: a snapshot of one series takes them
-// along (snapshot::KnownOutcome).
+// Outcomes of entries above the exactly-once state's file that the log alone does not tell: a snapshot of one series
+// takes them along (snapshot::KnownOutcome).
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,7 @@ class KnownOutcomes {
       last_lost_ = outcome.lsn;
     }
   }
-  // A registry's file of that LSN has been written.
+  // An exactly-once state's file of that LSN has been written.
   void forget(Lsn lsn) {
     known_.erase(known_.begin(),
                  std::find_if(known_.begin(), known_.end(), [lsn](const auto& o) { return o.lsn > lsn; }));

@@ -12,16 +12,16 @@ namespace {
 // Runs mutations one after the other for a thread that may wait for them.
 class Submitter {
  public:
-  explicit Submitter(Engine& engine) : engine_(engine), lane_([this] { wake(); }) {}
+  explicit Submitter(Engine& engine) : engine_(engine), completions_([this] { wake(); }) {}
 
   // `entry`: an object as in the log.
   Status execute(std::string_view entry) {
     batch_.reset();
     Mutation* mutation = batch_.arena.make<Mutation>();
-    Status decoded = decode_entry(entry, engine_.store().registry(), 0, fields_, batch_.arena, *mutation);
+    Status decoded = decode_entry(entry, engine_.store().exactly_once(), 0, fields_, batch_.arena, *mutation);
     if (!decoded) return decoded;
     mutation->outcome.arena = &batch_.arena;
-    mutation->lane = &lane_;
+    mutation->completions = &completions_;
     mutation->entry = entry;
     batch_.append(*mutation);
     engine_.submit(batch_);
@@ -41,11 +41,11 @@ class Submitter {
     changed_.wait(lock, [this] { return answered_; });
     answered_ = false;
     lock.unlock();
-    (void)lane_.take();
+    (void)completions_.take();
   }
 
   Engine& engine_;
-  Lane lane_;
+  CompletionQueue completions_;
   protocol::Fields fields_;
   MutationBatch batch_;
   std::mutex mutex_;
@@ -146,7 +146,7 @@ std::string load_stream_id(const std::string& file, Lsn lsn) {
 // A load that a crash interrupted is never taken up again: what it staged is given back.
 void Engine::abort_unfinished_loads() {
   std::vector<std::string> unfinished;
-  const store::IngestView streams = store_.registry().streams().view();
+  const store::IngestView streams = store_.exactly_once().streams().view();
   for (const store::ActiveStreamView& stream : streams.active())
     if (stream.identity->id.starts_with(store::kLoadStreamPrefix)) unfinished.push_back(stream.identity->id);
   if (unfinished.empty()) return;

@@ -16,7 +16,7 @@
 
 namespace karma::engine {
 
-class Lane;
+class CompletionQueue;
 struct MutationBatch;
 
 struct Mutation : wal::Write, Decoded {
@@ -25,7 +25,7 @@ struct Mutation : wal::Write, Decoded {
   std::size_t entry_bytes = 0;
   void* connection = nullptr;
   std::size_t request_bytes = 0;  // for the connection
-  Lane* lane = nullptr;
+  CompletionQueue* completions = nullptr;
   MutationBatch* batch = nullptr;
   Mutation* next_answered = nullptr;
   // Of a large one: so many of its counters are ready to be changed, if nothing has happened since, and so often that
@@ -81,17 +81,17 @@ struct Job : Decoded {
   void* connection = nullptr;
   std::size_t request_bytes = 0;
   std::size_t held_bytes = 0;
-  Lane* lane = nullptr;
+  CompletionQueue* completions = nullptr;
   Status status;
   Buffer response;
-  std::unique_ptr<Job> next;  // in a lane
+  std::unique_ptr<Job> next;  // in a completion queue
 };
 
 // Where answers wait for the I/O thread that asked. Each side takes the lock once per hand-over.
-class Lane {
+class CompletionQueue {
  public:
   // `wake` is called, by any thread, when there is something to take.
-  explicit Lane(std::function<void()> wake) : wake_(std::move(wake)) {}
+  explicit CompletionQueue(std::function<void()> wake) : wake_(std::move(wake)) {}
 
   struct Answers {
     Mutation* first = nullptr;  // linked by next_answered

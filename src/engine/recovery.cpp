@@ -17,7 +17,7 @@ using protocol::Fields;
 // Whoever logged the entry knew that its key was free.
 void apply_entry(store::Store& store, const Decoded& entry, commands::Outcome& outcome) {
   entry.op->apply(entry.command, store, outcome);
-  if (entry.keyed != nullptr) commands::remember_key(*entry.keyed, store.registry(), outcome);
+  if (entry.keyed != nullptr) commands::remember_key(*entry.keyed, store.exactly_once(), outcome);
 }
 
 // Its effect is in the series already, but not that it had a key. What it came to is known, or follows from the entry:
@@ -32,17 +32,17 @@ void remember_entry(store::Store& store, const Decoded& entry, const snapshot::K
     empty.find_or_create(entry.op->series(entry.command));
     entry.op->apply(entry.command, empty, outcome);
   }
-  commands::remember_key(*entry.keyed, store.registry(), outcome);
+  commands::remember_key(*entry.keyed, store.exactly_once(), outcome);
 }
 
-// Entries up to a series' snapshot are in it already, and likewise for the registry.
+// Entries up to a series' snapshot are in it already, and likewise for the exactly_once.
 class EntryCoverage final : public commands::Coverage {
  public:
   using Chunks = std::set<std::pair<std::string, std::uint64_t>>;
   EntryCoverage(const snapshot::Restored& snapshots, Lsn lsn, Chunks& seen)
       : snapshots_(snapshots), lsn_(lsn), seen_(seen) {}
 
-  bool registry() const override { return !snapshots_.log_restarted && lsn_ <= snapshots_.registry_lsn; }
+  bool exactly_once() const override { return !snapshots_.log_restarted && lsn_ <= snapshots_.exactly_once_lsn; }
   bool series(std::string_view name) const override {
     if (snapshots_.log_restarted) return false;
     const auto found = snapshots_.series_lsn.find(name);
@@ -66,8 +66,8 @@ commands::Replayed replay(store::Store& store, const Decoded& entry, const comma
   }
   if (entry.op->replay != nullptr) return entry.op->replay(entry.command, store, coverage, outcome);
   const std::string_view series = entry.op->series(entry.command);
-  const bool changed = series.empty() ? coverage.registry() : coverage.series(series);
-  const bool remembered = entry.keyed == nullptr || coverage.registry();
+  const bool changed = series.empty() ? coverage.exactly_once() : coverage.series(series);
+  const bool remembered = entry.keyed == nullptr || coverage.exactly_once();
   if (changed && remembered) return commands::Replayed::covered;
   if (changed) {
     remember_entry(store, entry, known, outcome);
@@ -100,7 +100,7 @@ class Replay {
   Status operator()(Lsn lsn, std::string_view text) {
     arena_.reset();
     Decoded entry;
-    const Status decoded = decode_entry(text, store_.registry(), options_.now, fields_, arena_, entry);
+    const Status decoded = decode_entry(text, store_.exactly_once(), options_.now, fields_, arena_, entry);
     if (!decoded) return without_effect(lsn, decoded.error().message);
     commands::Outcome outcome;
     outcome.arena = &arena_;
@@ -109,9 +109,9 @@ class Replay {
       ++recovered_.covered;
       return {};
     }
-    if (!coverage.registry()) note_outcome(recovered_.outcomes, *entry.op, entry.keyed != nullptr, lsn, outcome);
+    if (!coverage.exactly_once()) note_outcome(recovered_.outcomes, *entry.op, entry.keyed != nullptr, lsn, outcome);
     store_.settle_all();  // nobody waits, and what follows goes faster
-    (void)store_.take_graveyard();
+    (void)store_.take_deferred_free();
     if (outcome.failed && outcome.code == ErrorCode::internal_error) {
       // Only an older snapshot in place of a damaged one can lead here: that one is what may be given up.
       const std::string file = replaced_file(entry.op->series(entry.command));
@@ -152,7 +152,7 @@ class Replay {
   Recovered& recovered_;
   const RecoveryOptions& options_;
   std::size_t next_known_ = 0;
-  EntryCoverage::Chunks seen_chunks_;  // where a series is older than the registry
+  EntryCoverage::Chunks seen_chunks_;  // where a series is older than the exactly-once state
   Fields fields_;
   Arena arena_;
 };
@@ -261,27 +261,27 @@ class StartUp {
     recovered.snapshots = std::move(*restored);
     situation_.manifest = recovered.snapshots.manifest;
     for (const std::string& warning : recovered.snapshots.warnings) options_.on_warning("restore.warning", warning);
-    load_registry(recovered.snapshots);
+    load_exactly_once(recovered.snapshots);
     if (situation_.parts != Parts::damaged && recovered.snapshots.replaced) situation_.parts = Parts::replaced;
     if (situation_.parts != Parts::damaged && recovered.snapshots.gave_up) situation_.parts = Parts::given_up;
     return {};
   }
 
-  // A registry that cannot be read is not guessed at: what it forgets would count twice.
-  void load_registry(snapshot::Restored& restored) {
-    if (!restored.registry_json || store_ == nullptr) return;
-    const std::string text = *std::exchange(restored.registry_json, std::nullopt);
-    const std::string name(snapshot::kRegistryName);
+  // An exactly-once state that cannot be read is not guessed at: what it forgets would count twice.
+  void load_exactly_once(snapshot::Restored& restored) {
+    if (!restored.exactly_once_json || store_ == nullptr) return;
+    const std::string text = *std::exchange(restored.exactly_once_json, std::nullopt);
+    const std::string name(snapshot::kExactlyOnceName);
     if (gave_up(name)) {
-      store::Registry trial(0);
+      store::ExactlyOnceState trial(0);
       if (Status status = trial.load(text, commands::operations()); !status) {
         options_.on_warning("restore.warning", name + " is damaged: " + status.error().message + "; given up");
-        restored.registry_lsn = Lsn();
+        restored.exactly_once_lsn = Lsn();
         restored.gave_up = true;
         return;
       }
     }
-    Status status = store_->registry().load(text, commands::operations());
+    Status status = store_->exactly_once().load(text, commands::operations());
     if (status) return;
     situation_.parts = Parts::damaged;
     refusal_ = name + " is damaged: " + status.error().message + ". " + advice(name);
@@ -358,7 +358,7 @@ class StartUp {
                              .any = snapshots.any,
                              .lsn_unknown = snapshots.lsn_unknown,
                              .newest = snapshots.newest_current,
-                             .registry = snapshots.registry_of_1_0,
+                             .exactly_once = snapshots.exactly_once_of_1_0,
                              .trimmed = log.lsn_file,
                              .restarted = snapshots.log_restarted,
                              .renumbered = snapshots.renumbered});
@@ -377,9 +377,9 @@ class StartUp {
     } else {
       facts.newest = give_up.empty() ? snapshots.newest_current : snapshots.newest_not_given_up;
       facts.newest_file = snapshots.newest_file;
-      if (snapshots.registry_lsn > facts.newest && !given_up(snapshot::kRegistryName)) {
-        facts.newest = snapshots.registry_lsn;
-        facts.newest_file = snapshot::kRegistryName;
+      if (snapshots.exactly_once_lsn > facts.newest && !given_up(snapshot::kExactlyOnceName)) {
+        facts.newest = snapshots.exactly_once_lsn;
+        facts.newest_file = snapshot::kExactlyOnceName;
       }
     }
     if (!given_up(snapshot::kReplicationLsnName)) facts.replicated = snapshots.replicated;
@@ -401,16 +401,16 @@ class StartUp {
 };
 
 bool holds_data(const Recovered& recovered, const store::Store& store) {
-  const store::Registry& registry = store.registry();
+  const store::ExactlyOnceState& exactly_once = store.exactly_once();
   return recovered.log.entry_count != 0 || recovered.snapshots.any || store.series_count() != 0 ||
-         registry.records().size() != 0 || registry.streams().active_count() != 0 ||
-         registry.streams().committed_count() != 0;
+         exactly_once.records().size() != 0 || exactly_once.streams().active_count() != 0 ||
+         exactly_once.streams().committed_count() != 0;
 }
 
 }  // namespace
 
 Lsn newest_snapshot(const snapshot::Restored& restored) {
-  Lsn newest = std::max(restored.set_lsn, restored.registry_lsn);
+  Lsn newest = std::max(restored.set_lsn, restored.exactly_once_lsn);
   for (const auto& [series, lsn] : restored.series_lsn) newest = std::max(newest, lsn);
   return newest;
 }

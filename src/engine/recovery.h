@@ -25,11 +25,11 @@ struct Recovered {
   wal::Scan log;
   snapshot::Restored snapshots;
   ops::Checkpoints::Map checkpoints;
-  Lsn last;                   // the next entry has the LSN behind it
+  Lsn last;                   // the next entry has the LSN after it
   std::uint64_t applied = 0;  // log entries
   std::uint64_t covered = 0;  // log entries that the snapshots hold already
   std::uint64_t refused = 0;  // log entries without effect
-  KnownOutcomes outcomes;     // of entries above the registry's file
+  KnownOutcomes outcomes;     // of entries above the exactly-once state's file
   Decision decision = Decision::go_on;
   bool holds_data = false;  // there is something that a start without it would lose
 };

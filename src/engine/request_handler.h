@@ -35,11 +35,11 @@ class RequestHandler {
 
   // Where the next reply for `connection`, line end included, is to be appended. Asked once for each reply, in the
   // order of the connection's requests, with the length of the request's line.
-  using PlaceOfReply = std::function<Buffer&(void* connection, std::size_t request_bytes)>;
+  using ReplyBuffer = std::function<Buffer&(void* connection, std::size_t request_bytes)>;
   // A reply could not be written: the connection must not get any after it.
   using ReplyLost = std::function<void(void* connection)>;
   // Writes the replies that have arrived.
-  virtual void collect(const PlaceOfReply& place, const ReplyLost& lost) = 0;
+  virtual void collect(const ReplyBuffer& place, const ReplyLost& lost) = 0;
 
   // For requests that never become one: an over-long line, a refused connection. Counted as in system.stats.
   virtual void reply_error(const Error& error, Buffer& out) = 0;

@@ -1,4 +1,4 @@
-// The engine's snapshots: all on the snapshot worker, but for the moment in which the writer pins the state.
+// The engine's snapshots: all on the snapshot worker, except for the moment in which the writer pins the state.
 #include <algorithm>
 #include <filesystem>
 #include <optional>
@@ -85,8 +85,8 @@ Status Engine::create_snapshot(const std::string& series) {
   if (!ran) return internal_error("The node is shutting down");
   if (!synced) return synced.error();
   if (!view) return commands::no_such_series(series);
-  // Keys, streams and counts have to be of one moment. With a log, it brings the registry's file up to the series;
-  // without one, or if too much is not in the log, only a snapshot of everything keeps them together.
+  // Keys, streams and counts have to be of one moment. With a log, it brings the exactly-once state's file up to the
+  // series; without one, or if too much is not in the log, only a snapshot of everything keeps them together.
   if (!alone) return create_all_snapshots();
   return watched(false, [&]() -> Status {
     Result<snapshot::Meta> meta = snapshots_->create_one(series, *view, lsn, std::move(outcomes));

@@ -41,7 +41,7 @@ constexpr StartRow kTable[] = {
     {kKnown, kCheckpoints, kLog, set(ManifestState::damaged), kAny, kAny, kAny, kAny, Decision::refuse,
      "the manifest is damaged"},
     {kKnown, kCheckpoints, kLog, kManifest, set(Parts::damaged), kAny, kAny, kAny, Decision::refuse,
-     "a snapshot or the registry is damaged or missing, and nothing can replace it: the file"},
+     "a snapshot or the exactly-once state is damaged or missing, and nothing can replace it: the file"},
     {kKnown, kCheckpoints, kLog, kManifest, kParts, set(Entries::missing), kAny, kAny, Decision::refuse,
      "entries are missing: their LSNs and the file that shows it"},
     {kKnown, kCheckpoints, kLog, kManifest, kParts, kEntries, kAnew, kNoLoad, Decision::refuse,
@@ -58,11 +58,11 @@ constexpr StartRow kTable[] = {
 Lsn covered(const SnapshotFacts& facts) {
   if (facts.restarted) return facts.renumbered ? facts.newest : Lsn{};
   Lsn covered = facts.set;
-  // A set of 1.0: its registry is the last file of it, so no older registry can say less, and a newer one that comes
-  // from elsewhere is given away by snapshots that are all older.
-  const bool set_of_1_0 = facts.registry && facts.any && facts.newest >= *facts.registry;
-  if (set_of_1_0) covered = std::max(covered, *facts.registry);
-  // Without a whole set of ours, and without a registry to tell where 1.0 trimmed its log.
+  // A set of 1.0: its exactly-once state is the last file of it, so no older exactly-once state can say less, and a
+  // newer one that comes from elsewhere is given away by snapshots that are all older.
+  const bool set_of_1_0 = facts.exactly_once && facts.any && facts.newest >= *facts.exactly_once;
+  if (set_of_1_0) covered = std::max(covered, *facts.exactly_once);
+  // Without a whole set of ours, and without an exactly-once state to tell where 1.0 trimmed its log.
   const bool without_set = !facts.has_manifest || (facts.set == Lsn{} && !facts.log_complete);
   if (without_set && !set_of_1_0) covered = std::max(covered, facts.newest);
   if (without_set && facts.lsn_unknown) covered = std::max(covered, facts.trimmed);

@@ -28,8 +28,9 @@ struct SnapshotFacts {
   bool any = false;           // there is a current snapshot of some series
   bool lsn_unknown = false;   // one of them has neither manifest nor sidecar to tell its LSN
   Lsn newest{};               // the largest LSN of a current snapshot
-  // Of a registry that the manifest does not list: Karma 1.0 writes it last of a set, before it trims the log.
-  std::optional<Lsn> registry{};
+  // Of an exactly-once state that the manifest does not list: Karma 1.0 writes it last of a set, before it trims the
+  // log.
+  std::optional<Lsn> exactly_once{};
   Lsn trimmed{};            // karma.wal.lsn
   bool restarted = false;   // a promoted slave of 1.0 began its log at 1 again, and
   bool renumbered = false;  // has trimmed it since
@@ -67,7 +68,7 @@ enum class Named : std::uint8_t { known, unknown };  // what --recover names
 enum class CheckpointState : std::uint8_t { whole, damaged, given_up };
 enum class LogState : std::uint8_t { whole, damaged, newer, given_up };  // up to a torn tail
 using snapshot::ManifestState;
-enum class Parts : std::uint8_t { whole, replaced, damaged, given_up };  // snapshots and registry
+enum class Parts : std::uint8_t { whole, replaced, damaged, given_up };  // snapshots and exactly-once state
 enum class Entries : std::uint8_t { all, missing, given_up };
 enum class Numbers : std::uint8_t { go_on, begin_anew };  // may the log be appended to as it is?
 enum class Load : std::uint8_t { yes, no };               // --restore

@@ -27,12 +27,12 @@ constexpr std::chrono::seconds kTimeToFindTheMaster(2);
 std::string_view role_name(Role role) { return role == Role::master ? "master" : "slave"; }
 
 // Under the store's lock.
-void add_registry(const store::Registry& registry, ops::Stats& stats) {
-  const store::RegistryCounters& counters = registry.counters();
-  stats.idempotency_record_count = registry.records().size();
-  stats.idempotency_pruned = registry.records().pruned();
-  stats.idempotency_committed_stream_count = registry.streams().committed_count();
-  stats.ingest_active_streams = registry.streams().active_count();
+void add_exactly_once(const store::ExactlyOnceState& exactly_once, ops::Stats& stats) {
+  const store::ExactlyOnceCounters& counters = exactly_once.counters();
+  stats.idempotency_record_count = exactly_once.records().size();
+  stats.idempotency_pruned = exactly_once.records().pruned();
+  stats.idempotency_committed_stream_count = exactly_once.streams().committed_count();
+  stats.ingest_active_streams = exactly_once.streams().active_count();
   stats.idempotency_hits = counters.hits;
   stats.idempotency_conflicts = counters.conflicts;
   stats.idempotency_write_count = counters.writes;
@@ -81,8 +81,9 @@ ops::Stats Engine::stats() {
     std::lock_guard read(stats_reader_);
     stats.trees = store_.series_count();
     stats.keys = store_.key_count();
-    add_registry(store_.registry(), stats);
-    stats.client_memory_staged_bytes = store_.registry().streams().staged_points() * ClientMemory::kStagedPointBytes;
+    add_exactly_once(store_.exactly_once(), stats);
+    stats.client_memory_staged_bytes =
+        store_.exactly_once().streams().staged_points() * ClientMemory::kStagedPointBytes;
   }
   stats.client_memory_bytes =
       stats.client_memory_request_bytes + stats.client_memory_buffer_bytes + stats.client_memory_staged_bytes;
@@ -96,7 +97,7 @@ ops::Stats Engine::stats() {
   stats.recovery_last_checkpoint_unix = static_cast<std::uint64_t>(checkpoints_.last_updated_at());
   std::uint64_t timed = 0;
   std::uint64_t nanoseconds = 0;
-  for (const std::unique_ptr<Counters>& counters : counters_) {
+  for (const std::unique_ptr<RequestStats>& counters : request_stats_) {
     counters->add_to(stats);
     timed += counters->timed_requests.get();
     nanoseconds += counters->timed_nanoseconds.get();

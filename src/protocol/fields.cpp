@@ -123,7 +123,7 @@ Status Fields::parse(std::string_view line) {
     if (reader.read_value(value) && reader.at_end()) return validation_error("Request must be a JSON object");
   }
   if (good && reader.at_end()) return {};
-  const std::string_view fault = reader.fault().empty() ? "text behind the value" : reader.fault();
+  const std::string_view fault = reader.fault().empty() ? "text after the value" : reader.fault();
   return Error{ErrorCode::invalid_json, "Invalid JSON: " + std::string(fault)};
 }
 

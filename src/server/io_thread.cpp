@@ -155,7 +155,7 @@ void IoThread::begin(Socket socket) {
 void IoThread::collect_replies() {
   handler_->collect(
       [](void* connection, std::size_t request_bytes) -> Buffer& {
-        return static_cast<Session*>(connection)->place_of_reply(request_bytes);
+        return static_cast<Session*>(connection)->reply_buffer(request_bytes);
       },
       [](void* connection) { static_cast<Session*>(connection)->close(true); });
   host_.unwanted.release();

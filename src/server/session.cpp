@@ -345,7 +345,7 @@ void Session::read() {
   }
 }
 
-Buffer& Session::place_of_reply(std::size_t request_bytes) {
+Buffer& Session::reply_buffer(std::size_t request_bytes) {
   KARMA_CHECK(pending_ > 0 && request_bytes <= pending_bytes_);
   --pending_;
   pending_bytes_ -= request_bytes;

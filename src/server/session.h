@@ -46,7 +46,7 @@ inline constexpr std::size_t kReadBytes = 64 << 10;
 inline constexpr std::size_t kMaxUnsentBytes = 64 << 10;
 // With so many pending replies a session handles nothing more until one has come.
 inline constexpr std::size_t kMaxPending = 1024;
-// Likewise with so many bytes of requests behind them: what waits for the disk is a copy. Enough for the next requests
+// Likewise with so many bytes of requests after them: what waits for the disk is a copy. Enough for the next requests
 // to be decoded while the writer is at those before.
 inline constexpr std::size_t kMaxPendingBytes = 2 << 20;
 // Buffers above this are given back when they are empty.
@@ -114,7 +114,7 @@ class Session {
   void start(std::list<Session>::iterator self);
   // The reply to a request of so many bytes has come: where it is to be appended. The session is queued; nothing is
   // sent yet.
-  Buffer& place_of_reply(std::size_t request_bytes);
+  Buffer& reply_buffer(std::size_t request_bytes);
   // There may be room again: queued, to try.
   void try_again();
   // The node needs the room of what is buffered here: tells the client, if that is possible, and closes.

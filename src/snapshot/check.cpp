@@ -20,7 +20,7 @@ class Checker {
     if (!inventory_.manifest_fault.empty() && !inventory_.manifest_newer)
       checked_.faults.push_back(inventory_.manifest_trouble());
     for (const Item& item : inventory_.items) check(item);
-    check_registry();
+    check_exactly_once();
     return std::move(checked_);
   }
 
@@ -58,9 +58,9 @@ class Checker {
     }
   }
 
-  void check_registry() {
-    Result<std::optional<CurrentRegistry>> registry = impl_.current_registry(inventory_, &checked_.faults);
-    if (!registry) checked_.faults.push_back(registry.error().message);
+  void check_exactly_once() {
+    Result<std::optional<CurrentExactlyOnce>> exactly_once = impl_.current_exactly_once(inventory_, &checked_.faults);
+    if (!exactly_once) checked_.faults.push_back(exactly_once.error().message);
   }
 
   void fault(const std::string& file, const std::string& what) {

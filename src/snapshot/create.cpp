@@ -55,7 +55,7 @@ class Timestamps {
 
 // Nothing was there before, so the log from 1 on will be all there is to know.
 bool is_new(const Inventory& inventory) {
-  return inventory.items.empty() && !inventory.has(kManifestName) && !inventory.has(kRegistryName) &&
+  return inventory.items.empty() && !inventory.has(kManifestName) && !inventory.has(kExactlyOnceName) &&
          !inventory.replication_lsn;
 }
 
@@ -151,9 +151,9 @@ Status Manager::Impl::write_whole_set(const Frozen& state, CurrentSet& set) {
   }
   const auto stage = [&]() -> Status {
     if (Status staged = stage_series(state, of_series, set.series); !staged) return staged;
-    Result<ManifestRegistry> registry = stage_registry(state.registry, state.lsn);
-    if (!registry) return registry.error();
-    set.head.registry = *registry;
+    Result<ManifestExactlyOnce> exactly_once = stage_exactly_once(state.exactly_once, state.lsn);
+    if (!exactly_once) return exactly_once.error();
+    set.head.exactly_once = *exactly_once;
     return files.sync_directory(directory);
   };
   if (Status staged = stage(); !staged) {
@@ -163,7 +163,7 @@ Status Manager::Impl::write_whole_set(const Frozen& state, CurrentSet& set) {
   set.sort();
   set.head.timestamp = std::max(now, timestamps.newest());
   if (Status committed = commit(set); !committed) return committed;
-  std::vector<std::string> names = {std::string(kRegistryName)};
+  std::vector<std::string> names = {std::string(kExactlyOnceName)};
   for (const ListedFilePointer& file : set.series) names.push_back(file->file.meta.file);
   return rename_staged(names);
 }
@@ -221,7 +221,7 @@ Result<CurrentSet> Manager::Impl::begin_single(const std::string& series) {
   if (const auto last = known(); last && files.exists(path(kManifestName))) {
     set = *last;
     set.head = successor(last->head);
-    set.head.registry = last->head.registry;
+    set.head.exactly_once = last->head.exactly_once;
     const auto place = set.place_of(series);
     if (place != set.series.end() && (*place)->file.meta.series == series) {
       set.older.push_back(std::move(*place));
@@ -250,14 +250,15 @@ Result<CurrentSet> Manager::Impl::begin_single(const std::string& series) {
   for (const Item& item : inventory->items) {
     if (item.present && !current.contains(&item)) set.older.push_back(list_file(item.file));
   }
-  Result<std::optional<CurrentRegistry>> registry = current_registry(*inventory);
-  if (!registry) {
+  Result<std::optional<CurrentExactlyOnce>> exactly_once = current_exactly_once(*inventory);
+  if (!exactly_once) {
     // Stays listed as it was, so that the damage is noticed at every start.
-    if (inventory->manifest) set.head.registry = inventory->manifest->registry;
-  } else if (*registry) {
-    set.head.registry = ManifestRegistry{(*registry)->meta, (*registry)->crc, (*registry)->sidecar_crc};
+    if (inventory->manifest) set.head.exactly_once = inventory->manifest->exactly_once;
+  } else if (*exactly_once) {
+    set.head.exactly_once =
+        ManifestExactlyOnce{(*exactly_once)->meta, (*exactly_once)->crc, (*exactly_once)->sidecar_crc};
     // Karma 1.0 writes it with a whole set, of that LSN, and may have trimmed the log up to there.
-    if (!(*registry)->as_listed) set.head.lsn = std::max(set.head.lsn, (*registry)->meta.last_lsn);
+    if (!(*exactly_once)->as_listed) set.head.lsn = std::max(set.head.lsn, (*exactly_once)->meta.last_lsn);
   }
   return set;
 }
@@ -278,20 +279,20 @@ Result<ManifestFile> Manager::Impl::stage(const std::string& name, const store::
   return file;
 }
 
-Result<ManifestRegistry> Manager::Impl::stage_registry(const Registry& registry, Lsn lsn) {
-  Result<StagedFile> file = StagedFile::create(files, directory, std::string(kRegistryName));
+Result<ManifestExactlyOnce> Manager::Impl::stage_exactly_once(const ExactlyOnceState& exactly_once, Lsn lsn) {
+  Result<StagedFile> file = StagedFile::create(files, directory, std::string(kExactlyOnceName));
   if (!file) return file.error();
   const auto append = [&](std::string_view piece) { return file->append(piece); };
-  Status written = registry.write(append);
+  Status written = exactly_once.write(append);
   if (written) written = append("\n");
   if (written) written = file->sync();
   if (!written) return written.error();
   std::optional<std::uint32_t> sidecar_crc;
-  const RegistryMeta meta = {clock.unix_seconds(), lsn, file->bytes(), registry.record_count,
-                             registry.committed_stream_count};
-  Status done = stage_text(sidecar_name(kRegistryName), encode_sidecar(meta), sidecar_crc);
+  const ExactlyOnceMeta meta = {clock.unix_seconds(), lsn, file->bytes(), exactly_once.record_count,
+                                exactly_once.committed_stream_count};
+  Status done = stage_text(sidecar_name(kExactlyOnceName), encode_sidecar(meta), sidecar_crc);
   if (!done) return done.error();
-  return ManifestRegistry{meta, file->crc(), sidecar_crc};
+  return ManifestExactlyOnce{meta, file->crc(), sidecar_crc};
 }
 
 Status Manager::Impl::stage_text(const std::string& name, std::string_view text, std::optional<std::uint32_t>& crc,

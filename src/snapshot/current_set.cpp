@@ -4,10 +4,10 @@
 
 namespace karma::snapshot {
 
-std::optional<CurrentSet> CurrentSet::of(const Inventory& inventory, bool registry_as_listed) {
+std::optional<CurrentSet> CurrentSet::of(const Inventory& inventory, bool exactly_once_as_listed) {
   if (!inventory.manifest || inventory.replication_lsn) return {};
   const Manifest& manifest = *inventory.manifest;
-  if (manifest.registry ? !registry_as_listed : inventory.has(kRegistryName)) return {};
+  if (manifest.exactly_once ? !exactly_once_as_listed : inventory.has(kExactlyOnceName)) return {};
   CurrentSet set;
   for (const Item& item : inventory.items) {
     if (!item.present || !item.sidecar_fault.empty() || item.origin == Origin::unlisted) return {};

@@ -32,7 +32,7 @@ struct CurrentSet {
   std::vector<ListedFilePointer> older;
 
   // Nothing unless the directory holds what the manifest says and nothing else.
-  static std::optional<CurrentSet> of(const Inventory& inventory, bool registry_as_listed);
+  static std::optional<CurrentSet> of(const Inventory& inventory, bool exactly_once_as_listed);
 
   void sort();
   // nullptr: no such file.

@@ -11,7 +11,7 @@
 //   damaged             any                                            none: refused, or set aside and as without
 //
 // Newer means a larger LSN, or the same LSN and a later timestamp: a clock that steps back selects no older state.
-// Unlisted is what Karma 1.0 wrote after the manifest; it trims the log behind its snapshots, so they must be taken.
+// Unlisted is what Karma 1.0 wrote after the manifest; it trims the log after its snapshots, so they must be taken.
 // Our own files are either listed (as part of the set or as older) or still called `.new`. A listed name with another
 // content and a sidecar of a larger LSN was written again by Karma 1.0 within the same second, and counts as unlisted.
 //

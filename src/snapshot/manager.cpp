@@ -33,7 +33,7 @@ void Manager::Impl::keep(std::optional<CurrentSet> set) {
   auto kept = set ? std::make_shared<const CurrentSet>(std::move(*set)) : nullptr;
   const MutexLock lock(mutex_);
   known_.swap(kept);
-  registry_meta_.reset();
+  exactly_once_meta_.reset();
 }
 
 Result<std::vector<Meta>> Manager::list() {
@@ -78,32 +78,32 @@ Result<std::vector<Meta>> Manager::latest() {
   return metas;
 }
 
-Result<std::optional<RegistryMeta>> Manager::registry_meta() {
+Result<std::optional<ExactlyOnceMeta>> Manager::exactly_once_meta() {
   if (const auto known = impl_->known()) {
-    return known->head.registry ? std::optional(known->head.registry->meta) : std::nullopt;
+    return known->head.exactly_once ? std::optional(known->head.exactly_once->meta) : std::nullopt;
   }
-  return impl_->unknown_registry();
+  return impl_->unknown_exactly_once();
 }
 
 // The file is read once, and not for each piece that a replica asks for.
-Result<std::optional<RegistryMeta>> Manager::Impl::unknown_registry() {
+Result<std::optional<ExactlyOnceMeta>> Manager::Impl::unknown_exactly_once() {
   {
     const MutexLock lock(mutex_);
-    if (registry_meta_) return *registry_meta_;
+    if (exactly_once_meta_) return *exactly_once_meta_;
   }
   Result<Inventory> inventory = take_inventory(files, directory);
   if (!inventory) return inventory.error();
-  Result<std::optional<CurrentRegistry>> registry = current_registry(*inventory);
-  std::optional<RegistryMeta> meta;
-  if (registry) {
-    if (*registry) meta = (*registry)->meta;
+  Result<std::optional<CurrentExactlyOnce>> exactly_once = current_exactly_once(*inventory);
+  std::optional<ExactlyOnceMeta> meta;
+  if (exactly_once) {
+    if (*exactly_once) meta = (*exactly_once)->meta;
   } else {
     // Damage is told by restore() and check(); here the manifest's word is what was there.
-    if (!inventory->manifest || !inventory->manifest->registry) return registry.error();
-    meta = inventory->manifest->registry->meta;
+    if (!inventory->manifest || !inventory->manifest->exactly_once) return exactly_once.error();
+    meta = inventory->manifest->exactly_once->meta;
   }
   const MutexLock lock(mutex_);
-  registry_meta_ = meta;
+  exactly_once_meta_ = meta;
   return meta;
 }
 
@@ -147,7 +147,7 @@ bool Manager::is_listed(const std::string& file) {
   const Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
   if (!inventory || !inventory->manifest) return false;
   const std::vector<ManifestFile>& series = inventory->manifest->series;
-  return (file == kRegistryName && inventory->manifest->registry) ||
+  return (file == kExactlyOnceName && inventory->manifest->exactly_once) ||
          std::any_of(series.begin(), series.end(),
                      [&](const ManifestFile& listed) { return listed.meta.file == file; });
 }

@@ -2,7 +2,7 @@
 //
 //   <unix seconds>_<series>.tree             MessagePack, as Karma 1.0 writes it (tree_encoder.h, file_name.h)
 //   <unix seconds>_<series>.tree.meta.json   sidecar: tree, file, timestamp, last_lsn, bytes
-//   karma.idempotency.json (+ .meta.json)    the registry: idempotency records and ingest streams
+//   karma.idempotency.json (+ .meta.json)    the exactly-once state: idempotency records and ingest streams
 //   karma.manifest.json                      which files make up the current state, with sizes, LSNs and checksums
 //   <any but the manifest>.new               written and synced, but not yet renamed to its name
 //
@@ -15,7 +15,7 @@
 // trimmed by the caller, last. What a crash leaves:
 //
 //   before the manifest   the old set, and `.new` files that no manifest lists: settle() removes them
-//   behind it             the new set, parts of it still called `.new`: restore() finds them under either name,
+//   after it             the new set, parts of it still called `.new`: restore() finds them under either name,
 //   settle()
 //                         renames them
 //   while pruning         files that the manifest lists as older: never taken for current
@@ -51,7 +51,7 @@
 namespace karma::snapshot {
 
 inline constexpr std::string_view kManifestName = "karma.manifest.json";
-inline constexpr std::string_view kRegistryName = "karma.idempotency.json";
+inline constexpr std::string_view kExactlyOnceName = "karma.idempotency.json";
 inline constexpr std::string_view kReplicationLsnName = "karma.replication.lsn";
 
 // No more is read at a time.
@@ -67,7 +67,7 @@ struct Meta {
   bool has_sidecar = true;
 };
 
-struct RegistryMeta {
+struct ExactlyOnceMeta {
   std::int64_t timestamp = 0;
   Lsn last_lsn;
   std::uint64_t bytes = 0;
@@ -75,9 +75,9 @@ struct RegistryMeta {
   std::uint64_t committed_stream_count = 0;
 };
 
-// The registry as text (one JSON object, no line feed), passed on in pieces when the file is written; opaque to this
-// folder.
-struct Registry {
+// The exactly-once state as text (one JSON object, no line feed), passed on in pieces when the file is written; opaque
+// to this folder.
+struct ExactlyOnceState {
   using Sink = std::function<Status(std::string_view piece)>;
   std::function<Status(const Sink&)> write = [](const Sink& sink) {
     return sink(R"({"records":[],"committed_streams":[]})");
@@ -87,8 +87,8 @@ struct Registry {
 };
 
 // What an entry of the log came to, where the entry alone does not tell: it was refused when it was applied, or it
-// answered what it found. A snapshot of one series is of a later moment than the registry's file, and where it holds
-// such an entry nothing else knows any more what was answered.
+// answered what it found. A snapshot of one series is of a later moment than the exactly-once state's file, and where
+// it holds such an entry nothing else knows any more what was answered.
 struct KnownOutcome {
   Lsn lsn;
   bool refused = false;
@@ -101,7 +101,7 @@ struct KnownOutcome {
 struct Frozen {
   Lsn lsn;
   std::vector<std::pair<std::string, store::SeriesView>> series;
-  Registry registry;
+  ExactlyOnceState exactly_once;
   // False: it holds changes that no log has (--wal=false). Then no older snapshot can ever be brought up to it.
   bool logged = true;
 };
@@ -111,11 +111,11 @@ enum class ManifestState : std::uint8_t { none, good, newer, damaged, given_up }
 // What restore found, and from where each part of the state has to be continued by the log.
 struct Restored {
   std::map<std::string, Lsn, std::less<>> series_lsn;  // entries up to it are in the series already
-  Lsn set_lsn;       // the same for every series that is not named (it did not exist then); 0 without manifest
-  Lsn registry_lsn;  // the same for the registry
-  Lsn newest;        // maximum of all LSNs seen in snapshots, sidecars, manifest, karma.replication.lsn
-  std::optional<std::string> registry_json;
-  std::vector<KnownOutcome> outcomes;  // of entries above registry_lsn, LSNs ascending
+  Lsn set_lsn;           // the same for every series that is not named (it did not exist then); 0 without manifest
+  Lsn exactly_once_lsn;  // the same for the exactly-once state
+  Lsn newest;            // maximum of all LSNs seen in snapshots, sidecars, manifest, karma.replication.lsn
+  std::optional<std::string> exactly_once_json;
+  std::vector<KnownOutcome> outcomes;  // of entries above exactly_once_lsn, LSNs ascending
   // A slave of 1.0 that was promoted numbers its log from 1 again: karma.replication.lsn is there and the log's LSNs
   // lie below the snapshots'. Then no entry is covered by a snapshot.
   bool log_restarted = false;
@@ -129,11 +129,11 @@ struct Restored {
   Lsn newest_current;         // the largest LSN of a current snapshot
   Lsn newest_not_given_up;    // the same of those that the operator does not give up, and its file
   std::string newest_file;
-  std::optional<Lsn> registry_of_1_0;  // the LSN of a registry that Karma 1.0 wrote, where it is known
-  Lsn replicated;                      // karma.replication.lsn
-  bool renumbered = false;             // log_restarted, and the log was trimmed since
-  bool replaced = false;               // an older snapshot or the log took the place of a damaged one
-  bool gave_up = false;                // something was left out, or is not known, that no later start may meet again
+  std::optional<Lsn> exactly_once_of_1_0;  // the LSN of an exactly-once state that Karma 1.0 wrote, where it is known
+  Lsn replicated;                          // karma.replication.lsn
+  bool renumbered = false;                 // log_restarted, and the log was trimmed since
+  bool replaced = false;                   // an older snapshot or the log took the place of a damaged one
+  bool gave_up = false;  // something was left out, or is not known, that no later start may meet again
   std::map<std::string, std::string, std::less<>> replaced_files;  // series → its damaged file
   // series → a file beside the manifest that tells of a later snapshot than the one that counts, but is of no use
   std::map<std::string, std::string, std::less<>> later_files;
@@ -180,16 +180,16 @@ class Manager {
   // Whether the manifest lists the file as one of the current set, be it there or not.
   bool is_listed(const std::string& file);
 
-  // Finishes or undoes what a crash interrupted. To be called once at start, behind restore(), whatever that found; the
+  // Finishes or undoes what a crash interrupted. To be called once at start, after restore(), whatever that found; the
   // functions that write do it by themselves.
   Status settle();
 
   // Writes a set and commits it, then prunes: per series the newest `retention` files stay, of series that are not in
-  // the set none. After an Error the old set counts, or (if the error came behind the commit) the new one; the log must
+  // the set none. After an Error the old set counts, or (if the error came after the commit) the new one; the log must
   // not be trimmed.
   Status create_all(const Frozen& state);
   // Writes one series and commits it beside the others of the current set. `outcomes`: all that are known of entries
-  // above the registry's LSN.
+  // above the exactly-once state's LSN.
   Result<Meta> create_one(const std::string& name, const store::SeriesView& series, Lsn lsn,
                           std::vector<KnownOutcome> outcomes = {});
 
@@ -197,7 +197,7 @@ class Manager {
   Result<std::vector<Meta>> list();
   // The newest of each series that belongs to the current set, by series name.
   Result<std::vector<Meta>> latest();
-  Result<std::optional<RegistryMeta>> registry_meta();
+  Result<std::optional<ExactlyOnceMeta>> exactly_once_meta();
   // not_found: no such file. `file` must have passed file_name_fault().
   Result<Meta> meta(const std::string& file);
   std::size_t file_count();
@@ -211,7 +211,7 @@ class Manager {
     std::size_t missing_metadata = 0;
     std::vector<std::string> faults;  // what is damaged, file first
   };
-  // Checks every snapshot file, sidecar, registry and manifest against each other. Changes nothing.
+  // Checks every snapshot file, sidecar, exactly-once state and manifest against each other. Changes nothing.
   Result<Checked> check();
 
   class Impl;  // manager_impl.h

@@ -13,10 +13,10 @@
 
 namespace karma::snapshot {
 
-struct CurrentRegistry {
+struct CurrentExactlyOnce {
   std::string disk_name;
   std::uint32_t crc = 0;
-  RegistryMeta meta;
+  ExactlyOnceMeta meta;
   std::optional<std::uint32_t> sidecar_crc;
   bool as_listed = false;  // what the manifest lists
   bool lsn_known = false;  // by the manifest or by a sidecar
@@ -36,25 +36,25 @@ class Manager::Impl {
   }
   // Decodes a whole file. If its checksum is known, it must be right. Error: what is wrong, without the file's name.
   Result<TreeFacts> decode(const Item& item, const TakeCounter& take, const BytesDone& done = {});
-  // registry.cpp. Nothing if there is none; Error, naming the file, if it is damaged.
-  Result<std::optional<CurrentRegistry>> current_registry(const Inventory& inventory,
-                                                          std::vector<std::string>* warnings = nullptr);
+  // exactly_once.cpp. Nothing if there is none; Error, naming the file, if it is damaged.
+  Result<std::optional<CurrentExactlyOnce>> current_exactly_once(const Inventory& inventory,
+                                                                 std::vector<std::string>* warnings = nullptr);
   // The listed one, found under that name.
-  std::optional<CurrentRegistry> listed_registry(const Inventory& inventory, std::string disk_name,
-                                                 std::vector<std::string>* warnings);
+  std::optional<CurrentExactlyOnce> listed_exactly_once(const Inventory& inventory, std::string disk_name,
+                                                        std::vector<std::string>* warnings);
   struct Sum {
     std::uint64_t bytes = 0;
     std::uint32_t crc = 0;
   };
   // Of a file that may be too large for the memory.
   Result<Sum> checksum(const std::string& name);
-  // The files of the registry that the manifest lists but that are still called `.new`.
-  std::vector<std::string> staged_registry_files(const Inventory& inventory);
+  // The files of the exactly-once state that the manifest lists but that are still called `.new`.
+  std::vector<std::string> staged_exactly_once_files(const Inventory& inventory);
 
   // manager.cpp. What is known without a look at the disk; nullptr: nothing.
   std::shared_ptr<const CurrentSet> known();
   void keep(std::optional<CurrentSet> set);
-  Result<std::optional<RegistryMeta>> unknown_registry();
+  Result<std::optional<ExactlyOnceMeta>> unknown_exactly_once();
   Result<Item> look_up(const std::string& file);
 
   // create.cpp
@@ -67,7 +67,7 @@ class Manager::Impl {
                              std::vector<std::string>* unsynced = nullptr);
   Status stage_series(const Frozen& state, const std::vector<std::int64_t>& timestamps,
                       std::vector<ListedFilePointer>& staged);
-  Result<ManifestRegistry> stage_registry(const Registry& registry, Lsn lsn);
+  Result<ManifestExactlyOnce> stage_exactly_once(const ExactlyOnceState& exactly_once, Lsn lsn);
   Status stage_text(const std::string& name, std::string_view text, std::optional<std::uint32_t>& crc,
                     std::vector<std::string>* unsynced = nullptr);
   Status commit(const CurrentSet& set);
@@ -82,14 +82,14 @@ class Manager::Impl {
   const std::string directory;
   const Clock& clock;
   const ManagerOptions options;
-  LogReach log;                                 // as set_log() was told; constant once other threads use the manager
-  std::atomic<bool> registry_as_listed{false};  // as current_registry() saw it last
+  LogReach log;  // as set_log() was told; constant once other threads use the manager
+  std::atomic<bool> exactly_once_as_listed{false};  // as current_exactly_once() saw it last
 
  private:
   Mutex mutex_;
   std::shared_ptr<const CurrentSet> known_ KARMA_GUARDED_BY(mutex_);
   // While known_ is not there.
-  std::optional<std::optional<RegistryMeta>> registry_meta_ KARMA_GUARDED_BY(mutex_);
+  std::optional<std::optional<ExactlyOnceMeta>> exactly_once_meta_ KARMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace karma::snapshot

@@ -24,15 +24,15 @@ void write_file(Buffer& out, const ManifestFile& file) {
   out.append('}');
 }
 
-void write_registry(Buffer& out, const ManifestRegistry& registry) {
+void write_exactly_once(Buffer& out, const ManifestExactlyOnce& exactly_once) {
   out.append('{');
-  append_signed_field(out, "timestamp", registry.meta.timestamp);
-  json::append_field(out, "last_lsn", registry.meta.last_lsn.value);
-  json::append_field(out, "bytes", registry.meta.bytes);
-  json::append_field(out, "record_count", registry.meta.record_count);
-  json::append_field(out, "committed_stream_count", registry.meta.committed_stream_count);
-  if (registry.sidecar_crc) json::append_field(out, "sidecar_crc32c", *registry.sidecar_crc);
-  json::append_field(out, "file_crc32c", registry.crc);
+  append_signed_field(out, "timestamp", exactly_once.meta.timestamp);
+  json::append_field(out, "last_lsn", exactly_once.meta.last_lsn.value);
+  json::append_field(out, "bytes", exactly_once.meta.bytes);
+  json::append_field(out, "record_count", exactly_once.meta.record_count);
+  json::append_field(out, "committed_stream_count", exactly_once.meta.committed_stream_count);
+  if (exactly_once.sidecar_crc) json::append_field(out, "sidecar_crc32c", *exactly_once.sidecar_crc);
+  json::append_field(out, "file_crc32c", exactly_once.crc);
   out.append('}');
 }
 
@@ -91,7 +91,7 @@ std::optional<ManifestFile> read_file_entry(std::string_view text) {
   return file;
 }
 
-std::optional<ManifestRegistry> read_registry(std::string_view text) {
+std::optional<ManifestExactlyOnce> read_exactly_once(std::string_view text) {
   std::optional<std::int64_t> timestamp;
   std::optional<std::uint64_t> last_lsn, bytes, record_count, stream_count;
   std::optional<std::uint32_t> crc, sidecar_crc;
@@ -105,7 +105,7 @@ std::optional<ManifestRegistry> read_registry(std::string_view text) {
     if (field == "file_crc32c") crc = checksum_of(value);
   });
   if (!good || !timestamp || !last_lsn || !bytes || !record_count || !stream_count || !crc) return {};
-  return ManifestRegistry{{*timestamp, Lsn{*last_lsn}, *bytes, *record_count, *stream_count}, *crc, sidecar_crc};
+  return ManifestExactlyOnce{{*timestamp, Lsn{*last_lsn}, *bytes, *record_count, *stream_count}, *crc, sidecar_crc};
 }
 
 bool read_files(const json::Value& array, std::vector<ManifestFile>& files) {
@@ -190,9 +190,9 @@ std::string encode_manifest(const Manifest& manifest, const ManifestTexts& files
   write_files(out, files.series_count, files.series);
   json::append_name(out, "older");
   write_files(out, files.older_count, files.older);
-  if (manifest.registry) {
+  if (manifest.exactly_once) {
     json::append_name(out, "registry");
-    write_registry(out, *manifest.registry);
+    write_exactly_once(out, *manifest.exactly_once);
   }
   if (!manifest.outcomes.empty()) {
     json::append_name(out, "outcomes");
@@ -234,8 +234,8 @@ Result<Manifest> decode_manifest(std::string_view text) {
     if (field == "older") bad_part |= !read_files(value, manifest.older);
     if (field == "outcomes") bad_part |= !read_outcomes(value, manifest.outcomes);
     if (field == "registry") {
-      manifest.registry = value.type == json::Type::object ? read_registry(value.text) : std::nullopt;
-      bad_part |= !manifest.registry;
+      manifest.exactly_once = value.type == json::Type::object ? read_exactly_once(value.text) : std::nullopt;
+      bad_part |= !manifest.exactly_once;
     }
   });
   if (!good) return internal_error("it is not a JSON object");

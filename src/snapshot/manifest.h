@@ -26,8 +26,8 @@ struct ManifestFile {
   std::optional<std::uint32_t> sidecar_crc;  // also none if there was no sidecar
 };
 
-struct ManifestRegistry {
-  RegistryMeta meta;
+struct ManifestExactlyOnce {
+  ExactlyOnceMeta meta;
   std::uint32_t crc = 0;
   std::optional<std::uint32_t> sidecar_crc;
 };
@@ -42,8 +42,8 @@ struct Manifest {
   std::optional<Lsn> unlogged_lsn;
   std::vector<ManifestFile> series;  // the set: one file a series, names ascending
   std::vector<ManifestFile> older;   // other snapshot files that were there; they may have been pruned since
-  std::optional<ManifestRegistry> registry;
-  std::vector<KnownOutcome> outcomes;  // of entries above the registry's LSN, LSNs ascending
+  std::optional<ManifestExactlyOnce> exactly_once;
+  std::vector<KnownOutcome> outcomes;  // of entries above the exactly-once state's LSN, LSNs ascending
 };
 
 std::string encode_manifest(const Manifest& manifest);

@@ -18,10 +18,10 @@ std::string encode_sidecar(const Meta& meta) {
   return std::string(out.view());
 }
 
-std::string encode_sidecar(const RegistryMeta& meta) {
+std::string encode_sidecar(const ExactlyOnceMeta& meta) {
   Buffer out;
   out.append('{');
-  json::append_bytes_field(out, "file", kRegistryName);
+  json::append_bytes_field(out, "file", kExactlyOnceName);
   append_signed_field(out, "timestamp", meta.timestamp);
   json::append_field(out, "last_lsn", meta.last_lsn.value);
   json::append_field(out, "bytes", meta.bytes);
@@ -47,7 +47,7 @@ std::optional<Meta> decode_sidecar(std::string_view text) {
   return Meta{std::move(*series), std::move(*file), *timestamp, Lsn{*last_lsn}, *bytes, true};
 }
 
-std::optional<RegistryMeta> decode_registry_sidecar(std::string_view text) {
+std::optional<ExactlyOnceMeta> decode_exactly_once_sidecar(std::string_view text) {
   std::optional<std::string> file;
   std::optional<std::int64_t> timestamp;
   std::optional<std::uint64_t> last_lsn, bytes, record_count, stream_count;
@@ -59,8 +59,9 @@ std::optional<RegistryMeta> decode_registry_sidecar(std::string_view text) {
     if (name == "record_count") record_count = unsigned_of(value);
     if (name == "committed_stream_count") stream_count = unsigned_of(value);
   });
-  if (!good || file != kRegistryName || !timestamp || !last_lsn || !bytes || !record_count || !stream_count) return {};
-  return RegistryMeta{*timestamp, Lsn{*last_lsn}, *bytes, *record_count, *stream_count};
+  if (!good || file != kExactlyOnceName || !timestamp || !last_lsn || !bytes || !record_count || !stream_count)
+    return {};
+  return ExactlyOnceMeta{*timestamp, Lsn{*last_lsn}, *bytes, *record_count, *stream_count};
 }
 
 std::optional<std::uint64_t> decode_number(std::string_view text) { return parse_number<std::uint64_t>(trim(text)); }

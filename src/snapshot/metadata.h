@@ -10,11 +10,11 @@
 namespace karma::snapshot {
 
 std::string encode_sidecar(const Meta& meta);
-std::string encode_sidecar(const RegistryMeta& meta);
+std::string encode_sidecar(const ExactlyOnceMeta& meta);
 
 // Nothing if the text is not a JSON object or lacks a field. More fields than these are fine.
 std::optional<Meta> decode_sidecar(std::string_view text);
-std::optional<RegistryMeta> decode_registry_sidecar(std::string_view text);
+std::optional<ExactlyOnceMeta> decode_exactly_once_sidecar(std::string_view text);
 
 // A decimal number with white space around it, as in karma.replication.lsn.
 std::optional<std::uint64_t> decode_number(std::string_view text);

@@ -42,7 +42,7 @@ class Restorer {
     for (const auto& [name, items] : choice_.series) {
       if (Status restored = restore_series(name, items); !restored) return restored.error();
     }
-    if (Status restored = restore_registry(); !restored) return restored.error();
+    if (Status restored = restore_exactly_once(); !restored) return restored.error();
     if (progress_) progress_(bytes_all_, bytes_all_);
     return std::move(result_);
   }
@@ -286,28 +286,29 @@ class Restorer {
     return items.size() == 1 && damaged.file.meta.has_sidecar && !inventory_.replication_lsn;
   }
 
-  Status restore_registry() {
-    const std::string name(kRegistryName);
-    Result<std::optional<CurrentRegistry>> registry = impl_.current_registry(inventory_, &result_.warnings);
-    if (!registry) {
-      if (!gave_up(name)) return refuse(name, registry.error().message);
-      warn(registry.error().message + "; given up");
+  Status restore_exactly_once() {
+    const std::string name(kExactlyOnceName);
+    Result<std::optional<CurrentExactlyOnce>> exactly_once = impl_.current_exactly_once(inventory_, &result_.warnings);
+    if (!exactly_once) {
+      if (!gave_up(name)) return refuse(name, exactly_once.error().message);
+      warn(exactly_once.error().message + "; given up");
       result_.gave_up = true;
       return {};
     }
-    if (!*registry) return {};
+    if (!*exactly_once) return {};
     if (store_ != nullptr) {
-      Result<std::string> text = read_file(impl_.files, impl_.path((*registry)->disk_name));
+      Result<std::string> text = read_file(impl_.files, impl_.path((*exactly_once)->disk_name));
       if (!text) return refuse(name, name + " is damaged: " + text.error().message);
-      if (crc32c(*text) != (*registry)->crc) return refuse(name, name + " is damaged: its checksum is wrong");
+      if (crc32c(*text) != (*exactly_once)->crc) return refuse(name, name + " is damaged: its checksum is wrong");
       if (text->ends_with('\n')) text->pop_back();
-      result_.registry_json = std::move(*text);
+      result_.exactly_once_json = std::move(*text);
     }
-    result_.registry_lsn = (*registry)->meta.last_lsn;
-    const bool listed_from_1_0 = (*registry)->as_listed && result_.set_lsn == Lsn{} && result_.registry_lsn != Lsn{};
-    if ((*registry)->lsn_known && (!(*registry)->as_listed || listed_from_1_0))
-      result_.registry_of_1_0 = result_.registry_lsn;
-    result_.newest = std::max(result_.newest, result_.registry_lsn);
+    result_.exactly_once_lsn = (*exactly_once)->meta.last_lsn;
+    const bool listed_from_1_0 =
+        (*exactly_once)->as_listed && result_.set_lsn == Lsn{} && result_.exactly_once_lsn != Lsn{};
+    if ((*exactly_once)->lsn_known && (!(*exactly_once)->as_listed || listed_from_1_0))
+      result_.exactly_once_of_1_0 = result_.exactly_once_lsn;
+    result_.newest = std::max(result_.newest, result_.exactly_once_lsn);
     return {};
   }
 

@@ -9,7 +9,7 @@ bool is_staged_name(std::string_view name) {
   if (!name.ends_with(kStagedSuffix)) return false;
   name.remove_suffix(kStagedSuffix.size());
   if (name.ends_with(kSidecarSuffix)) name.remove_suffix(kSidecarSuffix.size());
-  return name == kRegistryName || parse_file_name(name);
+  return name == kExactlyOnceName || parse_file_name(name);
 }
 
 }  // namespace
@@ -20,7 +20,7 @@ Status Manager::settle() {
   // Which of the staged files count cannot be told without the manifest; they stay until a whole set replaces them.
   if (!inventory->manifest_fault.empty()) return {};
   if (Status settled = impl_->settle(*inventory); !settled) return settled;
-  impl_->keep(CurrentSet::of(*inventory, impl_->registry_as_listed));
+  impl_->keep(CurrentSet::of(*inventory, impl_->exactly_once_as_listed));
   return {};
 }
 
@@ -39,8 +39,8 @@ Status Manager::Impl::rename_staged(const Manifest& manifest) {
     if (Status done = rename(file.meta.file); !done) return done;
     if (Status done = rename(sidecar_name(file.meta.file)); !done) return done;
   }
-  if (Status done = rename(std::string(kRegistryName)); !done) return done;
-  if (Status done = rename(sidecar_name(kRegistryName)); !done) return done;
+  if (Status done = rename(std::string(kExactlyOnceName)); !done) return done;
+  if (Status done = rename(sidecar_name(kExactlyOnceName)); !done) return done;
   return renamed ? files.sync_directory(directory) : Status();
 }
 
@@ -56,7 +56,7 @@ Status Manager::Impl::settle(const Inventory& inventory) {
       if (inventory.has(sidecar_name(file.meta.file))) continue;
       wanted.insert(staged_name(sidecar_name(file.meta.file)));
     }
-    for (const std::string& name : staged_registry_files(inventory)) wanted.insert(name);
+    for (const std::string& name : staged_exactly_once_files(inventory)) wanted.insert(name);
   }
   for (const std::string& name : inventory.names) {
     if (!is_staged_name(name) || wanted.contains(name)) continue;

@@ -1,6 +1,6 @@
 // Reads a .tree file, from whatever source: every byte may be hostile.
 //
-// What Karma 1.0 loads is loaded: any order of fields, further fields, bytes behind the end, another number of
+// What Karma 1.0 loads is loaded: any order of fields, further fields, bytes after the end, another number of
 // branches, keys in a wrong branch, buckets in any order and buckets that are no dates. Values of 0 are left out. The
 // sum of the buckets counts, not the stored total. What no writer makes is damage: anything cut off, of another type or
 // beyond 64 bits, a key twice, a bucket twice, a sum above 2^64-1.

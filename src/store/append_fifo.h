@@ -1,6 +1,6 @@
 // A queue of small values, appended to at the back and dropped from the front, that can be frozen while it goes on.
 //
-// Values lie in blocks. A view holds references to the blocks and the two ends. Behind a view's end the owner goes on
+// Values lie in blocks. A view holds references to the blocks and the two ends. After a view's end the owner goes on
 // writing into the same block: the view never looks there, so nothing is cloned. A block that only views need any more
 // dies with the last of them.
 #pragma once

@@ -1,7 +1,7 @@
 // The fingerprints of a stream's chunks, by chunk number from 1; grows without ever moving what is in it.
 //
 // Block b has room for 4 * 2^b fingerprints, so that a million of them are 18 blocks: copying the list (which shares
-// the blocks) is cheap, and a stream of one chunk stays small. An owner appends behind the end of its copies, who never
+// the blocks) is cheap, and a stream of one chunk stays small. An owner appends after the end of its copies, who never
 // look there; so only one of all copies may go on growing.
 #pragma once
 

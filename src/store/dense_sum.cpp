@@ -92,7 +92,7 @@ inline std::uint64_t load_few(const std::byte* from, std::size_t bytes) {
   return word;
 }
 
-// Fewer than 32 bytes with zeros among them; what lies behind them is not touched. Two loads that may overlap, the
+// Fewer than 32 bytes with zeros among them; what lies after them is not touched. Two loads that may overlap, the
 // second without what the first has: shorter than copying, which would stall on its own stores.
 KARMA_AVX2_INLINE __m256i load_short(const std::byte* from, std::size_t bytes) {
   if (bytes >= 16) {

@@ -1,6 +1,6 @@
 // A record, packed, padded to a multiple of 8 bytes:
 //
-//   1   operation; kGone is added when the record is forgotten. 0: no more records in this chunk, and another behind it
+//   1   operation; kGone is added when the record is forgotten. 0: no more records in this chunk, and another after it
 //   1   length of the key - 1
 //   1   length of the record / 8
 //   1   length of the content; 0: it is a fingerprint
@@ -72,7 +72,7 @@ std::int64_t created_at(const char* record) {
   return time;
 }
 
-// Where the records of the chunk behind begin; of this one for a position between two chunks.
+// Where the records of the next chunk begin; of this one for a position between two chunks.
 std::uint64_t next_chunk(std::uint64_t position) {
   return (position + kChunkBytes - 1) / kChunkBytes * kChunkBytes + kChunkStart;
 }
@@ -166,7 +166,7 @@ void IdempotencyRecords::insert(const IdempotencyKey& key, std::uint64_t positio
     }
   }
   table.buckets = std::vector<Bucket>(std::bit_ceil(count * 3 / Bucket::kSlots + 1));  // gives back what is too much
-  // Counted, as looking for the first empty slot right behind the store to the one before would wait for that.
+  // Counted, as looking for the first empty slot right after the store to the one before would wait for that.
   std::vector<std::uint8_t> filled(table.buckets.size());
   const std::size_t mask = table.buckets.size() - 1;
   for (const Slot& slot : std::span(kept.data(), count)) {

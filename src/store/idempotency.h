@@ -1,6 +1,6 @@
 // What was answered to requests with an idempotency key.
 //
-// Layout. Records lie one behind the other in a queue of chunks, oldest first, packed (idempotency.cpp shows the
+// Layout. Records lie one after the other in a queue of chunks, oldest first, packed (idempotency.cpp shows the
 // bytes); an open-addressing index, cut into 256 tables that grow one at a time, finds them: 8 bytes a slot, half the
 // key's hash and where the record lies, eight slots to a cache line, which are compared at once. A record that is
 // forgotten leaves its slot behind, which shows by pointing before the oldest one (or to a record marked as gone), and
@@ -11,7 +11,7 @@
 //
 // Time is an argument, always: it comes from the log entry, so that a replay forgets what was forgotten.
 //
-// Copy-on-write. A view shares the chunks; records are appended behind its end. Only marking a record in the middle as
+// Copy-on-write. A view shares the chunks; records are appended after its end. Only marking a record in the middle as
 // gone clones its chunk if a view holds it.
 //
 // Invariants (check_invariants): each live record is found by its key; size() counts the live ones.
@@ -160,7 +160,7 @@ class IdempotencyRecords {
   std::uint64_t front_ = 0;        // position of the oldest record
   std::uint64_t end_ = 0;          // where the next one goes
   std::uint64_t size_ = 0;
-  std::uint64_t gone_ = 0;  // records that lie behind the front and are forgotten
+  std::uint64_t gone_ = 0;  // records that lie after the front and are forgotten
   std::uint64_t pruned_ = 0;
   std::array<Table, kTables> tables_;
   // For prefetch(): where the buckets of each table are, and the logarithm of their number in the bits that are free.
@@ -184,7 +184,7 @@ class IdempotencyView {
 
  private:
   friend class IdempotencyRecords;
-  // The live record at or behind `position`, which moves behind it; nullptr at the end.
+  // The live record at or after `position`, which moves after it; nullptr at the end.
   const char* next(std::uint64_t& position) const;
   static IdempotencyRecord decode(const char* bytes);
 

@@ -53,7 +53,7 @@ class Page : public RefCounted {
   // The empty slot for a key that is not there; the caller fills it and then reports it. Precondition: not full.
   Counter& empty_slot(std::uint64_t hash);
   void slot_filled() { ++count_; }
-  // Closes the gap that an emptied counter leaves; counters behind it may move one or more slots down.
+  // Closes the gap that an emptied counter leaves; counters after it may move one or more slots down.
   void slot_emptied(Counter& counter, std::uint64_t seed);
 
   Counter* begin() { return counters(); }
@@ -67,7 +67,7 @@ class Page : public RefCounted {
   std::uint32_t depth = 0;
   std::uint64_t prefix = 0;
   std::uint64_t first_hash() const { return depth == 0 ? 0 : prefix << (64 - depth); }
-  // The first hash behind those; 0 if there is none.
+  // The first hash after those; 0 if there is none.
   std::uint64_t end_hash() const { return depth == 0 ? 0 : (prefix + 1) << (64 - depth); }
 
   // Of the newest of the series' removals (removals.h) that this page has seen. One that found nothing here may be

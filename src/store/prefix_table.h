@@ -1,4 +1,4 @@
-// Extendible hashing: children by the highest bits of a hash that lie behind the first `base` ones.
+// Extendible hashing: children by the highest bits of a hash that lie after the first `base` ones.
 //
 // The index has 2^depth entries; a child whose own depth is d is in 2^(base+depth-d) neighbouring ones. Splitting a
 // child gives it a sibling and one more bit of depth, and doubles the index only if the child had all its bits already.
@@ -71,7 +71,7 @@ class PrefixTable {
     return half;
   }
 
-  // Takes one out, for the end of the table: it is of no use afterwards but for more of this.
+  // Takes one out, for the end of the table: it is of no use afterwards except for more of this.
   Ref<Child> take_last() {
     Ref<Child> last = std::move(children_.back());
     children_.pop_back();

@@ -314,11 +314,11 @@ BucketRange Series::range_before(Bucket bucket) {
 }
 
 void Series::clear() {
-  std::vector<Series>* const graveyard = graveyard_;
+  std::vector<Series>* const deferred_free = deferred_free_;
   Series cleared(directory_->seed());
   std::swap(*this, cleared);
-  graveyard_ = graveyard;
-  if (graveyard != nullptr) graveyard->push_back(std::move(cleared));
+  deferred_free_ = deferred_free;
+  if (deferred_free != nullptr) deferred_free->push_back(std::move(cleared));
 }
 
 std::size_t Series::page_count() const { return directory_->page_count(); }

@@ -205,7 +205,7 @@ class Series : public SeriesReads {
   bool added_since(std::uint64_t added, std::vector<Key>& keys) const;
 
   // Where clear() puts what there was, which may take long to be freed.
-  void clear_into(std::vector<Series>* graveyard) { graveyard_ = graveyard; }
+  void clear_into(std::vector<Series>* deferred_free) { deferred_free_ = deferred_free; }
   // A measure of how long that takes.
   std::size_t page_count() const;
 
@@ -230,7 +230,7 @@ class Series : public SeriesReads {
 
   void note_added(Key key);
 
-  std::vector<Series>* graveyard_ = nullptr;
+  std::vector<Series>* deferred_free_ = nullptr;
   // The keys that were added last, number n in place n % size; those before recent_from_ are not there.
   std::vector<Key> recent_;
   std::uint64_t recent_from_ = 0;

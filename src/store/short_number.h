@@ -8,7 +8,7 @@
 
 namespace karma::store {
 
-// What must be there behind the last number when it is written: eight bytes are, in any case, instead of a loop.
+// What must be there after the last number when it is written: eight bytes are, in any case, instead of a loop.
 inline constexpr std::size_t kShortNumberRoom = sizeof(std::uint64_t);
 
 // 0 to 8.
@@ -24,7 +24,7 @@ inline char* put_short_number(char* to, std::uint64_t number, unsigned bytes) {
 
 inline const char* get_short_number(const char* from, unsigned bytes, std::uint64_t& number) {
   number = 0;
-  std::memcpy(&number, from, bytes);  // and no more: behind it another thread may be writing
+  std::memcpy(&number, from, bytes);  // and no more: after it another thread may be writing
   return from + bytes;
 }
 

@@ -19,7 +19,7 @@ struct Slab {
   Free* free = nullptr;        // pieces that were given back
   std::uint32_t piece = 0;     // bytes
   std::uint32_t capacity = 0;  // in pieces
-  std::uint32_t cut = 0;       // pieces that have been used; those behind them are untouched
+  std::uint32_t cut = 0;       // pieces that have been used; those after them are untouched
   std::uint32_t in_use = 0;
 };
 

@@ -5,7 +5,8 @@
 
 namespace karma::store {
 
-Store::Store(std::uint64_t hash_seed) : hash_seed_(hash_seed), series_(0, TextHash(hash_seed)), registry_(hash_seed) {}
+Store::Store(std::uint64_t hash_seed)
+    : hash_seed_(hash_seed), series_(0, TextHash(hash_seed)), exactly_once_(hash_seed) {}
 
 const Store::SeriesByName::value_type* Store::look_up(std::string_view name) const {
   if (latest_ != nullptr && latest_->first == name) return latest_;
@@ -30,7 +31,7 @@ Series& Store::find_or_create(std::string_view name) {
 bool Store::drop(std::string_view name) {
   auto found = series_.find(name);
   if (found == series_.end()) return false;
-  graveyard_.push_back(std::move(found->second));
+  deferred_free_.push_back(std::move(found->second));
   if (latest_ == &*found) latest_ = nullptr;
   series_.erase(found);
   return true;
@@ -39,13 +40,13 @@ bool Store::drop(std::string_view name) {
 bool Store::clear(std::string_view name) {
   Series* series = find(name);
   if (!series) return false;
-  graveyard_.push_back(std::exchange(*series, make_own_series()));
+  deferred_free_.push_back(std::exchange(*series, make_own_series()));
   return true;
 }
 
 void Store::replace(std::string_view name, Series series) {
-  series.clear_into(&graveyard_);
-  graveyard_.push_back(std::exchange(find_or_create(name), std::move(series)));
+  series.clear_into(&deferred_free_);
+  deferred_free_.push_back(std::exchange(find_or_create(name), std::move(series)));
 }
 
 void Store::remove_range(std::string_view name, BucketRange range) {
@@ -71,7 +72,7 @@ Series Store::make_series() const { return Series(hash_seed_); }
 
 Series Store::make_own_series() {
   Series series = make_series();
-  series.clear_into(&graveyard_);
+  series.clear_into(&deferred_free_);
   return series;
 }
 
@@ -93,7 +94,7 @@ std::uint64_t Store::key_count() const {
 
 void Store::check_invariants() const {
   for (const auto& [name, series] : series_) series.check_invariants();
-  registry_.check_invariants();
+  exactly_once_.check_invariants();
 }
 
 }  // namespace karma::store

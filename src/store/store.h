@@ -1,4 +1,4 @@
-// The state that the log rebuilds: series by name, and the registry beside them.
+// The state that the log rebuilds: series by name, and the exactly-once state beside them.
 //
 // One thread (the writer) changes the store; it holds StoreLock exclusively while it does. Any registered reader thread
 // may look at it while it holds its own side of the lock. Long reads take a SeriesView under the lock, let go of the
@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "store/exactly_once.h"
 #include "store/hash.h"
 #include "store/key_windows.h"
-#include "store/registry.h"
 #include "store/series.h"
 #include "store/store_lock.h"
 
@@ -30,7 +30,7 @@ class Store {
   const Series* find(std::string_view name) const;
   Series& find_or_create(std::string_view name);
   // False if there is none. Like clear() and replace(), it does not free the old content, which may take long, but
-  // keeps it for the graveyard.
+  // keeps it for the deferred-free list.
   bool drop(std::string_view name);
   // Empties the series. False if there is none.
   bool clear(std::string_view name);
@@ -46,10 +46,10 @@ class Store {
 
   // What drop(), clear(), replace() and bury_later() left. To be freed without the lock, and not by the writer if that
   // takes long; readers may be inside. Without it nothing is lost but memory.
-  std::vector<Series> take_graveyard() { return std::exchange(graveyard_, {}); }
-  bool has_graveyard() const { return !graveyard_.empty(); }
+  std::vector<Series> take_deferred_free() { return std::exchange(deferred_free_, {}); }
+  bool has_deferred_free() const { return !deferred_free_.empty(); }
   // Keeps a series that nobody needs any more.
-  void bury_later(Series series) { graveyard_.push_back(std::move(series)); }
+  void free_later(Series series) { deferred_free_.push_back(std::move(series)); }
   // An empty series that hashes like the ones of this store: what replace() wants.
   Series make_series() const;
 
@@ -57,8 +57,8 @@ class Store {
   std::size_t series_count() const;
   std::uint64_t key_count() const;  // over all series
 
-  Registry& registry() { return registry_; }
-  const Registry& registry() const { return registry_; }
+  ExactlyOnceState& exactly_once() { return exactly_once_; }
+  const ExactlyOnceState& exactly_once() const { return exactly_once_; }
 
   StoreLock& lock() const { return lock_; }
   KeyWindows& key_windows() const { return key_windows_; }
@@ -69,16 +69,16 @@ class Store {
  private:
   using SeriesByName = std::unordered_map<std::string, Series, TextHash, std::equal_to<>>;
   const SeriesByName::value_type* look_up(std::string_view name) const;
-  Series make_own_series();  // which clears into the graveyard
+  Series make_own_series();  // which clears into the deferred-free list
 
   std::uint64_t hash_seed_;
   SeriesByName series_;
   // The one that was written to last, which is mostly the next one that is asked for. Elements of the map stay in their
   // place until they are erased.
   SeriesByName::value_type* latest_ = nullptr;
-  Registry registry_;
+  ExactlyOnceState exactly_once_;
   // Both are the writer's alone; readers never look.
-  std::vector<Series> graveyard_;
+  std::vector<Series> deferred_free_;
   std::vector<std::string> unsettled_;  // series with removals under way
   mutable StoreLock lock_;
   mutable KeyWindows key_windows_;

@@ -153,7 +153,7 @@ class Import {
     // It has forgotten the points together with the chunks, so sending them again is right.
     if (last_chunk < next_)
       notice("the server holds fewer chunks than it has acknowledged; does it run without --wal-fsync?");
-    notice("resuming behind chunk " + grouped(last_chunk) + " of " + grouped(plan_.chunks.size()));
+    notice("resuming after chunk " + grouped(last_chunk) + " of " + grouped(plan_.chunks.size()));
     next_ = last_chunk;
     points_in_ = 0;
     for (std::uint64_t i = 0; i < last_chunk; ++i) points_in_ += plan_.chunks[i].items;
@@ -193,7 +193,7 @@ class Import {
   Status abort() {
     Result<StreamStatus> stream = stream_op("ingest.abort");
     if (!stream) return stream.error();
-    streams_.out << "aborted stream " << stream_id_ << " behind chunk " << stream->last_chunk;
+    streams_.out << "aborted stream " << stream_id_ << " after chunk " << stream->last_chunk;
     if (!plan_.chunks.empty()) streams_.out << " of " << plan_.chunks.size();
     if (options_.mode != "replace_series" && stream->last_chunk > 0)
       streams_.out << "; what " << (plan_.chunks.empty() ? "mode add or set" : "it") << " has counted stays";

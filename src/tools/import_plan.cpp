@@ -86,7 +86,7 @@ class Planner {
  private:
   static constexpr std::size_t kBrackets = 2;  // around the text of a plain line
 
-  // Moves behind it.
+  // Moves after it.
   static std::string_view line_at(const char*& at, const char* end) {
     const char* const line = at;
     const void* const found = std::memchr(line, '\n', static_cast<std::size_t>(end - line));
@@ -136,7 +136,7 @@ std::size_t line_end_in(std::uint64_t bytes) {
 }
 
 // Lines whose text is that of their item: the first pass has read them, and the checksum says that they are the same.
-// They end with a line end, behind which kWord bytes may be read.
+// They end with a line end, after which kWord bytes may be read.
 void append_plain(std::string_view lines, Buffer& out) {
   char* to = out.reserve(lines.size() * 3 + 2 + kWord);
   char* const begin = to;

@@ -26,7 +26,7 @@ std::optional<PointsFormat> points_format_of(std::string_view text);
 // The point of a line that is key,bucket,value in digits without blanks, quotes, dashes or needless zeros: such a line
 // in square brackets is the item of a request. Nothing for any other line.
 std::optional<Item> plain_item_of(std::string_view line);
-// The same of the line that begins at `at`, which is then moved behind its end. Nothing, and `at` stays, if the line is
+// The same of the line that begins at `at`, which is then moved after its end. Nothing, and `at` stays, if the line is
 // not plain or does not end before `end`.
 std::optional<Item> take_plain_line(const char*& at, const char* end);
 // A calendar day as 20260505 or 2026-05-05.

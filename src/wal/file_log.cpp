@@ -398,7 +398,7 @@ Result<std::unique_ptr<Log>> open_log(FileSystem& files, const std::string& dire
     return internal_error("The log is damaged: " + scan.damage.front().to_string());
   }
   if (last < scan.last) {
-    return internal_error("The log ends at LSN " + std::to_string(scan.last.value) + ", behind the LSN " +
+    return internal_error("The log ends at LSN " + std::to_string(scan.last.value) + ", below the LSN " +
                           std::to_string(last.value) + " to continue from");
   }
   if (last > scan.last && scan.entry_count > 0 && !options.discard_entries) {

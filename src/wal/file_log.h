@@ -102,7 +102,7 @@ class FileLog final : public Log {
   bool names_synced_ = false;   // all names that the log rests on have reached the disk
   std::uint64_t rotate_at_;     // above options_.segment_bytes: a rotation has failed, which has been reported
   std::uint64_t end_ = 0;       // of the last good line in the active file
-  bool end_is_unsure_ = false;  // a failed write could not be taken back: bytes may stand behind end_
+  bool end_is_unsure_ = false;  // a failed write could not be taken back: bytes may stand after end_
   Buffer buffer_;
   std::string stop_message_;
   // Of the lines in the active file, from active_.first on. If some are missing, for want of memory or because of

@@ -30,7 +30,7 @@ class LineReader {
   Result<bool> fill();  // false at the end
 
   const File& file_;
-  std::uint64_t read_to_;  // offset in the file behind the buffer's content
+  std::uint64_t read_to_;  // offset in the file after the buffer's content
   const std::uint64_t end_;
   std::string buffer_;
   std::size_t begin_ = 0;   // of what was not yet given out

@@ -60,8 +60,8 @@ struct Scan {
   Lsn lsn_file;                         // content of karma.wal.lsn; 0 if missing, empty or not a number
   bool lsn_file_bad = false;            // it exists and is neither empty nor a number
   bool checksummed = false;             // a line with a checksum was seen
-  std::uint64_t later_plain_lines = 0;  // without checksum, behind the first that has one: Karma 1.0 was at work
-  std::uint64_t torn_bytes = 0;         // behind the last good line of the active file, to be cut
+  std::uint64_t later_plain_lines = 0;  // without checksum, after the first that has one: Karma 1.0 was at work
+  std::uint64_t torn_bytes = 0;         // after the last good line of the active file, to be cut
   bool unfinished_line = false;         // the last good line lacks its line feed
   std::vector<Damage> damage;           // what a crash cannot have done
 };
@@ -72,7 +72,7 @@ using Visit = std::function<Status(Lsn, std::string_view entry)>;
 struct ScanOptions {
   // Log::files() of a log that is being written: these are read, and no byte beyond what they say.
   const std::vector<FileInfo>* files = nullptr;
-  // Go on behind damage, skipping lines that cannot be read (`karma check`, --recover). Without it the scan stops
+  // Go on after damage, skipping lines that cannot be read (`karma check`, --recover). Without it the scan stops
   // there.
   bool beyond_damage = false;
   // Bytes done and bytes in all, called now and then.
@@ -86,8 +86,8 @@ struct ScanOptions {
 // that a file could not be read, or comes from `visit`.
 Result<Scan> scan(FileSystem& files, const std::string& directory, const Visit& visit, const ScanOptions& options = {});
 
-// One batch of the log, as the writer appends it. Used by one thread (the writer's), but for the functions said to be
-// thread-safe.
+// One batch of the log, as the writer appends it. Used by one thread (the writer's), except for the functions said to
+// be thread-safe.
 class Log {
  public:
   virtual ~Log() = default;
@@ -136,10 +136,10 @@ struct LogOptions {
   // goes must be dropped before.
   std::function<void(std::function<void()> task)> in_background{};
   std::size_t entries_indexed_at_once = 0;
-  // The scan went beyond damage and the operator said so: append behind it.
+  // The scan went beyond damage and the operator said so: append after it.
   bool accept_damage = false;
   // A complete snapshot, already on the disk, covers all entries of the files: remove them. Needed where the log cannot
-  // go on behind them, as `last` is above scan.last or there is damage that the next start would refuse.
+  // go on after them, as `last` is above scan.last or there is damage that the next start would refuse.
   bool discard_entries = false;
 };
 

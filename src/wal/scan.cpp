@@ -4,7 +4,7 @@
 //   good, LSN is the last one + 1                 entry      entry
 //   good by its checksum, of unknown form or op   damage     damage: a newer Karma wrote it
 //   good, but its LSN is not the next             damage     damage
-//   good, no checksum, behind one that has        damage     damage
+//   good, no checksum, after one that has        damage     damage
 //   the same, but exactly as Karma 1.0 writes it  entry      entry
 //   blank                                         skipped    skipped
 //   good, last of the file, no line feed          entry      entry (open_log adds the line feed)
@@ -158,7 +158,7 @@ class LogScanner {
     }
   }
 
-  // Where to read on, if that is not behind the line.
+  // Where to read on, if that is not after the line.
   Result<std::optional<std::uint64_t>> take_line(Current& current, const RawLine& line) {
     constexpr std::optional<std::uint64_t> kNextLine;
     const ParsedLine parsed = parse_line(line.text);
@@ -171,7 +171,7 @@ class LogScanner {
     if (scan_.checksummed && !parsed.line.checksummed && !parsed.line.exact) {
       return take_bad_line(current, line, "a line without checksum that is not as Karma 1.0 writes it");
     }
-    // What stands behind a whole line in the same line may be a torn tail, never an entry: it would be out of reach for
+    // What stands after a whole line in the same line may be a torn tail, never an entry: it would be out of reach for
     // whoever reads line by line.
     if (scan_.unfinished_line) {
       damaged(current, line.offset, "no line feed stands before this entry");
@@ -239,7 +239,7 @@ class LogScanner {
     const Result<std::optional<std::string>> sign = sign_of_damage(current.file, line.offset);
     if (!sign) return sign.error();
     if (*sign) {
-      damaged(current, line.offset, **sign == fault ? fault : std::string(fault) + "; behind it: " + **sign);
+      damaged(current, line.offset, **sign == fault ? fault : std::string(fault) + "; after it: " + **sign);
     } else {
       scan_.torn_bytes = current.size - current.info.bytes;
     }

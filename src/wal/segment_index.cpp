@@ -32,7 +32,7 @@ std::optional<Place> parse_place(std::string_view line) {
   return place;
 }
 
-// The first line that begins at or behind `from`, and where the next one begins.
+// The first line that begins at or after `from`, and where the next one begins.
 std::optional<std::pair<Place, std::uint64_t>> place_behind(const File& file, std::uint64_t from) {
   char block[2 * kMaxLine];
   const Result<std::size_t> got = file.read_at(from - 1, block, sizeof block);

@@ -223,7 +223,7 @@ TEST(JsonReader, RefusesWhatIsNotJson) {
                            "-1e400"}) {
     EXPECT_FALSE(accepts(text)) << text;
   }
-  EXPECT_FALSE(accepts(std::string_view("{\"a\":1}\0", 8))) << "NUL behind the value";
+  EXPECT_FALSE(accepts(std::string_view("{\"a\":1}\0", 8))) << "NUL after the value";
   EXPECT_FALSE(accepts(std::string_view("\"a\0b\"", 5))) << "NUL inside a string";
 }
 

@@ -67,7 +67,7 @@ TEST(SeriesName, AcceptsWhatCanBeAFileName) {
   EXPECT_EQ(series_name_fault("a"), "");
   EXPECT_EQ(series_name_fault("a.b c:d*\\\"{}"), "");
   EXPECT_EQ(series_name_fault("\xD1\x81\xD1\x81\xD1\x8B\xD0\xBB\xD0\xBA\xD0\xB8"), "");
-  EXPECT_EQ(series_name_fault("\xC2\xA0"), "");  // the first character behind the control characters
+  EXPECT_EQ(series_name_fault("\xC2\xA0"), "");  // the first character after the control characters
   EXPECT_EQ(series_name_fault(std::string(128, 'x')), "");
 }
 

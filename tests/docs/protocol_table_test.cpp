@@ -89,7 +89,8 @@ std::string start_table_text() {
   constexpr std::array<std::string_view, 2> kNumbers{"yes", "no"};
   constexpr std::array<std::string_view, 2> kLoads{"true", "false"};
   std::string text =
-      "| Files of `--recover` | Checkpoints | Log | Manifest | Snapshots, registry | Entries missing | Log can go on | "
+      "| Files of `--recover` | Checkpoints | Log | Manifest | Snapshots, exactly-once state | Entries missing | Log "
+      "can go on | "
       "`--restore` | "
       "The start |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
   for (const StartRow& row : start_table()) {

@@ -127,7 +127,7 @@ class Compatibility : public testing::Test {
   Node node_;
 };
 
-// Every canonical entry, and the content behind it.
+// Every canonical entry, and the content after it.
 const std::vector<std::pair<std::string, std::string>>& canonical() {
   static const std::string kEmpty = "{\"series\":\"links\"}\n";
   static const std::vector<std::pair<std::string, std::string>> kLines = {
@@ -243,9 +243,10 @@ TEST_F(Compatibility, SnapshotsAreBytesThatKarma1Reads) {
       R"({"tree":"links","file":")" + noon + R"(_links.tree","timestamp":)" + noon + R"(,"last_lsn":2,"bytes":66)";
   EXPECT_TRUE(sidecar.starts_with(start)) << sidecar;
   EXPECT_TRUE(sidecar.ends_with("}\n"));
-  const nlohmann::json registry = nlohmann::json::parse(*node_.files->content(in_directory("karma.idempotency.json")));
-  EXPECT_TRUE(registry["records"].is_array());
-  EXPECT_TRUE(registry["committed_streams"].is_array());
+  const nlohmann::json exactly_once =
+      nlohmann::json::parse(*node_.files->content(in_directory("karma.idempotency.json")));
+  EXPECT_TRUE(exactly_once["records"].is_array());
+  EXPECT_TRUE(exactly_once["committed_streams"].is_array());
   EXPECT_EQ(*node_.files->content(in_directory("karma.wal.lsn")), "2\n");
   for (const std::string& name : names(*node_.files)) {
     EXPECT_FALSE(name.ends_with(".segment") || name.ends_with(".new") || name.ends_with(".tmp")) << name;
@@ -260,11 +261,11 @@ TEST_F(Compatibility, Karma1MayGoOnInOurDirectoryAndWeInItsAgain) {
   node_.close(true);
   snapshot(ManualClock::kNoon + 100, "links", 3, {{1, {{20260505, 6}}}});
   snapshot(ManualClock::kNoon + 100, "users", 3, {{1, {{20260505, 7}}}});
-  const std::string registry = "{\"records\":[],\"committed_streams\":[]}\n";
-  write("karma.idempotency.json", registry);
+  const std::string exactly_once = "{\"records\":[],\"committed_streams\":[]}\n";
+  write("karma.idempotency.json", exactly_once);
   write("karma.idempotency.json.meta.json",
         R"({"file":"karma.idempotency.json","timestamp":1777982500,"last_lsn":3,"bytes":)" +
-            std::to_string(registry.size()) + R"(,"record_count":0,"committed_stream_count":0})" + "\n");
+            std::to_string(exactly_once.size()) + R"(,"record_count":0,"committed_stream_count":0})" + "\n");
   write("karma.wal.lsn", "3\n");
   write("karma.wal", increment(4, "links", 1, 20260505, 100));
   expect(point("links", 1, 20260505, 106) + point("users", 1, 20260505, 7), 4);
@@ -518,24 +519,24 @@ TEST_F(Compatibility, ARestartedLogSurvivesACrashOfTheFirstStart) {
 }
 
 // 1.0 logged chunks that it then refused, and repeats. Where a snapshot is damaged and an older one takes its place,
-// they are met again although the registry has the stream already.
+// they are met again although the exactly-once state has the stream already.
 TEST_F(Compatibility, ChunksThatWereRefusedOrRepeatedBehindADamagedSnapshot) {
   node_.open();
   node_.expect("ingest.begin", R"(,"stream_id":"i1","mode":"add")");
   node_.expect("ingest.chunk", R"(,"stream_id":"i1","series":"links","chunk_seq":1,"items":[[1,20260505,5]])");
   node_.expect("ingest.commit", R"(,"stream_id":"i1")");
   node_.close(true);
-  const std::string registry = *node_.files->content(in_directory("karma.idempotency.json"));
+  const std::string exactly_once = *node_.files->content(in_directory("karma.idempotency.json"));
   node_.files = std::make_unique<CrashableFileSystem>();
   snapshot(100, "links", 3, {{1, {{20260505, 1}}}});
   snapshot(200, "links", 9, {{1, {{20260505, 6}}}});
   std::string damaged = *node_.files->content(in_directory("200_links.tree"));
   damaged[20] = static_cast<char>(damaged[20] ^ 0x40);
   write("200_links.tree", damaged);
-  write("karma.idempotency.json", registry);
+  write("karma.idempotency.json", exactly_once);
   write("karma.idempotency.json.meta.json",
-        R"({"file":"karma.idempotency.json","timestamp":200,"last_lsn":9,"bytes":)" + std::to_string(registry.size()) +
-            R"(,"record_count":0,"committed_stream_count":1})" + "\n");
+        R"({"file":"karma.idempotency.json","timestamp":200,"last_lsn":9,"bytes":)" +
+            std::to_string(exactly_once.size()) + R"(,"record_count":0,"committed_stream_count":1})" + "\n");
   const std::string chunk = R"("op":"ingest.chunk","stream_id":"i1","series":"links","chunk_seq":)";
   write("karma.wal", increment(4, "links", 2, 20260505, 9223372036854775807) +
                          increment(5, "links", 2, 20260505, 9223372036854775807) +

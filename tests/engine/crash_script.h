@@ -37,7 +37,7 @@ class Script {
   }
 
   const std::vector<Step>& steps() const { return steps_; }
-  // The content behind the entry of that LSN.
+  // The content after the entry of that LSN.
   const std::vector<std::string>& contents() const { return contents_; }
 
   static Config config() {
@@ -106,10 +106,10 @@ inline std::uint64_t live(Node& node, const Script& script) {
     for (const Request& request : step.requests) lines.push_back(request.to_json());
     for (const std::string& reply : node(lines)) {
       if (succeeded(reply)) {
-        EXPECT_FALSE(refused) << "acknowledged behind a refusal without repair";
+        EXPECT_FALSE(refused) << "acknowledged after a refusal without repair";
         ++acknowledged;
       } else {
-        // Behind a refusal others may miss what it should have made.
+        // After a refusal others may miss what it should have made.
         EXPECT_TRUE(refused || failed_with(reply, "internal_error")) << reply;
         refused = true;
       }

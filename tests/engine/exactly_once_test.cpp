@@ -287,8 +287,8 @@ class Producers {
     const std::vector<std::string> replies = ask(lines);
     for (std::size_t i = 0; i < replies.size(); ++i) {
       stream.sure &= !failed_with(replies[i], "internal_error");
-      if (!stream.sure && !succeeded(replies[i])) continue;  // power off, or behind one that was refused for that
-      // Behind its last chunk a stream may be committed or not, and refuses accordingly.
+      if (!stream.sure && !succeeded(replies[i])) continue;  // power off, or after one that was refused for that
+      // After its last chunk a stream may be committed or not, and refuses accordingly.
       if (asked[i].number > stream.chunks.size()) {
         ASSERT_FALSE(succeeded(replies[i])) << lines[i] << "\n" << replies[i];
         continue;

@@ -1,5 +1,5 @@
-// A snapshot of one series is of a later moment than the registry's file: a repeat must get the first answer all the
-// same, after a kill, for every op that honours a key, and what was refused must not pass for done.
+// A snapshot of one series is of a later moment than the exactly-once state's file: a repeat must get the first answer
+// all the same, after a kill, for every op that honours a key, and what was refused must not pass for done.
 #include <gtest/gtest.h>
 
 #include "support/engine_fixture.h"

@@ -1,5 +1,5 @@
 // Random requests against the plain model: every answer, and the state live, after a replay of the log, after snapshots
-// of everything, and after snapshots of single series with the log behind them. KARMA_TEST_SEED repeats a run.
+// of everything, and after snapshots of single series with the log after them. KARMA_TEST_SEED repeats a run.
 #include <gtest/gtest.h>
 
 #include "support/engine_fixture.h"

@@ -34,7 +34,7 @@ TEST(SnapshotFetch, WhatNoResponseCanHoldIsRefusedAndNotCutOff) {
   std::filesystem::remove_all(directory);
 }
 
-TEST(SnapshotFetch, APieceOfTheRegistryIsReadAlone) {
+TEST(SnapshotFetch, APieceOfTheExactlyOnceIsReadAlone) {
   Node node;
   node.open();
   for (int i = 0; i < 100; ++i)

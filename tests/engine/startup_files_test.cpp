@@ -78,7 +78,7 @@ class StartUp : public testing::Test {
   }
 };
 
-// 10 entries in snapshots, 5 in the log behind them.
+// 10 entries in snapshots, 5 in the log after them.
 class StartUpAfterATrim : public StartUp {
  protected:
   void SetUp() override {
@@ -106,7 +106,7 @@ TEST_F(StartUpAfterATrim, WithoutSnapshotsRefuses) {
   }
 }
 
-TEST_F(StartUpAfterATrim, WithoutSnapshotsButTheirSidecarsOrTheRegistryRefuses) {
+TEST_F(StartUpAfterATrim, WithoutSnapshotsButTheirSidecarsOrTheExactlyOnceRefuses) {
   for (const bool log_is_empty : {false, true}) {
     const Node& original = log_is_empty ? *stopped_ : node_;
     auto node = copy(original);
@@ -131,7 +131,7 @@ TEST_F(StartUpAfterATrim, WithoutTheManifestAlone) {
 }
 
 // Nothing but karma.wal.lsn tells the LSN of such a snapshot.
-TEST_F(StartUpAfterATrim, WithoutManifestRegistryAndSidecars) {
+TEST_F(StartUpAfterATrim, WithoutManifestExactlyOnceAndSidecars) {
   remove(*stopped_, ".json");
   EXPECT_EQ(check(*stopped_->files)[0], '0') << check(*stopped_->files);
   ASSERT_EQ(stopped_->try_open(), "");
@@ -157,7 +157,7 @@ TEST_F(StartUpAfterATrim, WithPartsOfAnOlderBackup) {
     EXPECT_NE(refusal.find(log_is_empty ? "4 to 15" : "4 to 10"), std::string::npos) << refusal;
     starts_given_up(*node, refusal, total(log_is_empty ? 6 : 11));
 
-    // Only the manifest and the snapshots: today's registry says how far the state was.
+    // Only the manifest and the snapshots: today's exactly-once state says how far the state was.
     node = copy(original);
     put_back(*node, backup, [](const std::string& name) {
       return name.ends_with(".tree") || name.ends_with(".tree.meta.json") || name == "karma.manifest.json";
@@ -222,8 +222,8 @@ TEST_F(StartUpAfterATrim, WithoutTheBeginningOfTheLog) {
   starts_given_up(node_, refusal, total(30 - static_cast<int>(lost)));
 }
 
-// Registry and snapshots later than the manifest look like those of Karma 1.0, and a series without such a snapshot
-// like one that was dropped then: unless a file tells of one.
+// ExactlyOnceState and snapshots later than the manifest look like those of Karma 1.0, and a series without such a
+// snapshot like one that was dropped then: unless a file tells of one.
 TEST_F(StartUp, ASeriesWhoseLaterSnapshotIsOfNoUseWasNotDropped) {
   Node today;
   today.open();

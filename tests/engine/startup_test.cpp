@@ -89,14 +89,14 @@ TEST(StartTable, WhatSnapshotsCover) {
   EXPECT_EQ(lsn({}), 0u);
   EXPECT_EQ(lsn({.has_manifest = true, .set = Lsn{10}, .any = true, .newest = Lsn{50}}), 10u)
       << "a snapshot of one series says nothing of the others";
-  EXPECT_EQ(lsn({.has_manifest = true, .set = Lsn{10}, .any = true, .newest = Lsn{50}, .registry = Lsn{40}}), 40u);
-  EXPECT_EQ(lsn({.has_manifest = true, .set = Lsn{10}, .any = true, .newest = Lsn{10}, .registry = Lsn{40}}), 10u)
-      << "a registry from elsewhere";
-  EXPECT_EQ(lsn({.any = true, .newest = Lsn{14}, .registry = Lsn{14}}), 14u);
-  EXPECT_EQ(lsn({.any = true, .newest = Lsn{50}, .registry = Lsn{10}}), 10u);
+  EXPECT_EQ(lsn({.has_manifest = true, .set = Lsn{10}, .any = true, .newest = Lsn{50}, .exactly_once = Lsn{40}}), 40u);
+  EXPECT_EQ(lsn({.has_manifest = true, .set = Lsn{10}, .any = true, .newest = Lsn{10}, .exactly_once = Lsn{40}}), 10u)
+      << "an exactly-once state from elsewhere";
+  EXPECT_EQ(lsn({.any = true, .newest = Lsn{14}, .exactly_once = Lsn{14}}), 14u);
+  EXPECT_EQ(lsn({.any = true, .newest = Lsn{50}, .exactly_once = Lsn{10}}), 10u);
   EXPECT_EQ(lsn({.any = true, .newest = Lsn{14}, .trimmed = Lsn{90}}), 14u) << "trimmed is not covered";
   EXPECT_EQ(lsn({.any = true, .lsn_unknown = true, .trimmed = Lsn{7}}), 7u);
-  EXPECT_EQ(lsn({.registry = Lsn{14}, .trimmed = Lsn{14}}), 0u);
+  EXPECT_EQ(lsn({.exactly_once = Lsn{14}, .trimmed = Lsn{14}}), 0u);
   EXPECT_EQ(lsn({.any = true, .newest = Lsn{21}, .restarted = true}), 0u);
   EXPECT_EQ(lsn({.any = true, .newest = Lsn{5}, .trimmed = Lsn{5}, .restarted = true, .renumbered = true}), 5u);
 }
@@ -151,7 +151,7 @@ class StartDirectories : public testing::Test {
   };
 
   static bool is_tree(const std::string& name) { return name.ends_with(".tree") || name.ends_with(".tree.meta.json"); }
-  static bool is_registry(const std::string& name) { return name.starts_with("karma.idempotency"); }
+  static bool is_exactly_once(const std::string& name) { return name.starts_with("karma.idempotency"); }
 
   static void take(Made& made, Node& from, bool (*wanted)(const std::string&), std::uint64_t lsn) {
     for (const std::string& name : test::names(*from.files))
@@ -161,11 +161,11 @@ class StartDirectories : public testing::Test {
 
   enum Snapshots { kComplete, kOlder, kMissing, kForeign, kSnapshotKinds };
   enum Manifest { kToday, kOldManifest, kNone, kDamaged, kManifestKinds };
-  enum Registry { kTodays, kOldRegistry, kNoRegistry, kRegistryKinds };
+  enum ExactlyOnceState { kTodays, kOldExactlyOnce, kNoExactlyOnce, kExactlyOnceKinds };
   enum Log { kTrimmed, kBeginningMissing, kGap, kEmpty, kWhole, kOfTheBackup, kNewer, kLogKinds };
   enum LsnFile { kRight, kBehind, kAbsent, kAhead, kGarbage, kLsnFileKinds };
 
-  Made make(int snapshots, int manifest, int registry, int log, int lsn_file) {
+  Made make(int snapshots, int manifest, int exactly_once, int log, int lsn_file) {
     Made made{std::make_unique<Node>(), 0};
     EXPECT_TRUE(made.node->files->create_directories(test::kDirectory).ok());
     if (snapshots == kComplete || snapshots == kForeign) take(made, *set_, is_tree, kSet);
@@ -179,8 +179,8 @@ class StartDirectories : public testing::Test {
       text[text.size() / 2] ^= 1;
       made.node->files->edit(in_directory("karma.manifest.json"), text);
     }
-    if (registry == kTodays) take(made, *set_, is_registry, kSet);
-    if (registry == kOldRegistry) take(made, *backup_, is_registry, kBackup);
+    if (exactly_once == kTodays) take(made, *set_, is_exactly_once, kSet);
+    if (exactly_once == kOldExactlyOnce) take(made, *backup_, is_exactly_once, kBackup);
     std::vector<int> lsns;
     const auto put = [&](int from, int to) {
       for (int lsn = from; lsn <= to; ++lsn) lsns.push_back(lsn);
@@ -208,12 +208,13 @@ class StartDirectories : public testing::Test {
   void for_each_directory(Act act) {
     for (int snapshots = 0; snapshots < kSnapshotKinds; ++snapshots)
       for (int manifest = 0; manifest < kManifestKinds; ++manifest)
-        for (int registry = 0; registry < kRegistryKinds; ++registry)
+        for (int exactly_once = 0; exactly_once < kExactlyOnceKinds; ++exactly_once)
           for (int log = 0; log < kLogKinds; ++log)
             for (int lsn_file = 0; lsn_file < kLsnFileKinds; ++lsn_file) {
-              SCOPED_TRACE(testing::Message() << "snapshots " << snapshots << " manifest " << manifest << " registry "
-                                              << registry << " log " << log << " lsn file " << lsn_file);
-              act(make(snapshots, manifest, registry, log, lsn_file), manifest, log);
+              SCOPED_TRACE(testing::Message()
+                           << "snapshots " << snapshots << " manifest " << manifest << " exactly-once state "
+                           << exactly_once << " log " << log << " lsn file " << lsn_file);
+              act(make(snapshots, manifest, exactly_once, log, lsn_file), manifest, log);
               if (testing::Test::HasFailure()) return;
             }
   }

@@ -8,7 +8,7 @@
 #include "snapshot/metadata.h"
 #include "snapshot/tree_decoder.h"
 #include "snapshot/tree_encoder.h"
-#include "store/registry.h"
+#include "store/exactly_once.h"
 #include "wal/log.h"
 
 namespace karma::test::fuzz {
@@ -109,23 +109,23 @@ std::string fault_of_manifest(std::string_view input) {
       if (snapshot::encode_manifest(*again) != encoded) return "a manifest changes by being written";
     }
   }
-  if (const auto text = files->content(path_of(snapshot::kRegistryName))) {
-    const auto write = [](const store::Registry& registry) {
+  if (const auto text = files->content(path_of(snapshot::kExactlyOnceName))) {
+    const auto write = [](const store::ExactlyOnceState& exactly_once) {
       std::string out;
-      (void)registry.view().write_json(commands::operations(), [&](std::string_view piece) {
+      (void)exactly_once.view().write_json(commands::operations(), [&](std::string_view piece) {
         out += piece;
         return Status();
       });
       return out;
     };
-    store::Registry registry(1);
-    if (registry.load(*text, commands::operations())) {
-      registry.check_invariants();
-      const std::string written = write(registry);
-      store::Registry again(2);
+    store::ExactlyOnceState exactly_once(1);
+    if (exactly_once.load(*text, commands::operations())) {
+      exactly_once.check_invariants();
+      const std::string written = write(exactly_once);
+      store::ExactlyOnceState again(2);
       if (const Status loaded = again.load(written, commands::operations()); !loaded)
         return "what was written cannot be read: " + loaded.error().message;
-      if (write(again) != written) return "a registry changes by being written";
+      if (write(again) != written) return "an exactly-once state changes by being written";
     }
   }
   return fault_of_directory(*files);

@@ -9,7 +9,7 @@ namespace karma::test::fuzz {
 namespace {
 
 constexpr std::size_t kMostLines = 64;
-constexpr std::string_view kRegistry = "data/karma.idempotency.json";
+constexpr std::string_view kExactlyOnce = "data/karma.idempotency.json";
 
 std::vector<std::string> lines_of(std::string_view input) {
   std::vector<std::string> lines;
@@ -22,25 +22,25 @@ std::vector<std::string> lines_of(std::string_view input) {
 }
 
 // Staged points stand in the order of a hash whose seed each process makes for itself.
-std::string without_order(const std::string& registry) {
-  nlohmann::json json = nlohmann::json::parse(registry, nullptr, false);
-  if (!json.is_object() || !json.contains("active_streams")) return registry;
+std::string without_order(const std::string& exactly_once) {
+  nlohmann::json json = nlohmann::json::parse(exactly_once, nullptr, false);
+  if (!json.is_object() || !json.contains("active_streams")) return exactly_once;
   for (nlohmann::json& stream : json["active_streams"]) {
     if (stream.contains("staged")) std::sort(stream["staged"].begin(), stream["staged"].end());
   }
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// The state as clients see it, and the registry as a snapshot of everything writes it.
+// The state as clients see it, and the exactly-once state as a snapshot of everything writes it.
 struct Kept {
   std::string state;
-  std::string registry;
+  std::string exactly_once;
 };
 
 std::string stop(Engine& engine, CrashableFileSystem& files, Kept& kept) {
   kept.state = state_of(engine);
   if (const Status closed = engine.close(true); !closed) return "the stop failed: " + closed.error().message;
-  kept.registry = without_order(files.content(std::string(kRegistry)).value_or(""));
+  kept.exactly_once = without_order(files.content(std::string(kExactlyOnce)).value_or(""));
   return {};
 }
 
@@ -68,7 +68,8 @@ std::string fault_of_requests(std::string_view input) {
   Kept recovered;
   if (std::string fault = stop(**next, *left, recovered); !fault.empty()) return fault;
   if (lived.state != recovered.state) return "lived:\n" + lived.state + "recovered:\n" + recovered.state;
-  if (lived.registry != recovered.registry) return "lived:\n" + lived.registry + "\nrecovered:\n" + recovered.registry;
+  if (lived.exactly_once != recovered.exactly_once)
+    return "lived:\n" + lived.exactly_once + "\nrecovered:\n" + recovered.exactly_once;
   return {};
 }
 

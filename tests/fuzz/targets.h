@@ -26,7 +26,7 @@ std::string fault_of_requests(std::string_view input);
 std::string fault_of_log(std::string_view input);
 // One .tree file. What can be read can be written and read again, and a start takes it as the decoder does.
 std::string fault_of_tree(std::string_view input);
-// Manifest, sidecars, registry and other files of a directory.
+// Manifest, sidecars, exactly-once state and other files of a directory.
 std::string fault_of_manifest(std::string_view input);
 // Points as `karma import` reads them.
 std::string fault_of_csv(std::string_view input);

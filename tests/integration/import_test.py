@@ -205,7 +205,7 @@ class ImportTest(unittest.TestCase):
         killed, out, err = self.import_through_kills(path, "links", "add", [120, 460, 800], [250, 600, 990])
         self.assertEqual(killed, 3)
         self.assertIn("imported 200000 points into links (add): ", out)
-        self.assertIn("resuming behind chunk ", err)
+        self.assertIn("resuming after chunk ", err)
 
         self.assertEqual(self.exported("links"), expected)
         done = self.karma("reconcile", "--csv=" + path, "--series=links", "--report")
@@ -308,7 +308,7 @@ class ImportTest(unittest.TestCase):
         self.assertEqual([stream["stream_id"] for stream in listed["streams"]], ["first", "second"])
         self.assertEqual(self.karma("import", "--abort").returncode, 2, "of which?")
         done = self.karma("import", "--abort", "--stream-id=first")
-        self.assertEqual((done.returncode, done.stdout), (0, "aborted stream first behind chunk 0\n"), done.stderr)
+        self.assertEqual((done.returncode, done.stdout), (0, "aborted stream first after chunk 0\n"), done.stderr)
         self.assertEqual(self.karma("import", "--abort", "--stream-id=first").returncode, 1, "there is none any more")
         self.assertEqual(self.karma("import", path, "--series=links").returncode, 0)
 

@@ -63,7 +63,7 @@ class Script {
       std::lock_guard lock(script_.mutex_);
       if (std::exchange(script_.next_flush_throws_, false)) throw std::bad_alloc();
     }
-    void collect(const PlaceOfReply& place, const ReplyLost& lost) override {
+    void collect(const ReplyBuffer& place, const ReplyLost& lost) override {
       std::deque<Waiting> ready;
       {
         std::lock_guard lock(script_.mutex_);

@@ -83,7 +83,7 @@ TEST_F(KnownSet, IsWhatAFreshLookFinds) {
   EXPECT_EQ(files_of(manager_.list()), files_of(node_.manager().list()));
   EXPECT_EQ(files_of(manager_.latest()), files_of(node_.manager().latest()));
   EXPECT_EQ(manager_.file_count(), node_.manager().file_count());
-  EXPECT_EQ((*manager_.registry_meta())->last_lsn, (*node_.manager().registry_meta())->last_lsn);
+  EXPECT_EQ((*manager_.exactly_once_meta())->last_lsn, (*node_.manager().exactly_once_meta())->last_lsn);
   EXPECT_TRUE(node_.restore()->warnings.empty());
 }
 
@@ -171,27 +171,27 @@ TEST_F(KnownSet, ADirectoryThatWasEmptiedGetsAWholeSet) {
   EXPECT_TRUE(node_.manager().check()->faults.empty());
 }
 
-TEST_F(KnownSet, APieceOfTheRegistryIsReadAlone) {
+TEST_F(KnownSet, APieceOfTheExactlyOnceIsReadAlone) {
   create_all(many_series(3), 4);
   std::uint64_t before = looks();
-  ASSERT_TRUE((*manager_.registry_meta()).has_value());
-  ASSERT_TRUE(manager_.read(std::string(kRegistryName), 2, 5).ok());
+  ASSERT_TRUE((*manager_.exactly_once_meta()).has_value());
+  ASSERT_TRUE(manager_.read(std::string(kExactlyOnceName), 2, 5).ok());
   EXPECT_EQ(looks() - before, 2u) << "one open, one read";
   node_.erase(kManifestName);  // as in a directory of Karma 1.0
   Manager next = node_.manager();
-  ASSERT_TRUE((*next.registry_meta()).has_value());
+  ASSERT_TRUE((*next.exactly_once_meta()).has_value());
   before = looks();
-  ASSERT_TRUE((*next.registry_meta()).has_value());
+  ASSERT_TRUE((*next.exactly_once_meta()).has_value());
   EXPECT_EQ(looks(), before);
 }
 
-TEST_F(KnownSet, ARegistryThatCannotBeReadIsAnErrorAndNotGuessedAt) {
-  node_.write(kRegistryName, R"({"records":[],"committed_streams":[]})");
+TEST_F(KnownSet, AExactlyOnceThatCannotBeReadIsAnErrorAndNotGuessedAt) {
+  node_.write(kExactlyOnceName, R"({"records":[],"committed_streams":[]})");
   node_.files->fail({.operation = Operation::open,
                      .count = test::CrashableFileSystem::kForEver,
-                     .name = std::string(kRegistryName),
+                     .name = std::string(kExactlyOnceName),
                      .text = "Permission denied"});
-  const Result<std::optional<RegistryMeta>> meta = node_.manager().registry_meta();
+  const Result<std::optional<ExactlyOnceMeta>> meta = node_.manager().exactly_once_meta();
   ASSERT_FALSE(meta.ok());
   EXPECT_NE(meta.error().message.find("karma.idempotency.json"), std::string::npos);
 }

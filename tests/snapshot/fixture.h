@@ -52,13 +52,15 @@ inline std::unique_ptr<store::Store> store_of(const Content& content) {
   return store;
 }
 
-inline Frozen freeze(const store::Store& store, Lsn lsn, std::string registry = "{\"records\":[]}") {
+inline Frozen freeze(const store::Store& store, Lsn lsn, std::string exactly_once = "{\"records\":[]}") {
   Frozen frozen;
   frozen.lsn = lsn;
   for (const std::string& name : store.names()) frozen.series.emplace_back(name, store.find(name)->view());
-  frozen.registry.write = [json = std::move(registry)](const Registry::Sink& sink) { return sink(json); };
-  frozen.registry.record_count = 3;
-  frozen.registry.committed_stream_count = 1;
+  frozen.exactly_once.write = [json = std::move(exactly_once)](const ExactlyOnceState::Sink& sink) {
+    return sink(json);
+  };
+  frozen.exactly_once.record_count = 3;
+  frozen.exactly_once.committed_stream_count = 1;
   return frozen;
 }
 
@@ -83,9 +85,9 @@ struct Node {
 
   Manager manager() { return Manager(*files, kDirectory, clock, options); }
 
-  Status save(const Content& content, std::uint64_t lsn, const std::string& registry = "{\"records\":[]}") {
+  Status save(const Content& content, std::uint64_t lsn, const std::string& exactly_once = "{\"records\":[]}") {
     const auto store = store_of(content);
-    return manager().create_all(freeze(*store, Lsn{lsn}, registry));
+    return manager().create_all(freeze(*store, Lsn{lsn}, exactly_once));
   }
   Result<Meta> save_one(const std::string& name, const Content& content, std::uint64_t lsn) {
     const auto store = store_of(content);

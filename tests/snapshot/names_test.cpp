@@ -119,16 +119,16 @@ TEST(Sidecar, BringsBackNamesThatAreNoText) {
   }
 }
 
-TEST(Sidecar, OfTheRegistryIsTheLineOfKarma10) {
+TEST(Sidecar, OfTheExactlyOnceIsTheLineOfKarma10) {
   const std::string text =
       "{\"file\":\"karma.idempotency.json\",\"timestamp\":5,\"last_lsn\":7,\"bytes\":40,\"record_count\":2,"
       "\"committed_stream_count\":1}\n";
-  const auto read = decode_registry_sidecar(text);
+  const auto read = decode_exactly_once_sidecar(text);
   ASSERT_TRUE(read);
   EXPECT_EQ(encode_sidecar(*read), text);
   EXPECT_FALSE(
-      decode_registry_sidecar("{\"file\":\"other\",\"timestamp\":5,\"last_lsn\":7,\"bytes\":40,\"record_count\":2,"
-                              "\"committed_stream_count\":1}"));
+      decode_exactly_once_sidecar("{\"file\":\"other\",\"timestamp\":5,\"last_lsn\":7,\"bytes\":40,\"record_count\":2,"
+                                  "\"committed_stream_count\":1}"));
 }
 
 Manifest example() {
@@ -141,7 +141,7 @@ Manifest example() {
   manifest.series = {{{"a", "5_a.tree", 5, Lsn{9}, 34, true}, 0xffffffffu, 1u},
                      {{std::string("\xff\"/", 3), "6_%karma%x.tree", 6, Lsn{9}, 35, false}, 0u, {}}};
   manifest.older = {{{"a", "-4_a.tree", -4, Lsn{1}, 34, false}, {}, {}}};
-  manifest.registry = ManifestRegistry{{5, Lsn{9}, 12, 1, 2}, 77, 78u};
+  manifest.exactly_once = ManifestExactlyOnce{{5, Lsn{9}, 12, 1, 2}, 77, 78u};
   return manifest;
 }
 
@@ -154,7 +154,7 @@ TEST(ManifestText, BringsBackEverything) {
   EXPECT_EQ(read->older[0].meta.timestamp, -4);
   EXPECT_FALSE(read->older[0].crc);
   EXPECT_EQ(read->unlogged_lsn, Lsn{3});
-  EXPECT_EQ(read->registry->sidecar_crc, 78u);
+  EXPECT_EQ(read->exactly_once->sidecar_crc, 78u);
 }
 
 TEST(ManifestText, EndsWithTheChecksumOfAllBeforeIt) {

@@ -1,4 +1,4 @@
-// A crash before, inside and behind every single operation on the disk, whatever of it was not synced: afterwards the
+// A crash before, inside and after every single operation on the disk, whatever of it was not synced: afterwards the
 // old set is there or the new one, and the node goes on.
 #include <string>
 
@@ -27,8 +27,8 @@ std::unique_ptr<CrashableFileSystem> two_sets() {
 struct After {
   Content old_content;
   Content new_content;
-  std::string old_registry;
-  std::string new_registry;
+  std::string old_exactly_once;
+  std::string new_exactly_once;
 };
 
 // The node after the crash: exactly one of the two, both before and after it tidied up, and it can go on.
@@ -36,8 +36,8 @@ void expect_old_or_new(std::unique_ptr<CrashableFileSystem> disk, const After& a
   Node node(std::move(disk), 2);
   auto found = node.restore();
   ASSERT_TRUE(found.ok()) << found.error();
-  const bool is_new = found.content == after.new_content && found->registry_json == after.new_registry;
-  const bool is_old = found.content == after.old_content && found->registry_json == after.old_registry;
+  const bool is_new = found.content == after.new_content && found->exactly_once_json == after.new_exactly_once;
+  const bool is_old = found.content == after.old_content && found->exactly_once_json == after.old_exactly_once;
   ASSERT_TRUE(is_new || is_old);
   ++(is_new ? new_count : old_count);
   EXPECT_TRUE(node.manager().check()->faults.empty());
@@ -47,7 +47,7 @@ void expect_old_or_new(std::unique_ptr<CrashableFileSystem> disk, const After& a
   auto settled = node.restore();
   ASSERT_TRUE(settled.ok()) << settled.error();
   EXPECT_EQ(settled.content, found.content);
-  EXPECT_EQ(settled->registry_json, found->registry_json);
+  EXPECT_EQ(settled->exactly_once_json, found->exactly_once_json);
   EXPECT_TRUE(settled->warnings.empty());
   EXPECT_TRUE(node.manager().check()->faults.empty());
   EXPECT_EQ(node.manager().latest()->size(), found.content.size());

@@ -45,11 +45,11 @@ TEST(SnapshotCreate, IsRestoredAsItWas) {
   ASSERT_TRUE(found.ok());
   EXPECT_EQ(found.content, kNew);
   EXPECT_EQ(found->set_lsn, Lsn{12});
-  EXPECT_EQ(found->registry_lsn, Lsn{12});
+  EXPECT_EQ(found->exactly_once_lsn, Lsn{12});
   EXPECT_EQ(found->newest, Lsn{12});
   EXPECT_EQ(found.lsn("a"), 12u);
   EXPECT_EQ(found->file_count, 3u);
-  EXPECT_EQ(found->registry_json, "{\"records\":[1]}");
+  EXPECT_EQ(found->exactly_once_json, "{\"records\":[1]}");
   EXPECT_FALSE(found->log_restarted);
   EXPECT_TRUE(found->warnings.empty());
 }
@@ -161,8 +161,8 @@ TEST(SnapshotCreateOne, ReplacesOneSeriesOfTheSet) {
   EXPECT_EQ(found.lsn("a"), 8u);
   EXPECT_EQ(found.lsn("b"), 3u);
   EXPECT_EQ(found->set_lsn, Lsn{3});
-  EXPECT_EQ(found->registry_lsn, Lsn{3});
-  EXPECT_EQ(found->registry_json, "{\"r\":1}");
+  EXPECT_EQ(found->exactly_once_lsn, Lsn{3});
+  EXPECT_EQ(found->exactly_once_json, "{\"r\":1}");
   EXPECT_EQ(found->newest, Lsn{8});
   EXPECT_TRUE(node.manager().check()->faults.empty());
 }
@@ -174,7 +174,7 @@ TEST(SnapshotCreateOne, BeginsASetInANewDirectory) {
   ASSERT_TRUE(found.ok());
   EXPECT_EQ(found.content, (Content{{"a", kOld.at("a")}}));
   EXPECT_EQ(found->set_lsn, Lsn{0});
-  EXPECT_FALSE(found->registry_json);
+  EXPECT_FALSE(found->exactly_once_json);
 }
 
 TEST(SnapshotCreateOne, TakesTheFilesOfKarma10IntoTheSet) {
@@ -188,7 +188,7 @@ TEST(SnapshotCreateOne, TakesTheFilesOfKarma10IntoTheSet) {
   ASSERT_TRUE(found.ok());
   EXPECT_EQ(found.content, (Content{{"a", kLater.at("a")}, {"b", kOld.at("b")}}));
   EXPECT_EQ(found.lsn("b"), 5u);
-  EXPECT_EQ(found->registry_json, "{\"records\":[7]}");
+  EXPECT_EQ(found->exactly_once_json, "{\"records\":[7]}");
   node.flip("1600000001_b.tree", 40);
   EXPECT_FALSE(node.restore().ok());
   node.flip("1600000001_b.tree", 40);
@@ -267,7 +267,7 @@ TEST(SnapshotSelection, StrayFilesAreIgnored) {
 TEST(SnapshotSelection, WhatKarma10WroteAfterTheManifestCounts) {
   Node node;
   ASSERT_TRUE(node.save(kOld, 10, "{\"r\":1}").ok());
-  // With the clock stepped back, and with it right; a new series; the registry.
+  // With the clock stepped back, and with it right; a new series; the exactly_once.
   node.write_as_1_0("a", kLater, 1600000000, 15);
   node.write_as_1_0("b", kLater, 1700000009, 15);
   node.write_as_1_0("n", {{"n", {{1, {{5, 5}}}}}}, 1700000009, 15);
@@ -283,8 +283,8 @@ TEST(SnapshotSelection, WhatKarma10WroteAfterTheManifestCounts) {
   EXPECT_EQ(found.content, wanted);
   EXPECT_EQ(found.lsn("a"), 15u);
   EXPECT_EQ(found->set_lsn, Lsn{10});
-  EXPECT_EQ(found->registry_json, "{\"r\":2}");
-  EXPECT_EQ(found->registry_lsn, Lsn{15});
+  EXPECT_EQ(found->exactly_once_json, "{\"r\":2}");
+  EXPECT_EQ(found->exactly_once_lsn, Lsn{15});
   EXPECT_EQ(found->newest, Lsn{15});
   EXPECT_TRUE(node.manager().check()->faults.empty());
   EXPECT_EQ(node.manager().latest()->at(0).last_lsn, Lsn{15});
@@ -294,7 +294,7 @@ TEST(SnapshotSelection, WhatKarma10WroteAfterTheManifestCounts) {
   found = node.restore();
   ASSERT_TRUE(found.ok()) << found.error();
   EXPECT_EQ(found.content, wanted);
-  EXPECT_EQ(found->registry_lsn, Lsn{15});
+  EXPECT_EQ(found->exactly_once_lsn, Lsn{15});
 }
 
 TEST(SnapshotSelection, WithTheLogOffKarma10sLaterFilesCountAtTheSameLsn) {
@@ -517,23 +517,23 @@ TEST(SnapshotDamage, OfKarma10sFilesFallsBackByTheirSidecars) {
   EXPECT_EQ(node.restore(log_from(4, 9)).lsn("a"), 3u);
 }
 
-TEST(SnapshotDamage, OfTheRegistryRefuses) {
+TEST(SnapshotDamage, OfTheExactlyOnceRefuses) {
   TwoSets node;
   for (const std::function<void()>& damage : std::initializer_list<std::function<void()>>{
-           [&] { node.flip(kRegistryName, 3); }, [&] { node.write(kRegistryName, ""); },
-           [&] { node.erase(kRegistryName); }}) {
-    const std::string before = node.text(kRegistryName);
+           [&] { node.flip(kExactlyOnceName, 3); }, [&] { node.write(kExactlyOnceName, ""); },
+           [&] { node.erase(kExactlyOnceName); }}) {
+    const std::string before = node.text(kExactlyOnceName);
     damage();
     auto found = node.restore(log_from(1, 9));
     ASSERT_FALSE(found.ok());
-    EXPECT_NE(found.error().find(kRegistryName), std::string::npos);
-    auto given_up = node.restore(log_from(1, 9), {std::string(kRegistryName)});
+    EXPECT_NE(found.error().find(kExactlyOnceName), std::string::npos);
+    auto given_up = node.restore(log_from(1, 9), {std::string(kExactlyOnceName)});
     ASSERT_TRUE(given_up.ok());
-    EXPECT_FALSE(given_up->registry_json);
-    EXPECT_EQ(given_up->registry_lsn, Lsn{0});
+    EXPECT_FALSE(given_up->exactly_once_json);
+    EXPECT_EQ(given_up->exactly_once_lsn, Lsn{0});
     EXPECT_TRUE(node.save_one("a", kLater, 9).ok());
     EXPECT_FALSE(node.restore(log_from(1, 9)).ok()) << "a snapshot of one series must not hide it";
-    node.write(kRegistryName, before);
+    node.write(kExactlyOnceName, before);
   }
 }
 
@@ -571,8 +571,8 @@ TEST(SnapshotDamage, EveryFlippedBitIsNoticed) {
         if (found.ok()) {
           EXPECT_EQ(found.content, reference.content);
           EXPECT_EQ(found->series_lsn, reference->series_lsn);
-          EXPECT_EQ(found->registry_json, reference->registry_json);
-          EXPECT_EQ(found->registry_lsn, reference->registry_lsn);
+          EXPECT_EQ(found->exactly_once_json, reference->exactly_once_json);
+          EXPECT_EQ(found->exactly_once_lsn, reference->exactly_once_lsn);
           // Files that are not current are looked at by check() only.
           EXPECT_EQ(!found->warnings.empty(), of_set);
         }
@@ -610,10 +610,10 @@ TEST(SnapshotManager, ListsAndDescribes) {
   ASSERT_EQ(latest->size(), 3u);
   EXPECT_EQ(latest->at(1).series, "b");
   EXPECT_EQ(latest->at(1).bytes, node.text("1700000100_b.tree").size());
-  auto registry = node.manager().registry_meta();
-  ASSERT_TRUE(registry.ok() && *registry);
-  EXPECT_EQ((*registry)->last_lsn, Lsn{8});
-  EXPECT_EQ((*registry)->record_count, 3u);
+  auto exactly_once = node.manager().exactly_once_meta();
+  ASSERT_TRUE(exactly_once.ok() && *exactly_once);
+  EXPECT_EQ((*exactly_once)->last_lsn, Lsn{8});
+  EXPECT_EQ((*exactly_once)->record_count, 3u);
   EXPECT_EQ(node.manager().meta("1700000000_b.tree")->last_lsn, Lsn{3});
   EXPECT_EQ(node.manager().meta("1700000001_b.tree").error().code, ErrorCode::not_found);
   node.write("junk.tree", "");
@@ -628,7 +628,7 @@ TEST(SnapshotManager, ReadsPieces) {
   EXPECT_EQ(*manager.read(node.a, 10, 5), whole.substr(10, 5));
   EXPECT_EQ(*manager.read(node.a, whole.size(), 5), "");
   EXPECT_EQ(*manager.read(node.a, whole.size() + 1, 5), "");
-  EXPECT_EQ(*manager.read(std::string(kRegistryName), 0, ~std::uint64_t{0}), "{\"r\":2}\n");
+  EXPECT_EQ(*manager.read(std::string(kExactlyOnceName), 0, ~std::uint64_t{0}), "{\"r\":2}\n");
   EXPECT_EQ(manager.read("1_x.tree", 0, 5).error().code, ErrorCode::not_found);
 }
 
@@ -651,7 +651,7 @@ TEST(SnapshotManager, AnEmptyDirectoryIsFine) {
   EXPECT_TRUE(node.manager().settle().ok());
   EXPECT_TRUE(node.manager().list()->empty());
   EXPECT_TRUE(node.manager().latest()->empty());
-  EXPECT_FALSE(node.manager().registry_meta()->has_value());
+  EXPECT_FALSE(node.manager().exactly_once_meta()->has_value());
   EXPECT_TRUE(node.manager().check()->faults.empty());
 }
 

@@ -252,7 +252,7 @@ TEST(TreeDecoder, TakesWhatKarma10Takes) {
       "", "a further field");
   expect(tree_with("\x2a\x83\xd9\x04more\xc3" + kTable + "\x81\x05\x07" + kTotal + "\x07"), "",
          "a further field of a counter");
-  expect(tree_with(counter) + "anything at all", "", "bytes behind the end");
+  expect(tree_with(counter) + "anything at all", "", "bytes after the end");
   expect(tree_with("\xd3" + bytes_of("000000000000002a") + "\x82" + kTable +
                    bytes_of("df00000001 cf0000000000000005 d007") + kTotal + bytes_of("cd0007")),
          "", "integers and headers in longer forms");

@@ -35,7 +35,7 @@ TEST(ShortNumber, IsReadBackFromItsBytes) {
     const unsigned size = short_number_bytes(value);
     ASSERT_EQ(size, value == 0 ? 0 : 1 + static_cast<unsigned>(std::bit_width(value) - 1) / 8);
     ASSERT_EQ(put_short_number(bytes, value, size), bytes + size);
-    bytes[size] = '\xff';  // of what comes behind it
+    bytes[size] = '\xff';  // of what comes after it
     std::uint64_t read;
     ASSERT_EQ(get_short_number(bytes, size, read), bytes + size);
     ASSERT_EQ(read, value);

@@ -41,7 +41,7 @@ TEST(Store, ADroppedSeriesIsGoneAndViewsOfItAreNot) {
   EXPECT_TRUE(store.drop("links"));
   EXPECT_FALSE(store.drop("links"));
   EXPECT_EQ(store.find("links"), nullptr);
-  (void)store.take_graveyard();
+  (void)store.take_deferred_free();
   EXPECT_EQ(view.total({1}), 5u);
   EXPECT_EQ(store.find_or_create("links").total({1}), 0u);
   store.check_invariants();
@@ -62,7 +62,7 @@ TEST(Store, ClearAndReplaceKeepTheSeriesInItsPlace) {
   EXPECT_EQ(series.total({2}), 6u);
   store.replace("others", store.make_series());
   EXPECT_EQ(store.series_count(), 2u);
-  (void)store.take_graveyard();
+  (void)store.take_deferred_free();
   EXPECT_EQ(series.total({2}), 6u);
   store.check_invariants();
 }
@@ -178,10 +178,10 @@ TEST(Store, WhatBecomesEmptyGoesToTheGraveyard) {
   Store store(1);
   for (std::uint64_t key = 0; key < 2000; ++key) store.find_or_create("a").add({key}, Bucket::of_number(20260101), 1);
   for (std::uint64_t key = 0; key < 2000; ++key) store.find("a")->reset({key});
-  ASSERT_TRUE(store.has_graveyard());
-  EXPECT_GT(store.take_graveyard().front().page_count(), 10u);
+  ASSERT_TRUE(store.has_deferred_free());
+  EXPECT_GT(store.take_deferred_free().front().page_count(), 10u);
   EXPECT_EQ(store.find("a")->page_count(), 1u);
-  EXPECT_FALSE(store.has_graveyard());
+  EXPECT_FALSE(store.has_deferred_free());
 }
 
 // What a batch changes in pages that a view has is cloned before, a few pages at a time: under the lock nothing is left

@@ -9,7 +9,7 @@
 namespace karma::tools {
 namespace {
 
-// The points of the lines, as "key/bucket/value" one behind the other; "-" for a line without one, "!" for a bad one.
+// The points of the lines, as "key/bucket/value" one after the other; "-" for a line without one, "!" for a bad one.
 std::string read(std::vector<std::string> lines, std::optional<PointsFormat> format = {}) {
   PointsReader reader(format, "links");
   std::string all;

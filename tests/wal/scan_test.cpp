@@ -26,7 +26,7 @@ Scanned scan_active(const std::string& content) {
   return scan_log(files);
 }
 
-// The log goes on behind what was found: entry `last` + 1 is appended, and all is there at the next start.
+// The log goes on after what was found: entry `last` + 1 is appended, and all is there at the next start.
 void expect_heals(CrashableFileSystem& files, std::uint64_t first, std::uint64_t last) {
   {
     const auto log = open_anew(files);
@@ -383,7 +383,7 @@ TEST(WalDamage, EveryFlippedBitIsFoundOrHarmless) {
           ASSERT_EQ(scanned.scan.damage.size(), 1u);
           ASSERT_EQ(kDirectory + "/" + scanned.scan.damage.front().file, paths[file]);
           ASSERT_LE(scanned.scan.damage.front().offset, at);
-          // Nothing behind the damage was given out, and nothing before it was changed.
+          // Nothing after the damage was given out, and nothing before it was changed.
           for (const auto& [lsn, entry] : scanned.entries) ASSERT_EQ(entry, entry_text(lsn));
         }
       }

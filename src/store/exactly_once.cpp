@@ -1,4 +1,4 @@
-#include "store/registry.h"
+#include "store/exactly_once.h"
 
 #include <array>
 
@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::size_t kPieceBytes = 64 * 1024;
 
-// The text on its way to the sink. What is appended is small, but for names; after an error nothing more is passed on.
+// The text on its way to the sink. What is appended is small, except for names; after an error nothing more is passed
+// on.
 class Output {
  public:
   explicit Output(const std::function<Status(std::string_view)>& sink) : sink_(sink) {}
@@ -105,7 +106,7 @@ void write_staged(Output& out, const SeriesView& staged) {
 
 }  // namespace
 
-Status RegistryView::write_json(Operations operations, const std::function<Status(std::string_view)>& sink) const {
+Status ExactlyOnceView::write_json(Operations operations, const std::function<Status(std::string_view)>& sink) const {
   Output out(sink);
   out.raw(R"({"records":[)");
   write_records(out, operations, records_);
@@ -136,19 +137,19 @@ Status RegistryView::write_json(Operations operations, const std::function<Statu
   return out.finish();
 }
 
-Registry::Registry(std::uint64_t hash_seed) : Registry(hash_seed, Limits()) {}
+ExactlyOnceState::ExactlyOnceState(std::uint64_t hash_seed) : ExactlyOnceState(hash_seed, Limits()) {}
 
-Registry::Registry(std::uint64_t hash_seed, const Limits& limits)
+ExactlyOnceState::ExactlyOnceState(std::uint64_t hash_seed, const Limits& limits)
     : hash_seed_(hash_seed), records_(hash_seed, limits.records), streams_(hash_seed, limits.streams) {}
 
-void Registry::set_limits(const Limits& limits) {
+void ExactlyOnceState::set_limits(const Limits& limits) {
   records_.set_limits(limits.records);
   streams_.set_limits(limits.streams);
 }
 
-RegistryView Registry::view() const { return RegistryView(records_.view(), streams_.view()); }
+ExactlyOnceView ExactlyOnceState::view() const { return ExactlyOnceView(records_.view(), streams_.view()); }
 
-void Registry::check_invariants() const {
+void ExactlyOnceState::check_invariants() const {
   records_.check_invariants();
   streams_.check_invariants();
 }

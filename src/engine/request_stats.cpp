@@ -1,8 +1,8 @@
-#include "engine/counters.h"
+#include "engine/request_stats.h"
 
 namespace karma::engine {
 
-void Counters::count_success(const Decoded& request) {
+void RequestStats::count_success(const Decoded& request) {
   const commands::Op& op = *request.op;
   commands.add(1);
   if (op.batch_size != nullptr) {
@@ -21,13 +21,13 @@ void Counters::count_success(const Decoded& request) {
   }
 }
 
-void Counters::count_error(ErrorCode code) {
+void RequestStats::count_error(ErrorCode code) {
   commands.add(1);
   errors.add(1);
   if (code == ErrorCode::query_timeout) query_timeouts.add(1);
 }
 
-void Counters::add_to(ops::Stats& stats) const {
+void RequestStats::add_to(ops::Stats& stats) const {
   stats.command_count += commands.get();
   stats.error_count += errors.get();
   stats.query_timeout_count += query_timeouts.get();

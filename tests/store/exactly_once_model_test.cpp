@@ -7,9 +7,9 @@
 #include <random>
 #include <string>
 
-#include "store/registry.h"
+#include "store/exactly_once.h"
 #include "support/engine_fixture.h"
-#include "support/registry_text.h"
+#include "support/exactly_once_text.h"
 
 namespace karma::store {
 namespace {
@@ -48,7 +48,7 @@ class Model {
       case 3:
         return use_stream();
       case 4:
-        if (random(40) == 0) restart(to_json(registry_->view()));
+        if (random(40) == 0) restart(to_json(exactly_once_->view()));
         return;
       case 5:
         if (random(10) == 0) look_at_view();
@@ -57,19 +57,19 @@ class Model {
         return use_key();
     }
   }
-  void check() const { registry_->check_invariants(); }
+  void check() const { exactly_once_->check_invariants(); }
 
  private:
   std::int64_t random(std::int64_t below) { return std::uniform_int_distribution<std::int64_t>(0, below - 1)(random_); }
 
   void restart(const std::string& text) {
     constexpr std::uint64_t kHashSeed = 7;  // the same always, as it decides the order of staged keys in the text
-    registry_ = std::make_unique<Registry>(
-        kHashSeed, Registry::Limits{.records = {.max_records = kMaxRecords, .max_age_seconds = kMaxAge},
-                                    .streams = {.max_streams = 5, .max_staged_points = 1000}});
+    exactly_once_ = std::make_unique<ExactlyOnceState>(
+        kHashSeed, ExactlyOnceState::Limits{.records = {.max_records = kMaxRecords, .max_age_seconds = kMaxAge},
+                                            .streams = {.max_streams = 5, .max_staged_points = 1000}});
     if (text.empty()) return;
-    ASSERT_TRUE(registry_->load(text, commands::operations()).ok());
-    ASSERT_TRUE(to_json(registry_->view()) == text);
+    ASSERT_TRUE(exactly_once_->load(text, commands::operations()).ok());
+    ASSERT_TRUE(to_json(exactly_once_->view()) == text);
   }
 
   // Of either form.
@@ -82,7 +82,7 @@ class Model {
   void use_key() {
     const std::string key =
         "key-" + std::to_string(random(600)) + std::string(static_cast<std::size_t>(random(200)), 'x');
-    IdempotencyRecords& records = registry_->records();
+    IdempotencyRecords& records = exactly_once_->records();
     std::optional<IdempotencyRecord> found = records.find(records.key(key));
     const bool is_new = !found;
     if (found && records.is_too_old(*found, now_)) found.reset();
@@ -113,12 +113,12 @@ class Model {
       record = old ? records_.erase(record) : std::next(record);
       expected += old;
     }
-    ASSERT_EQ(registry_->records().prune(before, limit), expected);
+    ASSERT_EQ(exactly_once_->records().prune(before, limit), expected);
   }
 
   // The queue in order is the model's.
   void look_at_view() {
-    const RegistryView view = registry_->view();
+    const ExactlyOnceView view = exactly_once_->view();
     use_key();
     use_key();
     auto expected = records_.begin();
@@ -129,7 +129,7 @@ class Model {
     });
     ASSERT_EQ(seen.size(), view.record_count());
     std::vector<std::string> now;
-    registry_->view().records().for_each([&](const IdempotencyRecord& record) {
+    exactly_once_->view().records().for_each([&](const IdempotencyRecord& record) {
       EXPECT_EQ(record.key.text, expected->key);
       EXPECT_EQ(record.created_at, expected->created_at);
       ++expected;
@@ -140,7 +140,7 @@ class Model {
 
   void use_stream() {
     const std::string id = "stream-" + std::to_string(random(12));
-    IngestStreams& streams = registry_->streams();
+    IngestStreams& streams = exactly_once_->streams();
     const auto held = streams_.find(id);
     if (held == streams_.end()) {
       const auto mode = static_cast<IngestMode>(random(3));
@@ -168,7 +168,7 @@ class Model {
   }
 
   void chunk(const std::string& id, ModelStream& stream) {
-    IngestStreams& streams = registry_->streams();
+    IngestStreams& streams = exactly_once_->streams();
     const auto number = static_cast<std::uint64_t>(random(static_cast<std::int64_t>(stream.chunks.size()) + 3));
     const bool again = random(2) == 0 && number >= 1 && number <= stream.chunks.size();
     const std::string payload = again ? stream.chunks[number - 1] : std::to_string(random_());
@@ -202,7 +202,7 @@ class Model {
   }
 
   void commit(const std::string& id, ModelStream& stream) {
-    IngestStreams& streams = registry_->streams();
+    IngestStreams& streams = exactly_once_->streams();
     const CommitCheck check = streams.check_commit(id);
     if (stream.committed) {
       ASSERT_EQ(check, CommitCheck::committed);
@@ -229,12 +229,12 @@ class Model {
   std::int64_t now_ = 1000000;
   Fingerprint fingerprint_{};
   RequestContent::Room room_{};
-  std::unique_ptr<Registry> registry_;
+  std::unique_ptr<ExactlyOnceState> exactly_once_;
   std::list<ModelRecord> records_;
   std::map<std::string, ModelStream> streams_;
 };
 
-TEST(Registry, BehavesLikeThePlainModel) {
+TEST(ExactlyOnceState, BehavesLikeThePlainModel) {
   const std::uint64_t seed = test::test_seed();
   for (std::uint64_t run = 0; run < 30 && !HasFailure(); ++run) {
     SCOPED_TRACE(test::seed_text(seed + run));

@@ -25,7 +25,7 @@
 namespace karma::store {
 
 // Statistics, not state: what clients did here since the start. Any thread.
-struct RegistryCounters {
+struct ExactlyOnceCounters {
   std::atomic<std::uint64_t> hits{0};
   std::atomic<std::uint64_t> conflicts{0};
   std::atomic<std::uint64_t> writes{0};
@@ -37,8 +37,8 @@ struct RegistryCounters {
   std::atomic<std::uint64_t> last_chunk_nanoseconds{0};
 };
 
-// The registry of one moment. Copyable; thread-safe to read.
-class RegistryView {
+// The exactly-once state of one moment. Copyable; thread-safe to read.
+class ExactlyOnceView {
  public:
   std::uint64_t record_count() const { return records_.size(); }
   std::uint64_t committed_stream_count() const { return streams_.committed_count(); }
@@ -50,23 +50,23 @@ class RegistryView {
   const IngestView& streams() const { return streams_; }
 
  private:
-  friend class Registry;
-  RegistryView(IdempotencyView records, IngestView streams)
+  friend class ExactlyOnceState;
+  ExactlyOnceView(IdempotencyView records, IngestView streams)
       : records_(std::move(records)), streams_(std::move(streams)) {}
   IdempotencyView records_;
   IngestView streams_;
 };
 
 // Changed by whoever has the writer's place alone, with the store's lock held, as for the series.
-class Registry {
+class ExactlyOnceState {
  public:
   struct Limits {
     IdempotencyRecords::Limits records;
     IngestStreams::Limits streams;
   };
 
-  explicit Registry(std::uint64_t hash_seed);
-  Registry(std::uint64_t hash_seed, const Limits& limits);
+  explicit ExactlyOnceState(std::uint64_t hash_seed);
+  ExactlyOnceState(std::uint64_t hash_seed, const Limits& limits);
 
   // Before anything is in it.
   void set_limits(const Limits& limits);
@@ -75,13 +75,13 @@ class Registry {
   const IdempotencyRecords& records() const { return records_; }
   IngestStreams& streams() { return streams_; }
   const IngestStreams& streams() const { return streams_; }
-  RegistryCounters& counters() const { return counters_; }
+  ExactlyOnceCounters& counters() const { return counters_; }
 
   // What it is now, in microseconds, to be written at leisure.
-  RegistryView view() const;
+  ExactlyOnceView view() const;
 
-  // Fills an empty registry from the text. Fields that it does not know are passed over. An Error says what is wrong
-  // and where; the registry is then to be thrown away.
+  // Fills an empty exactly-once state from the text. Fields that it does not know are passed over. An Error says what
+  // is wrong and where; the exactly-once state is then to be thrown away.
   Status load(std::string_view json, Operations operations);
 
   // Aborts with a message if an invariant is broken. For tests.
@@ -91,7 +91,7 @@ class Registry {
   std::uint64_t hash_seed_;
   IdempotencyRecords records_;
   IngestStreams streams_;
-  mutable RegistryCounters counters_;
+  mutable ExactlyOnceCounters counters_;
 };
 
 }  // namespace karma::store

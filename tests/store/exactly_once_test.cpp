@@ -1,10 +1,10 @@
-#include "store/registry.h"
+#include "store/exactly_once.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "support/registry_text.h"
+#include "support/exactly_once_text.h"
 
 namespace karma::store {
 namespace {
@@ -19,32 +19,32 @@ std::string record(std::string_view operation, std::string_view response) {
 }
 
 std::string load_fault(std::string_view text) {
-  Registry registry(7);
-  Status status = registry.load(text, commands::operations());
+  ExactlyOnceState exactly_once(7);
+  Status status = exactly_once.load(text, commands::operations());
   return status ? "" : status.error().message;
 }
 
-TEST(Registry, ReadsAndWritesTheFileOfKarmaOne) {
+TEST(ExactlyOnceState, ReadsAndWritesTheFileOfKarmaOne) {
   const std::string file =
       R"({"records":[{"key":"k1","operation":"increment","fingerprint":")" + kHex +
       R"(","response":5,"created_at_unix":1795332076}],"committed_streams":[{"stream_id":"r","mode":"replace_series",)"
       R"("granularity":"day","series_name":"rep","last_chunk_seq":1,"begin_fingerprint":)"
       R"("a8f2f0bb6cd80f7e64e1b17eb7235d2d776fc41cec9943ec90d5d33d9cc16fae","chunk_fingerprints":{"1":")" +
       kHex + R"("},"committed_at_unix":1795332147}]})";
-  Registry registry(7);
+  ExactlyOnceState exactly_once(7);
   ASSERT_EQ(load_fault(file), "");
-  ASSERT_TRUE(registry.load(file, commands::operations()).ok());
-  registry.check_invariants();
-  EXPECT_EQ(registry.records().find(registry.records().key("k1"))->first, 5u);
-  EXPECT_EQ(registry.streams().committed("r")->series, "rep");
-  EXPECT_EQ(to_json(registry.view()), file);
+  ASSERT_TRUE(exactly_once.load(file, commands::operations()).ok());
+  exactly_once.check_invariants();
+  EXPECT_EQ(exactly_once.records().find(exactly_once.records().key("k1"))->first, 5u);
+  EXPECT_EQ(exactly_once.streams().committed("r")->series, "rep");
+  EXPECT_EQ(to_json(exactly_once.view()), file);
 }
 
-TEST(Registry, AnEmptyOneIsWhatKarmaOneWrites) {
-  EXPECT_EQ(to_json(Registry(7).view()), R"({"records":[],"committed_streams":[]})");
+TEST(ExactlyOnceState, AnEmptyOneIsWhatKarmaOneWrites) {
+  EXPECT_EQ(to_json(ExactlyOnceState(7).view()), R"({"records":[],"committed_streams":[]})");
 }
 
-TEST(Registry, ReadsTheResponseOfEveryOperationAndWritesItBack) {
+TEST(ExactlyOnceState, ReadsTheResponseOfEveryOperationAndWritesItBack) {
   for (const auto& [operation, response] : {
            std::pair{"increment", "18446744073709551615"},
            {"decrement", "0"},
@@ -55,14 +55,14 @@ TEST(Registry, ReadsTheResponseOfEveryOperationAndWritesItBack) {
            {"delete", "true"},
            {"batch_delete_range", R"({"deleted":1,"missing":0})"},
        }) {
-    Registry registry(7);
+    ExactlyOnceState exactly_once(7);
     const std::string file = record(operation, response);
-    ASSERT_TRUE(registry.load(file, commands::operations()).ok()) << operation;
-    EXPECT_EQ(to_json(registry.view()), file);
+    ASSERT_TRUE(exactly_once.load(file, commands::operations()).ok()) << operation;
+    EXPECT_EQ(to_json(exactly_once.view()), file);
   }
 }
 
-TEST(Registry, RefusesResponsesThatAnOperationNeverGives) {
+TEST(ExactlyOnceState, RefusesResponsesThatAnOperationNeverGives) {
   for (const auto& [operation, response] : {
            std::pair{"increment", "\"5\""},
            {"increment", "-5"},
@@ -77,7 +77,7 @@ TEST(Registry, RefusesResponsesThatAnOperationNeverGives) {
   }
 }
 
-TEST(Registry, RefusesWrongStructureAndSaysWhere) {
+TEST(ExactlyOnceState, RefusesWrongStructureAndSaysWhere) {
   EXPECT_NE(load_fault(""), "");
   EXPECT_NE(load_fault("{}"), "");
   EXPECT_NE(load_fault(R"({"records":[]})"), "");
@@ -104,24 +104,24 @@ TEST(Registry, RefusesWrongStructureAndSaysWhere) {
   EXPECT_NE(load_fault(head + empty + R"(,{"stream_id":"x",)" + empty + "]}"), "");
 }
 
-TEST(Registry, PassesOverFieldsThatItDoesNotKnow) {
+TEST(ExactlyOnceState, PassesOverFieldsThatItDoesNotKnow) {
   EXPECT_EQ(load_fault(R"({"more":[1],"records":[{"x":{"y":1},"key":"\u006b","operation":"reset","fingerprint":")" +
                        kHex + R"(","response":"OK","created_at_unix":1}],"committed_streams":[]})"),
             "");
 }
 
-TEST(Registry, ActiveStreamsSurviveAsText) {
+TEST(ExactlyOnceState, ActiveStreamsSurviveAsText) {
   const Bucket day = Bucket::of_number(20260101);
-  Registry registry(7);
-  IngestStreams& streams = registry.streams();
+  ExactlyOnceState exactly_once(7);
+  IngestStreams& streams = exactly_once.streams();
   streams.begin("add \"1\"", IngestMode::add, {});
   streams.begin("replace", IngestMode::replace_series, "day");
   streams.add_chunk("replace", "s\n", sha256("1"),
                     std::vector<Item>{{Key{9}, day, 5}, {Key{1}, Bucket::of_number(7), UINT64_MAX}});
   streams.add_chunk("replace", "s\n", sha256("2"), {});
-  const std::string text = to_json(registry.view());
+  const std::string text = to_json(exactly_once.view());
 
-  Registry other(8);
+  ExactlyOnceState other(8);
   ASSERT_TRUE(other.load(text, commands::operations()).ok());
   other.check_invariants();
   const ActiveStream* stream = other.streams().active("replace");
@@ -135,13 +135,13 @@ TEST(Registry, ActiveStreamsSurviveAsText) {
   EXPECT_FALSE(other.streams().active("add \"1\"")->identity->granularity);
 }
 
-TEST(Registry, GoesOutInPiecesAndStopsAtAnError) {
-  Registry registry(7);
+TEST(ExactlyOnceState, GoesOutInPiecesAndStopsAtAnError) {
+  ExactlyOnceState exactly_once(7);
   for (int i = 0; i < 5000; ++i)
-    registry.records().remember(
-        {.key = registry.records().key("key-" + std::to_string(i)), .content = {}, .created_at = 1});
+    exactly_once.records().remember(
+        {.key = exactly_once.records().key("key-" + std::to_string(i)), .content = {}, .created_at = 1});
   std::size_t pieces = 0;
-  const Status status = registry.view().write_json(commands::operations(), [&](std::string_view piece) -> Status {
+  const Status status = exactly_once.view().write_json(commands::operations(), [&](std::string_view piece) -> Status {
     EXPECT_LT(piece.size(), 100u * 1024);
     return ++pieces == 3 ? Status(internal_error("full")) : Status();
   });

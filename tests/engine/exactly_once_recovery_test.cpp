@@ -1,4 +1,5 @@
-// The registry and the series may be of different moments: after snapshot.create, and in directories of Karma 1.0.
+// The exactly-once state and the series may be of different moments: after snapshot.create, and in directories of
+// Karma 1.0.
 #include <gtest/gtest.h>
 
 #include "support/engine_fixture.h"
@@ -8,7 +9,7 @@ namespace {
 
 constexpr std::string_view kKeyed = R"(,"series":"s","key":1,"bucket":20260101,"value":5,"idempotency_key":"k")";
 
-TEST(RegistryRecovery, AKeyIsKnownThoughOnlyItsSeriesIsInASnapshot) {
+TEST(ExactlyOnceRecovery, AKeyIsKnownThoughOnlyItsSeriesIsInASnapshot) {
   Node node;
   node.open();
   node.expect("counter.increment", kKeyed);
@@ -18,7 +19,7 @@ TEST(RegistryRecovery, AKeyIsKnownThoughOnlyItsSeriesIsInASnapshot) {
   EXPECT_EQ(node.expect("counter.sum", R"(,"series":"s","key":1)"), "5");
 }
 
-TEST(RegistryRecovery, ChunksCountOnceThoughOnlyTheirSeriesIsInASnapshot) {
+TEST(ExactlyOnceRecovery, ChunksCountOnceThoughOnlyTheirSeriesIsInASnapshot) {
   Node node;
   node.open();
   const auto chunk = [&](int number) {
@@ -35,7 +36,7 @@ TEST(RegistryRecovery, ChunksCountOnceThoughOnlyTheirSeriesIsInASnapshot) {
   EXPECT_EQ(node.expect("counter.sum", R"(,"series":"s","key":1)"), "10");
 }
 
-TEST(RegistryRecovery, AReplacedSeriesInASnapshotIsNotReplacedAgain) {
+TEST(ExactlyOnceRecovery, AReplacedSeriesInASnapshotIsNotReplacedAgain) {
   Node node;
   node.open();
   node.expect("ingest.begin", R"(,"stream_id":"x","mode":"replace_series")");
@@ -48,7 +49,7 @@ TEST(RegistryRecovery, AReplacedSeriesInASnapshotIsNotReplacedAgain) {
   EXPECT_NE(node.call("ingest.commit", R"(,"stream_id":"x")").find("already_committed"), std::string::npos);
 }
 
-TEST(RegistryRecovery, AnInterruptedLoadIsAbortedAtTheNextStart) {
+TEST(ExactlyOnceRecovery, AnInterruptedLoadIsAbortedAtTheNextStart) {
   Node node;
   const std::string begin = R"("entry":{"v":2,"op":"ingest.begin","stream_id":)";
   node.files->edit(in_directory("karma.wal"), R"({"v":2,"lsn":1,)" + begin +
@@ -61,7 +62,7 @@ TEST(RegistryRecovery, AnInterruptedLoadIsAbortedAtTheNextStart) {
 }
 
 // Karma 1.0 logs neither times nor what a prune removed: what is in its log was new when it was logged.
-TEST(RegistryRecovery, AKeyThatWasPrunedAndUsedAgainCountsTwice) {
+TEST(ExactlyOnceRecovery, AKeyThatWasPrunedAndUsedAgainCountsTwice) {
   Node node;
   const std::string entry =
       R"("entry":{"v":2,"op":"counter.increment","series":"s","key":1,"bucket":20260101,"value":)";
@@ -74,7 +75,7 @@ TEST(RegistryRecovery, AKeyThatWasPrunedAndUsedAgainCountsTwice) {
   EXPECT_TRUE(failed_with(node.call("counter.increment", kKeyed), "idempotency_conflict"));
 }
 
-TEST(RegistryRecovery, AnAgedKeyIsForgottenAtReplayAsItWasLive) {
+TEST(ExactlyOnceRecovery, AnAgedKeyIsForgottenAtReplayAsItWasLive) {
   Node node;
   node.config.idempotency_max_age_seconds = 100;
   node.open();
@@ -87,7 +88,7 @@ TEST(RegistryRecovery, AnAgedKeyIsForgottenAtReplayAsItWasLive) {
   EXPECT_NE(node.call("counter.increment", kKeyed).find("\"idempotent\":true"), std::string::npos);
 }
 
-TEST(RegistryRecovery, ADamagedRegistryRefusesTheStart) {
+TEST(ExactlyOnceRecovery, ADamagedExactlyOnceRefusesTheStart) {
   Node node;
   node.open();
   node.expect("counter.increment", kKeyed);
@@ -97,7 +98,7 @@ TEST(RegistryRecovery, ADamagedRegistryRefusesTheStart) {
   EXPECT_NE(node.try_open().find("karma.idempotency.json"), std::string::npos);
 }
 
-TEST(RegistryRecovery, ManyChunksInAPipelineShareABatch) {
+TEST(ExactlyOnceRecovery, ManyChunksInAPipelineShareABatch) {
   Node node;
   node.open();
   node.expect("ingest.begin", R"(,"stream_id":"x","mode":"set")");
@@ -111,7 +112,7 @@ TEST(RegistryRecovery, ManyChunksInAPipelineShareABatch) {
   EXPECT_EQ(node.expect("counter.sum", R"(,"series":"s","key":1)"), "100");
 }
 
-TEST(RegistryRecovery, BoundsRefuseWithoutSideEffects) {
+TEST(ExactlyOnceRecovery, BoundsRefuseWithoutSideEffects) {
   Node node;
   node.config.ingest_max_streams = 1;
   node.config.ingest_max_staged_points = 2;

@@ -2,7 +2,7 @@
 
 namespace karma::engine {
 
-Lane::Answers Lane::take() {
+CompletionQueue::Answers CompletionQueue::take() {
   std::lock_guard lock(mutex_);
   Answers answers;
   answers.first = std::exchange(first_, nullptr);
@@ -11,21 +11,22 @@ Lane::Answers Lane::take() {
   return answers;
 }
 
-void Lane::stage(Mutation& mutation) {
+void CompletionQueue::stage(Mutation& mutation) {
   mutation.next_answered = nullptr;
   (staged_last_ == nullptr ? staged_first_ : staged_last_->next_answered) = &mutation;
   staged_last_ = &mutation;
 }
 
-// Waking under the lock: once take() has returned the answers, nobody is inside the lane any more, and it may go.
-void Lane::publish() {
+// Waking under the lock: once take() has returned the answers, nobody is inside the completion queue any more, and it
+// may go.
+void CompletionQueue::publish() {
   std::lock_guard lock(mutex_);
   (last_ == nullptr ? first_ : last_->next_answered) = std::exchange(staged_first_, nullptr);
   last_ = std::exchange(staged_last_, nullptr);
   wake_();
 }
 
-void Lane::publish(std::unique_ptr<Job> job) {
+void CompletionQueue::publish(std::unique_ptr<Job> job) {
   std::lock_guard lock(mutex_);
   job->next = std::move(jobs_);
   jobs_ = std::move(job);

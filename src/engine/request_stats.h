@@ -22,7 +22,7 @@ class Tally {
   std::atomic<std::uint64_t> value_{0};
 };
 
-struct alignas(64) Counters {
+struct alignas(64) RequestStats {
   Tally commands;
   Tally errors;
   Tally query_timeouts;

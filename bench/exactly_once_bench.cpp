@@ -4,7 +4,7 @@
 #include <string>
 
 #include "commands/catalog.h"
-#include "store/registry.h"
+#include "store/exactly_once.h"
 
 namespace karma::store {
 namespace {
@@ -45,23 +45,23 @@ void BM_FindAKey(benchmark::State& state) {
 }
 BENCHMARK(BM_FindAKey)->Arg(1000000);
 
-void BM_FreezeTheRegistry(benchmark::State& state) {
-  Registry registry(7, {.records = {.max_records = 1000000, .max_age_seconds = 0}, .streams = {}});
-  fill(registry.records(), 0, 1000000);
-  for (auto _ : state) benchmark::DoNotOptimize(registry.view());
+void BM_FreezeTheExactlyOnce(benchmark::State& state) {
+  ExactlyOnceState exactly_once(7, {.records = {.max_records = 1000000, .max_age_seconds = 0}, .streams = {}});
+  fill(exactly_once.records(), 0, 1000000);
+  for (auto _ : state) benchmark::DoNotOptimize(exactly_once.view());
 }
-BENCHMARK(BM_FreezeTheRegistry);
+BENCHMARK(BM_FreezeTheExactlyOnce);
 
 void BM_WriteAndReadAMillionRecords(benchmark::State& state) {
-  Registry registry(7, {.records = {.max_records = 1000000, .max_age_seconds = 0}, .streams = {}});
-  fill(registry.records(), 0, 1000000);
+  ExactlyOnceState exactly_once(7, {.records = {.max_records = 1000000, .max_age_seconds = 0}, .streams = {}});
+  fill(exactly_once.records(), 0, 1000000);
   for (auto _ : state) {
     std::string text;
-    const Status written = registry.view().write_json(commands::operations(), [&](std::string_view piece) {
+    const Status written = exactly_once.view().write_json(commands::operations(), [&](std::string_view piece) {
       text += piece;
       return Status();
     });
-    Registry other(8, {.records = {.max_records = 1000000, .max_age_seconds = 0}, .streams = {}});
+    ExactlyOnceState other(8, {.records = {.max_records = 1000000, .max_age_seconds = 0}, .streams = {}});
     if (!written.ok() || !other.load(text, commands::operations()).ok())
       return state.SkipWithError("the text cannot be read back");
     state.counters["bytes"] = static_cast<double>(text.size());

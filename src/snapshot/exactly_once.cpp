@@ -1,4 +1,4 @@
-// The registry's file: which one counts, and whether it is what was written.
+// The exactly-once state's file: which one counts, and whether it is what was written.
 //
 //   manifest lists it, checksum right                       it counts, with the manifest's LSN
 //   listed, but the file and its sidecar have been written  Karma 1.0 wrote it: it counts, with the sidecar's LSN
@@ -15,8 +15,8 @@
 namespace karma::snapshot {
 namespace {
 
-bool matches(const ManifestRegistry& registry, const Manager::Impl::Sum& sum) {
-  return sum.bytes == registry.meta.bytes && sum.crc == registry.crc;
+bool matches(const ManifestExactlyOnce& exactly_once, const Manager::Impl::Sum& sum) {
+  return sum.bytes == exactly_once.meta.bytes && sum.crc == exactly_once.crc;
 }
 
 }  // namespace
@@ -29,17 +29,18 @@ Result<Manager::Impl::Sum> Manager::Impl::checksum(const std::string& name) {
   return Sum{window.bytes_read(), window.crc()};
 }
 
-Result<std::optional<CurrentRegistry>> Manager::Impl::current_registry(const Inventory& inventory,
-                                                                       std::vector<std::string>* warnings) {
-  const std::string name(kRegistryName);
-  registry_as_listed = false;
-  const std::optional<ManifestRegistry> listed = inventory.manifest ? inventory.manifest->registry : std::nullopt;
+Result<std::optional<CurrentExactlyOnce>> Manager::Impl::current_exactly_once(const Inventory& inventory,
+                                                                              std::vector<std::string>* warnings) {
+  const std::string name(kExactlyOnceName);
+  exactly_once_as_listed = false;
+  const std::optional<ManifestExactlyOnce> listed =
+      inventory.manifest ? inventory.manifest->exactly_once : std::nullopt;
   std::string fault = "it is missing";
-  CurrentRegistry current;
+  CurrentExactlyOnce current;
   if (inventory.has(name)) {
     const Result<Sum> sum = checksum(name);
     if (!sum && !listed) return internal_error(name + " is damaged: " + sum.error().message);
-    if (sum && listed && matches(*listed, *sum)) return listed_registry(inventory, name, warnings);
+    if (sum && listed && matches(*listed, *sum)) return listed_exactly_once(inventory, name, warnings);
     fault = sum ? "its checksum is wrong" : sum.error().message;
     if (sum) {
       current.crc = sum->crc;
@@ -49,15 +50,15 @@ Result<std::optional<CurrentRegistry>> Manager::Impl::current_registry(const Inv
   }
   if (listed && inventory.has(staged_name(name))) {
     const Result<Sum> sum = checksum(staged_name(name));
-    if (sum && matches(*listed, *sum)) return listed_registry(inventory, staged_name(name), warnings);
+    if (sum && matches(*listed, *sum)) return listed_exactly_once(inventory, staged_name(name), warnings);
   }
-  if (!listed && !inventory.has(name)) return std::optional<CurrentRegistry>();
+  if (!listed && !inventory.has(name)) return std::optional<CurrentExactlyOnce>();
 
-  std::optional<RegistryMeta> sidecar;
+  std::optional<ExactlyOnceMeta> sidecar;
   if (inventory.has(sidecar_name(name))) {
     Result<std::string> text = read_file(files, path(sidecar_name(name)));
     if (text) {
-      sidecar = decode_registry_sidecar(*text);
+      sidecar = decode_exactly_once_sidecar(*text);
       current.sidecar_crc = crc32c(*text);
     }
     if (!sidecar && warnings) warnings->push_back(sidecar_name(name) + " is damaged: it is unreadable");
@@ -74,12 +75,12 @@ Result<std::optional<CurrentRegistry>> Manager::Impl::current_registry(const Inv
   return std::optional(std::move(current));
 }
 
-std::optional<CurrentRegistry> Manager::Impl::listed_registry(const Inventory& inventory, std::string disk_name,
-                                                              std::vector<std::string>* warnings) {
-  const ManifestRegistry& listed = *inventory.manifest->registry;
-  CurrentRegistry current{std::move(disk_name), listed.crc, listed.meta, listed.sidecar_crc, true, true};
-  registry_as_listed = true;
-  const std::string sidecar = sidecar_name(kRegistryName);
+std::optional<CurrentExactlyOnce> Manager::Impl::listed_exactly_once(const Inventory& inventory, std::string disk_name,
+                                                                     std::vector<std::string>* warnings) {
+  const ManifestExactlyOnce& listed = *inventory.manifest->exactly_once;
+  CurrentExactlyOnce current{std::move(disk_name), listed.crc, listed.meta, listed.sidecar_crc, true, true};
+  exactly_once_as_listed = true;
+  const std::string sidecar = sidecar_name(kExactlyOnceName);
   if (!inventory.has(sidecar) || !listed.sidecar_crc) return current;
   for (const std::string& name : {sidecar, staged_name(sidecar)}) {
     if (!inventory.has(name)) continue;
@@ -87,13 +88,13 @@ std::optional<CurrentRegistry> Manager::Impl::listed_registry(const Inventory& i
     if (!found) continue;
     const std::uint32_t crc = crc32c(*found);
     if (crc == listed.sidecar_crc) return current;
-    // Karma 1.0 has written the same registry again since.
-    const std::optional<RegistryMeta> again = decode_registry_sidecar(*found);
+    // Karma 1.0 has written the same exactly-once state again since.
+    const std::optional<ExactlyOnceMeta> again = decode_exactly_once_sidecar(*found);
     if (again && again->bytes == listed.meta.bytes && again->last_lsn > listed.meta.last_lsn &&
         again->timestamp > listed.meta.timestamp) {
       current.meta = *again;
       current.sidecar_crc = crc;
-      current.as_listed = registry_as_listed = false;
+      current.as_listed = exactly_once_as_listed = false;
       return current;
     }
   }
@@ -101,17 +102,17 @@ std::optional<CurrentRegistry> Manager::Impl::listed_registry(const Inventory& i
   return current;
 }
 
-std::vector<std::string> Manager::Impl::staged_registry_files(const Inventory& inventory) {
+std::vector<std::string> Manager::Impl::staged_exactly_once_files(const Inventory& inventory) {
   std::vector<std::string> found;
-  if (!inventory.manifest || !inventory.manifest->registry) return found;
-  const ManifestRegistry& listed = *inventory.manifest->registry;
-  const std::string sidecar = sidecar_name(kRegistryName);
+  if (!inventory.manifest || !inventory.manifest->exactly_once) return found;
+  const ManifestExactlyOnce& listed = *inventory.manifest->exactly_once;
+  const std::string sidecar = sidecar_name(kExactlyOnceName);
   const auto is = [&](const std::string& name, std::uint32_t crc) {
     if (!inventory.has(name)) return false;
     const Result<Sum> sum = checksum(name);
     return sum && sum->crc == crc;
   };
-  if (is(staged_name(kRegistryName), listed.crc)) found.push_back(staged_name(kRegistryName));
+  if (is(staged_name(kExactlyOnceName), listed.crc)) found.push_back(staged_name(kExactlyOnceName));
   if (listed.sidecar_crc && is(staged_name(sidecar), *listed.sidecar_crc)) {
     found.push_back(staged_name(sidecar));
   }

@@ -1,4 +1,4 @@
-// The registry as the text of karma.idempotency.json.
+// The exactly-once state as the text of karma.idempotency.json.
 #pragma once
 
 #include <string>
@@ -6,11 +6,11 @@
 #include <gtest/gtest.h>
 
 #include "commands/catalog.h"
-#include "store/registry.h"
+#include "store/exactly_once.h"
 
 namespace karma::test {
 
-inline std::string to_json(const store::RegistryView& view) {
+inline std::string to_json(const store::ExactlyOnceView& view) {
   std::string text;
   const Status status = view.write_json(commands::operations(), [&](std::string_view piece) {
     text += piece;

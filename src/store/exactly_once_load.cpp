@@ -6,7 +6,7 @@
 
 #include "core/arena.h"
 #include "core/json_reader.h"
-#include "store/registry.h"
+#include "store/exactly_once.h"
 
 namespace karma::store {
 namespace {
@@ -128,7 +128,7 @@ void load_chunks(Object& object, ChunkList& chunks) {
   for (const auto& [number, fingerprint] : read) chunks.push_back(fingerprint);
 }
 
-// [[key,bucket,value],…], the points of a key one behind the other.
+// [[key,bucket,value],…], the points of a key one after the other.
 class StagedLoader {
  public:
   explicit StagedLoader(Series& series) : series_(series) {}
@@ -214,7 +214,7 @@ Status load_active(const Value& element, std::string where, IngestStreams& strea
 
 }  // namespace
 
-Status Registry::load(std::string_view text, Operations operations) {
+Status ExactlyOnceState::load(std::string_view text, Operations operations) {
   json::Reader reader(text);
   Value root;
   if (!reader.read_value(root) || !reader.at_end())
