@@ -172,7 +172,7 @@ void BM_RemoveBefore(benchmark::State& state) {
     state.PauseTiming();
     Series series = make_series(255, Order::by_counter);
     state.ResumeTiming();
-    series.remove_before(date(30));
+    series.remove_range(Series::range_before(date(30)));
     state.PauseTiming();
     series.clear();
     state.ResumeTiming();

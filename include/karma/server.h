@@ -13,7 +13,8 @@ namespace karma {
 class Server {
  public:
   // Keeps SIGINT, SIGTERM, SIGUSR1 and SIGHUP from ending the process by themselves. Call it first in main, before
-  // there are threads; start() then leaves at once (exit code 0) when it is told to stop while it restores.
+  // there are threads; start() then leaves at once (exit code 0) when it is told to stop while it restores. From
+  // start() on a thread of the server takes these signals: a sigwait() of the program's own does not see them.
   static void block_signals();
 
   // Binds the port (0 takes a free one), opens the data directory, restores it and starts to serve. While it restores,

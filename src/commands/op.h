@@ -279,9 +279,9 @@ constexpr Op make_op() {
       op.target = [](const void* command) {
         const C& c = *static_cast<const C*>(command);
         if constexpr (requires { Bucket{c.bucket}; }) {
-          return Item{c.key, c.bucket};
+          return Item{c.key, c.bucket, 0};
         } else {
-          return Item{c.key};
+          return Item{c.key, {}, 0};
         }
       };
     }

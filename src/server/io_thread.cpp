@@ -149,7 +149,8 @@ void IoThread::begin(Socket socket) {
     return;
   }
   ++counted_sockets_;
-  list.back().start(std::prev(list.end()));
+  Session& session = list.back();
+  session.guarded([&] { session.start(std::prev(list.end())); });
 }
 
 void IoThread::collect_replies() {
@@ -240,6 +241,7 @@ void IoThread::count_closed() {
 void IoThread::set_timer() {
   const TimePoint first = first_deadline();
   if (stopping_ || first >= timer_at_) return;
+  timer_at_ = TimePoint::max();
   timer_.expires_at(first);
   timer_.async_wait([this](const error_code& failure) {
     if (failure) return;  // set anew

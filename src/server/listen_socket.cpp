@@ -25,6 +25,8 @@ error_code bind_at(ListenSocket& socket, const Tcp::endpoint& address, bool node
   if (failure) return failure;
   ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
   socket.set_option(ListenSocket::reuse_address(true), ignored);
+  // Otherwise Asio waits for the next connection when one has gone before it was accepted, non-blocking or not.
+  socket.set_option(ListenSocket::enable_connection_aborted(true), ignored);
   socket.set_option(ListenSocket::keep_alive(true), ignored);
   socket.set_option(TcpOption<TCP_KEEPIDLE>(kKeepaliveIdleSeconds), ignored);
   socket.set_option(TcpOption<TCP_KEEPINTVL>(kKeepaliveIntervalSeconds), ignored);

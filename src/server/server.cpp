@@ -54,11 +54,11 @@ class Server::Impl {
     port_ = bound->port;
     if (Status status = check_exposure(bound->beyond_loopback); !status.ok()) return status;
     if (Status status = open_engine(); !status.ok()) return status;
+    begin_serving();  // before anybody can connect: from here on a stop answers and saves
     start_io_threads();
     if (Status status = server::start_listening(*bound); !status.ok()) return status;
     start_accepting(std::move(bound->sockets));
     log_.info("server.start", "version=" + std::string(version()) + " port=" + std::to_string(port_));
-    begin_serving();
     return {};
   }
 
@@ -66,6 +66,10 @@ class Server::Impl {
 
   Status stop() {
     if (!engine_) return {};
+    {
+      std::lock_guard lock(mutex_);
+      if (phase_ == Phase::serving) phase_ = Phase::stop_requested;  // no signal begins a snapshot any more
+    }
     log_.info("server.stop_begin", active_clients());
     acceptor_.reset();
     for (auto& thread : io_threads_) thread->drain();

@@ -325,7 +325,8 @@ void Session::start_operations() {
     error_code ignored;
     if (watching_ && reads) socket_.cancel(ignored);
   } else if (reads) {
-    if (!std::exchange(read_due_, true)) host_.readers.push_back(this);
+    if (!read_due_) host_.readers.push_back(this);
+    read_due_ = true;
   } else {
     watching_ = true;
     socket_.async_wait(Socket::wait_error, reading_([this](const error_code& failure) {

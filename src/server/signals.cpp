@@ -53,8 +53,8 @@ SignalWatch::~SignalWatch() {
 void SignalWatch::wait() {
   signals_.async_wait(room_([this](const error_code& failure, int signal) {
     if (failure) return;
+    wait();  // first: what act_() throws must not be the end of watching
     act_(signal);
-    wait();
   }));
 }
 

@@ -183,8 +183,8 @@ Status Client::exchange() {
   const Result<bool> received = read_some();
   if (!received) return received.error();
   const Result<bool> sent = write_some();
-  if (!sent) return sent.error();
-  if (*received || *sent) return {};
+  if (!sent && !*received) return sent.error();
+  if (!sent || *received || *sent) return {};
   if (connection_->wait(unsent() > 0, std::chrono::seconds(endpoint_.timeout_seconds))) return {};
   return internal_error("the server has not answered for " + std::to_string(endpoint_.timeout_seconds) + " s");
 }
