@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -172,9 +173,14 @@ class EventLog::Stream {
   }
   ~Stream() {
     if (flush(std::chrono::steady_clock::now())) return;
-    // The end of the queue waits for its thread, which hangs in a write: it ends when that does.
+    // The end of the queue waits for its thread, which hangs in a write: it ends when that does. Where no thread can be
+    // had for that, the queue is left to the end of the process.
     sink_->give_up();
-    std::thread([queue = std::move(queue_)]() mutable { queue.reset(); }).detach();
+    auto* const queue = new std::shared_ptr(std::move(queue_));
+    try {
+      std::thread([queue] { delete queue; }).detach();
+    } catch (const std::system_error&) {
+    }
   }
 
   void write(std::int64_t unix_seconds, spdlog::level::level_enum level, std::string_view event,

@@ -83,7 +83,10 @@ bool Engine::prepare(wal::Write& write, std::size_t& work) {
       if (work == 0) return false;
       mutation.prepared += prepare_part(*series, counters.part(mutation.prepared, made), work);
     }
-    if (is_ready(*series, counters) || ++mutation.preparations == kPreparations) return true;
+    // Once that many have been in vain, for good: admission may send the write back and ask again.
+    if (mutation.preparations >= kPreparations || is_ready(*series, counters) ||
+        ++mutation.preparations >= kPreparations)
+      return true;
     mutation.prepared = 0;
   }
 }

@@ -328,7 +328,9 @@ class StartUp {
     for (const auto& [name, lsn] : snapshots.series_lsn) {
       const auto later = snapshots.later_files.find(name);
       const bool has_later = later != snapshots.later_files.end();
-      const bool met = log.first != Lsn{} ? log.first <= lsn.next() : lsn >= covered && !has_later;
+      // A manifest tells that all is there up to its LSN; a file that somebody has laid beside it proves nothing.
+      const bool doubtful = has_later && snapshots.manifest != snapshot::ManifestState::good;
+      const bool met = log.first != Lsn{} ? log.first <= lsn.next() : lsn >= covered && !doubtful;
       if (met || lsn == Lsn{} || snapshots.replaced_files.contains(name)) continue;
       if (has_later) {
         const Missing missing{lsn.next(), std::max(lsn.next(), covered), later->second};

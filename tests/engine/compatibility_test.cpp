@@ -462,6 +462,18 @@ TEST_F(Compatibility, ALaterSnapshotWithoutSidecarIsNotPassedOver) {
   }
 }
 
+// Laid there by hand, perhaps to be loaded: the manifest says that nothing is missing.
+TEST_F(Compatibility, ASnapshotWithoutSidecarBesideAManifestStopsNoStart) {
+  node_.open();
+  node_.expect("counter.increment", R"(,"series":"links","key":1,"bucket":20260505)");
+  node_.expect("snapshot.create_all");
+  node_.close();
+  snapshot(4000000000, "links", 0, {{1, {{20260505, 7}}}}, false);
+  EXPECT_EQ(check(*node_.files)[0], '0');
+  ASSERT_EQ(node_.try_open(), "");
+  EXPECT_EQ(node_.live_content(), point("links", 1, 20260505, 1));
+}
+
 // 1.0 ended between the file and its sidecar, and nothing had been written since the snapshot before.
 TEST_F(Compatibility, ALaterSnapshotWithoutSidecarMayHoldTheSame) {
   snapshot(100, "links", 2, {{1, {{20260505, 3}}}});
