@@ -185,7 +185,7 @@ TEST_F(KnownSet, APieceOfTheExactlyOnceIsReadAlone) {
   EXPECT_EQ(looks(), before);
 }
 
-TEST_F(KnownSet, AExactlyOnceThatCannotBeReadIsAnErrorAndNotGuessedAt) {
+TEST_F(KnownSet, AnExactlyOnceStateThatCannotBeReadIsAnErrorAndNotGuessedAt) {
   node_.write(kExactlyOnceName, R"({"records":[],"committed_streams":[]})");
   node_.files->fail({.operation = Operation::open,
                      .count = test::CrashableFileSystem::kForEver,

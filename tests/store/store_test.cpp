@@ -174,7 +174,7 @@ TEST(Store, ASeriesThatIsDroppedOrReplacedMeanwhileIsForgotten) {
 }
 
 // The last counter that goes takes the directory with it, which is not freed there and then.
-TEST(Store, WhatBecomesEmptyGoesToTheGraveyard) {
+TEST(Store, WhatBecomesEmptyIsFreedLater) {
   Store store(1);
   for (std::uint64_t key = 0; key < 2000; ++key) store.find_or_create("a").add({key}, Bucket::of_number(20260101), 1);
   for (std::uint64_t key = 0; key < 2000; ++key) store.find("a")->reset({key});
