@@ -156,16 +156,29 @@ class LifeStall : public testing::Test {
   bool stall_call(const Life& life, std::uint64_t nth) {
     SCOPED_TRACE("call " + std::to_string(nth));
     Node node;
+    bool stalled = false;
+    live(node, life, nth, stalled);
+    if (HasFailure()) return false;
+    EXPECT_EQ(check(*node.files).front(), '0') << check(*node.files);
+    node.open();
+    const std::string other = "{\"series\":\"~\",\"key\":1,\"bucket\":20260505,\"value\":7}\n";
+    EXPECT_EQ(node.live_content(), life.content(life.acts().size()) + (stalled ? other : ""));
+    life.expect_repeats(node, life.acts().size());
+    node.expect("snapshot.verify");
+    return stalled;
+  }
+
+ private:
+  static void live(Node& node, const Life& life, std::uint64_t nth, bool& stalled) {
     EventLog log(node.clock, false);
     Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(life.config(), *node.files, node.clock, log);
     EXPECT_TRUE(opened.ok());
-    if (!opened) return false;
+    if (!opened) return;
     engine::Engine& engine = **opened;
     Client client(engine, life.config());
     Client reader(engine, life.config());
     Client writer(engine, life.config());
     std::string seen;
-    bool stalled = false;
     std::atomic<std::uint64_t> calls = 0;
     node.files->before_call([&](CrashableFileSystem::Operation, const std::string&) {
       if (++calls != nth) return;
@@ -193,18 +206,8 @@ class LifeStall : public testing::Test {
     }
     EXPECT_TRUE(engine.shutdown(true).ok());
     node.files->before_call({});
-    if (HasFailure()) return false;
-    opened = Error{};
-    EXPECT_EQ(check(*node.files).front(), '0') << check(*node.files);
-    node.open();
-    const std::string other = "{\"series\":\"~\",\"key\":1,\"bucket\":20260505,\"value\":7}\n";
-    EXPECT_EQ(node.live_content(), life.content(life.acts().size()) + (stalled ? other : ""));
-    life.expect_repeats(node, life.acts().size());
-    node.expect("snapshot.verify");
-    return stalled;
   }
 
- private:
   // All of the life's series, without that of the writer beside it.
   static std::string look(Client& client) {
     std::string text;
