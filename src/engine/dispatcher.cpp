@@ -31,6 +31,15 @@ Dispatcher::Dispatcher(Engine& engine, const Config& config, std::function<void(
   spare_.reserve(kSpareBatches);
 }
 
+Dispatcher::~Dispatcher() {
+  const CompletionQueue::Answers answers = completions_.take();
+  for (Mutation* mutation = answers.first; mutation != nullptr;) {
+    Mutation* const next = mutation->next_answered;
+    if (--mutation->batch->unanswered == 0) delete mutation->batch;
+    mutation = next;
+  }
+}
+
 Handled Dispatcher::handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) {
   if (!alone_.empty() && alone_.contains(connection)) return Handled::blocked;
   const bool timed = ++handled_ % kTimedEvery == 0;

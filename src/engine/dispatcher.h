@@ -23,6 +23,7 @@ namespace karma::engine {
 class Dispatcher final : public RequestHandler {
  public:
   Dispatcher(Engine& engine, const Config& config, std::function<void()> wake);
+  ~Dispatcher() override;  // nothing may be under way; answers that nobody has collected go with it
 
   Handled handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) override;
   void flush() override;
