@@ -15,9 +15,7 @@
 namespace karma::commands {
 
 inline void append_signed(Buffer& out, std::string_view name, std::int64_t number) {
-  out.append(R"(,")");
-  out.append(name);
-  out.append(R"(":)");
+  json::append_name(out, name);
   out.append(std::to_string(number));
 }
 

@@ -19,7 +19,10 @@
 #include <spdlog/details/null_mutex.h>
 #include <spdlog/formatter.h>
 #include <spdlog/sinks/base_sink.h>
+
 #include <nlohmann/json.hpp>
+#include "core/buffer.h"
+#include "core/json_text.h"
 
 namespace karma {
 namespace {
@@ -52,7 +55,9 @@ class JsonFormatter final : public spdlog::formatter {
                                    {"level", name_of(msg.level)},
                                    {"event", payload.substr(0, end_of_event)}};
     if (const std::string_view message = payload.substr(end_of_event + 1); !message.empty()) line["message"] = message;
-    const std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+    Buffer text;
+    json::append_value(text, line);
+    text.append('\n');
     out.append(text.data(), text.data() + text.size());
   }
   std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(); }
@@ -216,14 +221,16 @@ EventLog::EventLog(const Clock& clock, bool enabled, int out, int err) : clock_(
 
 EventLog::~EventLog() { flush(); }
 
+EventLog::Stream& EventLog::errors() { return err_ ? *err_ : *out_; }
+
 void EventLog::info(std::string_view event, std::string_view message) noexcept {
   if (out_) out_->write(clock_.unix_seconds(), spdlog::level::info, event, message);
 }
 void EventLog::warn(std::string_view event, std::string_view message) noexcept {
-  if (out_) (err_ ? *err_ : *out_).write(clock_.unix_seconds(), spdlog::level::warn, event, message);
+  if (out_) errors().write(clock_.unix_seconds(), spdlog::level::warn, event, message);
 }
 void EventLog::error(std::string_view event, std::string_view message) noexcept {
-  if (out_) (err_ ? *err_ : *out_).write(clock_.unix_seconds(), spdlog::level::err, event, message);
+  if (out_) errors().write(clock_.unix_seconds(), spdlog::level::err, event, message);
 }
 
 void EventLog::flush() {

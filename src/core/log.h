@@ -39,6 +39,8 @@ class EventLog {
  private:
   class Stream;
 
+  Stream& errors();  // unless the log is switched off
+
   const Clock& clock_;
   // One for stdout and stderr where they are the same file, so that all lines keep their order; else a stream that is
   // stalled does not hold up the other. Without any the log is switched off.

@@ -77,18 +77,16 @@ bool Engine::prepare(wal::Write& write, std::size_t& work) {
   store::Series* const series = mutation.op->changed(mutation.command, store_);
   if (!wants_preparation(series)) return true;
   const ChangedCounters counters(mutation);
-  while (true) {
-    ChangedCounters::Part made;
+  ChangedCounters::Part made;
+  // Once that many have been in vain it is as ready as it gets, also if admission sends it back and it is asked again.
+  for (; mutation.preparations < kPreparations; ++mutation.preparations, mutation.prepared = 0) {
     while (mutation.prepared < counters.size()) {
       if (work == 0) return false;
       mutation.prepared += prepare_part(*series, counters.part(mutation.prepared, made), work);
     }
-    // Once that many have been in vain, for good: admission may send the write back and ask again.
-    if (mutation.preparations >= kPreparations || is_ready(*series, counters) ||
-        ++mutation.preparations >= kPreparations)
-      return true;
-    mutation.prepared = 0;
+    if (is_ready(*series, counters)) return true;
   }
+  return true;
 }
 
 // Each piece with the lock for itself. Returns how many of the counters are done, and takes what it was off `work`.

@@ -31,13 +31,19 @@ Dispatcher::Dispatcher(Engine& engine, const Config& config, std::function<void(
   spare_.reserve(kSpareBatches);
 }
 
-Dispatcher::~Dispatcher() {
-  const CompletionQueue::Answers answers = completions_.take();
-  for (Mutation* mutation = answers.first; mutation != nullptr;) {
-    Mutation* const next = mutation->next_answered;
-    if (--mutation->batch->unanswered == 0) delete mutation->batch;
-    mutation = next;
+// Batches of which every write is answered can be used again.
+template <class Deliver>
+void Dispatcher::take_back(Mutation* answered, const Deliver& deliver) {
+  while (answered != nullptr) {
+    Mutation* const next = answered->next_answered;
+    deliver(*answered);
+    if (--answered->batch->unanswered == 0) recycle(answered->batch);
+    answered = next;
   }
+}
+
+Dispatcher::~Dispatcher() {
+  take_back(completions_.take().first, [](const Mutation&) {});
 }
 
 Handled Dispatcher::handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) {
@@ -71,12 +77,7 @@ void Dispatcher::collect(const ReplyBuffer& place, const ReplyLost& lost) {
     }
   };
   CompletionQueue::Answers answers = completions_.take();
-  for (Mutation* mutation = answers.first; mutation != nullptr;) {
-    Mutation* const next = mutation->next_answered;
-    deliver(*mutation);
-    if (--mutation->batch->unanswered == 0) recycle(mutation->batch);
-    mutation = next;
-  }
+  take_back(answers.first, deliver);
   for (std::unique_ptr<Job> job = std::move(answers.jobs); job; job = std::move(job->next)) {
     alone_.erase(job->connection);
     deliver(*job);

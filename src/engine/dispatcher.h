@@ -47,6 +47,8 @@ class Dispatcher final : public RequestHandler {
   void finish(const Status& status, const Decoded& decoded, std::size_t start, Buffer& out);
   std::unique_ptr<MutationBatch> take_batch();
   void recycle(MutationBatch* answered);
+  template <class Deliver>
+  void take_back(Mutation* answered, const Deliver& deliver);
   void count_time(std::chrono::steady_clock::duration duration);
 
   Engine& engine_;

@@ -35,7 +35,7 @@ void remember_entry(store::Store& store, const Decoded& entry, const snapshot::K
   commands::remember_key(*entry.keyed, store.exactly_once(), outcome);
 }
 
-// Entries up to a series' snapshot are in it already, and likewise for the exactly_once.
+// Entries up to a series' snapshot are in it already, and likewise for the exactly-once state.
 class EntryCoverage final : public commands::Coverage {
  public:
   using Chunks = std::set<std::pair<std::string, std::uint64_t>>;

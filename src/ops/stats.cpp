@@ -184,9 +184,7 @@ void write_stats(const Stats& stats, Buffer& out) {
 void append_replication(const Stats& stats, Buffer& out) {
   for (const Row& row : kRows) {
     if (!row.field.starts_with("replication_") || row.field == "replication_replayed_lsn") continue;
-    out.append(R"(,")");
-    out.append(row.field);
-    out.append(R"(":)");
+    json::append_name(out, row.field);
     json::append_value(out, std::visit(JsonValue{stats}, row.member));
   }
 }

@@ -15,9 +15,8 @@
 // trimmed by the caller, last. What a crash leaves:
 //
 //   before the manifest   the old set, and `.new` files that no manifest lists: settle() removes them
-//   after it             the new set, parts of it still called `.new`: restore() finds them under either name,
-//   settle()
-//                         renames them
+//   after it              the new set, parts of it still called `.new`: restore() finds them under either name,
+//                         settle() renames them
 //   while pruning         files that the manifest lists as older: never taken for current
 //
 // Small files of a set are written first and then synced side by side. After the first set this process knows what is

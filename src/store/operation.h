@@ -1,5 +1,5 @@
 // What is kept of an operation that honours a key, and what its reply is made of: two numbers. Karma 1.0 keeps the
-// reply itself, as JSON, in its exactly_once. Which operations there are is the ops' to say (commands/).
+// reply itself, as JSON, in its file. Which operations there are is the ops' to say (commands/).
 #pragma once
 
 #include <cstdint>

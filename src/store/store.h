@@ -44,7 +44,7 @@ class Store {
   void settle_all();
   bool settled() const { return unsettled_.empty(); }
 
-  // What drop(), clear(), replace() and bury_later() left. To be freed without the lock, and not by the writer if that
+  // What drop(), clear(), replace() and free_later() left. To be freed without the lock, and not by the writer if that
   // takes long; readers may be inside. Without it nothing is lost but memory.
   std::vector<Series> take_deferred_free() { return std::exchange(deferred_free_, {}); }
   bool has_deferred_free() const { return !deferred_free_.empty(); }

@@ -39,12 +39,6 @@ Error broken(error_code failure) { return internal_error("the connection broke: 
 
 }  // namespace
 
-std::optional<nlohmann::json> Reply::json() const {
-  nlohmann::json value = nlohmann::json::parse(response, nullptr, false);
-  if (value.is_discarded()) return {};
-  return value;
-}
-
 // A socket, and operations on it that end after some time.
 class Client::Connection {
  public:
@@ -109,6 +103,8 @@ class Client::Connection {
   asio::io_context context_{1};
   tcp::socket socket_{context_};
 };
+
+nlohmann::json Reply::json() const { return nlohmann::json::parse(response, nullptr, false); }
 
 Error Reply::error() const { return {code_of(error_code), std::string(error_code) + ": " + std::string(response)}; }
 

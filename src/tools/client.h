@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,8 +32,8 @@ struct Reply {
   std::string_view response;  // the JSON text of the response; of an error the message, decoded
   std::string_view error_code;
 
-  // The response, if it is JSON; for those that are not long.
-  std::optional<nlohmann::json> json() const;
+  // The response, for those that are not long. Of no type (is_discarded()) if it is no JSON.
+  nlohmann::json json() const;
   // The refusal as an Error.
   Error error() const;
 };

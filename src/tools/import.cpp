@@ -30,12 +30,12 @@ struct StreamStatus {
 };
 
 Result<StreamStatus> status_of(const Reply& reply) {
-  auto fields = reply.json();
-  if (!fields || !fields->is_object() || !(*fields)["status"].is_string())
+  nlohmann::json fields = reply.json();
+  if (!fields.is_object() || !fields["status"].is_string())
     return internal_error("the reply about the stream is not understood");
-  StreamStatus found{(*fields)["status"], 0};
+  StreamStatus found{fields["status"], 0};
   // A stream without chunks has no last one.
-  if (const nlohmann::json& last = (*fields)["last_chunk_seq"]; last.is_number_unsigned()) found.last_chunk = last;
+  if (const nlohmann::json& last = fields["last_chunk_seq"]; last.is_number_unsigned()) found.last_chunk = last;
   return found;
 }
 

@@ -19,6 +19,12 @@ constexpr std::uint64_t kPointPageKeys = protocol::kMaxKeysLimit;
 
 Client::Fields range_of(const BucketRange& range) { return {{"from", range.from.number()}, {"to", range.to.number()}}; }
 
+Client::Fields page_at(std::optional<Key> cursor, std::uint64_t limit) {
+  Client::Fields fields = {{"limit", limit}};
+  if (cursor) fields["cursor"] = cursor->value;
+  return fields;
+}
+
 Error not_understood(std::string_view op) {
   return internal_error("the reply to " + std::string(op) + " is not understood");
 }
@@ -39,14 +45,14 @@ std::uint64_t number_of(const nlohmann::json& value) {
 }
 
 Result<KeyPage> page_of(const Reply& reply) {
-  auto response = reply.json();
-  if (!response || !response->is_object() || !(*response)["keys"].is_array()) return not_understood("tree.keys");
+  nlohmann::json response = reply.json();
+  if (!response.is_object() || !response["keys"].is_array()) return not_understood("tree.keys");
   KeyPage page;
-  for (nlohmann::json& key : (*response)["keys"]) {
+  for (nlohmann::json& key : response["keys"]) {
     if (!key.is_object() || !key["key"].is_number_unsigned()) return not_understood("tree.keys");
     page.keys.push_back({{number_of(key["key"])}, number_of(key["total"])});
   }
-  if (const nlohmann::json& next = (*response)["next_cursor"]; next.is_number_unsigned()) page.next = Key{next};
+  if (const nlohmann::json& next = response["next_cursor"]; next.is_number_unsigned()) page.next = Key{next};
   return page;
 }
 
@@ -115,18 +121,12 @@ Status SeriesSource::ask_all(std::uint64_t count, const Ask& ask, const Take& ta
   return retry_.run([&] { return converse(client_, next, count, ask, take_and_note); });
 }
 
-Ask SeriesSource::ask_for_page(std::string_view op, std::uint64_t limit, std::optional<Key> cursor) const {
-  return [=, this](std::uint64_t, Buffer& line) -> Status {
-    Client::Fields fields = {{"limit", limit}};
-    if (cursor) fields["cursor"] = cursor->value;
-    append(line, op, std::move(fields));
-    return {};
-  };
-}
-
 Result<KeyPage> SeriesSource::keys(std::optional<Key> cursor) {
   KeyPage page;
-  const Ask ask = ask_for_page("tree.keys", kPageKeys, cursor);
+  const Ask ask = [&](std::uint64_t, Buffer& line) -> Status {
+    append(line, "tree.keys", page_at(cursor, kPageKeys));
+    return {};
+  };
   const Take take = [&](std::uint64_t, const Reply& reply) -> Status {
     if (!reply.success) return reply.error();
     Result<KeyPage> found = page_of(reply);
@@ -161,7 +161,7 @@ Result<PointPage> SeriesSource::point_page(std::optional<Key> cursor) {
 }
 
 void SeriesSource::ask_point_page(std::optional<Key> cursor) {
-  (void)ask_for_page("tree.points", kPointPageKeys, cursor)(0, client_.queue());
+  append(client_.queue(), "tree.points", page_at(cursor, kPointPageKeys));
   client_.queue().append('\n');
 }
 
@@ -173,9 +173,9 @@ Result<std::uint64_t> SeriesSource::total(Key key) {
   };
   const Take take = [&](std::uint64_t, const Reply& reply) -> Status {
     if (!reply.success) return reply.error();
-    const auto sum = reply.json();
-    if (!sum || !sum->is_number_unsigned()) return not_understood("counter.sum");
-    total = *sum;
+    const nlohmann::json sum = reply.json();
+    if (!sum.is_number_unsigned()) return not_understood("counter.sum");
+    total = sum;
     return {};
   };
   if (Status status = ask_all(1, ask, take); !status.ok()) return status.error();
@@ -197,10 +197,9 @@ Result<std::vector<BucketRange>> SeriesSource::windows(BucketRange range) {
       if (refused.code != ErrorCode::query_timeout) return refused;
       holds = true;
     } else {
-      auto summary = reply.json();
-      if (!summary || !summary->is_object() || !(*summary)["active_keys"].is_number_unsigned())
-        return not_understood("tree.summary");
-      holds = (*summary)["active_keys"] != 0;
+      nlohmann::json summary = reply.json();
+      if (!summary.is_object() || !summary["active_keys"].is_number_unsigned()) return not_understood("tree.summary");
+      holds = summary["active_keys"] != 0;
     }
     if (holds) holding.push_back(all[number]);
     return {};

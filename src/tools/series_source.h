@@ -49,7 +49,6 @@ class SeriesSource {
 
  private:
   void append(Buffer& line, std::string_view op, Client::Fields fields) const;
-  Ask ask_for_page(std::string_view op, std::uint64_t limit, std::optional<Key> cursor) const;
   Status ask_all(std::uint64_t count, const Ask& ask, const Take& take);
   void ask_point_page(std::optional<Key> cursor);
   void forget_asked_ahead();

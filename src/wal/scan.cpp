@@ -4,7 +4,7 @@
 //   good, LSN is the last one + 1                 entry      entry
 //   good by its checksum, of unknown form or op   damage     damage: a newer Karma wrote it
 //   good, but its LSN is not the next             damage     damage
-//   good, no checksum, after one that has        damage     damage
+//   good, no checksum, after one that has         damage     damage
 //   the same, but exactly as Karma 1.0 writes it  entry      entry
 //   blank                                         skipped    skipped
 //   good, last of the file, no line feed          entry      entry (open_log adds the line feed)

@@ -5,7 +5,7 @@
 // whole are different: they may have been acknowledged, and a crash does not change them. The rest of the file is taken
 // line by line; the first row that fits decides:
 //
-//   a line with a right checksum reaches to the end of the line, alone or after something else    damage
+//   a line with a right checksum reaches to the end of the line, alone or after something else     damage
 //   the line is the last and lacks its line feed                                                   torn
 //   it contains two NUL bytes in a row (one may be a flipped bit)                                  torn
 //   it is one whole JSON object (LSN, checksum or entry is wrong, or it is no line of a log)       damage

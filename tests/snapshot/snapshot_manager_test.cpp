@@ -267,7 +267,7 @@ TEST(SnapshotSelection, StrayFilesAreIgnored) {
 TEST(SnapshotSelection, WhatKarma10WroteAfterTheManifestCounts) {
   Node node;
   ASSERT_TRUE(node.save(kOld, 10, "{\"r\":1}").ok());
-  // With the clock stepped back, and with it right; a new series; the exactly_once.
+  // With the clock stepped back, and with it right; a new series; the exactly-once state.
   node.write_as_1_0("a", kLater, 1600000000, 15);
   node.write_as_1_0("b", kLater, 1700000009, 15);
   node.write_as_1_0("n", {{"n", {{1, {{5, 5}}}}}}, 1700000009, 15);

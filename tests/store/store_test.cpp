@@ -13,6 +13,13 @@
 namespace karma::store {
 namespace {
 
+// 1 in the bucket of each of the first `count` keys.
+std::vector<Item> one_each(std::uint64_t count, Bucket bucket) {
+  std::vector<Item> items;
+  for (std::uint64_t key = 0; key < count; ++key) items.push_back({{key}, bucket, 1});
+  return items;
+}
+
 Bucket date(std::int32_t offset) { return Bucket::of_day(20000 + offset); }
 
 TEST(Store, FindsWhatWasCreated) {
@@ -131,8 +138,7 @@ TEST(Store, ARemovedRangeIsGoneAtOnceAndItsPagesAreGoneThroughLittleByLittle) {
 TEST(Store, PagesOfABatchAreGoneThroughBeforeItIsApplied) {
   Store store(1);
   Series& series = store.find_or_create("big");
-  std::vector<Item> items;
-  for (std::uint64_t key = 0; key < 20000; ++key) items.push_back({{key}, Bucket::of_number(20260105), 1});
+  const std::vector<Item> items = one_each(20000, Bucket::of_number(20260105));
   series.add(items);
   for (std::uint64_t day = 20260101; day < 20260105; ++day) {
     for (std::uint64_t key = 0; key < 20000; ++key) series.add({key}, Bucket::of_number(day), 1);
@@ -189,8 +195,7 @@ TEST(Store, WhatBecomesEmptyIsFreedLater) {
 TEST(Store, PagesOfABatchAreClonedBeforeItIsApplied) {
   Store store(1);
   Series& series = store.find_or_create("a");
-  std::vector<Item> items;
-  for (std::uint64_t key = 0; key < 20000; ++key) items.push_back({{key}, Bucket::of_number(20260101), 1});
+  const std::vector<Item> items = one_each(20000, Bucket::of_number(20260101));
   series.add(items);
   EXPECT_FALSE(series.shares_pages());
   std::optional<SeriesView> view = series.view();
