@@ -61,6 +61,7 @@ void IoThread::adopt(Socket accepted) {
 }
 
 void IoThread::drain() {
+  drain_requested_.store(true);
   post([this] {
     host_.draining = true;
     for_each_session([](Session& session) { session.guarded([&] { session.drain(); }); });
@@ -82,7 +83,7 @@ void IoThread::post(Act act) {
 
 // Thread-safe. A system call only if the thread waits.
 void IoThread::wake() {
-  woken_.store(true, std::memory_order_relaxed);
+  woken_.store(true, std::memory_order_release);
   request_round();
 }
 
@@ -115,7 +116,11 @@ bool IoThread::attempt(Step step) {
 }
 
 void IoThread::answer() {
-  if (woken_.exchange(false, std::memory_order_relaxed)) collect_replies();
+  if (woken_.exchange(false, std::memory_order_acquire)) {
+    // A round that was requested before the drain may bring replies of after it.
+    if (drain_requested_.load()) host_.draining = true;
+    collect_replies();
+  }
   retry_starved();
   resume_queued();
   handler_->flush();
@@ -203,6 +208,7 @@ void IoThread::expire() {
 // What is buffered while reading waits for room are lines that do not end, replies that nobody takes, and lines that
 // are about to be handled. The former could keep the others waiting for ever.
 void IoThread::make_room() {
+  if (memory_.writes_wait()) host_.writes_waited = host_.now;
   if (!memory_.growing_waits()) return make_room_at_.reset();
   if (!make_room_at_) make_room_at_ = host_.now + kRoomPatience;
   if (host_.now < *make_room_at_) return;

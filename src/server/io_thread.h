@@ -82,6 +82,7 @@ class IoThread {
   // Whoever sets it posts the round.
   std::atomic<bool> round_requested_{false};
   std::atomic<bool> woken_{false};  // there is something to collect
+  std::atomic<bool> drain_requested_{false};
   OperationRoom round_room_;
 
   ContextThread thread_;

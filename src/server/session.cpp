@@ -381,8 +381,10 @@ void Session::try_again() {
 
 std::size_t Session::freeable_bytes() const {
   if (!open() || state_ == State::lingering || pending_ > 0) return 0;
-  const bool idle = unsent() > 0 ? host_.now - since_ >= kRoomPatience : input_handled_;
-  return idle ? counted_ : 0;
+  if (host_.now - since_ < kRoomPatience) return 0;
+  if (unsent() > 0) return counted_;
+  if (received_ > 0 && host_.now - host_.writes_waited < kRoomPatience) return 0;
+  return input_handled_ ? counted_ : 0;
 }
 
 void Session::make_room() {

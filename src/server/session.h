@@ -92,6 +92,7 @@ struct SessionHost {
   std::list<Session> waiting[kWaitingCount];
   std::size_t open_sockets = 0;
   engine::ClientMemory& memory;
+  TimePoint writes_waited;              // when writes were last seen to wait for room
   std::size_t buffered_bytes = 0;       // of all sessions
   engine::ClientMemory::Part buffered;  // of the node's
 
@@ -147,7 +148,8 @@ class Session {
     return waiting_ == Waiting::nothing && !queued_ && !read_due_ && !reading_.taken() && !writing_.taken();
   }
   TimePoint waiting_since() const { return since_; }
-  // What make_room() would free: of lines that do not end, and of replies that the client takes nothing of.
+  // What make_room() would free: of lines that do not end, and of replies that the client takes nothing of. A line of
+  // which more has come ends when there is room for it; while writes wait for the disk, that is not up to its client.
   std::size_t freeable_bytes() const;
 
  private:

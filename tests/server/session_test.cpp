@@ -81,6 +81,9 @@ class Script {
     void reply_error(const Error& error, Buffer& out) override {
       out.append(to_string(error.code));
       out.append("\r\n");
+      std::lock_guard lock(script_.mutex_);
+      script_.error_replied_ = true;
+      script_.changed_.notify_all();
     }
 
    private:
@@ -91,6 +94,10 @@ class Script {
   bool wait_for_waiting(std::size_t count) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, 20s, [&] { return waiting_.size() >= count; });
+  }
+  bool wait_for_error() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, 20s, [&] { return error_replied_; });
   }
   // Lets the first `count` outstanding replies come.
   void release(std::size_t count) {
@@ -126,6 +133,7 @@ class Script {
   std::deque<Waiting> waiting_;
   std::deque<Waiting> ready_;
   int handled_ = 0;
+  bool error_replied_ = false;
   bool next_flush_throws_ = false;
 };
 
@@ -354,6 +362,31 @@ TEST_F(SessionTest, WhoWaitsForRoomToBeReadDoesNotWaitForTheDisk) {
   EXPECT_EQ(script_.handled(), 1);
   memory_->buffers -= client_memory_bytes_;
   EXPECT_EQ(client.line(), "2");
+  memory_->writes -= client_memory_bytes_;
+}
+
+// The largest has sent the rest of its line, which is not read while the disk stands still. The others send nothing
+// more.
+TEST_F(SessionTest, WhoWaitsOnlyBecauseTheDiskStandsStillIsNotToldToGo) {
+  options_.session.max_request_bytes = 2000;
+  options_.session.read_timeout = 0ms;
+  const auto connect_with_partial_line = [&](const std::string& partial) {
+    Client client = connect();
+    client.send("echo 1\n" + partial);  // one segment: both are read, or neither
+    EXPECT_EQ(client.line(), "1");
+    return client;
+  };
+  const std::string text(1500, 'y');
+  Client patient = connect_with_partial_line("echo " + text);
+  std::vector<Client> idle;
+  for (int i = 0; i < 5; ++i) idle.push_back(connect_with_partial_line(std::string(1000, 'y')));
+  memory_->writes += client_memory_bytes_;  // as if the disk stood still
+  memory_->buffers += client_memory_bytes_;
+  patient.send("\n");
+  while (memory_->paused.load() == 0) std::this_thread::yield();
+  ASSERT_TRUE(script_.wait_for_error());
+  memory_->buffers -= client_memory_bytes_;
+  EXPECT_EQ(patient.line(), text);
   memory_->writes -= client_memory_bytes_;
 }
 
