@@ -1,4 +1,4 @@
-// What texts of several formats need: white space, whole numbers, hex digits, several bytes at once.
+// What texts of several formats need: white space, whole numbers, host names, hex digits, several bytes at once.
 #pragma once
 
 #include <charconv>
@@ -24,6 +24,9 @@ std::optional<Number> parse_number(std::string_view text) {
   if (fault != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
 }
+
+// Names that mean this machine everywhere (RFC 6761, section 6.3).
+inline bool is_localhost(std::string_view host) { return host == "localhost" || host.ends_with(".localhost"); }
 
 inline constexpr char kHexDigits[] = "0123456789abcdef";
 

@@ -11,6 +11,7 @@
 
 #include "core/json_reader.h"
 #include "core/json_text.h"
+#include "server/resolve.h"
 
 namespace karma::tools {
 namespace {
@@ -44,11 +45,11 @@ class Client::Connection {
  public:
   Status open(const Endpoint& endpoint) {
     error_code failure;
-    tcp::resolver resolver(context_);
-    const auto found = resolver.resolve(endpoint.host, std::to_string(endpoint.port), {}, failure);
+    const std::vector<tcp::endpoint> found =
+        server::resolve(context_, endpoint.host, static_cast<std::uint16_t>(endpoint.port), {}, failure);
     if (failure) return internal_error("cannot resolve " + endpoint.host + ": " + failure.message());
     failure = asio::error::address_family_not_supported;
-    for (const auto& address : found) {
+    for (const tcp::endpoint& address : found) {
       failure = connect_to(address);
       if (!failure) return {};
     }

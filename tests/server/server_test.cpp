@@ -14,6 +14,7 @@
 
 #include "support/crashable_file_system.h"
 #include "support/socket_client.h"
+#include "tools/client.h"
 
 namespace karma {
 namespace {
@@ -113,6 +114,16 @@ TEST_F(ServerTest, ResolvesHostNames) {
   config_.bind = "localhost";
   start();
   EXPECT_EQ(ask(kPing), kPong);
+}
+
+// Systems with an /etc/hosts rarely list this one, so it stands for "localhost" where there is none.
+TEST_F(ServerTest, NamesOfLocalhostAreThisMachine) {
+  config_.bind = "karma.localhost";
+  start();
+  const std::string health = ask("{\"v\":2,\"op\":\"system.health\"}\n");
+  EXPECT_EQ(health.find("open to the network"), std::string::npos) << health;
+  tools::Client client({.host = config_.bind, .port = server_->port(), .token = {}});
+  EXPECT_TRUE(client.connect().ok());
 }
 
 TEST_F(ServerTest, AnOccupiedPortIsAnErrorThatNamesIt) {
