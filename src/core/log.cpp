@@ -8,8 +8,6 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <condition_variable>
-#include <mutex>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -23,6 +21,7 @@
 #include <nlohmann/json.hpp>
 #include "core/buffer.h"
 #include "core/json_text.h"
+#include "core/mutex.h"
 
 namespace karma {
 namespace {
@@ -81,8 +80,11 @@ class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mut
 
   // Thread-safe: whether everything of `posted` lines is written or lost, waiting for it until the deadline.
   bool wait_until_handled(std::uint64_t posted, std::chrono::steady_clock::time_point deadline) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_until(lock, deadline, [&] { return handled_ + queue_->overrun_counter() >= posted; });
+    const MutexLock lock(mutex_);
+    const auto done = [&]() KARMA_REQUIRES(mutex_) { return handled_ + queue_->overrun_counter() >= posted; };
+    while (!done() && changed_.wait_until(mutex_, deadline)) {
+    }
+    return done();
   }
   // Thread-safe: nothing is written any more, except what a write has begun.
   void give_up() noexcept { given_up_.store(true, std::memory_order_relaxed); }
@@ -99,7 +101,7 @@ class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mut
   void flush_() override {}
 
   void count_handled() noexcept {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++handled_;
     changed_.notify_all();
   }
@@ -144,9 +146,9 @@ class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mut
   std::uint64_t told_ = 0;  // of lost()
   bool torn_ = false;       // the last write ended within a line
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::uint64_t handled_ = 0;  // lines written or failed; guarded by mutex_
+  Mutex mutex_;
+  Condition changed_;
+  std::uint64_t handled_ KARMA_GUARDED_BY(mutex_) = 0;  // lines written or failed
 };
 
 bool same_file(int one, int other) {

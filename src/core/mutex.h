@@ -32,6 +32,8 @@ class KARMA_THREAD_ATTRIBUTE(capability("mutex")) Mutex {
 class KARMA_THREAD_ATTRIBUTE(scoped_lockable) MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) KARMA_THREAD_ATTRIBUTE(acquire_capability(mutex)) : mutex_(mutex) { mutex_.lock(); }
+  // Of a mutex that is held already.
+  MutexLock(Mutex& mutex, std::adopt_lock_t) KARMA_REQUIRES(mutex) : mutex_(mutex) {}
   ~MutexLock() KARMA_THREAD_ATTRIBUTE(release_capability()) {
     if (held_) mutex_.unlock();
   }

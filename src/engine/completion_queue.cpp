@@ -3,7 +3,7 @@
 namespace karma::engine {
 
 CompletionQueue::Answers CompletionQueue::take() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Answers answers;
   answers.first = std::exchange(first_, nullptr);
   last_ = nullptr;
@@ -20,14 +20,14 @@ void CompletionQueue::stage(Mutation& mutation) {
 // Waking under the lock: once take() has returned the answers, nobody is inside the completion queue any more, and it
 // may go.
 void CompletionQueue::publish() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   (last_ == nullptr ? first_ : last_->next_answered) = std::exchange(staged_first_, nullptr);
   last_ = std::exchange(staged_last_, nullptr);
   wake_();
 }
 
 void CompletionQueue::publish(std::unique_ptr<Job> job) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   job->next = std::move(jobs_);
   jobs_ = std::move(job);
   wake_();

@@ -3,9 +3,7 @@
 
 #include <signal.h>
 
-#include <condition_variable>
-#include <mutex>
-
+#include "core/mutex.h"
 #include "engine/dispatcher.h"
 #include "protocol/envelope.h"
 
@@ -24,7 +22,7 @@ class Engine::Impl {
   }
 
   std::vector<std::string> execute(const std::vector<std::string>& requests) {
-    std::lock_guard one_at_a_time(mutex_);
+    const MutexLock one_at_a_time(mutex_);
     replies_.clear();
     pending_ = 0;
     for (const std::string& request : requests) {
@@ -37,7 +35,7 @@ class Engine::Impl {
   }
 
   Status close(bool snapshot) {
-    std::lock_guard one_at_a_time(mutex_);
+    const MutexLock one_at_a_time(mutex_);
     if (!engine_) return {};
     Status status = engine_->shutdown(snapshot);
     dispatcher_.reset();
@@ -46,7 +44,7 @@ class Engine::Impl {
   }
 
  private:
-  engine::Handled handle(std::string_view request) {
+  engine::Handled handle(std::string_view request) KARMA_REQUIRES(mutex_) {
     reply_.clear();
     const engine::Handled handled = dispatcher_->handle(request, this, pending_, reply_);
     if (handled == engine::Handled::replied) take_reply(reply_.view());
@@ -54,25 +52,27 @@ class Engine::Impl {
     return handled;
   }
 
-  void take_reply(std::string_view line) { replies_.emplace_back(line.substr(0, line.find_last_not_of("\r\n") + 1)); }
+  void take_reply(std::string_view line) KARMA_REQUIRES(mutex_) {
+    replies_.emplace_back(line.substr(0, line.find_last_not_of("\r\n") + 1));
+  }
 
   // Until everything is answered.
-  void settle() {
+  void settle() KARMA_REQUIRES(mutex_) {
     dispatcher_->flush();
     while (pending_ != 0) {
       {
-        std::unique_lock lock(wake_mutex_);
-        woken_.wait(lock, [this] { return awake_; });
+        const MutexLock lock(wake_mutex_);
+        while (!awake_) woken_.wait(wake_mutex_);
         awake_ = false;
       }
       reply_.clear();
       std::size_t complete = 0;
-      const auto place = [&](void*, std::size_t) -> Buffer& {
+      const auto place = [&](void*, std::size_t) KARMA_REQUIRES(mutex_) -> Buffer& {
         --pending_;
         complete = reply_.size();
         return reply_;
       };
-      dispatcher_->collect(place, [&](void*) {
+      dispatcher_->collect(place, [&](void*) KARMA_REQUIRES(mutex_) {
         reply_.truncate(complete);
         protocol::append_error(reply_, internal_error("Out of memory"));
       });
@@ -86,7 +86,7 @@ class Engine::Impl {
   }
 
   void wake() {
-    std::lock_guard lock(wake_mutex_);
+    const MutexLock lock(wake_mutex_);
     awake_ = true;
     woken_.notify_one();
   }
@@ -96,14 +96,14 @@ class Engine::Impl {
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<engine::Dispatcher> dispatcher_;
 
-  std::mutex mutex_;  // guards what follows
-  std::vector<std::string> replies_;
-  std::size_t pending_ = 0;
-  Buffer reply_;
+  Mutex mutex_;
+  std::vector<std::string> replies_ KARMA_GUARDED_BY(mutex_);
+  std::size_t pending_ KARMA_GUARDED_BY(mutex_) = 0;
+  Buffer reply_ KARMA_GUARDED_BY(mutex_);
 
-  std::mutex wake_mutex_;
-  std::condition_variable woken_;
-  bool awake_ = false;  // guarded by wake_mutex_
+  Mutex wake_mutex_;
+  Condition woken_;
+  bool awake_ KARMA_GUARDED_BY(wake_mutex_) = false;
 };
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -165,7 +165,7 @@ Status Engine::shutdown(bool snapshot) {
 }
 
 RequestStats& Engine::add_request_stats() {
-  std::lock_guard lock(stats_mutex_);
+  const MutexLock lock(stats_mutex_);
   request_stats_.push_back(std::make_unique<RequestStats>());
   return *request_stats_.back();
 }

@@ -9,7 +9,6 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,6 +20,7 @@
 
 #include "commands/services.h"
 #include "core/log.h"
+#include "core/mutex.h"
 #include "engine/client_memory.h"
 #include "engine/mutation.h"
 #include "engine/recovery.h"
@@ -142,7 +142,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::unique_ptr<Worker> snapshot_worker_;
   std::unique_ptr<Worker> query_worker_;
   std::unique_ptr<Worker> deferred_free_worker_;  // frees what takes long to free
-  store::StoreLock::Reader& stats_reader_;        // guarded by stats_mutex_
+  store::StoreLock::Reader& stats_reader_ KARMA_GUARDED_BY(stats_mutex_);
   store::StoreLock::Reader& snapshot_reader_;
   store::StoreLock::Reader& query_reader_;
 
@@ -166,8 +166,8 @@ class Engine final : public commands::Services, private wal::Machine {
   std::vector<Mutation*> in_order_;  // of the batch, and what was answered meanwhile without being logged
   std::vector<CompletionQueue*> staged_queues_;
 
-  std::mutex stats_mutex_;
-  std::vector<std::unique_ptr<RequestStats>> request_stats_;  // guarded by stats_mutex_
+  Mutex stats_mutex_;
+  std::vector<std::unique_ptr<RequestStats>> request_stats_ KARMA_GUARDED_BY(stats_mutex_);
   ClientMemory client_memory_;
   std::atomic<int> open_connections_{0};
   std::atomic<std::uint64_t> snapshot_count_{0};

@@ -1,9 +1,9 @@
 // snapshot.load: a file's content takes the place of a series, through the log. It is staged by an ingest stream of its
 // own and swapped in by one entry, so that the load holds after a restart and on replicas, and no reader sees half.
-#include <condition_variable>
 #include <random>
 
 #include "core/json_text.h"
+#include "core/mutex.h"
 #include "engine/engine.h"
 
 namespace karma::engine {
@@ -32,15 +32,16 @@ class Submitter {
 
  private:
   void wake() {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     answered_ = true;
     changed_.notify_one();
   }
   void wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return answered_; });
-    answered_ = false;
-    lock.unlock();
+    {
+      const MutexLock lock(mutex_);
+      while (!answered_) changed_.wait(mutex_);
+      answered_ = false;
+    }
     (void)completions_.take();
   }
 
@@ -48,9 +49,9 @@ class Submitter {
   CompletionQueue completions_;
   protocol::Fields fields_;
   MutationBatch batch_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool answered_ = false;  // guarded by mutex_
+  Mutex mutex_;
+  Condition changed_;
+  bool answered_ KARMA_GUARDED_BY(mutex_) = false;
 };
 
 class Loader {

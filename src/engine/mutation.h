@@ -6,11 +6,11 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "core/arena.h"
 #include "core/buffer.h"
+#include "core/mutex.h"
 #include "engine/decode.h"
 #include "wal/writer.h"
 
@@ -112,10 +112,10 @@ class CompletionQueue {
   Mutation* staged_first_ = nullptr;
   Mutation* staged_last_ = nullptr;
 
-  std::mutex mutex_;
-  Mutation* first_ = nullptr;  // guarded by mutex_, like the rest
-  Mutation* last_ = nullptr;
-  std::unique_ptr<Job> jobs_;
+  Mutex mutex_;
+  Mutation* first_ KARMA_GUARDED_BY(mutex_) = nullptr;
+  Mutation* last_ KARMA_GUARDED_BY(mutex_) = nullptr;
+  std::unique_ptr<Job> jobs_ KARMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace karma::engine

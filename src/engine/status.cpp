@@ -78,7 +78,7 @@ ops::Stats Engine::stats() {
   stats.log_lost_lines = log_.lost_lines();
   snapshot_watch_.add_to(stats, clock_.steady());
 
-  std::lock_guard lock(stats_mutex_);
+  const MutexLock lock(stats_mutex_);
   {
     std::lock_guard read(stats_reader_);
     stats.trees = store_.series_count();

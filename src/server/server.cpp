@@ -5,12 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "core/log.h"
+#include "core/mutex.h"
 #include "engine/dispatcher.h"
 #include "server/acceptor.h"
 #include "server/descriptor_limits.h"
@@ -67,7 +66,7 @@ class Server::Impl {
   Status stop() {
     if (!engine_) return {};
     {
-      std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (phase_ == Phase::serving) phase_ = Phase::stop_requested;  // no signal begins a snapshot any more
     }
     log_.info("server.stop_begin", active_clients());
@@ -92,8 +91,8 @@ class Server::Impl {
       if (!signals_) watch_signals();
     }
     {
-      std::unique_lock lock(mutex_);
-      signalled_.wait(lock, [this] { return phase_ == Phase::stop_requested; });
+      const MutexLock lock(mutex_);
+      while (phase_ != Phase::stop_requested) signalled_.wait(mutex_);
       phase_ = Phase::stopping;
     }
     return stop().ok() ? 0 : 1;
@@ -107,7 +106,7 @@ class Server::Impl {
   }
 
   void on_signal(int signal) {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (signal == SIGUSR1) {
       snapshot_requested_ = true;
       snapshot_if_requested();
@@ -127,13 +126,12 @@ class Server::Impl {
   }
 
   void begin_serving() {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     phase_ = Phase::serving;
     snapshot_if_requested();
   }
 
-  // mutex_ is held.
-  void snapshot_if_requested() {
+  void snapshot_if_requested() KARMA_REQUIRES(mutex_) {
     if (phase_ == Phase::serving && std::exchange(snapshot_requested_, false)) engine_->snapshot_in_background();
   }
 
@@ -170,7 +168,7 @@ class Server::Impl {
       return std::make_unique<engine::Dispatcher>(*engine_, config_, std::move(wake));
     };
     auto changed = [this] {
-      std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       clients_changed_.notify_all();
     };
     const int count = io_thread_count(config_);
@@ -211,8 +209,12 @@ class Server::Impl {
   }
 
   bool wait_for_clients(std::chrono::milliseconds timeout) {
-    std::unique_lock lock(mutex_);
-    return clients_changed_.wait_for(lock, timeout, [this] { return engine_->open_connections().load() == 0; });
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    const auto none_left = [this] { return engine_->open_connections().load() == 0; };
+    const MutexLock lock(mutex_);
+    while (!none_left() && clients_changed_.wait_until(mutex_, deadline)) {
+    }
+    return none_left();
   }
 
   void force_close() {
@@ -234,11 +236,11 @@ class Server::Impl {
   EventLog log_;
   int port_ = 0;
 
-  std::mutex mutex_;
-  std::condition_variable clients_changed_;
-  std::condition_variable signalled_;
-  Phase phase_ = Phase::starting;    // guarded by mutex_
-  bool snapshot_requested_ = false;  // guarded by mutex_
+  Mutex mutex_;
+  Condition clients_changed_;
+  Condition signalled_;
+  Phase phase_ KARMA_GUARDED_BY(mutex_) = Phase::starting;
+  bool snapshot_requested_ KARMA_GUARDED_BY(mutex_) = false;
   // Destroyed from below: no signals and no connections come, none are answered, then the engine goes.
   std::optional<server::ContextThread> control_;
   std::unique_ptr<engine::Engine> engine_;

@@ -35,7 +35,7 @@ constexpr std::size_t kPageBytes = 4096;
 class EmptySlabs {
  public:
   Slab* take() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (Slab* slab = pop(warm_)) {
       --warm_count_;
       return slab;
@@ -49,7 +49,7 @@ class EmptySlabs {
 
   void give_back(Slab* slab) noexcept {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (warm_count_ < kMostWarm) {
         ++warm_count_;
         return push(warm_, slab);
@@ -57,7 +57,7 @@ class EmptySlabs {
     }
     // The address stays ours: unmapping pieces would leave more mappings than the kernel allows.
     (void)::madvise(reinterpret_cast<std::byte*>(slab) + kPageBytes, kSlabBytes - kPageBytes, MADV_DONTNEED);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     push(cold_, slab);
   }
 
@@ -67,7 +67,7 @@ class EmptySlabs {
   static void push(Slab*& list, Slab* slab) noexcept { slab->next = std::exchange(list, slab); }
   static Slab* pop(Slab*& list) noexcept { return list == nullptr ? nullptr : std::exchange(list, list->next); }
 
-  void map_region() {
+  void map_region() KARMA_REQUIRES(mutex_) {
     constexpr std::size_t kBytes = kSlabsPerRegion * kSlabBytes;
     void* const memory = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -77,12 +77,12 @@ class EmptySlabs {
     region_end_ = region_ + (kSlabsPerRegion - (before == 0 ? 0 : 1)) * kSlabBytes;
   }
 
-  std::mutex mutex_;
-  Slab* warm_ = nullptr;  // guarded by mutex_, like the rest
-  Slab* cold_ = nullptr;  // only the first memory page of these is there
-  std::size_t warm_count_ = 0;
-  std::byte* region_ = nullptr;
-  std::byte* region_end_ = nullptr;
+  Mutex mutex_;
+  Slab* warm_ KARMA_GUARDED_BY(mutex_) = nullptr;
+  Slab* cold_ KARMA_GUARDED_BY(mutex_) = nullptr;  // only the first memory page of these is there
+  std::size_t warm_count_ KARMA_GUARDED_BY(mutex_) = 0;
+  std::byte* region_ KARMA_GUARDED_BY(mutex_) = nullptr;
+  std::byte* region_end_ KARMA_GUARDED_BY(mutex_) = nullptr;
 };
 
 constinit EmptySlabs empty_slabs;
@@ -110,7 +110,7 @@ void SlabPool::close(Slab* slab) noexcept {
 }
 
 void* SlabPool::take(std::size_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (open_ == nullptr) {
     Slab* const fresh = new (empty_slabs.take()) Slab;
     fresh->piece = static_cast<std::uint32_t>(bytes);
@@ -132,7 +132,7 @@ void* SlabPool::take(std::size_t bytes) {
 void SlabPool::give_back(void* piece) noexcept {
   Slab* const slab = slab_of(piece);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     slab->free = new (piece) Slab::Free{slab->free};
     if (slab->in_use-- == slab->capacity) open(slab);
     // The last one with room stays.
@@ -144,7 +144,7 @@ void SlabPool::give_back(void* piece) noexcept {
 }
 
 std::size_t SlabPool::slab_count() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return slabs_;
 }
 

@@ -8,7 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
+
+#include "core/mutex.h"
 
 namespace karma::store {
 
@@ -31,12 +32,12 @@ class SlabPool {
   std::size_t slab_count() const;  // that have pieces of this pool; for tests
 
  private:
-  void open(Slab* slab) noexcept;
-  void close(Slab* slab) noexcept;
+  void open(Slab* slab) noexcept KARMA_REQUIRES(mutex_);
+  void close(Slab* slab) noexcept KARMA_REQUIRES(mutex_);
 
-  mutable std::mutex mutex_;
-  Slab* open_ = nullptr;  // slabs with room; guarded by mutex_, like the rest
-  std::size_t slabs_ = 0;
+  mutable Mutex mutex_;
+  Slab* open_ KARMA_GUARDED_BY(mutex_) = nullptr;  // slabs with room
+  std::size_t slabs_ KARMA_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace karma::store

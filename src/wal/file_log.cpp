@@ -59,9 +59,12 @@ Status FileLog::open(const Scan& scan) {
   for (const FileInfo& file : scan.files) {
     bytes_ += file.bytes;
     if (file.name == kActiveName) {
-      active_ = file;
       end_ = file.bytes;
       if (Status opened = open_active(); !opened) return opened;
+    }
+    const MutexLock lock(files_mutex_);
+    if (file.name == kActiveName) {
+      active_ = file;
     } else {
       segments_.push_back(file);
     }
@@ -84,11 +87,12 @@ Status FileLog::repair_end(const Scan& scan) {
     if (Status truncated = active_file_->truncate(end_); !truncated) return truncated;
   }
   if (scan.torn_bytes > 0) {
-    event("wal.tail_cut", "file=" + active_.name + " offset=" + std::to_string(end_) + " bytes=" +
+    event("wal.tail_cut", "file=" + std::string(kActiveName) + " offset=" + std::to_string(end_) + " bytes=" +
                               std::to_string(scan.torn_bytes) + " last_lsn=" + std::to_string(scan.last.value));
   }
   if (scan.unfinished_line) {
     if (Status wrote = active_file_->write_at(end_, "\n"); !wrote) return wrote;
+    const MutexLock lock(files_mutex_);
     active_.bytes = ++end_;
     ++bytes_;
   }
@@ -103,7 +107,10 @@ Status FileLog::discard_all() {
   if (Status trimmed = trim(last()); !trimmed) return trimmed;
   if (!active_file_) return {};
   if (Status truncated = active_file_->truncate(0); !truncated) return truncated;
-  active_ = FileInfo{std::string(kActiveName), {}, {}, 0};
+  {
+    const MutexLock lock(files_mutex_);
+    active_ = FileInfo{std::string(kActiveName), {}, {}, 0};
+  }
   end_ = 0;
   bytes_ = 0;
   return active_file_->sync();
@@ -111,6 +118,7 @@ Status FileLog::discard_all() {
 
 // The scan has seen each line already: here they are only counted.
 Status FileLog::mark_active() {
+  const MutexLock lock(files_mutex_);  // nobody else is there yet
   LineReader reader(*active_file_, 0, end_);
   for (RawLine line;;) {
     const Result<bool> more = reader.next(line);
@@ -242,7 +250,7 @@ Status FileLog::write_batch(std::span<const std::string_view> entries) {
 
 void FileLog::publish(Lsn last) {
   {
-    const std::lock_guard lock(files_mutex_);
+    const MutexLock lock(files_mutex_);
     const Lsn first = this->last().next();
     if (active_.first == Lsn{}) active_.first = first;
     mark(first, end_);
@@ -279,7 +287,7 @@ Status FileLog::rotate() {
   if (end_is_unsure_) {
     if (Status restored = restore_end(); !restored) return restored;
   }
-  if (active_.first == Lsn{}) return {};
+  if (active().first == Lsn{}) return {};
   // First what may fail for want of a descriptor: then nothing has changed.
   if (Status prepared = prepare_next(); !prepared) return prepared;
   if (Status closed = close_active(); !closed) return closed;
@@ -289,19 +297,19 @@ Status FileLog::rotate() {
 
 // A segment is never torn: all of it is on the disk before it gets its name.
 Status FileLog::close_active() {
-  const std::string name = segment_name(active_.first);
+  const FileInfo closed = active();
+  const std::string name = segment_name(closed.first);
   if (files_.exists(path(name))) return internal_error("WAL segment already exists: " + name);
   if (Status synced = active_file_->sync(); !synced) return stop(synced.error());
   if (Status renamed = files_.rename(path(kActiveName), path(name)); !renamed) return renamed;
   active_file_.reset();
-  const auto index = std::make_shared<const Index>(Index{name, end_, active_.first, std::exchange(offsets_, {})});
-  const bool whole = index->offsets.size() == active_.last.value - active_.first.value + 1;
+  const auto index = std::make_shared<const Index>(Index{name, end_, closed.first, std::exchange(offsets_, {})});
+  const bool whole = index->offsets.size() == closed.last.value - closed.first.value + 1;
   end_ = 0;
   rotate_at_ = options_.segment_bytes;
   {
-    const std::lock_guard lock(files_mutex_);
-    segments_.push_back(std::move(active_));
-    segments_.back().name = name;
+    const MutexLock lock(files_mutex_);
+    segments_.push_back({name, closed.first, closed.last, closed.bytes});
     active_ = FileInfo{std::string(kActiveName), {}, {}, 0};
     marks_.clear();
   }
@@ -321,8 +329,13 @@ Status FileLog::close_active() {
   return {};
 }
 
+FileInfo FileLog::active() const {
+  const MutexLock lock(files_mutex_);
+  return active_;
+}
+
 std::vector<FileInfo> FileLog::files() const {
-  const std::lock_guard lock(files_mutex_);
+  const MutexLock lock(files_mutex_);
   std::vector<FileInfo> files = segments_;
   if (active_.first != Lsn{}) files.push_back(active_);
   return files;
@@ -331,14 +344,14 @@ std::vector<FileInfo> FileLog::files() const {
 // With the lock of trim(), so that no index outlives its segment. The writer, where others could do it, does not wait
 // for that: then there is no index.
 void FileLog::write_index(const Index& index, bool may_wait) {
-  std::unique_lock one_at_a_time(trim_mutex_, std::defer_lock);
   if (may_wait) {
-    one_at_a_time.lock();
-  } else if (!one_at_a_time.try_lock()) {
+    trim_mutex_.lock();
+  } else if (!trim_mutex_.try_lock()) {
     return;
   }
+  const MutexLock one_at_a_time(trim_mutex_, std::adopt_lock);
   {
-    const std::lock_guard lock(files_mutex_);
+    const MutexLock lock(files_mutex_);
     const auto is_it = [&](const FileInfo& file) { return file.name == index.segment; };
     if (std::none_of(segments_.begin(), segments_.end(), is_it)) return;
   }
@@ -349,7 +362,7 @@ void FileLog::write_index(const Index& index, bool may_wait) {
 }
 
 Status FileLog::trim(Lsn lsn) {
-  const std::lock_guard one_at_a_time(trim_mutex_);
+  const MutexLock one_at_a_time(trim_mutex_);
   lsn = std::min(lsn, last());
   if (lsn > lsn_file_) {
     const std::string content = std::to_string(lsn.value) + "\n";
@@ -359,7 +372,7 @@ Status FileLog::trim(Lsn lsn) {
   std::size_t count = 0;
   while (std::optional<FileInfo> segment = take_oldest(lsn)) {
     if (Status removed = remove_segment(*segment); !removed) {
-      const std::lock_guard lock(files_mutex_);
+      const MutexLock lock(files_mutex_);
       segments_.insert(segments_.begin(), *segment);
       return removed;
     }
@@ -375,7 +388,7 @@ Status FileLog::trim(Lsn lsn) {
 // Takes the oldest segment off the list, if it holds nothing above `lsn`. Oldest first, so that what a crash leaves has
 // no hole; off the list before the file goes, so that a reader who misses the file looks it up again.
 std::optional<FileInfo> FileLog::take_oldest(Lsn lsn) {
-  const std::lock_guard lock(files_mutex_);
+  const MutexLock lock(files_mutex_);
   if (segments_.empty() || segments_.front().last > lsn) return std::nullopt;
   FileInfo segment = std::move(segments_.front());
   segments_.erase(segments_.begin());

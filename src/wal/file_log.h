@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "core/mutex.h"
 #include "wal/log.h"
 
 namespace karma::wal {
@@ -73,9 +73,10 @@ class FileLog final : public Log {
   Status restore_end();
   Status write_batch(std::span<const std::string_view> entries);
   void publish(Lsn last);
+  FileInfo active() const;
   Status stop(const Error& cause);
   void note_offset(std::uint64_t offset);
-  void mark(Lsn lsn, std::uint64_t offset);
+  void mark(Lsn lsn, std::uint64_t offset) KARMA_REQUIRES(files_mutex_);
   Status mark_active();
   Status repair_end(const Scan& scan);
   Status discard_all();
@@ -109,14 +110,14 @@ class FileLog final : public Log {
   // damage, the segment gets no index.
   std::vector<std::uint64_t> offsets_;
 
-  mutable std::mutex files_mutex_;
-  std::vector<FileInfo> segments_;  // oldest first
-  FileInfo active_;                 // up to the last durable entry
-  std::vector<Mark> marks_;         // of the active file, ascending
+  mutable Mutex files_mutex_;
+  std::vector<FileInfo> segments_ KARMA_GUARDED_BY(files_mutex_);  // oldest first
+  FileInfo active_ KARMA_GUARDED_BY(files_mutex_);                 // up to the last durable entry
+  std::vector<Mark> marks_ KARMA_GUARDED_BY(files_mutex_);         // of the active file, ascending
 
-  std::mutex trim_mutex_;                          // one trim or index at a time
+  Mutex trim_mutex_;                               // one trim or index at a time
   std::atomic<std::uint64_t> offsets_waiting_{0};  // of indexes to be written on another thread
-  Lsn lsn_file_;
+  Lsn lsn_file_ KARMA_GUARDED_BY(trim_mutex_);
 
   std::atomic<std::uint64_t> last_;
   std::atomic<std::uint64_t> bytes_{0};

@@ -35,7 +35,7 @@ Status FileLog::read(Lsn after, const std::function<bool(Lsn, std::string_view e
 
 Status FileLog::locate(Lsn lsn, Position& position) const {
   {
-    const std::lock_guard lock(files_mutex_);
+    const MutexLock lock(files_mutex_);
     const auto segment =
         std::find_if(segments_.begin(), segments_.end(), [&](const FileInfo& file) { return file.last >= lsn; });
     position.active = segment == segments_.end();
@@ -56,7 +56,7 @@ Status FileLog::locate(Lsn lsn, Position& position) const {
 }
 
 bool FileLog::still_there(const Position& position) const {
-  const std::lock_guard lock(files_mutex_);
+  const MutexLock lock(files_mutex_);
   if (position.active) return active_.first == position.file.first;
   return std::any_of(segments_.begin(), segments_.end(),
                      [&](const FileInfo& file) { return file.name == position.file.name; });
