@@ -1,8 +1,6 @@
 #include "commands/catalog.h"
 
 #include <array>
-#include <string>
-#include <unordered_map>
 
 #include "commands/counter.h"
 #include "commands/idempotency.h"
@@ -10,7 +8,6 @@
 #include "commands/recovery.h"
 #include "commands/replication.h"
 #include "commands/series.h"
-#include "commands/services.h"
 #include "commands/snapshot.h"
 #include "commands/system.h"
 #include "commands/tree.h"
@@ -108,13 +105,6 @@ constexpr bool names_are_unique() {
   return true;
 }
 static_assert(names_are_unique());
-
-constexpr bool only_mutations_are_idempotent() {
-  for (const Op& op : kCatalog)
-    if (op.idempotent && op.kind != Kind::mutation) return false;
-  return true;
-}
-static_assert(only_mutations_are_idempotent());
 
 // Name and aliases to op, by a table that the compiler makes: at most one probe more than there are collisions.
 class Index {

@@ -107,6 +107,10 @@ bool Decoder::unsigned_of(const Value& value, std::string_view name, std::uint64
   return false;
 }
 
+std::string_view Decoder::copy_of(const Value& string) {
+  return string.escaped ? json::decode_string(string, context_.arena) : context_.arena.copy(string.text);
+}
+
 bool Decoder::accept_name(std::string_view name) {
   if (!strict()) return true;
   if (name.empty()) {
@@ -124,8 +128,7 @@ void Decoder::series(SeriesName& name) {
   const Value* value = fields_.find(Field::tree);
   if (value == nullptr || value->type != Type::string) value = fields_.find(Field::series);
   if (value == nullptr || value->type != Type::string) return fail("Field tree or series is required");
-  name.text = json::decode_string(*value, context_.arena);
-  if (!value->escaped) name.text = context_.arena.copy(name.text);
+  name.text = copy_of(*value);
   accept_name(name.text);
 }
 
@@ -202,8 +205,7 @@ void Decoder::series_keys(std::span<const SeriesKey>& items) {
     const Value* key = item.find(Field::key);
     if (key == nullptr) return fail("Field items[].key is required"), false;
     SeriesKey& entry = found[count++];
-    entry.series = json::decode_string(*name, context_.arena);
-    if (!name->escaped) entry.series = context_.arena.copy(entry.series);
+    entry.series = copy_of(*name);
     if (entry.series.empty()) return fail("Field items[].series must not be empty"), false;
     return accept_name(entry.series) && unsigned_of(*key, "items[].key", entry.key.value);
   };
@@ -212,14 +214,10 @@ void Decoder::series_keys(std::span<const SeriesKey>& items) {
 }
 
 bool Decoder::day_of(std::uint64_t number, Bucket& bucket) {
-  if (!strict()) {
-    bucket = Bucket::of_number(number);
-    return true;
-  }
-  const std::optional<Bucket> date = Bucket::of_date(number);
-  if (date) bucket = *date;
-  if (!date) no_date(number);
-  return date.has_value();
+  bucket = Bucket::of_number(number);
+  if (!strict() || Bucket::of_date(number)) return true;
+  no_date(number);
+  return false;
 }
 
 bool Decoder::writable_day_of(std::uint64_t number, Bucket& bucket) {
@@ -330,6 +328,17 @@ void Decoder::limit(std::uint64_t& limit, std::uint64_t fallback, std::uint64_t 
   if (limit > most) fail("Field limit exceeds max size " + std::to_string(most));
 }
 
+void Decoder::number(Field field, std::uint64_t& number) {
+  const Value* value;
+  if (required(field, value)) unsigned_of(*value, name_of(field), number);
+}
+
+void Decoder::number_or_0(Field field, std::uint64_t& number) {
+  number = 0;
+  const Value* value = failed_ ? nullptr : fields_.find(field);
+  if (value != nullptr) unsigned_of(*value, name_of(field), number);
+}
+
 void Decoder::cursor(std::optional<Key>& key) {
   if (failed_) return;
   const Value* value = fields_.find(Field::cursor);
@@ -350,24 +359,12 @@ void Decoder::file(std::string_view& file) {
   const Value* value;
   if (!required(Field::file, value)) return;
   if (value->type != Type::string) return fail("Field file must be a string");
-  file = json::decode_string(*value, context_.arena);
-  if (!value->escaped) file = context_.arena.copy(file);
+  file = copy_of(*value);
   if (file.empty()) return fail("Field file must not be empty");
   if (file.find('/') != std::string_view::npos || file.find('\0') != std::string_view::npos)
     return fail("Field file must be a snapshot basename");
   if (!file.ends_with(".tree")) return fail("Field file must end with .tree");
   if (!valid_utf8(file)) fail("Field file must be valid UTF-8");
-}
-
-void Decoder::offset(std::uint64_t& offset) {
-  if (failed_) return;
-  offset = 0;
-  if (const Value* value = fields_.find(Field::offset)) unsigned_of(*value, "offset", offset);
-}
-
-void Decoder::after_lsn(Lsn& lsn) {
-  const Value* value;
-  if (required(Field::after_lsn, value)) unsigned_of(*value, "after_lsn", lsn.value);
 }
 
 void Encoder::series(const SeriesName& name) {
@@ -434,12 +431,5 @@ void Encoder::range(BucketRange range) {
   json::append_number(out_, range.to.number());
   out_.append('}');
 }
-
-void Encoder::before(Bucket bucket) {
-  out_.append(R"(,"before":)");
-  json::append_number(out_, bucket.number());
-}
-
-void Encoder::granularity_day() { out_.append(R"(,"granularity":"day")"); }
 
 }  // namespace karma::commands

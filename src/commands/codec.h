@@ -18,6 +18,7 @@
 
 #include "core/arena.h"
 #include "core/buffer.h"
+#include "core/json_text.h"
 #include "protocol/fields.h"
 #include "protocol/limits.h"
 #include "store/ingest.h"
@@ -82,29 +83,23 @@ class Decoder {
   void cursor(std::optional<Key>& key);
   void cursor(std::optional<std::string_view>& text);
   void file(std::string_view& file);
-  void offset(std::uint64_t& offset);  // default 0
-  void after_lsn(Lsn& lsn);
+  void number(Field field, std::uint64_t& number);
+  void number_or_0(Field field, std::uint64_t& number);
 
   // codec_exactly_once.cpp
   void stream_id(std::string_view& id);
   void stream_id(std::optional<std::string_view>& id);
   void ingest_mode(store::IngestMode& mode);
   void granularity(std::optional<std::string_view>& granularity);
-  void chunk_seq(std::uint64_t& number);
-  void began_at(std::int64_t& time);       // now; in the log what it says, or 0
-  void committed_at(std::int64_t& time);   // likewise
-  void prune_before(std::int64_t& time);   // Unix seconds or RFC 3339
-  void prune_limit(std::uint64_t& limit);  // default: none
+  void logged_time(Field field, std::int64_t& time);  // now; in the log what it says, or 0
+  void prune_before(std::int64_t& time);              // Unix seconds or RFC 3339
   void source(std::string_view& source);
   void source(std::optional<std::string_view>& source);
   void source_position(std::optional<std::string_view>& offset, std::optional<std::string_view>& event_id);
-  void report_count(Field field, std::uint64_t& count);
-  void optional_report_count(Field field, std::uint64_t& count);  // default 0
 
  private:
   // A string, or an integer as its decimal text. Empty if the field is not there.
   std::optional<std::string_view> text_or_integer(Field field);
-  void logged_time(Field field, std::int64_t& time);
   std::string_view copy_of(const json::Value& string);
   void fail(std::string message);
   bool strict() const { return context_.source == DecodeContext::Source::request; }
@@ -140,16 +135,22 @@ class Encoder {
   void bucket(Bucket bucket);
   void amount(std::uint64_t value);
   void range(BucketRange range);
-  void before(Bucket bucket);
-  void granularity_day();
-  void stream_id(std::string_view id);
-  void ingest_mode(store::IngestMode mode);
-  void granularity(const std::optional<std::string_view>& granularity);
-  void chunk_seq(std::uint64_t number);
-  void began_at(std::int64_t time);
-  void committed_at(std::int64_t time);
-  void prune_before(std::int64_t time);
-  void prune_limit(std::uint64_t limit);
+  void before(Bucket bucket) { json::append_field(out_, "before", bucket.number()); }
+  void granularity_day() { json::append_field(out_, "granularity", "day"); }
+  void limit(std::uint64_t limit, std::uint64_t fallback, std::uint64_t) {
+    if (limit != fallback) json::append_field(out_, "limit", limit);
+  }
+  void number(Field field, std::uint64_t number) { json::append_field(out_, name_of(field), number); }
+  void stream_id(std::string_view id) { json::append_bytes_field(out_, "stream_id", id); }
+  void ingest_mode(store::IngestMode mode) { json::append_field(out_, "mode", to_string(mode)); }
+  void granularity(const std::optional<std::string_view>& granularity) {
+    if (granularity) json::append_bytes_field(out_, "granularity", *granularity);
+  }
+  // Beyond 1.0, which passes over it. Nothing where a log of 1.0 says nothing.
+  void logged_time(Field field, std::int64_t time) {
+    if (time > 0) json::append_signed_field(out_, name_of(field), time);
+  }
+  void prune_before(std::int64_t time) { json::append_signed_field(out_, "before", time); }
 
  private:
   Buffer& out_;
@@ -178,25 +179,20 @@ class FieldLister {
   void cursor(std::optional<Key>&) { add_optional(Field::cursor); }
   void cursor(std::optional<std::string_view>&) { add_optional(Field::cursor); }
   void file(std::string_view&) { add(Field::file); }
-  void offset(std::uint64_t&) { add_optional(Field::offset); }
-  void after_lsn(Lsn&) { add(Field::after_lsn); }
+  void number(Field field, std::uint64_t&) { add(field); }
+  void number_or_0(Field field, std::uint64_t&) { add_optional(field); }
   void stream_id(std::string_view&) { add(Field::stream_id); }
   void stream_id(std::optional<std::string_view>&) { add_optional(Field::stream_id); }
   void ingest_mode(store::IngestMode&) { add(Field::mode); }
   void granularity(std::optional<std::string_view>&) { add_optional(Field::granularity); }
-  void chunk_seq(std::uint64_t&) { add(Field::chunk_seq); }
-  void began_at(std::int64_t&) {}
-  void committed_at(std::int64_t&) {}
+  void logged_time(Field, std::int64_t&) {}
   void prune_before(std::int64_t&) { add(Field::before); }
-  void prune_limit(std::uint64_t&) { add_optional(Field::limit); }
   void source(std::string_view&) { add(Field::source); }
   void source(std::optional<std::string_view>&) { add_optional(Field::source); }
   void source_position(std::optional<std::string_view>&, std::optional<std::string_view>&) {
     add_optional(Field::source_offset), take(Field::offset);
     add_optional(Field::event_id);
   }
-  void report_count(Field field, std::uint64_t&) { add(field); }
-  void optional_report_count(Field field, std::uint64_t&) { add_optional(field); }
 
  private:
   void take(Field field) { taken_ |= set_of(field); }

@@ -3,23 +3,12 @@
 #include <string>
 
 #include "commands/codec.h"
-#include "core/json_text.h"
 #include "core/timestamp.h"
-#include "store/ingest.h"
 
 namespace karma::commands {
-namespace {
 
 using json::Type;
 using json::Value;
-
-std::string field_text(std::string_view name) { return "Field " + std::string(name); }
-
-}  // namespace
-
-std::string_view Decoder::copy_of(const Value& string) {
-  return string.escaped ? json::decode_string(string, context_.arena) : context_.arena.copy(string.text);
-}
 
 void Decoder::stream_id(std::string_view& id) {
   if (failed_) return;
@@ -61,11 +50,6 @@ void Decoder::granularity(std::optional<std::string_view>& granularity) {
     fail("Field granularity exceeds max size " + std::to_string(protocol::kMaxStreamIdBytes));
 }
 
-void Decoder::chunk_seq(std::uint64_t& number) {
-  const Value* value;
-  if (required(Field::chunk_seq, value)) unsigned_of(*value, "chunk_seq", number);
-}
-
 void Decoder::logged_time(Field field, std::int64_t& time) {
   if (failed_) return;
   time = strict() ? context_.now : 0;
@@ -73,10 +57,6 @@ void Decoder::logged_time(Field field, std::int64_t& time) {
   if (value != nullptr && value->type == Type::unsigned_integer && value->number <= INT64_MAX)
     time = static_cast<std::int64_t>(value->number);
 }
-
-void Decoder::began_at(std::int64_t& time) { logged_time(Field::began_at_unix, time); }
-
-void Decoder::committed_at(std::int64_t& time) { logged_time(Field::committed_at_unix, time); }
 
 void Decoder::prune_before(std::int64_t& time) {
   const Value* value;
@@ -106,23 +86,13 @@ void Decoder::not_in_the_future(std::int64_t time) {
   fail("Field before lies in the future: Unix seconds of a moment that has passed are wanted");
 }
 
-void Decoder::prune_limit(std::uint64_t& limit) {
-  if (failed_) return;
-  limit = UINT64_MAX;
-  const Value* value = fields_.find(Field::limit);
-  if (value == nullptr || !unsigned_of(*value, "limit", limit)) return;
-  if (limit == 0) return fail("Field limit must be greater than 0");
-  if (limit > protocol::kMaxPruneLimit)
-    fail("Field limit exceeds max size " + std::to_string(protocol::kMaxPruneLimit));
-}
-
 std::optional<std::string_view> Decoder::text_or_integer(Field field) {
   const Value* value = failed_ ? nullptr : fields_.find(field);
   if (value == nullptr) return std::nullopt;
   if (value->type == Type::string) return copy_of(*value);
   if (value->type == Type::unsigned_integer || value->type == Type::negative_integer)
     return context_.arena.copy(value->text);
-  fail(field_text(name_of(field)) + " must be a string or integer");
+  fail("Field " + std::string(name_of(field)) + " must be a string or integer");
   return std::nullopt;
 }
 
@@ -146,49 +116,6 @@ void Decoder::source_position(std::optional<std::string_view>& offset, std::opti
   if (!offset && !event_id) return fail("Field offset or event_id is required");
   if (offset && offset->empty()) return fail("Field offset must not be empty");
   if (event_id && event_id->empty()) fail("Field event_id must not be empty");
-}
-
-void Decoder::report_count(Field field, std::uint64_t& count) {
-  const Value* value;
-  if (required(field, value)) unsigned_of(*value, name_of(field), count);
-}
-
-void Decoder::optional_report_count(Field field, std::uint64_t& count) {
-  count = 0;
-  const Value* value = failed_ ? nullptr : fields_.find(field);
-  if (value != nullptr) unsigned_of(*value, name_of(field), count);
-}
-
-void Encoder::stream_id(std::string_view id) { json::append_bytes_field(out_, "stream_id", id); }
-
-void Encoder::ingest_mode(store::IngestMode mode) {
-  out_.append(R"(,"mode":")");
-  out_.append(to_string(mode));
-  out_.append('"');
-}
-
-void Encoder::granularity(const std::optional<std::string_view>& granularity) {
-  if (!granularity) return;
-  json::append_bytes_field(out_, "granularity", *granularity);
-}
-
-void Encoder::chunk_seq(std::uint64_t number) { json::append_field(out_, "chunk_seq", number); }
-
-// Beyond 1.0, which passes over it, as over the next. Nothing where a log of 1.0 says nothing.
-void Encoder::began_at(std::int64_t time) {
-  if (time <= 0) return;
-  json::append_field(out_, "began_at_unix", static_cast<std::uint64_t>(time));
-}
-
-void Encoder::committed_at(std::int64_t time) {
-  json::append_field(out_, "committed_at_unix", static_cast<std::uint64_t>(std::max<std::int64_t>(time, 0)));
-}
-
-void Encoder::prune_before(std::int64_t time) { json::append_field(out_, "before", static_cast<std::uint64_t>(time)); }
-
-void Encoder::prune_limit(std::uint64_t limit) {
-  if (limit == UINT64_MAX) return;
-  json::append_field(out_, "limit", limit);
 }
 
 }  // namespace karma::commands

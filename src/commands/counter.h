@@ -1,10 +1,15 @@
 // counter.*: one counter, or the same for a list of keys.
 #pragma once
 
+#include <cstring>
 #include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "commands/op.h"
+#include "commands/replies.h"
+#include "core/decimal.h"
 
 namespace karma::commands {
 
@@ -24,22 +29,42 @@ struct CounterIncrement {
     fields.bucket(self.bucket);
     fields.amount(self.value);
   }
-  Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
-  void apply(store::Store& store, Outcome& outcome) const;
+  Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
+    return admit_adding(
+        store, series.text, value, Adds::to_one_counter, pending, outcome,
+        [this](const store::Series& found) { return found.total(key); },
+        [this](const store::Series* found, Outcome& refused) {
+          return found != nullptr && refuse_overflow(*found, refused);
+        });
+  }
+  void apply(store::Store& store, Outcome& outcome) const {
+    store::Series& found = store.find_or_create(series.text);
+    if (found.largest_total() > UINT64_MAX - value && refuse_overflow(found, outcome)) return;
+    found.add(key, bucket, value);
+    outcome.first = value;
+  }
+
+ private:
+  bool refuse_overflow(const store::Series& found, Outcome& outcome) const {
+    if (found.total(key) <= UINT64_MAX - value) return false;
+    outcome.fail(ErrorCode::validation_error, overflow_text("Counter overflow", key, bucket));
+    return true;
+  }
 };
 
 // Takes at most what the bucket holds; the answer is the amount asked for, as in 1.0.
-struct CounterDecrement {
+struct CounterDecrement : CreatesSeries {
   static constexpr Spec kSpec{.name = "counter.decrement", .command = "decrement", .idempotent = true};
   static constexpr Reply kReply = Reply::number();
-  SeriesName series;
   Key key;
   Bucket bucket;
   std::uint64_t value = 0;
 
   static void describe(auto& self, auto& fields) { CounterIncrement::describe(self, fields); }
-  Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
-  void apply(store::Store& store, Outcome& outcome) const;
+  void apply(store::Store& store, Outcome& outcome) const {
+    store.find_or_create(series.text).subtract(key, bucket, value);
+    outcome.first = value;
+  }
 };
 
 struct CounterSum {
@@ -54,7 +79,13 @@ struct CounterSum {
     fields.key(self.key);
     fields.range(self.range);
   }
-  Status answer(Reads& reads, Buffer& out) const;
+  Status answer(Reads& reads, Buffer& out) const {
+    std::uint64_t sum = 0;
+    Status status = reads.series(
+        series.text, [&](const store::Series& found) { sum = range ? found.sum(key, *range) : found.total(key); });
+    if (status) json::append_number(out, sum);
+    return status;
+  }
 };
 
 struct CounterSeries {
@@ -64,12 +95,13 @@ struct CounterSeries {
   Key key;
   BucketRange range;
 
-  static void describe(auto& self, auto& fields) {
-    fields.series(self.series);
-    fields.key(self.key);
-    fields.range(self.range);
+  static void describe(auto& self, auto& fields) { CounterSum::describe(self, fields); }
+  Status answer(Reads& reads, Buffer& out) const {
+    std::vector<store::Point> points;
+    Status status = reads.series(series.text, [&](const store::Series& found) { found.points(key, range, points); });
+    if (status) reply_points(out, points);
+    return status;
   }
-  Status answer(Reads& reads, Buffer& out) const;
 };
 
 struct CounterBatchSum {
@@ -84,7 +116,36 @@ struct CounterBatchSum {
     fields.keys(self.keys);
     fields.range(self.range);
   }
-  Status answer(Reads& reads, Buffer& out) const;
+  Status answer(Reads& reads, Buffer& out) const {
+    std::span<std::uint64_t> sums = reads.arena().array<std::uint64_t>(keys.size());
+    Status status = reads.series(series.text, [&](const store::Series& found) {
+      if (range) {
+        found.sums(keys, *range, sums);
+      } else {
+        found.totals(keys, sums);
+      }
+    });
+    if (!status) return status;
+    // {"key":<20>,"value":<20>}, is the most that an item takes.
+    constexpr std::size_t kItemBytes = 64;
+    char* const start = out.reserve(keys.size() * kItemBytes + 2);
+    char* to = start;
+    const auto append = [&to](std::string_view text) {
+      std::memcpy(to, text.data(), text.size());
+      to += text.size();
+    };
+    *to++ = '[';
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      append(i == 0 ? R"({"key":)" : R"(,{"key":)");
+      to = write_decimal(to, keys[i].value);
+      append(R"(,"value":)");
+      to = write_decimal(to, sums[i]);
+      *to++ = '}';
+    }
+    *to++ = ']';
+    out.commit(static_cast<std::size_t>(to - start));
+    return {};
+  }
 };
 
 struct CounterMultiSum {
@@ -96,75 +157,93 @@ struct CounterMultiSum {
     fields.series_keys(self.items);
     fields.range(self.range);
   }
-  Status answer(Reads& reads, Buffer& out) const;
+  Status answer(Reads& reads, Buffer& out) const {
+    std::span<std::uint64_t> sums = reads.arena().array<std::uint64_t>(items.size());
+    std::string_view missing;
+    reads.store([&](const store::Store& store) {
+      for (std::size_t i = 0; i < items.size(); ++i) {
+        const store::Series* found = store.find(items[i].series);
+        if (found == nullptr) {
+          missing = items[i].series;
+          return;
+        }
+        sums[i] = range ? found->sum(items[i].key, *range) : found->total(items[i].key);
+      }
+    });
+    if (!missing.empty()) return no_such_series(missing);
+    append_list(out, items.size(), [&](std::size_t i) {
+      out.append(R"({"series":)");
+      json::append_string(out, items[i].series);
+      append_field(out, "key", items[i].key.value);
+      append_field(out, "value", sums[i]);
+      out.append('}');
+    });
+    return {};
+  }
 };
 
-struct CounterReset {
+struct CounterReset : CreatesSeries {
   static constexpr Spec kSpec{.name = "counter.reset", .command = "reset", .idempotent = true, .deletes = true};
   static constexpr Reply kReply = Reply::ok();
-  SeriesName series;
   Key key;
 
   static void describe(auto& self, auto& fields) {
     fields.series(self.series);
     fields.key(self.key);
   }
-  Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
-  void apply(store::Store& store, Outcome& outcome) const;
+  void apply(store::Store& store, Outcome&) const { store.find_or_create(series.text).reset(key); }
 };
 
-struct CounterBatchReset {
+struct CounterBatchReset : NeedsSeries {
   static constexpr Spec kSpec{.name = "counter.batch_reset",
                               .command = "batch_reset",
                               .idempotent = true,
                               .tells_state = true,
                               .deletes = true};
   static constexpr Reply kReply = Reply::counts("reset", "missing");
-  SeriesName series;
   std::span<const Key> keys;
 
   static void describe(auto& self, auto& fields) {
     fields.series(self.series);
     fields.keys(self.keys);
   }
-  Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
-  void apply(store::Store& store, Outcome& outcome) const;
+  void apply(store::Store& store, Outcome& outcome) const {
+    store::Series* found = find(store, outcome);
+    if (found == nullptr) return;
+    for (const Key key : keys) ++(found->reset(key) ? outcome.first : outcome.second);
+  }
 };
 
-struct CounterDeleteRange {
+struct CounterDeleteRange : CreatesSeries {
   static constexpr Spec kSpec{.name = "counter.delete_range", .command = "delete", .idempotent = true, .deletes = true};
   static constexpr Reply kReply = Reply::truth();
-  SeriesName series;
   Key key;
   BucketRange range;
 
-  static void describe(auto& self, auto& fields) {
-    fields.series(self.series);
-    fields.key(self.key);
-    fields.range(self.range);
-  }
-  Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
-  void apply(store::Store& store, Outcome& outcome) const;
+  static void describe(auto& self, auto& fields) { CounterSum::describe(self, fields); }
+  void apply(store::Store& store, Outcome&) const { store.find_or_create(series.text).remove_range(key, range); }
 };
 
-struct CounterBatchDeleteRange {
+struct CounterBatchDeleteRange : NeedsSeries {
   static constexpr Spec kSpec{.name = "counter.batch_delete_range",
                               .command = "batch_delete_range",
                               .idempotent = true,
                               .tells_state = true,
                               .deletes = true};
   static constexpr Reply kReply = Reply::counts("deleted", "missing");
-  SeriesName series;
   std::span<const Key> keys;
   BucketRange range;
 
-  static void describe(auto& self, auto& fields) {
-    fields.series(self.series);
-    fields.keys(self.keys);
-    fields.range(self.range);
+  static void describe(auto& self, auto& fields) { CounterBatchSum::describe(self, fields); }
+  void apply(store::Store& store, Outcome& outcome) const {
+    store::Series* found = find(store, outcome);
+    if (found == nullptr) return;
+    for (const Key key : keys) {
+      const store::Series::Removed removed = found->remove_range(key, range);
+      outcome.first += removed == store::Series::Removed::some;
+      outcome.second += removed == store::Series::Removed::no_counter;
+    }
   }
-  Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
-  void apply(store::Store& store, Outcome& outcome) const;
 };
 
 }  // namespace karma::commands

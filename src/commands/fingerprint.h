@@ -36,7 +36,7 @@ class Fingerprinter {
   }
   void granularity_day() {}
   void stream_id(std::string_view id) { builder_.text("stream_id", id); }
-  void chunk_seq(std::uint64_t number) { builder_.number("chunk_seq", number); }
+  void number(Field field, std::uint64_t number) { builder_.number(name_of(field), number); }
 
   store::Fingerprint finish() { return builder_.finish(); }
 

@@ -3,10 +3,6 @@
 #include <algorithm>
 #include <string>
 
-#include "commands/replies.h"
-#include "commands/services.h"
-#include "commands/snapshot_replies.h"
-
 namespace karma::commands {
 namespace {
 
@@ -100,27 +96,6 @@ void remember_key(KeyedWrite& keyed, store::ExactlyOnceState& exactly_once, cons
   keyed.record.first = outcome.first;
   keyed.record.second = outcome.second;
   exactly_once.records().remember(keyed.record, keyed.is_new);
-}
-
-Verdict IdempotencyPrune::admit(const store::Store&, Pending& pending, Outcome&) const {
-  pending.forgets_keys = true;
-  return Verdict::log;
-}
-
-void IdempotencyPrune::apply(store::Store& store, Outcome& outcome) const {
-  outcome.first = store.exactly_once().records().prune(before, limit);
-}
-
-Status IdempotencySnapshotFetchChunk::run(Services& services, Buffer& out) const {
-  Result<std::optional<snapshot::ExactlyOnceMeta>> meta = services.snapshots().exactly_once_meta();
-  if (!meta) return meta.error();
-  if (!*meta) return Error{ErrorCode::not_found, "Idempotency snapshot not found"};
-  if (offset > (*meta)->bytes) return validation_error("Field offset exceeds idempotency snapshot size");
-  Result<std::string> bytes = services.snapshots().read(std::string(snapshot::kExactlyOnceName), offset, limit);
-  if (!bytes) return bytes.error();
-  reply_chunk(
-      out, [&] { append_exactly_once_meta(out, **meta); }, offset, limit, (*meta)->bytes, *bytes);
-  return {};
 }
 
 }  // namespace karma::commands

@@ -47,25 +47,15 @@ struct IdempotencyPrune {
 
   static void describe(auto& self, auto& fields) {
     fields.prune_before(self.before);
-    fields.prune_limit(self.limit);
+    fields.limit(self.limit, UINT64_MAX, protocol::kMaxPruneLimit);
   }
-  Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const;
-  void apply(store::Store& store, Outcome& outcome) const;
-};
-
-// The exactly-once state's snapshot in pieces, as replicas fetch it.
-struct IdempotencySnapshotFetchChunk {
-  static constexpr Spec kSpec{.name = "idempotency.snapshot_fetch_chunk",
-                              .command = "idempotency_snapshot_fetch_chunk",
-                              .task_access = Access::read};
-  std::uint64_t offset = 0;
-  std::uint64_t limit = 0;
-
-  static void describe(auto& self, auto& fields) {
-    fields.offset(self.offset);
-    fields.limit(self.limit, protocol::kDefaultChunkBytes, protocol::kMaxChunkBytes);
+  Verdict admit(const store::Store&, Pending& pending, Outcome&) const {
+    pending.forgets_keys = true;
+    return Verdict::log;
   }
-  Status run(Services& services, Buffer& out) const;
+  void apply(store::Store& store, Outcome& outcome) const {
+    outcome.first = store.exactly_once().records().prune(before, limit);
+  }
 };
 
 }  // namespace karma::commands

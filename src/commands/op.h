@@ -4,7 +4,8 @@
 //   apply(Store&, Outcome&)   a mutation: logged, then applied by the writer. Never fails, it answers; from the
 //                             entry and the state alone, so that replay gives the same answer.
 //                             admit(const Store&, Pending&, Outcome&) says before the log whether it may be logged;
-//                             kReply says what the response is made of, or reply(const Outcome&, Buffer&) writes it.
+//                             kReply says what the response is made of, or reply(const Outcome&, Buffer&) writes it
+//                             (derived from RepliesMessage: the outcome's message).
 //   answer(Reads&, Buffer&)   a read.
 //   run(Services&, Buffer&)   an act that waits for the disk: on a worker thread.
 // and its fields in describe(self, fields), which drives decoder, log encoder, fingerprint and documentation.
@@ -15,19 +16,18 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include <karma/error.h>
 #include <karma/types.h>
 
 #include "commands/codec.h"
 #include "commands/fingerprint.h"
-#include "commands/pending_keys.h"
-#include "commands/pending_streams.h"
 #include "commands/reads.h"
+#include "commands/verdicts.h"
 #include "core/arena.h"
 #include "core/buffer.h"
 #include "store/store.h"
-#include "wal/verdict.h"
 
 namespace karma::commands {
 
@@ -36,47 +36,6 @@ class Services;
 enum class Kind : std::uint8_t { query, mutation, task };
 enum class Access : std::uint8_t { read, write };                 // write: the write token, and a master
 enum class Counted : std::uint8_t { no, retention, compaction };  // beside what all are, in the statistics
-
-// What applying a mutation came to. Lives in the arena of its request.
-struct Outcome {
-  Arena* arena = nullptr;
-  bool failed = false;
-  ErrorCode code = ErrorCode::internal_error;
-  std::string_view message;  // in the arena
-  std::uint64_t first = 0;   // what the op answers, by op
-  std::uint64_t second = 0;
-
-  void fail(ErrorCode error_code, std::string_view text) {
-    failed = true;
-    code = error_code;
-    message = arena->copy(text);
-  }
-  void fail(const Error& error) { fail(error.code, error.message); }
-};
-
-// What is logged in this batch but not yet applied, as far as it can change a verdict.
-struct Pending {
-  bool any = false;         // something is
-  std::uint64_t added = 0;  // sum of all values to be added, saturating
-  bool creates_series = false;
-  bool removes_series = false;  // drops or replaces one
-  bool lowers = false;          // takes something from a counter
-  std::size_t removals = 0;     // of ranges of days from all counters of a series
-  bool forgets_keys = false;    // of idempotency
-  PendingStreams streams;
-  PendingKeys keys;
-
-  // Nothing is pending. Keeps the memory of the last batch.
-  void reset() {
-    any = creates_series = removes_series = lowers = forgets_keys = false;
-    added = 0;
-    removals = 0;
-    streams.clear();
-    keys.clear();
-  }
-
-  void add(std::uint64_t value) { added = added > UINT64_MAX - value ? UINT64_MAX : added + value; }
-};
 
 // What the snapshots hold already of an entry that is replayed.
 class Coverage {
@@ -91,18 +50,22 @@ class Coverage {
 enum class Replayed : std::uint8_t { covered, applied };
 
 using store::Reply;
-using wal::Verdict;
 
-struct Op {
+// What the structs say of themselves.
+struct Spec {
   std::string_view name;
-  std::span<const std::string_view> aliases;
   std::string_view command;  // the name in `forbidden` texts, fingerprints and idempotency records
-  Kind kind = Kind::query;
-  Access access = Access::read;
+  std::span<const std::string_view> aliases{};
   bool idempotent = false;   // honours idempotency_key
   bool tells_state = false;  // of one that is: its answer depends on what it found, not on the request alone
-  bool deletes = false;      // and so refuses fields of the protocol that it does not take
+  bool deletes = false;      // counts, keys or whatever cannot be had again by asking: refuses fields it does not take
+  Access access = Access::write;  // of a task; queries read, mutations write
+  bool quick = false;             // a task that must not wait for snapshots
   Counted counted = Counted::no;
+};
+
+struct Op : Spec {
+  Kind kind = Kind::query;
 
   Result<void*> (*decode)(const Fields&, DecodeContext&) = nullptr;
   std::string (*fields)() = nullptr;                 // for documentation
@@ -130,23 +93,37 @@ struct Op {
   // reads
   Status (*answer)(const void*, Reads&, Buffer&) = nullptr;
   bool (*is_long)(const void*, Reads&) = nullptr;  // better done on a worker thread; null: the op never takes long
-  bool quick = false;                              // a task that must not wait for snapshots
 
   // tasks
   Status (*run)(const void*, Services&, Buffer&) = nullptr;
 };
 
-// What the structs say of themselves.
-struct Spec {
-  std::string_view name;
-  std::string_view command;
-  std::span<const std::string_view> aliases{};
-  bool idempotent = false;
-  bool tells_state = false;
-  bool deletes = false;                // counts, keys or whatever cannot be had again by asking
-  Access task_access = Access::write;  // of a task; queries read, mutations write
-  bool quick_task = false;             // must not wait for snapshots
-  Counted counted = Counted::no;
+// Fields that several ops have, and what comes with them.
+struct NoFields {
+  static void describe(auto&, auto&) {}
+};
+struct OfSeries {
+  SeriesName series;
+
+  static void describe(auto& self, auto& fields) { fields.series(self.series); }
+};
+// A mutation that creates the series if it is missing.
+struct CreatesSeries : OfSeries {
+  Verdict admit(const store::Store& store, Pending& pending, Outcome&) const {
+    return admit_creating(store, series.text, pending);
+  }
+};
+// One that is refused if the series is missing.
+struct NeedsSeries : OfSeries {
+  Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
+    return admit_existing(store, series.text, pending, outcome);
+  }
+  // When it is applied; nullptr, and it has failed, if the series is gone.
+  store::Series* find(store::Store& store, Outcome& outcome) const {
+    store::Series* found = store.find(series.text);
+    if (found == nullptr) outcome.fail(no_such_series(series.text));
+    return found;
+  }
 };
 
 template <class C>
@@ -201,13 +178,22 @@ std::string fields() {
   return lister.text();
 }
 
+// A member function of the command, for those who do not know its type.
+template <class C, auto kFunction>
+struct Erased;
+template <class C, class Base, class R, class... A, R (Base::*kFunction)(A...) const>
+struct Erased<C, kFunction> {
+  static R call(const void* command, A... arguments) {
+    return (static_cast<const C*>(command)->*kFunction)(std::forward<A>(arguments)...);
+  }
+};
+template <class C, auto kFunction>
+constexpr auto erased = Erased<C, kFunction>::call;
+
 template <class C>
 std::string_view series(const void* command) {
-  if constexpr (requires(const C& c) { c.series.text; }) {
-    return static_cast<const C*>(command)->series.text;
-  } else {
-    return {};
-  }
+  if constexpr (requires(const C& c) { c.series.text; }) return static_cast<const C*>(command)->series.text;
+  return {};
 }
 
 template <class C>
@@ -228,14 +214,8 @@ template <class C>
 constexpr Op make_op() {
   static_assert(int(Mutation<C>) + int(Query<C>) + int(Task<C>) == 1, "an op is of exactly one kind");
   static_assert(std::is_trivially_destructible_v<C>, "commands live in an arena");
-  Op op;
-  op.name = C::kSpec.name;
-  op.command = C::kSpec.command;
-  op.aliases = C::kSpec.aliases;
-  op.idempotent = C::kSpec.idempotent;
-  op.tells_state = C::kSpec.tells_state;
-  op.deletes = C::kSpec.deletes;
-  op.counted = C::kSpec.counted;
+  static_assert(Mutation<C> || !C::kSpec.idempotent, "only mutations are idempotent");
+  Op op{C::kSpec};
   op.decode = detail::decode<C>;
   op.fields = detail::fields<C>;
   op.batch_size = detail::batch_size<C>();
@@ -246,28 +226,16 @@ constexpr Op make_op() {
       Encoder encoder(out);
       C::describe(*static_cast<const C*>(command), encoder);
     };
-    op.admit = [](const void* command, const store::Store& store, Pending& pending, Outcome& outcome) {
-      return static_cast<const C*>(command)->admit(store, pending, outcome);
-    };
-    op.apply = [](const void* command, store::Store& store, Outcome& outcome) {
-      static_cast<const C*>(command)->apply(store, outcome);
-    };
-    if constexpr (requires(const C& c, store::Store& store, const Coverage& coverage, Outcome& outcome) {
-                    c.replay(store, coverage, outcome);
-                  }) {
-      op.replay = [](const void* command, store::Store& store, const Coverage& coverage, Outcome& outcome) {
-        return static_cast<const C*>(command)->replay(store, coverage, outcome);
-      };
-    }
+    op.admit = detail::erased<C, &C::admit>;
+    op.apply = detail::erased<C, &C::apply>;
+    if constexpr (requires { &C::replay; }) op.replay = detail::erased<C, &C::replay>;
     if constexpr (requires { C::kReply; }) {
       op.reply = [](const void*, const Outcome& outcome, Buffer& out) {
         C::kReply.append(out, outcome.first, outcome.second);
       };
       op.max_reply_bytes = C::kReply.max_bytes();
     } else {
-      op.reply = [](const void* command, const Outcome& outcome, Buffer& out) {
-        static_cast<const C*>(command)->reply(outcome, out);
-      };
+      op.reply = detail::erased<C, &C::reply>;
       op.max_reply_bytes = C::kMaxReplyBytes;
     }
     if constexpr (C::kSpec.idempotent) {
@@ -275,23 +243,19 @@ constexpr Op make_op() {
       op.content = [](const void* command, Arena& arena) { return content_of(*static_cast<const C*>(command), arena); };
     }
     op.series = detail::series<C>;
-    if constexpr (requires(const C& c) { Key{c.key}; }) {
+    if constexpr (requires(const C& c) { Item{c.key, c.bucket, 0}; }) {
       op.target = [](const void* command) {
         const C& c = *static_cast<const C*>(command);
-        if constexpr (requires { Bucket{c.bucket}; }) {
-          return Item{c.key, c.bucket, 0};
-        } else {
-          return Item{c.key, {}, 0};
-        }
+        return Item{c.key, c.bucket, 0};
       };
+    } else if constexpr (requires(const C& c) { Key{c.key}; }) {
+      op.target = [](const void* command) { return Item{static_cast<const C*>(command)->key, {}, 0}; };
     }
-    op.changed = [](const void* command, store::Store& store) -> store::Series* {
-      if constexpr (requires(const C& c) { c.changed(store); }) {
-        return static_cast<const C*>(command)->changed(store);
-      } else {
-        return store.find(detail::series<C>(command));
-      }
-    };
+    if constexpr (requires { &C::changed; }) {
+      op.changed = detail::erased<C, &C::changed>;
+    } else {
+      op.changed = [](const void* command, store::Store& store) { return store.find(detail::series<C>(command)); };
+    }
     if constexpr (requires(const C& c) { std::span<const Item>(c.items); }) {
       op.items = [](const void* command) { return std::span<const Item>(static_cast<const C*>(command)->items); };
     }
@@ -299,19 +263,12 @@ constexpr Op make_op() {
       op.keys = [](const void* command) { return std::span<const Key>(static_cast<const C*>(command)->keys); };
     }
   } else if constexpr (Query<C>) {
-    op.answer = [](const void* command, Reads& reads, Buffer& out) {
-      return static_cast<const C*>(command)->answer(reads, out);
-    };
-    if constexpr (requires(const C& c, Reads& reads) { c.is_long(reads); }) {
-      op.is_long = [](const void* command, Reads& reads) { return static_cast<const C*>(command)->is_long(reads); };
-    }
+    op.access = Access::read;
+    op.answer = detail::erased<C, &C::answer>;
+    if constexpr (requires { &C::is_long; }) op.is_long = detail::erased<C, &C::is_long>;
   } else {
     op.kind = Kind::task;
-    op.access = C::kSpec.task_access;
-    op.quick = C::kSpec.quick_task;
-    op.run = [](const void* command, Services& services, Buffer& out) {
-      return static_cast<const C*>(command)->run(services, out);
-    };
+    op.run = detail::erased<C, &C::run>;
   }
   return op;
 }

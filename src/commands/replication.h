@@ -1,30 +1,157 @@
 // replication.*: what replicas ask of their master.
 #pragma once
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "commands/op.h"
+#include "commands/recovery.h"
+#include "commands/snapshot_replies.h"
+#include "core/utf8.h"
 
 namespace karma::commands {
+
+// Entries with commas between them, of which the last ones may have to go again.
+class EntryPage {
+ public:
+  // {"lsn":…,"entry":{…}}. False if it does not fit any more into `byte_limit`, commas included; the first one always
+  // does.
+  bool add(Lsn lsn, std::string_view entry, std::uint64_t byte_limit) {
+    const std::size_t before = text_.size();
+    if (!ends_.empty()) text_.append(',');
+    text_.append('{');
+    append_field(text_, "lsn", lsn.value);
+    text_.append(R"(,"entry":)");
+    append_entry(entry);
+    text_.append('}');
+    if (!ends_.empty() && byte_limit != 0 && text_.size() > byte_limit) {
+      text_.truncate(before);
+      return false;
+    }
+    ends_.push_back({text_.size(), lsn});
+    return true;
+  }
+  void drop_last() {
+    ends_.pop_back();
+    text_.truncate(ends_.empty() ? 0 : ends_.back().end);
+  }
+
+  std::size_t count() const { return ends_.size(); }
+  Lsn last() const { return ends_.back().lsn; }
+  std::string_view text() const { return text_.view(); }
+  std::uint64_t entries_bytes() const { return ends_.empty() ? 0 : text_.size() - (ends_.size() - 1); }
+
+ private:
+  // Old logs may hold bytes that no reply may: these become U+FFFD, and the entry as it is stands beside them.
+  void append_entry(std::string_view entry) {
+    json::append_valid(text_, entry);
+    if (valid_utf8(entry)) return;
+    text_.append(R"(,"entry_base64":")");
+    append_base64(text_, entry);
+    text_.append('"');
+  }
+
+  struct End {
+    std::size_t end;  // in the text
+    Lsn lsn;
+  };
+  Buffer text_;
+  std::vector<End> ends_;
+};
 
 // A page of the log. It ends before the response limit, and has at least one entry: a single one is delivered whatever
 // its size within that limit.
 struct ReplicationEntries {
   static constexpr Spec kSpec{.name = "replication.entries", .command = "replication_entries"};
+  // Of a response, what its envelope and the fields around the entries may take: as in 1.0.
+  static constexpr std::uint64_t kOverheadBytes = 2048;
   Lsn after;
   std::uint64_t limit = 0;
 
   static void describe(auto& self, auto& fields) {
-    fields.after_lsn(self.after);
+    fields.number(Field::after_lsn, self.after.value);
     fields.limit(self.limit, protocol::kDefaultEntriesLimit, protocol::kMaxEntriesLimit);
   }
-  Status answer(Reads& reads, Buffer& out) const;
   bool is_long(Reads&) const { return true; }  // it reads files
+  Status answer(Reads& reads, Buffer& out) const {
+    Services& services = reads.services();
+    const std::uint64_t most = services.response_limit();
+    const std::uint64_t byte_limit = most > kOverheadBytes ? most - kOverheadBytes : most;
+    EntryPage page;
+    bool truncated = false;
+    Status status = services.read_log(after, [&](Lsn lsn, std::string_view entry) {
+      if (page.count() == limit) return false;
+      truncated = !page.add(lsn, entry, byte_limit);
+      return !truncated;
+    });
+    if (!status) return status;
+    const std::size_t start = out.size();
+    while (true) {
+      out.append('{');
+      append_field(out, "after_lsn", after.value);
+      append_field(out, "limit", limit);
+      json::append_name(out, "byte_limit");
+      byte_limit != 0 ? json::append_number(out, byte_limit) : out.append("null");
+      append_field(out, "entries_bytes", page.entries_bytes());
+      append_truth_field(out, "truncated_by_bytes", truncated);
+      append_field(out, "count", page.count());
+      append_field(out, "source_lsn", services.log_state().current.value);
+      out.append(R"(,"entries":[)");
+      out.append(page.text());
+      out.append(']');
+      append_field(out, "next_lsn", page.count() == 0 ? after.value : page.last().value);
+      out.append('}');
+      if (page.count() == 0 || !services.over_response_limit(out.size() - start + protocol::kReplyEnvelopeBytes))
+        return {};
+      // Only where the limit is so small that what surrounds the entries counts, or for a single large entry.
+      if (page.count() == 1) break;
+      out.truncate(start);
+      page.drop_last();
+      truncated = true;
+    }
+    return Error{ErrorCode::response_too_large,
+                 "Single WAL entry " + std::to_string(page.last().value) + " exceeds replication response byte budget"};
+  }
 };
 
-struct ReplicationStatus {
+struct ReplicationStatus : NoFields {
   static constexpr Spec kSpec{
-      .name = "replication.status", .command = "replication_status", .task_access = Access::read, .quick_task = true};
-  static void describe(auto&, auto&) {}
-  Status run(Services& services, Buffer& out) const;
+      .name = "replication.status", .command = "replication_status", .access = Access::read, .quick = true};
+  // Kept free for checkpoints where snapshots are listed.
+  static constexpr std::size_t kMaxCheckpointsShownBytes = 65536;
+
+  Status run(Services& services, Buffer& out) const {
+    Result<CurrentSnapshots> current = current_snapshots(services.snapshots());
+    if (!current) return current.error();
+    const ops::Stats stats = services.stats();
+    const std::size_t start = out.size();
+    out.append('{');
+    append_field(out, "role", stats.role);
+    append_truth_field(out, "wal_enabled", stats.wal_enabled);
+    append_field(out, "wal_current_lsn", stats.wal_current_lsn);
+    append_field(out, "wal_bytes", stats.wal_bytes);
+    append_field(out, "replayed_lsn", stats.replication_replayed_lsn);
+    ops::append_replication(stats, out);
+    append_field(out, "last_snapshot_lsn", current->last_lsn.value);
+    // Both lists as far as there is room: snapshot.info and recovery.status have the rest.
+    constexpr std::size_t kRoomForTheRest = 256;
+    const std::vector<ops::Checkpoint> checkpoints = services.checkpoints().list_behind({}, protocol::kMaxListLimit);
+    const std::size_t checkpoint_bytes =
+        std::min<std::size_t>(services.response_limit() / 4, kMaxCheckpointsShownBytes);
+    out.append(R"(,"latest_snapshots":[)");
+    const std::size_t shown = append_page(
+        out, {services, start, kRoomForTheRest + checkpoint_bytes}, current->latest.size(),
+        [&](std::size_t i) { append_meta(out, current->latest[i]); }, [](std::size_t) {});
+    out.append(']');
+    if (shown < current->latest.size()) append_field(out, "latest_snapshots_left_off", current->latest.size() - shown);
+    json::append_name(out, "recovery");
+    const std::size_t count = services.checkpoints().count();
+    append_checkpoints(out, checkpoints, count, checkpoints.size() == count, {services, start, kRoomForTheRest});
+    append_field(out, "recovery_checkpoint_count", count);
+    out.append('}');
+    return {};
+  }
 };
 
 }  // namespace karma::commands

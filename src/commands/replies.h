@@ -15,14 +15,22 @@ namespace karma::commands {
 
 inline void reply_ok(Buffer& out) { out.append(R"("OK")"); }
 
+// [<append(0)>,<append(1)>,…]
+template <class Append>
+void append_list(Buffer& out, std::size_t count, Append&& append) {
+  out.append('[');
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i != 0) out.append(',');
+    append(i);
+  }
+  out.append(']');
+}
+
 // {"20260101":5,…}
 inline void reply_points(Buffer& out, std::span<const store::Point> points) {
   out.append('{');
-  bool first = true;
   for (const store::Point& point : points) {
-    if (!first) out.append(',');
-    first = false;
-    out.append('"');
+    out.append(&point == points.data() ? R"(")" : R"(,")");
     json::append_number(out, point.bucket.number());
     out.append(R"(":)");
     json::append_number(out, point.value);
@@ -40,6 +48,7 @@ inline void append_saturated(Buffer& out, store::Total total) {
 }
 
 using json::append_field;
+using json::append_truth_field;
 
 // ,"name":"text"; null if there is none.
 inline void append_text(Buffer& out, std::string_view name, std::optional<std::string_view> text) {

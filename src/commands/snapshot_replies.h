@@ -14,29 +14,26 @@
 
 namespace karma::commands {
 
-inline void append_signed(Buffer& out, std::string_view name, std::int64_t number) {
-  json::append_name(out, name);
-  out.append(std::to_string(number));
-}
-
 inline void append_meta(Buffer& out, const snapshot::Meta& meta) {
   out.append('{');
-  json::append_field(out, "tree", meta.series);
-  append_text(out, "file", meta.file);
-  append_signed(out, "timestamp", meta.timestamp);
+  append_field(out, "tree", meta.series);
+  append_field(out, "file", meta.file);
+  json::append_signed_field(out, "timestamp", meta.timestamp);
   append_field(out, "bytes", meta.bytes);
   append_field(out, "last_lsn", meta.last_lsn.value);
-  append_text(out, "metadata_file", meta.file + ".meta.json");
+  append_field(out, "metadata_file", meta.file + ".meta.json");
   out.append('}');
 }
 
-inline void append_metas(Buffer& out, const std::vector<snapshot::Meta>& metas) {
-  out.append('[');
-  for (std::size_t i = 0; i < metas.size(); ++i) {
-    if (i != 0) out.append(',');
-    append_meta(out, metas[i]);
-  }
-  out.append(']');
+inline void append_meta(Buffer& out, const snapshot::ExactlyOnceMeta& meta) {
+  out.append('{');
+  append_field(out, "file", snapshot::kExactlyOnceName);
+  json::append_signed_field(out, "timestamp", meta.timestamp);
+  append_field(out, "bytes", meta.bytes);
+  append_field(out, "last_lsn", meta.last_lsn.value);
+  append_field(out, "record_count", meta.record_count);
+  append_field(out, "committed_stream_count", meta.committed_stream_count);
+  out.append('}');
 }
 
 // The newest snapshots as a replica would take them.
@@ -61,33 +58,32 @@ inline Result<CurrentSnapshots> current_snapshots(snapshot::Manager& snapshots) 
   return current;
 }
 
-inline void append_exactly_once_meta(Buffer& out, const snapshot::ExactlyOnceMeta& meta) {
-  out.append('{');
-  json::append_field(out, "file", snapshot::kExactlyOnceName);
-  append_signed(out, "timestamp", meta.timestamp);
-  append_field(out, "bytes", meta.bytes);
-  append_field(out, "last_lsn", meta.last_lsn.value);
-  append_field(out, "record_count", meta.record_count);
-  append_field(out, "committed_stream_count", meta.committed_stream_count);
-  out.append('}');
-}
-
-// {"metadata":…,"offset":…,…,"data_base64":"…"}: a piece of a file of `total` bytes.
-template <class AppendMeta>
-void reply_chunk(Buffer& out, AppendMeta&& append_metadata, std::uint64_t offset, std::uint64_t limit,
-                 std::uint64_t total, std::string_view bytes) {
-  const std::uint64_t next = offset + bytes.size();
-  out.append(R"({"metadata":)");
-  append_metadata();
-  append_field(out, "offset", offset);
-  append_field(out, "limit", limit);
-  append_field(out, "bytes", bytes.size());
-  append_field(out, "total_bytes", total);
-  append_field(out, "next_offset", next);
-  out.append(next >= total ? R"(,"done":true)" : R"(,"done":false)");
+// The last field of a response.
+inline void append_data(Buffer& out, std::string_view bytes) {
   out.append(R"(,"data_base64":")");
   append_base64(out, bytes);
   out.append(R"("})");
+}
+
+inline std::string name_of_file(const snapshot::Meta& meta) { return meta.file; }
+inline std::string name_of_file(const snapshot::ExactlyOnceMeta&) { return std::string(snapshot::kExactlyOnceName); }
+
+// {"metadata":…,"offset":…,…,"data_base64":"…"}: a piece of a snapshot file.
+template <class FileMeta>
+Status reply_chunk(Buffer& out, Services& services, const FileMeta& meta, std::uint64_t offset, std::uint64_t limit) {
+  const Result<std::string> bytes = services.snapshots().read(name_of_file(meta), offset, limit);
+  if (!bytes) return bytes.error();
+  const std::uint64_t next = offset + bytes->size();
+  out.append(R"({"metadata":)");
+  append_meta(out, meta);
+  append_field(out, "offset", offset);
+  append_field(out, "limit", limit);
+  append_field(out, "bytes", bytes->size());
+  append_field(out, "total_bytes", meta.bytes);
+  append_field(out, "next_offset", next);
+  append_truth_field(out, "done", next >= meta.bytes);
+  append_data(out, *bytes);
+  return {};
 }
 
 }  // namespace karma::commands

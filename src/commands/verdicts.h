@@ -1,12 +1,65 @@
-// Verdicts that several mutations share: may this be logged, given the state and what is pending before it?
+// May a mutation be logged, given the state and what is pending before it? Verdicts that several of them share, and
+// what they come to.
 #pragma once
 
-#include <span>
+#include <cstdint>
+#include <string>
 #include <string_view>
 
-#include "commands/op.h"
+#include <karma/error.h>
+#include <karma/types.h>
+
+#include "commands/pending_keys.h"
+#include "commands/pending_streams.h"
+#include "commands/reads.h"
+#include "core/arena.h"
+#include "store/store.h"
+#include "wal/verdict.h"
 
 namespace karma::commands {
+
+using wal::Verdict;
+
+// What applying a mutation came to. Lives in the arena of its request.
+struct Outcome {
+  Arena* arena = nullptr;
+  bool failed = false;
+  ErrorCode code = ErrorCode::internal_error;
+  std::string_view message;  // in the arena
+  std::uint64_t first = 0;   // what the op answers, by op
+  std::uint64_t second = 0;
+
+  void fail(ErrorCode error_code, std::string_view text) {
+    failed = true;
+    code = error_code;
+    message = arena->copy(text);
+  }
+  void fail(const Error& error) { fail(error.code, error.message); }
+};
+
+// What is logged in this batch but not yet applied, as far as it can change a verdict.
+struct Pending {
+  bool any = false;         // something is
+  std::uint64_t added = 0;  // sum of all values to be added, saturating
+  bool creates_series = false;
+  bool removes_series = false;  // drops or replaces one
+  bool lowers = false;          // takes something from a counter
+  std::size_t removals = 0;     // of ranges of days from all counters of a series
+  bool forgets_keys = false;    // of idempotency
+  PendingStreams streams;
+  PendingKeys keys;
+
+  // Nothing is pending. Keeps the memory of the last batch.
+  void reset() {
+    any = creates_series = removes_series = lowers = forgets_keys = false;
+    added = 0;
+    removals = 0;
+    streams.clear();
+    keys.clear();
+  }
+
+  void add(std::uint64_t value) { added = added > UINT64_MAX - value ? UINT64_MAX : added + value; }
+};
 
 // For ops that create the series if it is missing. They may take something from its counters.
 inline Verdict admit_creating(const store::Store& store, std::string_view series, Pending& pending) {
@@ -72,6 +125,13 @@ Verdict admit_adding(const store::Store& store, std::string_view name, std::uint
 
 inline std::string overflow_text(std::string_view what, Key key, Bucket bucket) {
   return std::string(what) + " key=" + std::to_string(key.value) + " bucket=" + std::to_string(bucket.number());
+}
+
+// Of many items the first that does not fit, if there is one.
+inline bool refuse_overflow(const Item* item, Outcome& outcome) {
+  if (item == nullptr) return false;
+  outcome.fail(ErrorCode::validation_error, overflow_text("Counter overflow in batch item", item->key, item->bucket));
+  return true;
 }
 
 }  // namespace karma::commands

@@ -42,6 +42,15 @@ inline void append_field(Buffer& out, std::string_view name, std::string_view te
   append_name(out, name);
   append_string(out, text);
 }
+inline void append_truth_field(Buffer& out, std::string_view name, bool truth) {
+  append_name(out, name);
+  out.append(truth ? "true" : "false");
+}
+inline void append_signed_field(Buffer& out, std::string_view name, std::int64_t number) {
+  append_name(out, name);
+  if (number < 0) out.append('-');
+  append_number(out, number < 0 ? 0 - static_cast<std::uint64_t>(number) : static_cast<std::uint64_t>(number));
+}
 inline void append_bytes_field(Buffer& out, std::string_view name, std::string_view text) {
   append_name(out, name);
   append_bytes(out, text);

@@ -15,17 +15,6 @@
 
 namespace karma::snapshot {
 
-inline void append_signed_field(Buffer& out, std::string_view name, std::int64_t number) {
-  json::append_name(out, name);
-  if (number < 0) out.append('-');
-  json::append_number(out, number < 0 ? 0 - static_cast<std::uint64_t>(number) : static_cast<std::uint64_t>(number));
-}
-
-inline void append_truth_field(Buffer& out, std::string_view name, bool truth) {
-  json::append_name(out, name);
-  out.append(truth ? "true" : "false");
-}
-
 inline std::optional<std::uint64_t> unsigned_of(const json::Value& value) {
   if (value.type != json::Type::unsigned_integer) return {};
   return value.number;

@@ -15,10 +15,10 @@ void write_file(Buffer& out, const ManifestFile& file) {
   out.append('{');
   json::append_bytes_field(out, "tree", file.meta.series);
   json::append_bytes_field(out, "file", file.meta.file);
-  append_signed_field(out, "timestamp", file.meta.timestamp);
+  json::append_signed_field(out, "timestamp", file.meta.timestamp);
   json::append_field(out, "last_lsn", file.meta.last_lsn.value);
   json::append_field(out, "bytes", file.meta.bytes);
-  append_truth_field(out, "sidecar", file.meta.has_sidecar);
+  json::append_truth_field(out, "sidecar", file.meta.has_sidecar);
   if (file.sidecar_crc) json::append_field(out, "sidecar_crc32c", *file.sidecar_crc);
   if (file.crc) json::append_field(out, "file_crc32c", *file.crc);
   out.append('}');
@@ -26,7 +26,7 @@ void write_file(Buffer& out, const ManifestFile& file) {
 
 void write_exactly_once(Buffer& out, const ManifestExactlyOnce& exactly_once) {
   out.append('{');
-  append_signed_field(out, "timestamp", exactly_once.meta.timestamp);
+  json::append_signed_field(out, "timestamp", exactly_once.meta.timestamp);
   json::append_field(out, "last_lsn", exactly_once.meta.last_lsn.value);
   json::append_field(out, "bytes", exactly_once.meta.bytes);
   json::append_field(out, "record_count", exactly_once.meta.record_count);
@@ -182,9 +182,9 @@ std::string encode_manifest(const Manifest& manifest, const ManifestTexts& files
   out.append('{');
   json::append_field(out, "format", kFormat);
   json::append_field(out, "generation", manifest.generation);
-  append_signed_field(out, "timestamp", manifest.timestamp);
+  json::append_signed_field(out, "timestamp", manifest.timestamp);
   json::append_field(out, "lsn", manifest.lsn.value);
-  append_truth_field(out, "log_complete", manifest.log_complete);
+  json::append_truth_field(out, "log_complete", manifest.log_complete);
   if (manifest.unlogged_lsn) json::append_field(out, "unlogged_lsn", manifest.unlogged_lsn->value);
   json::append_name(out, "series");
   write_files(out, files.series_count, files.series);

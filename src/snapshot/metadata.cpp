@@ -10,7 +10,7 @@ std::string encode_sidecar(const Meta& meta) {
   out.append('{');
   json::append_bytes_field(out, "tree", meta.series);
   json::append_bytes_field(out, "file", meta.file);
-  append_signed_field(out, "timestamp", meta.timestamp);
+  json::append_signed_field(out, "timestamp", meta.timestamp);
   json::append_field(out, "last_lsn", meta.last_lsn.value);
   json::append_field(out, "bytes", meta.bytes);
   out.append('}');
@@ -22,7 +22,7 @@ std::string encode_sidecar(const ExactlyOnceMeta& meta) {
   Buffer out;
   out.append('{');
   json::append_bytes_field(out, "file", kExactlyOnceName);
-  append_signed_field(out, "timestamp", meta.timestamp);
+  json::append_signed_field(out, "timestamp", meta.timestamp);
   json::append_field(out, "last_lsn", meta.last_lsn.value);
   json::append_field(out, "bytes", meta.bytes);
   json::append_field(out, "record_count", meta.record_count);
