@@ -8,54 +8,18 @@
 
 #include "core/decimal.h"
 #include "core/json_text.h"
+#include "core/json_values.h"
 #include "core/utf8.h"
 
 namespace karma::commands {
 namespace {
 
+using json::each_number;
+using json::each_triple;
 using json::Type;
 using json::Value;
 
 std::string field_text(std::string_view name) { return "Field " + std::string(name); }
-
-// Calls take(number) for each number of an array until it returns false. False if something else is in it before that.
-template <class Take>
-bool each_number(const Value& array, const json::Numbers& kept, Take&& take) {
-  if (array.kept && kept.row() == 1) {
-    for (const std::uint64_t number : kept.all())
-      if (!take(number)) break;
-    return true;
-  }
-  bool good = true;
-  json::Reader(array.text).read_array([&](const Value& value) {
-    good = value.type == Type::unsigned_integer;
-    return good && take(value.number);
-  });
-  return good;
-}
-
-// The same for an array of [a, b, c].
-template <class Take>
-bool each_triple(const Value& array, const json::Numbers& kept, Take&& take) {
-  if (array.kept && kept.row() == 3) {
-    const std::span<const std::uint64_t> numbers = kept.all();
-    for (std::size_t i = 0; i < numbers.size(); i += 3)
-      if (!take(numbers[i], numbers[i + 1], numbers[i + 2])) break;
-    return true;
-  }
-  bool good = true;
-  json::Reader(array.text).read_array([&](const Value& value) {
-    std::uint64_t numbers[3];
-    std::size_t count = 0;
-    good = value.type == Type::array && each_number(value, kept, [&](std::uint64_t number) {
-             if (count < 3) numbers[count] = number;
-             return ++count <= 3;
-           });
-    good &= count == 3;
-    return good && take(numbers[0], numbers[1], numbers[2]);
-  });
-  return good;
-}
 
 }  // namespace
 

@@ -184,7 +184,8 @@ struct Erased;
 template <class C, class Base, class R, class... A, R (Base::*kFunction)(A...) const>
 struct Erased<C, kFunction> {
   static R call(const void* command, A... arguments) {
-    return (static_cast<const C*>(command)->*kFunction)(std::forward<A>(arguments)...);
+    const Base& base = *static_cast<const C*>(command);
+    return (base.*kFunction)(std::forward<A>(arguments)...);
   }
 };
 template <class C, auto kFunction>

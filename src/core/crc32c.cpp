@@ -19,4 +19,17 @@ std::uint32_t crc32c(std::string_view bytes, std::uint32_t seed) {
   return ~crc;
 }
 
+namespace {
+constexpr std::string_view kChecksumField = R"(,"crc32c":)";
+}  // namespace
+
+std::string checksum_end(std::string_view before) {
+  return std::string(kChecksumField) + std::to_string(crc32c(before)) + "}\n";
+}
+
+bool has_right_checksum(std::string_view text) {
+  const std::size_t at = text.rfind(kChecksumField);
+  return at != text.npos && text.substr(at) == checksum_end(text.substr(0, at));
+}
+
 }  // namespace karma

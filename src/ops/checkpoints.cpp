@@ -3,60 +3,30 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/arena.h"
 #include "core/buffer.h"
 #include "core/crc32c.h"
-#include "core/json_reader.h"
 #include "core/json_text.h"
+#include "core/json_values.h"
 #include "io/path.h"
 #include "io/replace_file.h"
 
 namespace karma::ops {
 namespace {
 
-using json::Type;
-using json::Value;
-
-// False if it is no checkpoint.
-bool read_checkpoint(const Value& element, Checkpoint& checkpoint) {
-  if (element.type != Type::object) return false;
-  bool fits = true;
-  bool has_source = false;
-  Arena arena;
-  json::Reader reader(element.text);
-  reader.read_object([&](const Value& name, const Value& value) {
-    const auto text = [&] {
-      fits &= value.type == Type::string;
-      return std::string(value.type == Type::string ? json::decode_string(value, arena) : std::string_view());
-    };
-    if (name.text == "source") {
-      checkpoint.source = text();
-      has_source = true;
-    } else if (value.type == Type::null) {
-      return;
-    } else if (name.text == "offset") {
-      checkpoint.offset = text();
-    } else if (name.text == "event_id") {
-      checkpoint.event_id = text();
-    } else if (name.text == "updated_at_unix") {
-      fits &= value.type == Type::unsigned_integer && value.number <= INT64_MAX;
-      checkpoint.updated_at = static_cast<std::int64_t>(value.number);
-    }
-  });
-  return fits && has_source && !checkpoint.source.empty();
-}
-
-constexpr std::string_view kChecksumField = R"(,"crc32c":)";
-
-std::string checksum_end(std::string_view before) {
-  return std::string(kChecksumField) + std::to_string(crc32c(before)) + "}\n";
-}
-
 // Of our own files the checksum is right; those of Karma 1.0 have one field and no checksum.
 bool is_as_written(std::string_view text, std::size_t field_count) {
-  const std::size_t at = text.rfind(kChecksumField);
-  if (at != std::string_view::npos && text.substr(at) == checksum_end(text.substr(0, at))) return true;
-  return field_count == 1;
+  return has_right_checksum(text) || field_count == 1;
+}
+
+// False if it is no checkpoint.
+bool read_checkpoint(const json::Value& element, Checkpoints::Map& checkpoints) {
+  json::Object object(element);
+  Checkpoint checkpoint{std::string(object.text("source")), object.optional_text("offset"),
+                        object.optional_text("event_id"), 0};
+  if (object.find("updated_at_unix") != nullptr) checkpoint.updated_at = object.signed_number("updated_at_unix");
+  if (!object.ok() || checkpoint.source.empty() || checkpoint.updated_at < 0) return false;
+  checkpoints.insert_or_assign(checkpoint.source, checkpoint);
+  return true;
 }
 
 }  // namespace
@@ -67,23 +37,12 @@ Result<Checkpoints::Map> Checkpoints::read(FileSystem& files, const std::string&
   if (!files.exists(path)) return checkpoints;
   Result<std::string> text = read_file(files, path);
   if (!text) return text.error();
-  bool found = false;
-  bool fits = true;
-  std::size_t field_count = 0;
-  json::Reader reader(*text);
-  const bool read = reader.read_object([&](const Value& name, const Value& value) {
-    ++field_count;
-    if (name.text != "checkpoints") return;
-    found = value.type == Type::array;
-    json::Reader elements(value.text);
-    elements.read_array([&](const Value& element) {
-      Checkpoint checkpoint;
-      fits &= read_checkpoint(element, checkpoint);
-      checkpoints.insert_or_assign(checkpoint.source, checkpoint);
-      return fits;
-    });
-  });
-  if (!read || !reader.at_end() || !found || !fits || !is_as_written(*text, field_count)) {
+  json::Object object(*text);
+  const json::Value elements = object.want("checkpoints", json::Type::array);
+  const bool good =
+      object.ok() && is_as_written(*text, object.size()) &&
+      json::each_element(elements, [&](const json::Value& element) { return read_checkpoint(element, checkpoints); });
+  if (!good) {
     const std::string name(kCheckpointsName);
     return internal_error(name +
                           " is damaged: restore it from a backup, or begin without checkpoints with --recover=" + name);
@@ -96,42 +55,34 @@ void Checkpoints::restore(Map checkpoints) {
   checkpoints_ = std::move(checkpoints);
 }
 
+Checkpoints::Map Checkpoints::copy() const {
+  const MutexLock lock(mutex_);
+  return checkpoints_;
+}
+
 Status Checkpoints::put(Checkpoint checkpoint) {
   const MutexLock saving(saving_);
-  Map changed;
-  {
-    const MutexLock lock(mutex_);
-    changed = checkpoints_;
-  }
+  Map changed = copy();
   if (changed.size() >= most_ && !changed.contains(checkpoint.source)) {
     return validation_error("Too many recovery checkpoints: the limit is " + std::to_string(most_) +
                             "; recovery.forget gives up one that nobody needs");
   }
   std::string source = checkpoint.source;
   changed.insert_or_assign(std::move(source), std::move(checkpoint));
-  if (Status status = save(changed); !status) return status;
-  const MutexLock lock(mutex_);
-  checkpoints_ = std::move(changed);
-  return {};
+  return save(std::move(changed));
 }
 
 Result<bool> Checkpoints::forget(std::string_view source) {
   const MutexLock saving(saving_);
-  Map changed;
-  {
-    const MutexLock lock(mutex_);
-    changed = checkpoints_;
-  }
+  Map changed = copy();
   const auto found = changed.find(source);
   if (found == changed.end()) return false;
   changed.erase(found);
-  if (Status status = save(changed); !status) return status.error();
-  const MutexLock lock(mutex_);
-  checkpoints_ = std::move(changed);
+  if (Status status = save(std::move(changed)); !status) return status.error();
   return true;
 }
 
-Status Checkpoints::save(const Map& checkpoints) {
+Status Checkpoints::save(Map checkpoints) {
   Buffer out;
   out.append(R"({"checkpoints":[)");
   bool first = true;
@@ -139,19 +90,16 @@ Status Checkpoints::save(const Map& checkpoints) {
     out.append(first ? R"({"source":)" : R"(,{"source":)");
     first = false;
     json::append_bytes(out, source);
-    if (checkpoint.offset) {
-      json::append_bytes_field(out, "offset", *checkpoint.offset);
-    }
-    if (checkpoint.event_id) {
-      json::append_bytes_field(out, "event_id", *checkpoint.event_id);
-    }
-    json::append_field(out, "updated_at_unix",
-                       static_cast<std::uint64_t>(std::max<std::int64_t>(checkpoint.updated_at, 0)));
+    if (checkpoint.offset) json::append_bytes_field(out, "offset", *checkpoint.offset);
+    if (checkpoint.event_id) json::append_bytes_field(out, "event_id", *checkpoint.event_id);
+    json::append_signed_field(out, "updated_at_unix", std::max<std::int64_t>(checkpoint.updated_at, 0));
     out.append('}');
   }
   out.append(']');
   out.append(checksum_end(out.view()));
-  return replace_file(files_, directory_, std::string(kCheckpointsName), out.view());
+  Status saved = replace_file(files_, directory_, std::string(kCheckpointsName), out.view());
+  if (saved) restore(std::move(checkpoints));
+  return saved;
 }
 
 std::vector<Checkpoint> Checkpoints::list(const std::optional<std::string_view>& source) const {

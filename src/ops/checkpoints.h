@@ -56,7 +56,9 @@ class Checkpoints {
   std::int64_t last_updated_at() const;  // the newest; 0 if there is none
 
  private:
-  Status save(const Map& checkpoints) KARMA_REQUIRES(saving_);
+  Map copy() const;
+  // On disk, then in memory.
+  Status save(Map checkpoints) KARMA_REQUIRES(saving_);
 
   FileSystem& files_;
   const std::string directory_;

@@ -6,7 +6,6 @@
 #include "core/crc32c.h"
 #include "io/replace_file.h"
 #include "snapshot/manager_impl.h"
-#include "snapshot/metadata.h"
 #include "snapshot/parallel.h"
 #include "snapshot/tree_encoder.h"
 

@@ -35,13 +35,6 @@ std::vector<ListedFilePointer>::iterator CurrentSet::place_of(std::string_view n
       [](const ListedFilePointer& listed, std::string_view wanted) { return listed->file.meta.series < wanted; });
 }
 
-std::string encode_manifest(const CurrentSet& set) {
-  const auto texts = [](const std::vector<ListedFilePointer>& files) {
-    return [&files](std::size_t i) -> std::string_view { return files[i]->text; };
-  };
-  return encode_manifest(set.head, {set.series.size(), set.older.size(), texts(set.series), texts(set.older)});
-}
-
 void CurrentSet::sort() {
   std::sort(series.begin(), series.end(), [](const ListedFilePointer& a, const ListedFilePointer& b) {
     return a->file.meta.series < b->file.meta.series;

@@ -41,6 +41,4 @@ struct CurrentSet {
   std::vector<ListedFilePointer>::iterator place_of(std::string_view series_name);
 };
 
-std::string encode_manifest(const CurrentSet& set);
-
 }  // namespace karma::snapshot

@@ -10,7 +10,6 @@
 #include "io/replace_file.h"
 #include "snapshot/byte_window.h"
 #include "snapshot/manager_impl.h"
-#include "snapshot/metadata.h"
 
 namespace karma::snapshot {
 namespace {

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "core/crc32c.h"
+#include "core/text.h"
 #include "io/path.h"
 #include "io/replace_file.h"
 #include "snapshot/byte_window.h"
-#include "snapshot/metadata.h"
 
 namespace karma::snapshot {
 namespace {
@@ -59,12 +59,11 @@ class Taker {
       inventory_.manifest_fault = text.error().message;
       return;
     }
-    Result<Manifest> manifest = decode_manifest(*text);
+    Result<Manifest> manifest = decode_manifest(*text, &inventory_.manifest_newer);
     if (manifest) {
       inventory_.manifest = std::move(*manifest);
     } else {
       inventory_.manifest_fault = manifest.error().message;
-      inventory_.manifest_newer = newer_format(*text).has_value();
     }
   }
 
@@ -72,7 +71,7 @@ class Taker {
     const std::string name(kReplicationLsnName);
     if (!inventory_.has(name)) return;
     const Result<std::string> text = read(name);
-    if (text) inventory_.replication_lsn = decode_number(*text);
+    if (text) inventory_.replication_lsn = parse_number<std::uint64_t>(trim(*text));
     if (!inventory_.replication_lsn) {
       inventory_.replication_lsn = 0;
       inventory_.warnings.push_back(name + " is not a number");

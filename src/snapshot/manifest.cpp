@@ -3,50 +3,62 @@
 #include <set>
 
 #include "core/crc32c.h"
-#include "snapshot/json_fields.h"
+#include "core/json_text.h"
+#include "core/json_values.h"
+#include "snapshot/current_set.h"
 
 namespace karma::snapshot {
 namespace {
 
 constexpr std::uint64_t kFormat = 1;
-constexpr std::string_view kChecksumField = ",\"crc32c\":";
 
-void write_file(Buffer& out, const ManifestFile& file) {
-  out.append('{');
-  json::append_bytes_field(out, "tree", file.meta.series);
-  json::append_bytes_field(out, "file", file.meta.file);
-  json::append_signed_field(out, "timestamp", file.meta.timestamp);
-  json::append_field(out, "last_lsn", file.meta.last_lsn.value);
-  json::append_field(out, "bytes", file.meta.bytes);
-  json::append_truth_field(out, "sidecar", file.meta.has_sidecar);
-  if (file.sidecar_crc) json::append_field(out, "sidecar_crc32c", *file.sidecar_crc);
-  if (file.crc) json::append_field(out, "file_crc32c", *file.crc);
-  out.append('}');
+void append(Buffer& out, const Meta& meta) {
+  json::append_bytes_field(out, "tree", meta.series);
+  json::append_bytes_field(out, "file", meta.file);
+  json::append_signed_field(out, "timestamp", meta.timestamp);
+  json::append_field(out, "last_lsn", meta.last_lsn.value);
+  json::append_field(out, "bytes", meta.bytes);
 }
 
-void write_exactly_once(Buffer& out, const ManifestExactlyOnce& exactly_once) {
-  out.append('{');
-  json::append_signed_field(out, "timestamp", exactly_once.meta.timestamp);
-  json::append_field(out, "last_lsn", exactly_once.meta.last_lsn.value);
-  json::append_field(out, "bytes", exactly_once.meta.bytes);
-  json::append_field(out, "record_count", exactly_once.meta.record_count);
-  json::append_field(out, "committed_stream_count", exactly_once.meta.committed_stream_count);
-  if (exactly_once.sidecar_crc) json::append_field(out, "sidecar_crc32c", *exactly_once.sidecar_crc);
-  json::append_field(out, "file_crc32c", exactly_once.crc);
-  out.append('}');
+Meta read_meta(json::Object& object) {
+  return {std::string(object.text("tree")), std::string(object.text("file")), object.signed_number("timestamp"),
+          Lsn{object.number("last_lsn")},   object.number("bytes"),           true};
 }
 
-void write_files(Buffer& out, std::size_t count, const std::function<std::string_view(std::size_t)>& text) {
+void append(Buffer& out, const ExactlyOnceMeta& meta) {
+  json::append_signed_field(out, "timestamp", meta.timestamp);
+  json::append_field(out, "last_lsn", meta.last_lsn.value);
+  json::append_field(out, "bytes", meta.bytes);
+  json::append_field(out, "record_count", meta.record_count);
+  json::append_field(out, "committed_stream_count", meta.committed_stream_count);
+}
+
+ExactlyOnceMeta read_exactly_once_meta(json::Object& object) {
+  return {object.signed_number("timestamp"), Lsn{object.number("last_lsn")}, object.number("bytes"),
+          object.number("record_count"), object.number("committed_stream_count")};
+}
+
+void append_checksum(Buffer& out, std::string_view name, std::optional<std::uint32_t> crc) {
+  if (crc) json::append_field(out, name, *crc);
+}
+
+std::optional<std::uint32_t> read_checksum(const json::Object& object, std::string_view name) {
+  return object.optional_number(name, UINT32_MAX);
+}
+
+void append_files(Buffer& out, std::string_view name, const std::vector<ListedFilePointer>& files) {
+  json::append_name(out, name);
   out.append('[');
-  for (std::size_t i = 0; i < count; ++i) {
-    if (i != 0) out.append(',');
-    out.append(text(i));
+  for (const ListedFilePointer& file : files) {
+    if (&file != files.data()) out.append(',');
+    out.append(file->text);
   }
   out.append(']');
 }
 
 // [lsn] of an entry that was refused, [lsn, first, second] of one that answered what it found.
-void write_outcomes(Buffer& out, const std::vector<KnownOutcome>& outcomes) {
+void append_outcomes(Buffer& out, const std::vector<KnownOutcome>& outcomes) {
+  json::append_name(out, "outcomes");
   char separator = '[';
   for (const KnownOutcome& outcome : outcomes) {
     out.append(separator);
@@ -64,120 +76,92 @@ void write_outcomes(Buffer& out, const std::vector<KnownOutcome>& outcomes) {
   out.append(']');
 }
 
-std::optional<std::uint32_t> checksum_of(const json::Value& value) {
-  const std::optional<std::uint64_t> number = unsigned_of(value);
-  if (!number || *number > 0xffffffff) return {};
-  return static_cast<std::uint32_t>(*number);
+bool read_file(const json::Value& value, std::vector<ManifestFile>& files) {
+  json::Object object(value);
+  ManifestFile file{read_meta(object), read_checksum(object, "file_crc32c"), read_checksum(object, "sidecar_crc32c")};
+  file.meta.has_sidecar = object.truth("sidecar");
+  if (!object.ok() || !file_name_fault(file.meta.file).empty()) return false;
+  files.push_back(std::move(file));
+  return true;
 }
 
-std::optional<ManifestFile> read_file_entry(std::string_view text) {
-  std::optional<std::string> series, name;
-  std::optional<std::int64_t> timestamp;
-  std::optional<std::uint64_t> last_lsn, bytes;
-  ManifestFile file;
-  const bool good = read_fields(text, [&](std::string_view field, const json::Value& value) {
-    if (field == "tree") series = text_of(value);
-    if (field == "file") name = text_of(value);
-    if (field == "timestamp") timestamp = signed_of(value);
-    if (field == "last_lsn") last_lsn = unsigned_of(value);
-    if (field == "bytes") bytes = unsigned_of(value);
-    if (field == "sidecar") file.meta.has_sidecar = value.type == json::Type::boolean && value.truth;
-    if (field == "sidecar_crc32c") file.sidecar_crc = checksum_of(value);
-    if (field == "file_crc32c") file.crc = checksum_of(value);
-  });
-  if (!good || !series || !name || !timestamp || !last_lsn || !bytes) return {};
-  if (!file_name_fault(*name).empty()) return {};
-  file.meta = {std::move(*series), std::move(*name), *timestamp, Lsn{*last_lsn}, *bytes, file.meta.has_sidecar};
-  return file;
+bool read_exactly_once(const json::Value& value, std::optional<ManifestExactlyOnce>& exactly_once) {
+  json::Object object(value);
+  const std::optional<std::uint32_t> crc = read_checksum(object, "file_crc32c");
+  exactly_once = {read_exactly_once_meta(object), crc.value_or(0), read_checksum(object, "sidecar_crc32c")};
+  return object.ok() && crc;
 }
 
-std::optional<ManifestExactlyOnce> read_exactly_once(std::string_view text) {
-  std::optional<std::int64_t> timestamp;
-  std::optional<std::uint64_t> last_lsn, bytes, record_count, stream_count;
-  std::optional<std::uint32_t> crc, sidecar_crc;
-  const bool good = read_fields(text, [&](std::string_view field, const json::Value& value) {
-    if (field == "timestamp") timestamp = signed_of(value);
-    if (field == "last_lsn") last_lsn = unsigned_of(value);
-    if (field == "bytes") bytes = unsigned_of(value);
-    if (field == "record_count") record_count = unsigned_of(value);
-    if (field == "committed_stream_count") stream_count = unsigned_of(value);
-    if (field == "sidecar_crc32c") sidecar_crc = checksum_of(value);
-    if (field == "file_crc32c") crc = checksum_of(value);
-  });
-  if (!good || !timestamp || !last_lsn || !bytes || !record_count || !stream_count || !crc) return {};
-  return ManifestExactlyOnce{{*timestamp, Lsn{*last_lsn}, *bytes, *record_count, *stream_count}, *crc, sidecar_crc};
-}
-
-bool read_files(const json::Value& array, std::vector<ManifestFile>& files) {
-  if (array.type != json::Type::array) return false;
-  json::Reader reader(array.text);
-  bool good = true;
-  const bool read = reader.read_array([&](const json::Value& value) {
-    std::optional<ManifestFile> file;
-    if (value.type == json::Type::object) file = read_file_entry(value.text);
-    good = file.has_value();
-    if (good) files.push_back(std::move(*file));
-    return good;
-  });
-  return read && good;
-}
-
-std::optional<KnownOutcome> read_outcome(std::string_view array) {
+bool read_outcome(const json::Value& value, std::vector<KnownOutcome>& outcomes) {
   std::uint64_t numbers[3] = {};
-  std::size_t count = 0;
-  json::Reader reader(array);
-  const bool read = reader.read_array([&](const json::Value& value) {
-    const std::optional<std::uint64_t> number = unsigned_of(value);
-    if (!number || count == 3) return false;
-    numbers[count++] = *number;
-    return true;
-  });
-  if (!read || (count != 1 && count != 3)) return {};
-  return KnownOutcome{Lsn{numbers[0]}, count == 1, numbers[1], numbers[2]};
+  const std::optional<std::size_t> count = json::read_numbers(value, numbers);
+  if (count != 1 && count != 3) return false;
+  if (!outcomes.empty() && Lsn{numbers[0]} <= outcomes.back().lsn) return false;
+  outcomes.push_back({Lsn{numbers[0]}, count == 1, numbers[1], numbers[2]});
+  return true;
 }
 
-bool read_outcomes(const json::Value& array, std::vector<KnownOutcome>& outcomes) {
-  if (array.type != json::Type::array) return false;
-  json::Reader reader(array.text);
-  return reader.read_array([&](const json::Value& value) {
-    std::optional<KnownOutcome> outcome;
-    if (value.type == json::Type::array) outcome = read_outcome(value.text);
-    if (!outcome || (!outcomes.empty() && outcome->lsn <= outcomes.back().lsn)) return false;
-    outcomes.push_back(*outcome);
-    return true;
-  });
-}
-
-// The text before the checksum, if that is right.
-std::optional<std::string_view> checked_part(std::string_view text) {
-  const std::size_t at = text.rfind(kChecksumField);
-  if (at == text.npos) return {};
-  const std::string_view before = text.substr(0, at);
-  std::string end(kChecksumField);
-  end += std::to_string(crc32c(before));
-  end += "}\n";
-  if (text.substr(at) != end) return {};
-  return before;
+// Whether every part that is there is good; `series` has to be.
+bool read_parts(const json::Object& object, Manifest& manifest) {
+  const json::Value* const series = object.find("series");
+  const json::Value* const older = object.find("older");
+  const json::Value* const outcomes = object.find("outcomes");
+  const json::Value* const exactly_once = object.find("registry");
+  const auto read = [](const json::Value* array, auto& elements, auto read_element) {
+    return json::each_element(*array, [&](const json::Value& element) { return read_element(element, elements); });
+  };
+  return series != nullptr && read(series, manifest.series, read_file) &&
+         (older == nullptr || read(older, manifest.older, read_file)) &&
+         (outcomes == nullptr || read(outcomes, manifest.outcomes, read_outcome)) &&
+         (exactly_once == nullptr || read_exactly_once(*exactly_once, manifest.exactly_once));
 }
 
 }  // namespace
 
-std::string encode_manifest_file(const ManifestFile& file) {
+std::string encode_sidecar(const Meta& meta) {
   Buffer out;
-  write_file(out, file);
+  out.append('{');
+  append(out, meta);
+  out.append("}\n");
   return std::string(out.view());
 }
 
-std::string encode_manifest(const Manifest& manifest) {
-  std::string text;
-  const auto encoded = [&text](const std::vector<ManifestFile>& files) {
-    return [&text, &files](std::size_t i) -> std::string_view { return text = encode_manifest_file(files[i]); };
-  };
-  return encode_manifest(
-      manifest, {manifest.series.size(), manifest.older.size(), encoded(manifest.series), encoded(manifest.older)});
+std::string encode_sidecar(const ExactlyOnceMeta& meta) {
+  Buffer out;
+  out.append('{');
+  json::append_field(out, "file", kExactlyOnceName);
+  append(out, meta);
+  out.append("}\n");
+  return std::string(out.view());
 }
 
-std::string encode_manifest(const Manifest& manifest, const ManifestTexts& files) {
+std::optional<Meta> decode_sidecar(std::string_view text) {
+  json::Object object(text);
+  Meta meta = read_meta(object);
+  if (!object.ok()) return {};
+  return meta;
+}
+
+std::optional<ExactlyOnceMeta> decode_exactly_once_sidecar(std::string_view text) {
+  json::Object object(text);
+  const ExactlyOnceMeta meta = read_exactly_once_meta(object);
+  if (object.text("file") != kExactlyOnceName || !object.ok()) return {};
+  return meta;
+}
+
+std::string encode_manifest_file(const ManifestFile& file) {
+  Buffer out;
+  out.append('{');
+  append(out, file.meta);
+  json::append_truth_field(out, "sidecar", file.meta.has_sidecar);
+  append_checksum(out, "sidecar_crc32c", file.sidecar_crc);
+  append_checksum(out, "file_crc32c", file.crc);
+  out.append('}');
+  return std::string(out.view());
+}
+
+std::string encode_manifest(const CurrentSet& set) {
+  const Manifest& manifest = set.head;
   Buffer out;
   out.append('{');
   json::append_field(out, "format", kFormat);
@@ -186,74 +170,44 @@ std::string encode_manifest(const Manifest& manifest, const ManifestTexts& files
   json::append_field(out, "lsn", manifest.lsn.value);
   json::append_truth_field(out, "log_complete", manifest.log_complete);
   if (manifest.unlogged_lsn) json::append_field(out, "unlogged_lsn", manifest.unlogged_lsn->value);
-  json::append_name(out, "series");
-  write_files(out, files.series_count, files.series);
-  json::append_name(out, "older");
-  write_files(out, files.older_count, files.older);
+  append_files(out, "series", set.series);
+  append_files(out, "older", set.older);
   if (manifest.exactly_once) {
     json::append_name(out, "registry");
-    write_exactly_once(out, *manifest.exactly_once);
+    out.append('{');
+    append(out, manifest.exactly_once->meta);
+    append_checksum(out, "sidecar_crc32c", manifest.exactly_once->sidecar_crc);
+    append_checksum(out, "file_crc32c", manifest.exactly_once->crc);
+    out.append('}');
   }
-  if (!manifest.outcomes.empty()) {
-    json::append_name(out, "outcomes");
-    write_outcomes(out, manifest.outcomes);
-  }
-  const std::uint32_t crc = crc32c(out.view());
-  json::append_field(out, "crc32c", crc);
-  out.append('}');
-  out.append('\n');
+  if (!manifest.outcomes.empty()) append_outcomes(out, manifest.outcomes);
+  out.append(checksum_end(out.view()));
   return std::string(out.view());
 }
 
-std::optional<std::uint64_t> newer_format(std::string_view text) {
-  if (!checked_part(text)) return {};
-  std::optional<std::uint64_t> format;
-  const bool good = read_fields(text, [&](std::string_view field, const json::Value& value) {
-    if (field == "format") format = unsigned_of(value);
-  });
-  return good && format && *format > kFormat ? format : std::nullopt;
-}
-
-Result<Manifest> decode_manifest(std::string_view text) {
-  if (!checked_part(text)) return internal_error("its checksum is wrong");
-  Manifest manifest;
-  std::optional<std::uint64_t> format, generation, lsn;
-  std::optional<std::int64_t> timestamp;
-  bool has_series = false;
-  bool bad_part = false;
-  const bool good = read_fields(text, [&](std::string_view field, const json::Value& value) {
-    if (field == "format") format = unsigned_of(value);
-    if (field == "generation") generation = unsigned_of(value);
-    if (field == "timestamp") timestamp = signed_of(value);
-    if (field == "lsn") lsn = unsigned_of(value);
-    if (field == "log_complete") manifest.log_complete = value.type == json::Type::boolean && value.truth;
-    if (field == "unlogged_lsn") {
-      if (const auto number = unsigned_of(value)) manifest.unlogged_lsn = Lsn{*number};
-    }
-    if (field == "series") has_series = read_files(value, manifest.series);
-    if (field == "older") bad_part |= !read_files(value, manifest.older);
-    if (field == "outcomes") bad_part |= !read_outcomes(value, manifest.outcomes);
-    if (field == "registry") {
-      manifest.exactly_once = value.type == json::Type::object ? read_exactly_once(value.text) : std::nullopt;
-      bad_part |= !manifest.exactly_once;
-    }
-  });
-  if (!good) return internal_error("it is not a JSON object");
+Result<Manifest> decode_manifest(std::string_view text, bool* newer) {
+  if (!has_right_checksum(text)) return internal_error("its checksum is wrong");
+  json::Object object(text);
+  if (!object.ok()) return internal_error("it is not a JSON object");
+  const std::optional<std::uint64_t> format = object.optional_number("format");
   if (format && *format > kFormat) {
+    if (newer != nullptr) *newer = true;
     return internal_error("written by a newer Karma (format " + std::to_string(*format) + "; this one reads " +
                           std::to_string(kFormat) + ")");
   }
   if (format && *format != kFormat) return internal_error("it is of format " + std::to_string(*format) + ", not 1");
-  if (!format || !generation || !lsn || !timestamp || !has_series || bad_part) {
+  Manifest manifest;
+  manifest.generation = object.number("generation");
+  manifest.timestamp = object.signed_number("timestamp");
+  manifest.lsn = Lsn{object.number("lsn")};
+  manifest.log_complete = object.truth("log_complete");
+  if (const auto lsn = object.optional_number("unlogged_lsn")) manifest.unlogged_lsn = Lsn{*lsn};
+  if (!read_parts(object, manifest) || !object.ok() || !format)
     return internal_error("fields are missing or have another type");
-  }
   std::set<std::string_view> names;
   for (const ManifestFile& file : manifest.series) {
     if (!names.insert(file.meta.series).second) return internal_error("it lists a series twice");
   }
-  manifest.generation = *generation;
-  manifest.lsn = Lsn{*lsn};
-  manifest.timestamp = *timestamp;
   return manifest;
 }
 

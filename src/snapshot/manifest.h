@@ -1,12 +1,14 @@
+// The manifest and the sidecars.
+//
 // The manifest: which files make up the current state. A set of files counts once the manifest that lists it has been
 // renamed into place; its checksums are what damage to any file of the set is noticed by.
 //
 // One line of JSON. Its last field, crc32c, is the CRC-32C of all bytes before `,"crc32c":`.
+//
+// A sidecar: one line of JSON beside each snapshot file, with exactly the fields of Karma 1.0 in its order.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,20 +48,17 @@ struct Manifest {
   std::vector<KnownOutcome> outcomes;  // of entries above the exactly-once state's LSN, LSNs ascending
 };
 
-std::string encode_manifest(const Manifest& manifest);
-// The same with other files in place of the manifest's, as encode_manifest_file() wrote them. Each is asked for by its
-// number.
-struct ManifestTexts {
-  std::size_t series_count = 0;
-  std::size_t older_count = 0;
-  std::function<std::string_view(std::size_t)> series;
-  std::function<std::string_view(std::size_t)> older;
-};
-std::string encode_manifest(const Manifest& head, const ManifestTexts& files);
+struct CurrentSet;  // current_set.h
+std::string encode_manifest(const CurrentSet& set);
 std::string encode_manifest_file(const ManifestFile& file);
-// Error: what is wrong with it, without the name of the file.
-Result<Manifest> decode_manifest(std::string_view text);
-// The format of a manifest that a newer Karma wrote: its checksum is right, and this one cannot read it.
-std::optional<std::uint64_t> newer_format(std::string_view text);
+// Error: what is wrong with it, without the name of the file. `newer`: a newer Karma wrote it, its checksum is right,
+// and this one cannot read it.
+Result<Manifest> decode_manifest(std::string_view text, bool* newer = nullptr);
+
+std::string encode_sidecar(const Meta& meta);
+std::string encode_sidecar(const ExactlyOnceMeta& meta);
+// Nothing if the text is not a JSON object or lacks a field. More fields than these are fine.
+std::optional<Meta> decode_sidecar(std::string_view text);
+std::optional<ExactlyOnceMeta> decode_exactly_once_sidecar(std::string_view text);
 
 }  // namespace karma::snapshot

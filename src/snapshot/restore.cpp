@@ -16,7 +16,6 @@
 #include "core/crc32c.h"
 #include "io/replace_file.h"
 #include "snapshot/manager_impl.h"
-#include "snapshot/metadata.h"
 
 namespace karma::snapshot {
 namespace {

@@ -4,8 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/arena.h"
-#include "core/json_reader.h"
+#include "core/json_values.h"
 #include "store/exactly_once.h"
 
 namespace karma::store {
@@ -14,59 +13,25 @@ namespace {
 using json::Type;
 using json::Value;
 
-// One object of the file, taken apart. Wants are noted down, fields that nobody wants are passed over.
-class Object {
+// One object of the file; `where` says which.
+class Object : public json::Object {
  public:
-  Object(const Value& object, std::string where) : where_(std::move(where)) {
-    if (object.type != Type::object) {
-      fail("is no object");
-      return;
-    }
-    json::Reader reader(object.text);
-    reader.read_object([this](const Value& name, const Value& value) {
-      if (!name.escaped) fields_.emplace_back(name.text, value);
-    });
-  }
+  Object(const Value& object, std::string where) : json::Object(object), where_(std::move(where)) {}
 
-  bool ok() const { return status_.ok(); }
-  Status status() { return std::move(status_); }
-  void fail(const std::string& what) {
-    if (status_) status_ = internal_error(where_ + " " + what);
-  }
-
-  const Value* find(std::string_view name) const {
-    for (const auto& [field, value] : fields_)
-      if (field == name && value.type != Type::null) return &value;
-    return nullptr;
-  }
-  // The field, which must be there and be of the type; else a value of no meaning, with the failure noted.
-  Value want(std::string_view name, Type type) {
-    const Value* value = find(name);
-    if (value != nullptr && value->type == type) return *value;
-    fail("has no valid " + std::string(name));
-    return {};
-  }
-  std::string_view text(std::string_view name) { return json::decode_string(want(name, Type::string), arena_); }
-  std::optional<std::string> optional_text(std::string_view name) {
-    if (find(name) == nullptr) return std::nullopt;
-    return std::string(text(name));
-  }
+  Status status() const { return ok() ? Status() : internal_error(where_ + " " + fault()); }
   Fingerprint fingerprint(std::string_view name) {
     Fingerprint fingerprint{};
     if (!parse_hex(want(name, Type::string).text, fingerprint)) fail("has no valid " + std::string(name));
     return fingerprint;
   }
   std::int64_t seconds(std::string_view name) {
-    const std::uint64_t number = want(name, Type::unsigned_integer).number;
-    if (number > INT64_MAX) fail("has no valid " + std::string(name));
-    return static_cast<std::int64_t>(number);
+    const std::int64_t time = signed_number(name);
+    if (time < 0) fail("has no valid " + std::string(name));
+    return time;
   }
 
  private:
   std::string where_;
-  std::vector<std::pair<std::string_view, Value>> fields_;
-  Arena arena_;
-  Status status_;
 };
 
 // Calls load(element, "name[i]") for each element until it fails.
@@ -74,8 +39,7 @@ template <class Load>
 Status for_each_element(const Value& array, const std::string& name, Load&& load) {
   Status status;
   std::size_t i = 0;
-  json::Reader reader(array.text);
-  reader.read_array([&](const Value& element) {
+  json::each_element(array, [&](const Value& element) {
     status = load(element, name + "[" + std::to_string(i++) + "]");
     return status.ok();
   });
@@ -108,7 +72,7 @@ Status load_record(const Value& element, std::string where, Operations operation
 
 // {"1":"<hex>",…}, in any order, without a gap.
 void load_chunks(Object& object, ChunkList& chunks) {
-  const std::uint64_t last = object.want("last_chunk_seq", Type::unsigned_integer).number;
+  const std::uint64_t last = object.number("last_chunk_seq");
   const Value fingerprints = object.want("chunk_fingerprints", Type::object);
   if (!object.ok()) return;
   std::vector<std::pair<std::uint64_t, Fingerprint>> read;
@@ -134,17 +98,8 @@ class StagedLoader {
   explicit StagedLoader(Series& series) : series_(series) {}
 
   bool point(const Value& point) {
-    if (point.type != Type::array) return false;
     std::uint64_t numbers[3];
-    std::size_t count = 0;
-    bool fits = true;
-    json::Reader reader(point.text);
-    reader.read_array([&](const Value& number) {
-      fits = number.type == Type::unsigned_integer && count < 3;
-      if (fits) numbers[count++] = number.number;
-      return fits;
-    });
-    if (!fits || count != 3) return false;
+    if (json::read_numbers(point, numbers) != 3) return false;
     if (numbers[0] != key_.value && !finish_counter()) return false;
     key_ = Key{numbers[0]};
     points_.push_back({Bucket::of_number(numbers[1]), numbers[2]});
@@ -169,9 +124,7 @@ void load_staged(Object& object, ActiveStream& stream, std::uint64_t hash_seed) 
   if (!object.ok()) return;
   stream.staged.emplace(hash_seed);
   StagedLoader loader(*stream.staged);
-  bool fits = true;
-  json::Reader reader(staged.text);
-  reader.read_array([&](const Value& point) { return fits = loader.point(point); });
+  const bool fits = json::each_element(staged, [&](const Value& point) { return loader.point(point); });
   if (!fits || !loader.finish_counter()) object.fail("has no valid staged");
 }
 
@@ -206,7 +159,7 @@ Status load_active(const Value& element, std::string where, IngestStreams& strea
   if (stream.series.has_value() != (stream.chunks.size() != 0)) object.fail("has no valid series_name");
   // Files of 1.0, and of 2.0 before it knew them, have neither.
   if (object.find("began_at_unix") != nullptr) stream.began_at = object.seconds("began_at_unix");
-  if (object.find("points") != nullptr) stream.points = object.want("points", Type::unsigned_integer).number;
+  if (object.find("points") != nullptr) stream.points = object.number("points");
   if (object.ok()) load_staged(object, stream, hash_seed);
   if (object.ok() && !streams.load(std::move(stream))) object.fail("is there twice");
   return object.status();

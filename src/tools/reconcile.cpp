@@ -37,7 +37,6 @@ std::uint64_t distance(std::uint64_t a, std::uint64_t b) { return a < b ? b - a 
 std::uint64_t reported(Wide number) {
   return number > kMaxReported ? kMaxReported : static_cast<std::uint64_t>(number);
 }
-bool before(const Item& a, const Item& b) { return a.key != b.key ? a.key < b.key : a.bucket < b.bucket; }
 
 // What the comparison found, and a line for each key that differs.
 class Drift {
@@ -50,8 +49,10 @@ class Drift {
     Wide actual_sum = 0;
     std::uint64_t days = 0;
     while (!expected.empty() || !actual.empty()) {
-      const bool take_expected = actual.empty() || (!expected.empty() && !before(actual.front(), expected.front()));
-      const bool take_actual = expected.empty() || (!actual.empty() && !before(expected.front(), actual.front()));
+      const bool take_expected =
+          actual.empty() || (!expected.empty() && !by_key_and_bucket(actual.front(), expected.front()));
+      const bool take_actual =
+          expected.empty() || (!actual.empty() && !by_key_and_bucket(expected.front(), actual.front()));
       const std::uint64_t left = take_expected ? expected.front().value : 0;
       const std::uint64_t right = take_actual ? actual.front().value : 0;
       expected_sum += left;
@@ -126,7 +127,7 @@ class Reconciliation {
       return {};
     });
     if (!read) return read.error();
-    std::sort(expected_.begin(), expected_.end(), before);
+    std::sort(expected_.begin(), expected_.end(), by_key_and_bucket);
     return merge_repeated();
   }
 
@@ -139,7 +140,7 @@ class Reconciliation {
     std::size_t kept = 0;
     for (std::size_t i = 0; i < expected_.size(); ++i) {
       const Item& item = expected_[i];
-      if (kept == 0 || before(expected_[kept - 1], item)) {
+      if (kept == 0 || by_key_and_bucket(expected_[kept - 1], item)) {
         expected_[kept++] = item;
       } else if (__builtin_add_overflow(expected_[kept - 1].value, item.value, &expected_[kept - 1].value)) {
         return validation_error("the values of key " + std::to_string(item.key.value) + " on " +

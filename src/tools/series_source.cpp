@@ -1,13 +1,12 @@
 #include "tools/series_source.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 
 #include <nlohmann/json.hpp>
 
 #include "core/json_numbers.h"
-#include "core/json_reader.h"
+#include "core/json_values.h"
 #include "protocol/limits.h"
 
 namespace karma::tools {
@@ -38,8 +37,6 @@ std::vector<BucketRange> cut_windows(const BucketRange& range) {
   return windows;
 }
 
-bool by_key_and_bucket(const Item& a, const Item& b) { return a.key != b.key ? a.key < b.key : a.bucket < b.bucket; }
-
 std::uint64_t number_of(const nlohmann::json& value) {
   return value.is_number_unsigned() ? value.get<std::uint64_t>() : 0;
 }
@@ -56,31 +53,13 @@ Result<KeyPage> page_of(const Reply& reply) {
   return page;
 }
 
-bool read_point(std::string_view text, std::vector<Item>& points) {
-  std::array<std::uint64_t, 3> row{};
-  std::size_t count = 0;
-  const bool read = json::Reader(text).read_array([&](const json::Value& number) {
-    if (number.type != json::Type::unsigned_integer || count == row.size()) return false;
-    row[count++] = number.number;
-    return true;
-  });
-  points.push_back({{row[0]}, Bucket::of_number(row[1]), row[2]});
-  return read && count == row.size();
-}
-
 // [[key, bucket, value], …], which `kept` holds if the reader could keep it.
 bool read_points(const json::Value& array, const json::Numbers& kept, std::vector<Item>& points) {
-  if (!array.kept || kept.row() != 3) {
-    bool good = true;
-    return json::Reader(array.text).read_array([&](const json::Value& row) {
-      return good = read_point(row.text, points);
-    }) && good;
-  }
-  const std::span<const std::uint64_t> all = kept.all();
-  points.reserve(all.size() / 3);
-  for (std::size_t i = 0; i + 2 < all.size(); i += 3)
-    points.push_back({{all[i]}, Bucket::of_number(all[i + 1]), all[i + 2]});
-  return true;
+  points.reserve(kept.all().size() / 3);
+  return json::each_triple(array, kept, [&](std::uint64_t key, std::uint64_t bucket, std::uint64_t value) {
+    points.push_back({{key}, Bucket::of_number(bucket), value});
+    return true;
+  });
 }
 
 Result<PointPage> point_page_of(std::string_view response) {
@@ -100,10 +79,11 @@ Result<PointPage> point_page_of(std::string_view response) {
 SeriesSource::SeriesSource(Client& client, Retry& retry, std::string series)
     : client_(client), retry_(retry), series_(std::move(series)) {}
 
-void SeriesSource::append(Buffer& line, std::string_view op, Client::Fields fields) const {
+Status SeriesSource::append(Buffer& line, std::string_view op, Client::Fields fields) const {
   fields["series"] = series_;
   client_.begin_request(line, op, fields);
   line.append('}');
+  return {};
 }
 
 // The reply to it must not be taken for another one.
@@ -121,21 +101,23 @@ Status SeriesSource::ask_all(std::uint64_t count, const Ask& ask, const Take& ta
   return retry_.run([&] { return converse(client_, next, count, ask, take_and_note); });
 }
 
-Result<KeyPage> SeriesSource::keys(std::optional<Key> cursor) {
-  KeyPage page;
-  const Ask ask = [&](std::uint64_t, Buffer& line) -> Status {
-    append(line, "tree.keys", page_at(cursor, kPageKeys));
-    return {};
-  };
+template <class Value, class Parse>
+Result<Value> SeriesSource::ask_one(std::string_view op, const Client::Fields& fields, Parse&& parse) {
+  Value value;
+  const Ask ask = [&](std::uint64_t, Buffer& line) { return append(line, op, fields); };
   const Take take = [&](std::uint64_t, const Reply& reply) -> Status {
     if (!reply.success) return reply.error();
-    Result<KeyPage> found = page_of(reply);
+    Result<Value> found = parse(reply);
     if (!found) return found.error();
-    page = std::move(*found);
+    value = std::move(*found);
     return {};
   };
   if (Status status = ask_all(1, ask, take); !status.ok()) return status.error();
-  return page;
+  return value;
+}
+
+Result<KeyPage> SeriesSource::keys(std::optional<Key> cursor) {
+  return ask_one<KeyPage>("tree.keys", page_at(cursor, kPageKeys), page_of);
 }
 
 Result<PointPage> SeriesSource::point_page(std::optional<Key> cursor) {
@@ -161,33 +143,23 @@ Result<PointPage> SeriesSource::point_page(std::optional<Key> cursor) {
 }
 
 void SeriesSource::ask_point_page(std::optional<Key> cursor) {
-  append(client_.queue(), "tree.points", page_at(cursor, kPointPageKeys));
+  (void)append(client_.queue(), "tree.points", page_at(cursor, kPointPageKeys));
   client_.queue().append('\n');
 }
 
 Result<std::uint64_t> SeriesSource::total(Key key) {
-  std::uint64_t total = 0;
-  const Ask ask = [&](std::uint64_t, Buffer& line) -> Status {
-    append(line, "counter.sum", {{"key", key.value}});
-    return {};
-  };
-  const Take take = [&](std::uint64_t, const Reply& reply) -> Status {
-    if (!reply.success) return reply.error();
+  return ask_one<std::uint64_t>("counter.sum", {{"key", key.value}}, [](const Reply& reply) -> Result<std::uint64_t> {
     const nlohmann::json sum = reply.json();
     if (!sum.is_number_unsigned()) return not_understood("counter.sum");
-    total = sum;
-    return {};
-  };
-  if (Status status = ask_all(1, ask, take); !status.ok()) return status.error();
-  return total;
+    return sum.get<std::uint64_t>();
+  });
 }
 
 Result<std::vector<BucketRange>> SeriesSource::windows(BucketRange range) {
   const std::vector<BucketRange> all = cut_windows(range);
   std::vector<BucketRange> holding;
-  const Ask ask = [&](std::uint64_t number, Buffer& line) -> Status {
-    append(line, "tree.summary", {{"range", range_of(all[number])}});
-    return {};
+  const Ask ask = [&](std::uint64_t number, Buffer& line) {
+    return append(line, "tree.summary", {{"range", range_of(all[number])}});
   };
   const Take take = [&](std::uint64_t number, const Reply& reply) -> Status {
     bool holds = false;
@@ -211,10 +183,10 @@ Result<std::vector<BucketRange>> SeriesSource::windows(BucketRange range) {
 Result<std::vector<Item>> SeriesSource::points(std::span<const Key> keys, std::span<const BucketRange> windows) {
   std::vector<Item> found;
   if (windows.empty()) return found;
-  const Ask ask = [&](std::uint64_t number, Buffer& line) -> Status {
-    append(line, "counter.series",
-           {{"key", keys[number / windows.size()].value}, {"range", range_of(windows[number % windows.size()])}});
-    return {};
+  const Ask ask = [&](std::uint64_t number, Buffer& line) {
+    return append(
+        line, "counter.series",
+        {{"key", keys[number / windows.size()].value}, {"range", range_of(windows[number % windows.size()])}});
   };
   const Take take = [&](std::uint64_t number, const Reply& reply) -> Status {
     if (!reply.success) return reply.error();

@@ -32,6 +32,10 @@ struct PointPage {
   std::optional<Key> next;
 };
 
+inline bool by_key_and_bucket(const Item& a, const Item& b) {
+  return a.key != b.key ? a.key < b.key : a.bucket < b.bucket;
+}
+
 // Not thread-safe.
 class SeriesSource {
  public:
@@ -48,8 +52,10 @@ class SeriesSource {
   Result<std::vector<Item>> points(std::span<const Key> keys, std::span<const BucketRange> windows);
 
  private:
-  void append(Buffer& line, std::string_view op, Client::Fields fields) const;
+  Status append(Buffer& line, std::string_view op, Client::Fields fields) const;
   Status ask_all(std::uint64_t count, const Ask& ask, const Take& take);
+  template <class Value, class Parse>
+  Result<Value> ask_one(std::string_view op, const Client::Fields& fields, Parse&& parse);
   void ask_point_page(std::optional<Key> cursor);
   void forget_asked_ahead();
 

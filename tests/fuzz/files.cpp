@@ -5,7 +5,7 @@
 #include "fuzz/directory.h"
 #include "fuzz/targets.h"
 #include "snapshot/manifest.h"
-#include "snapshot/metadata.h"
+#include "snapshot/manifest_text.h"
 #include "snapshot/tree_decoder.h"
 #include "snapshot/tree_encoder.h"
 #include "store/exactly_once.h"

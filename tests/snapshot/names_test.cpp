@@ -8,7 +8,7 @@
 #include "core/crc32c.h"
 #include "snapshot/file_name.h"
 #include "snapshot/manifest.h"
-#include "snapshot/metadata.h"
+#include "snapshot/manifest_text.h"
 
 namespace karma::snapshot {
 namespace {
