@@ -14,6 +14,8 @@
 
 #define KARMA_GUARDED_BY(mutex) KARMA_THREAD_ATTRIBUTE(guarded_by(mutex))
 #define KARMA_REQUIRES(mutex) KARMA_THREAD_ATTRIBUTE(requires_capability(mutex))
+// Called with the mutex held, returns without.
+#define KARMA_RELEASES(mutex) KARMA_THREAD_ATTRIBUTE(release_capability(mutex))
 
 namespace karma {
 

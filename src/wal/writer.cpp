@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cassert>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "core/mutex.h"
 
 namespace karma::wal {
 namespace {
@@ -100,40 +100,37 @@ class Writer::Impl {
   void submit(Write* first, Write* last, bool brief) {
     if (!first) return;
     last->next = nullptr;
-    {
-      std::unique_lock lock(mutex_);
-      if (!ended_) {
-        submitted_.append({first, last});
-        long_submitted_ |= !brief;
-        if (place_is_free_) {
-          if (busy_) return;  // whoever it is, looks again before leaving
-          if (may_work_in_place()) return work_in_place(lock);
-        }
-        return wake(lock);
-      }
+    mutex_.lock();
+    if (ended_) {
+      mutex_.unlock();
+      return refuse_late(first);
     }
-    refuse_late(first);
+    submitted_.append({first, last});
+    long_submitted_ |= !brief;
+    if (place_is_free_ && busy_) return mutex_.unlock();  // whoever it is, looks again before leaving
+    if (place_is_free_ && may_work_in_place()) return work_in_place();
+    wake();
   }
 
   bool run(const std::function<void()>& task) {
     Task waiting{{.entry = {}, .lsn = {}, .is_task = true}, &task, false};
-    std::unique_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (ended_) return false;
     submitted_.append({&waiting.place, &waiting.place});
     tasks_.push_back(&waiting);
     if (std::exchange(asleep_, false)) wake_.notify_one();
-    task_done_.wait(lock, [&] { return waiting.done; });
+    while (!waiting.done) task_done_.wait(mutex_);
     return true;
   }
 
   void stop() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       stopping_ = true;
       asleep_ = false;
     }
     wake_.notify_one();
-    const std::lock_guard lock(join_mutex_);
+    const MutexLock lock(join_mutex_);
     if (thread_.joinable()) thread_.join();
   }
 
@@ -164,7 +161,7 @@ class Writer::Impl {
 
   // Sleeps until there is something to do. False: stopped, and everything is done.
   bool take_waiting(bool was_busy) {
-    std::unique_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (was_busy) busy_ = false;
     while (busy_ || (idle() && submitted_.empty() && (stopping_ || !machine_.has_work()))) {
       if (stopping_ && !busy_) {
@@ -172,7 +169,7 @@ class Writer::Impl {
         return false;
       }
       asleep_ = true;
-      wake_.wait(lock, [this] { return !asleep_; });
+      while (asleep_) wake_.wait(mutex_);
     }
     busy_ = true;
     take_submitted();
@@ -180,36 +177,40 @@ class Writer::Impl {
     return true;
   }
 
-  // Requires mutex_.
-  bool may_work_in_place() const { return tasks_.empty() && !long_submitted_; }
+  bool may_work_in_place() const KARMA_REQUIRES(mutex_) { return tasks_.empty() && !long_submitted_; }
 
   // The caller has submitted something and nobody is busy. What throws here leaves a batch half done, which nobody
   // could put right: it ends the process, as it does on the writer's thread.
-  void work_in_place(std::unique_lock<std::mutex>& lock) noexcept {
+  void work_in_place() noexcept KARMA_RELEASES(mutex_) {
     busy_ = true;
     for (int batches = 0; batches < kBatchesInPlace && may_work_in_place() && !(idle() && submitted_.empty());
          ++batches) {
       take_submitted();
-      lock.unlock();
+      mutex_.unlock();
       cycle();
-      lock.lock();
+      mutex_.lock();
     }
     busy_ = false;
-    if (stopping_ || machine_.has_work() || !idle() || !submitted_.empty()) wake(lock);
+    if (stopping_ || machine_.has_work() || !idle() || !submitted_.empty()) {
+      wake();
+    } else {
+      mutex_.unlock();
+    }
   }
 
-  void wake(std::unique_lock<std::mutex>& lock) {
+  void wake() KARMA_RELEASES(mutex_) {
     const bool sleeps = std::exchange(asleep_, false);
-    lock.unlock();
+    mutex_.unlock();
     if (sleeps) wake_.notify_one();
   }
 
-  // Requires mutex_.
-  void take_submitted() {
+  void take_submitted() KARMA_REQUIRES(mutex_) {
     waiting_.append(std::exchange(submitted_, {}));
     find_first_task();
   }
-  void find_first_task() { first_task_ = tasks_.size() > held_up_.size() ? tasks_[held_up_.size()] : nullptr; }
+  void find_first_task() KARMA_REQUIRES(mutex_) {
+    first_task_ = tasks_.size() > held_up_.size() ? tasks_[held_up_.size()] : nullptr;
+  }
 
   bool idle() const { return waiting_.empty() && large_.empty() && held_up_.empty(); }
 
@@ -230,7 +231,7 @@ class Writer::Impl {
     (*task.run)();
     machine_.cycle_done();
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       tasks_.erase(tasks_.begin());
       find_first_task();
       task.done = true;
@@ -243,7 +244,7 @@ class Writer::Impl {
   void hold_up(Task& task) {
     waiting_.pop();
     task.after = large_.last_turn();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     held_up_.push_back(&task);
     find_first_task();
   }
@@ -331,10 +332,11 @@ class Writer::Impl {
     if (options_.batch_wait.count() <= 0 || batch_.empty() || !in_company) return;
     const auto deadline = std::chrono::steady_clock::now() + options_.batch_wait;
     do {
-      std::unique_lock lock(mutex_);
+      const MutexLock lock(mutex_);
       if (submitted_.empty() && !stopping_) {
         asleep_ = true;
-        wake_.wait_until(lock, deadline, [this] { return !asleep_; });
+        while (asleep_ && wake_.wait_until(mutex_, deadline)) {
+        }
         asleep_ = false;
       }
       if (submitted_.empty()) return;
@@ -362,7 +364,7 @@ class Writer::Impl {
 
   // The writer's thread has ended, so that its place may be taken, by one thread at a time.
   void refuse_late(Write* first) {
-    const std::lock_guard lock(late_mutex_);
+    const MutexLock lock(late_mutex_);
     std::vector<Write*> chain;
     for (Write* write = first; write; write = write->next) chain.push_back(write);
     machine_.refuse(chain, internal_error("The node is shutting down"));
@@ -374,16 +376,17 @@ class Writer::Impl {
   WriterOptions options_;
   const bool place_is_free_ = !log_.keeps_entries();  // no disk: any thread may take the writer's place
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::condition_variable task_done_;
-  Chain submitted_;
-  std::vector<Task*> tasks_;     // those whose places are among submitted_ and waiting_, in order
-  bool long_submitted_ = false;  // something that takes long, since the writer's thread took all there was
-  bool busy_ = false;            // a thread has the writer's place; waiting_ and the batch are its
-  bool asleep_ = false;          // whoever clears it wakes the writer's thread
-  bool stopping_ = false;
-  bool ended_ = false;
+  Mutex mutex_;
+  Condition wake_;
+  Condition task_done_;
+  Chain submitted_ KARMA_GUARDED_BY(mutex_);
+  std::vector<Task*> tasks_ KARMA_GUARDED_BY(mutex_);  // those whose places are among submitted_ and waiting_, in order
+  // Something that takes long, since the writer's thread took all there was.
+  bool long_submitted_ KARMA_GUARDED_BY(mutex_) = false;
+  bool busy_ KARMA_GUARDED_BY(mutex_) = false;    // a thread has the writer's place; waiting_ and the batch are its
+  bool asleep_ KARMA_GUARDED_BY(mutex_) = false;  // whoever clears it wakes the writer's thread
+  bool stopping_ KARMA_GUARDED_BY(mutex_) = false;
+  bool ended_ KARMA_GUARDED_BY(mutex_) = false;
 
   Chain waiting_;  // taken, not yet admitted
   LargeWrites large_;
@@ -401,9 +404,9 @@ class Writer::Impl {
   std::atomic<std::uint64_t> written_{0};
   std::atomic<std::uint64_t> failures_{0};
 
-  std::mutex late_mutex_;
-  std::mutex join_mutex_;
-  std::thread thread_;
+  Mutex late_mutex_;  // one thread at a time refuses
+  Mutex join_mutex_;
+  std::thread thread_ KARMA_GUARDED_BY(join_mutex_);
 };
 
 Writer::Writer(Log& log, Machine& machine, WriterOptions options)
