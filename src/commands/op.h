@@ -7,7 +7,7 @@
 //                             kReply says what the response is made of, or reply(const Outcome&, Buffer&) writes it
 //                             (derived from RepliesMessage: the outcome's message).
 //   answer(Reads&, Buffer&)   a read.
-//   run(Services&, Buffer&)   an act that waits for the disk: on a worker thread.
+//   run(Services&, Buffer&)   an admin op, which waits for the disk: on a worker thread.
 // and its fields in describe(self, fields), which drives decoder, log encoder, fingerprint and documentation.
 #pragma once
 
@@ -33,7 +33,7 @@ namespace karma::commands {
 
 class Services;
 
-enum class Kind : std::uint8_t { query, mutation, task };
+enum class Kind : std::uint8_t { query, mutation, admin };
 enum class Access : std::uint8_t { read, write };                 // write: the write token, and a master
 enum class Counted : std::uint8_t { no, retention, compaction };  // beside what all are, in the statistics
 
@@ -59,8 +59,8 @@ struct Spec {
   bool idempotent = false;   // honours idempotency_key
   bool tells_state = false;  // of one that is: its answer depends on what it found, not on the request alone
   bool deletes = false;      // counts, keys or whatever cannot be had again by asking: refuses fields it does not take
-  Access access = Access::write;  // of a task; queries read, mutations write
-  bool quick = false;             // a task that must not wait for snapshots
+  Access access = Access::write;  // of an admin op; queries read, mutations write
+  bool quick = false;             // an admin op that must not wait for snapshots
   Counted counted = Counted::no;
 };
 
@@ -94,7 +94,7 @@ struct Op : Spec {
   Status (*answer)(const void*, Reads&, Buffer&) = nullptr;
   bool (*is_long)(const void*, Reads&) = nullptr;  // better done on a worker thread; null: the op never takes long
 
-  // tasks
+  // admin ops
   Status (*run)(const void*, Services&, Buffer&) = nullptr;
 };
 
@@ -135,7 +135,7 @@ concept Query = requires(const C& c, Reads& reads, Buffer& out) {
   c.answer(reads, out);
 };
 template <class C>
-concept Task = requires(const C& c, Services& services, Buffer& out) {
+concept Admin = requires(const C& c, Services& services, Buffer& out) {
   c.run(services, out);
 };
 
@@ -213,7 +213,7 @@ constexpr auto batch_size() -> std::size_t (*)(const void*) {
 // One row of the catalog.
 template <class C>
 constexpr Op make_op() {
-  static_assert(int(Mutation<C>) + int(Query<C>) + int(Task<C>) == 1, "an op is of exactly one kind");
+  static_assert(int(Mutation<C>) + int(Query<C>) + int(Admin<C>) == 1, "an op is of exactly one kind");
   static_assert(std::is_trivially_destructible_v<C>, "commands live in an arena");
   static_assert(Mutation<C> || !C::kSpec.idempotent, "only mutations are idempotent");
   Op op{C::kSpec};
@@ -268,7 +268,7 @@ constexpr Op make_op() {
     op.answer = detail::erased<C, &C::answer>;
     if constexpr (requires { &C::is_long; }) op.is_long = detail::erased<C, &C::is_long>;
   } else {
-    op.kind = Kind::task;
+    op.kind = Kind::admin;
     op.run = detail::erased<C, &C::run>;
   }
   return op;

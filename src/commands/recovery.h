@@ -1,4 +1,4 @@
-// recovery.* and reconciliation.report: what producers and checking jobs note down here for themselves.
+// recovery.* and reconciliation.report: what producers and checking programs note down here for themselves.
 #pragma once
 
 #include <algorithm>

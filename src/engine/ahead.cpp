@@ -95,7 +95,7 @@ std::size_t Engine::prepare_part(store::Series& series, std::span<const Item> it
   std::size_t cloned = 1;
   if (!series.counted()) {
     std::lock_guard lock(store_.lock());
-    items = items.first(series.settle_pages(items, kSlotsPerLock));
+    items = items.first(series.purge_pages(items, kSlotsPerLock));
   }
   if (series.shares_pages()) {
     std::vector<Ref<store::Page>> clones = series.clone_ahead(items);
@@ -112,7 +112,7 @@ std::size_t Engine::prepare_part(store::Series& series, std::span<const Item> it
 
 // A write on many counters after one with which a removal began: it wants to be prepared now.
 bool Engine::wants_next_lock(const wal::Write& write) {
-  if (store_.settled() || write.points < kPreparedCounters) return false;
+  if (store_.purged() || write.points < kPreparedCounters) return false;
   const Mutation& mutation = static_cast<const Mutation&>(write);
   const store::Series* const series = mutation.op->changed(mutation.command, store_);
   return series != nullptr && !series->counted();

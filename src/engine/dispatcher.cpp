@@ -187,7 +187,7 @@ void Dispatcher::encode(Mutation& mutation) {
 
 Handled Dispatcher::read_or_run(const Op& op, void* connection, Buffer& out) {
   // What may go to a worker is decoded into memory that can go along.
-  const bool may_leave = op.kind == Kind::task || op.is_long != nullptr;
+  const bool may_leave = op.kind == Kind::admin || op.is_long != nullptr;
   if (may_leave && !job_) job_ = std::make_unique<Job>();
   Arena& arena = may_leave ? job_->arena : arena_;
   arena.reset();
@@ -195,7 +195,7 @@ Handled Dispatcher::read_or_run(const Op& op, void* connection, Buffer& out) {
   Decoded decoded;
   if (Status status = decode(op, fields_, engine_.store().exactly_once(), context, decoded); !status)
     return reply_error(status.error(), out), Handled::replied;
-  if (op.kind == Kind::task) return start_job(decoded, connection, out);
+  if (op.kind == Kind::admin) return start_job(decoded, connection, out);
   commands::Reads reads(engine_.store(), reader_, engine_, arena);
   if (op.is_long != nullptr) {
     if (op.is_long(decoded.command, reads)) return start_job(decoded, connection, out);

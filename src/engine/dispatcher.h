@@ -2,7 +2,7 @@
 //
 //   decode the envelope -> token -> op -> fields -> role -> query: answer here
 //                                                        -> mutation: to the writer, the reply comes later
-//                                                        -> task (snapshots, long scans): to a worker, likewise
+//                                                        -> admin (snapshots, long scans): to a worker, likewise
 //
 // One dispatcher per I/O thread; nothing here is thread-safe but the `wake` it is given, which other threads call.
 #pragma once
@@ -66,7 +66,7 @@ class Dispatcher final : public RequestHandler {
   protocol::Fields fields_;
   std::size_t request_bytes_ = 0;         // of the line at hand
   Arena arena_;                           // of the read at hand, if it never takes long
-  std::unique_ptr<Job> job_;              // of a read that may, or of a task
+  std::unique_ptr<Job> job_;              // of a read that may, or of an admin op
   std::unique_ptr<MutationBatch> batch_;  // being gathered
   std::vector<std::unique_ptr<MutationBatch>> spare_;
   // Connections that wait for a worker: whatever they send next must wait for that.

@@ -28,9 +28,9 @@ class Engine::Impl {
     for (const std::string& request : requests) {
       for (engine::Handled handled = handle(request);
            handled == engine::Handled::blocked || handled == engine::Handled::no_room; handled = handle(request))
-        settle();
+        await_replies();
     }
-    settle();
+    await_replies();
     return std::move(replies_);
   }
 
@@ -57,7 +57,7 @@ class Engine::Impl {
   }
 
   // Until everything is answered.
-  void settle() KARMA_REQUIRES(mutex_) {
+  void await_replies() KARMA_REQUIRES(mutex_) {
     dispatcher_->flush();
     while (pending_ != 0) {
       {

@@ -103,7 +103,8 @@ Status Engine::start() {
 
   if (config_.restore) {
     // What a crash left of a snapshot is put right; where that fails, the next snapshot does it.
-    if (Status settled = snapshots_->settle(); !settled) log_.warn("restore.warning", settled.error().message);
+    if (Status finished = snapshots_->finish_interrupted(); !finished)
+      log_.warn("restore.warning", finished.error().message);
   }
   const bool begin_anew = recovered->decision == Decision::go_on_anew;
   if (begin_anew) {
@@ -115,8 +116,8 @@ Status Engine::start() {
                                 .segment_bytes = static_cast<std::uint64_t>(config_.wal_segment_bytes),
                                 .on_event = event_sink(),
                                 .in_background =
-                                    [this](const std::function<void()>& task) {
-                                      if (!snapshot_worker_->submit(task)) task();
+                                    [this](const std::function<void()>& job) {
+                                      if (!snapshot_worker_->submit(job)) job();
                                     },
                                 .entries_indexed_at_once = kEntriesIndexedAtOnce,
                                 .accept_damage = !recovered->log.damage.empty(),
@@ -210,7 +211,7 @@ void Engine::prefetch_keys(const Mutation& admitted) {
     --keys_ahead_;
   }
   next_admitted_ = admitted.next;
-  for (; keys_ahead_ < kKeysAhead && ahead_->next != nullptr && !ahead_->next->is_task; ++keys_ahead_)
+  for (; keys_ahead_ < kKeysAhead && ahead_->next != nullptr && !ahead_->next->is_action; ++keys_ahead_)
     prefetch(ahead_ = ahead_->next);
 }
 
@@ -239,7 +240,7 @@ void Engine::apply(std::span<wal::Write* const> batch) {
     }
     remember(batch.subspan(remembered, next - remembered));
   }
-  if (!store_.settled()) work();  // what takes no time is done at once
+  if (!store_.purged()) work();  // what takes no time is done at once
   if (store_.has_deferred_free()) free_deferred();
   count_keyed(batch);
   answer_in_order();
@@ -247,7 +248,7 @@ void Engine::apply(std::span<wal::Write* const> batch) {
 
 void Engine::work() {
   std::lock_guard lock(store_.lock());
-  store_.settle_some(kSlotsPerLock);
+  store_.purge_some(kSlotsPerLock);
 }
 
 // What takes longer than handing it over is freed elsewhere.
@@ -349,7 +350,7 @@ void Engine::abandon_jobs() {
 
 void Engine::run_job(Job& job, store::StoreLock::Reader& reader) {
   try {
-    if (job.op->kind == commands::Kind::task) {
+    if (job.op->kind == commands::Kind::admin) {
       job.status = job.op->run(job.command, *this, job.response);
       return;
     }

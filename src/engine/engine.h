@@ -3,7 +3,7 @@
 //
 //   read      decode -> answer(Reads)                                        on the thread that asks
 //   mutation  decode -> encode -> flush -> [writer: admit -> log -> sync -> apply] -> CompletionQueue -> reply
-//   task      decode -> worker -> CompletionQueue -> reply
+//   admin     decode -> worker -> CompletionQueue -> reply
 //   start     scan log -> load snapshots -> for each entry above them: decode -> apply      (the same decode and apply)
 #pragma once
 
@@ -43,7 +43,7 @@ class Engine final : public commands::Services, private wal::Machine {
 
   // Finishes all that was submitted, writes snapshots if told to, closes the log. Lanes must have stopped submitting.
   Status shutdown(bool snapshot);
-  // Reads and acts that wait for a worker, and those that come from now on, are answered with an error.
+  // Reads and admin ops that wait for a worker, and those that come from now on, are answered with an error.
   void abandon_jobs();
   // SIGUSR1: create_all on the snapshot worker; the outcome goes to the log.
   void snapshot_in_background();
@@ -102,12 +102,12 @@ class Engine final : public commands::Services, private wal::Machine {
   void remember(std::span<wal::Write* const> writes);
   void count_keyed(std::span<wal::Write* const> batch);
   void apply(std::span<wal::Write* const> batch) override;
-  bool slows_writes() const override { return !store_.settled(); }
+  bool slows_writes() const override { return !store_.purged(); }
   bool is_slow(const wal::Write& write) const override;
   bool prepare(wal::Write& write, std::size_t& work) override;
   void refuse(std::span<wal::Write* const> batch, const Error& error) override;
   void cycle_done() override;
-  bool has_work() const override { return !store_.settled(); }
+  bool has_work() const override { return !store_.purged(); }
   void work() override;
   void free_deferred();
 

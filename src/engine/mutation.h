@@ -75,7 +75,7 @@ struct MutationBatch {
   std::size_t footprint() const { return arena.footprint() + entries.capacity(); }
 };
 
-// A read or an act that runs on a worker thread.
+// A read or an admin op that runs on a worker thread.
 struct Job : Decoded {
   Arena arena;  // of the command, too
   void* connection = nullptr;

@@ -110,7 +110,7 @@ class Replay {
       return {};
     }
     if (!coverage.exactly_once()) note_outcome(recovered_.outcomes, *entry.op, entry.keyed != nullptr, lsn, outcome);
-    store_.settle_all();  // nobody waits, and what follows goes faster
+    store_.purge_all();  // nobody waits, and what follows goes faster
     (void)store_.take_deferred_free();
     if (outcome.failed && outcome.code == ErrorCode::internal_error) {
       // Only an older snapshot in place of a damaged one can lead here: that one is what may be given up.

@@ -109,7 +109,7 @@ void Engine::snapshot_in_background() {
 }
 
 Result<commands::Verified> Engine::verify() {
-  // Nobody is stopped for it. The log goes on, but what is read of it is settled before; snapshots and the trimming of
+  // Nobody is stopped for it. The log goes on, but what is read of it is fixed before; snapshots and the trimming of
   // the log share the thread of this. Should something have moved all the same, what it left is looked at instead.
   std::optional<Result<Verification>> verification;
   for (int attempt = 0; attempt < kVerifyAttempts; ++attempt) {

@@ -51,7 +51,7 @@ class Examined {
     Result<std::vector<std::string>> before = files.list(directory);
     if (!before) return before.error().message;
     if (Status removed = remove_temp_files(files, directory); !removed) return removed.error().message;
-    if (Status settled = manager.settle(); !settled) return settled.error().message;
+    if (Status finished = manager.finish_interrupted(); !finished) return finished.error().message;
     Result<std::vector<std::string>> after = files.list(directory);
     if (!after) return after.error().message;
     const std::set<std::string> left(after->begin(), after->end());

@@ -23,11 +23,11 @@ Worker::Worker() : thread_([this] { run(); }) {}
 
 Worker::~Worker() { stop(); }
 
-bool Worker::submit(std::function<void()> task, std::function<void()> abandon) {
+bool Worker::submit(std::function<void()> job, std::function<void()> abandon) {
   {
     const MutexLock lock(mutex_);
-    if (closed_ || tasks_.size() >= kMaxQueued) return false;
-    tasks_.push_back({std::move(task), std::move(abandon)});
+    if (closed_ || jobs_.size() >= kMaxQueued) return false;
+    jobs_.push_back({std::move(job), std::move(abandon)});
   }
   changed_.notify_one();
   return true;
@@ -35,17 +35,17 @@ bool Worker::submit(std::function<void()> task, std::function<void()> abandon) {
 
 // On this thread: the worker's may be busy for long.
 void Worker::close() {
-  std::deque<Task> begins_no_more;
+  std::deque<Queued> begins_no_more;
   {
     const MutexLock lock(mutex_);
     closed_ = true;
-    begins_no_more.swap(tasks_);
-    for (Task& task : begins_no_more) {
-      if (!task.abandon) tasks_.push_back(std::move(task));
+    begins_no_more.swap(jobs_);
+    for (Queued& job : begins_no_more) {
+      if (!job.abandon) jobs_.push_back(std::move(job));
     }
   }
-  for (const Task& task : begins_no_more) {
-    if (task.abandon) call(task.abandon);
+  for (const Queued& job : begins_no_more) {
+    if (job.abandon) call(job.abandon);
   }
 }
 
@@ -65,12 +65,12 @@ void Worker::run() {
   (void)::setpriority(PRIO_PROCESS, self, ::getpriority(PRIO_PROCESS, self) + kNice);
   MutexLock lock(mutex_);
   while (true) {
-    while (!stopping_ && tasks_.empty()) changed_.wait(mutex_);
-    if (tasks_.empty()) return;
-    const std::function<void()> task = std::move(tasks_.front().run);
-    tasks_.pop_front();
+    while (!stopping_ && jobs_.empty()) changed_.wait(mutex_);
+    if (jobs_.empty()) return;
+    const std::function<void()> job = std::move(jobs_.front().run);
+    jobs_.pop_front();
     lock.unlock();
-    call(task);
+    call(job);
     lock.lock();
   }
 }

@@ -10,7 +10,7 @@
 
 namespace karma::engine {
 
-// Thread-safe. Tasks handle their failures themselves; what they throw all the same ends with them.
+// Thread-safe. Jobs handle their failures themselves; what they throw all the same ends with them.
 class Worker {
  public:
   static constexpr std::size_t kMaxQueued = 1024;
@@ -20,16 +20,16 @@ class Worker {
   Worker();
   ~Worker();  // stop()
 
-  // False, and nothing is called, if the queue is full or the worker is closed. `abandon` is called instead of `task`
-  // if that has not begun when the worker is closed; without it the task runs even then.
-  bool submit(std::function<void()> task, std::function<void()> abandon = {});
+  // False, and nothing is called, if the queue is full or the worker is closed. `abandon` is called instead of `job`
+  // if that has not begun when the worker is closed; without it the job runs even then.
+  bool submit(std::function<void()> job, std::function<void()> abandon = {});
   // Takes no more, and abandons what has not begun.
   void close();
   // close(), runs what is left, then ends the thread.
   void stop();
 
  private:
-  struct Task {
+  struct Queued {
     std::function<void()> run;
     std::function<void()> abandon;
   };
@@ -38,7 +38,7 @@ class Worker {
 
   Mutex mutex_;
   Condition changed_;
-  std::deque<Task> tasks_ KARMA_GUARDED_BY(mutex_);
+  std::deque<Queued> jobs_ KARMA_GUARDED_BY(mutex_);
   bool closed_ KARMA_GUARDED_BY(mutex_) = false;
   bool stopping_ KARMA_GUARDED_BY(mutex_) = false;
   std::thread thread_;

@@ -1,4 +1,4 @@
-// What jobs that compare Karma with another source have reported since the start.
+// What programs that compare Karma with another source have reported since the start.
 #pragma once
 
 #include <cstdint>

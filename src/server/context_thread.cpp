@@ -32,10 +32,10 @@ ContextThread::ContextThread(std::string name, EventLog& log)
 
 ContextThread::~ContextThread() { finish(); }
 
-void ContextThread::call(const std::function<void()>& act) {
+void ContextThread::call(const std::function<void()>& function) {
   std::promise<void> done;
   asio::post(context_, [&] {
-    act();
+    function();
     done.set_value();
   });
   done.get_future().wait();

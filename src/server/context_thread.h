@@ -20,7 +20,7 @@ class ContextThread {
 
   asio::io_context& context() { return context_; }
   // Lets the thread do something, and waits for it. Not to be called by the thread itself.
-  void call(const std::function<void()>& act);
+  void call(const std::function<void()>& function);
   // Waits until nothing is under way or posted any more, and ends the thread.
   void finish();
 

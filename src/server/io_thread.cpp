@@ -73,11 +73,11 @@ void IoThread::close_all() {
   post([this] { for_each_session([](Session& session) { session.close(); }); });
 }
 
-template <class Act>
-void IoThread::post(Act act) {
-  asio::post(thread_.context(), [this, act] {
+template <class Function>
+void IoThread::post(Function function) {
+  asio::post(thread_.context(), [this, function] {
     host_.begin_round();
-    act();
+    function();
   });
 }
 
@@ -133,11 +133,11 @@ void IoThread::answer() {
   set_timer();
 }
 
-// `act` may move the session to another list, where it is met again: it must not mind.
-template <class Act>
-void IoThread::for_each_session(Act act) {
+// `function` may move the session to another list, where it is met again: it must not mind.
+template <class Function>
+void IoThread::for_each_session(Function function) {
   for (auto& list : host_.waiting) {
-    for (auto next = list.begin(); next != list.end();) act(*next++);
+    for (auto next = list.begin(); next != list.end();) function(*next++);
   }
 }
 

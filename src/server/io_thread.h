@@ -50,8 +50,8 @@ class IoThread {
   void close_all();
 
  private:
-  template <class Act>
-  void post(Act act);
+  template <class Function>
+  void post(Function function);
   void wake();
   void request_round();
   void round();
@@ -69,8 +69,8 @@ class IoThread {
   void count_closed();
   void set_timer();
   TimePoint first_deadline() const;
-  template <class Act>
-  void for_each_session(Act act);
+  template <class Function>
+  void for_each_session(Function function);
 
   const IoThreadOptions options_;
   std::atomic<int>& open_connections_;

@@ -27,8 +27,8 @@ NoSignalsForNewThreads::NoSignalsForNewThreads() {
 
 NoSignalsForNewThreads::~NoSignalsForNewThreads() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
-SignalWatch::SignalWatch(ContextThread& thread, std::function<void(int)> act)
-    : thread_(thread), act_(std::move(act)), signals_(thread.context(), SIGINT, SIGTERM, SIGUSR1) {
+SignalWatch::SignalWatch(ContextThread& thread, std::function<void(int)> handle)
+    : thread_(thread), handle_(std::move(handle)), signals_(thread.context(), SIGINT, SIGTERM, SIGUSR1) {
   signals_.add(SIGHUP);
   thread_.call([this] {
     wait();
@@ -53,8 +53,8 @@ SignalWatch::~SignalWatch() {
 void SignalWatch::wait() {
   signals_.async_wait(room_([this](const error_code& failure, int signal) {
     if (failure) return;
-    wait();  // first: what act_() throws must not be the end of watching
-    act_(signal);
+    wait();  // first: what handle_() throws must not be the end of watching
+    handle_(signal);
   }));
 }
 

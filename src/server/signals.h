@@ -29,18 +29,18 @@ class NoSignalsForNewThreads {
   sigset_t before_;
 };
 
-// Has `thread` take the signals and call `act` for each. It needs no descriptor when one comes: a server that has none
-// left can still be stopped.
+// Has `thread` take the signals and call `handle` for each. It needs no descriptor when one comes: a server that has
+// none left can still be stopped.
 class SignalWatch {
  public:
-  SignalWatch(ContextThread& thread, std::function<void(int signal)> act);
+  SignalWatch(ContextThread& thread, std::function<void(int signal)> handle);
   ~SignalWatch();
 
  private:
   void wait();
 
   ContextThread& thread_;
-  const std::function<void(int)> act_;
+  const std::function<void(int)> handle_;
   asio::basic_signal_set<Executor> signals_;
   OperationRoom room_;
 };

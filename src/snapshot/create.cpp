@@ -111,7 +111,7 @@ Result<CurrentSet> Manager::Impl::begin_whole_set(Lsn lsn) {
   if (!inventory->manifest_fault.empty()) {
     event("snapshot.warning", inventory->manifest_trouble() + "; it is replaced");
   }
-  if (Status settled = settle(*inventory); !settled) return settled.error();
+  if (Status finished = finish_interrupted(*inventory); !finished) return finished.error();
   set.head = successor(*inventory);
   // A manifest that cannot be read might have said so.
   if (!inventory->manifest_fault.empty()) set.head.unlogged_lsn = lsn;
@@ -233,7 +233,7 @@ Result<CurrentSet> Manager::Impl::begin_single(const std::string& series) {
   if (!inventory->manifest_fault.empty()) {
     return internal_error(inventory->manifest_trouble());
   }
-  if (Status settled = settle(*inventory); !settled) return settled.error();
+  if (Status finished = finish_interrupted(*inventory); !finished) return finished.error();
   set.head = successor(*inventory);
   const Choice choice = choose(*inventory, log);
   std::set<const Item*> current;
@@ -307,9 +307,9 @@ Status Manager::Impl::commit(const CurrentSet& set) {
   keep({});  // until all files have their names
   Status replaced = replace_file(files, directory, std::string(kManifestName), encode_manifest(set));
   if (replaced) return {};
-  // The manifest may be in place all the same; settle() looks. What it cannot do now it does the next time.
+  // The manifest may be in place all the same; finish_interrupted() looks. What it cannot do now it does the next time.
   Result<Inventory> inventory = take_inventory(files, directory);
-  if (inventory && inventory->manifest_fault.empty()) (void)settle(*inventory);
+  if (inventory && inventory->manifest_fault.empty()) (void)finish_interrupted(*inventory);
   return replaced;
 }
 

@@ -14,9 +14,9 @@
 // the `.new` files are renamed to their names; files of dropped series and beyond retention are removed. The log is
 // trimmed by the caller, last. What a crash leaves:
 //
-//   before the manifest   the old set, and `.new` files that no manifest lists: settle() removes them
+//   before the manifest   the old set, and `.new` files that no manifest lists: finish_interrupted() removes them
 //   after it              the new set, parts of it still called `.new`: restore() finds them under either name,
-//                         settle() renames them
+//                         finish_interrupted() renames them
 //   while pruning         files that the manifest lists as older: never taken for current
 //
 // Small files of a set are written first and then synced side by side. After the first set this process knows what is
@@ -158,8 +158,8 @@ struct ManagerOptions {
   std::function<void(const std::string& event, const std::string& message)> on_event;  // backup.dump, backup.prune
 };
 
-// restore, settle, create_all, create_one and check: by one thread at a time. The others may be called beside them from
-// other threads; a file may then be gone between two calls.
+// restore, finish_interrupted, create_all, create_one and check: by one thread at a time. The others may be called
+// beside them from other threads; a file may then be gone between two calls.
 class Manager {
  public:
   Manager(FileSystem& files, std::string directory, const Clock& clock, ManagerOptions options);
@@ -181,7 +181,7 @@ class Manager {
 
   // Finishes or undoes what a crash interrupted. To be called once at start, after restore(), whatever that found; the
   // functions that write do it by themselves.
-  Status settle();
+  Status finish_interrupted();
 
   // Writes a set and commits it, then prunes: per series the newest `retention` files stay, of series that are not in
   // the set none. After an Error the old set counts, or (if the error came after the commit) the new one; the log must

@@ -58,7 +58,7 @@ class Manager::Impl {
   Result<Item> look_up(const std::string& file);
 
   // create.cpp
-  Status settle(const Inventory& inventory);
+  Status finish_interrupted(const Inventory& inventory);
   Result<CurrentSet> begin_whole_set(Lsn lsn);
   Result<CurrentSet> begin_single(const std::string& series);
   void add_unlisted(CurrentSet& set, const std::vector<std::string>& names);

@@ -18,9 +18,9 @@ namespace karma::snapshot {
 // Threads that sync files at a time, each one file: together they stay within kFileDescriptorReserve.
 inline constexpr std::size_t kFilesAtATime = 16;
 
-// Runs task(0) to task(count - 1), several at a time, on the calling thread too. After an Error, which is returned, no
+// Runs job(0) to job(count - 1), several at a time, on the calling thread too. After an Error, which is returned, no
 // more are begun; all that were have ended. Fewer than kFilesAtATime run one after the other.
-inline Status run_side_by_side(std::size_t count, const std::function<Status(std::size_t)>& task) {
+inline Status run_side_by_side(std::size_t count, const std::function<Status(std::size_t)>& job) {
   std::atomic<std::size_t> next{0};
   std::mutex mutex;
   Status first;  // guarded by mutex
@@ -28,7 +28,7 @@ inline Status run_side_by_side(std::size_t count, const std::function<Status(std
     for (std::size_t i = next++; i < count; i = next++) {
       Status status;
       try {
-        status = task(i);
+        status = job(i);
       } catch (const std::bad_alloc&) {
         status = internal_error("Out of memory");
       }

@@ -26,12 +26,12 @@ struct Removals : RefCounted {
 };
 
 // What a counter is after the removals that its page has not seen.
-class Settled {
+class Purged {
  public:
-  explicit Settled(const Removals& removals) : removals_(removals) {}
-  ~Settled() { copy_.release(); }
-  Settled(const Settled&) = delete;
-  Settled& operator=(const Settled&) = delete;
+  explicit Purged(const Removals& removals) : removals_(removals) {}
+  ~Purged() { copy_.release(); }
+  Purged(const Purged&) = delete;
+  Purged& operator=(const Purged&) = delete;
 
   // The counter, or a copy that is valid until the next call; nullptr if nothing is left, or `counter` is null.
   const Counter* operator()(const Page& page, const Counter* counter) {

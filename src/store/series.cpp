@@ -115,7 +115,7 @@ void Series::put_clones(std::vector<Ref<Page>> clones) {
 
 void Series::add_to(Key key, const DayPlace& place, std::uint64_t value) {
   if (value == 0) return;
-  settle(place.hash);
+  purge(place.hash);
   Directory& directory = own_directory();
   Page& page = directory.own_page(place.hash);
   std::uint64_t old = 0;
@@ -138,7 +138,7 @@ void Series::add_to(Key key, const DayPlace& place, std::uint64_t value) {
 }
 
 void Series::set_to(Key key, const DayPlace& place, std::uint64_t value) {
-  settle(place.hash);
+  purge(place.hash);
   const Counter* existing = directory_->page(place.hash).find(key, place.hash);
   std::uint64_t old = existing ? existing->value(place.day) : 0;
   if (value == old) return;
@@ -172,7 +172,7 @@ void Series::fetch_ahead(std::span<const Item> items) const {
 
 void Series::subtract(Key key, Bucket bucket, std::uint64_t value) {
   const DayPlace place(directory_->hash(key), bucket);
-  settle(place.hash);
+  purge(place.hash);
   const Counter* counter = directory_->page(place.hash).find(key, place.hash);
   if (!counter) return;
   std::uint64_t old = counter->value(place.day);
@@ -202,7 +202,7 @@ bool Series::reset(Key key) {
 
 Series::Removed Series::remove_range(Key key, BucketRange range) {
   std::uint64_t hash = directory_->hash(key);
-  settle(hash);
+  purge(hash);
   const Counter* existing = directory_->page(hash).find(key, hash);
   if (!existing) return Removed::no_counter;
   DayRange days(range);
@@ -226,7 +226,7 @@ void Series::begin_removal(BucketRange range) {
   const DayRange days(range);
   if (days.from > days.to || key_count_ == 0) return;
   if (removal_count() >= kMaxRemovals) {
-    for (std::size_t all = SIZE_MAX; settle_some(all);) all = SIZE_MAX;
+    for (std::size_t all = SIZE_MAX; purge_some(all);) all = SIZE_MAX;
   }
   auto* removals = new Removals;
   Ref<const Removals> holder(removals);
@@ -242,32 +242,32 @@ void Series::begin_removal(BucketRange range) {
   stop_ = cursor_;  // all pages once more, from here on
 }
 
-bool Series::settle_some(std::size_t& slots) {
+bool Series::purge_some(std::size_t& slots) {
   while (removals_ && slots != 0) {
     const Page& page = directory_->page(cursor_);
     const std::uint64_t end = page.end_hash();
     slots -= std::min<std::size_t>(slots, page.slots() * removals_->entries.size());
-    settle_page(cursor_);
+    purge_page(cursor_);
     cursor_ = end;
     if (cursor_ == stop_) removals_ = {};
   }
   return static_cast<bool>(removals_);
 }
 
-std::size_t Series::settle_pages(std::span<const Item> items, std::size_t slots) {
+std::size_t Series::purge_pages(std::span<const Item> items, std::size_t slots) {
   std::size_t done = 0;
   while (removals_ && done < items.size() && slots != 0) {
     const std::uint64_t hash = directory_->hash(items[done++].key);
     const Page& page = directory_->page(hash);
     if (removals_->seen_by(page)) continue;
     slots -= std::min<std::size_t>(slots, page.slots() * removals_->entries.size());
-    settle_page(hash);
+    purge_page(hash);
   }
   return removals_ ? done : items.size();
 }
 
 // Pages in which nothing changes stay shared with the views.
-void Series::settle_page(std::uint64_t hash) {
+void Series::purge_page(std::uint64_t hash) {
   const Ref<const Removals> removals = removals_;
   const Page* page = &directory_->page(hash);
   if (removals->seen_by(*page)) return;
@@ -288,7 +288,7 @@ void Series::settle_page(std::uint64_t hash) {
 void Series::remove_range(BucketRange range) {
   begin_removal(range);
   std::size_t all = SIZE_MAX;
-  settle_some(all);
+  purge_some(all);
 }
 
 void Series::remove_from_page(std::uint64_t hash, const DayRange& range) {
@@ -346,7 +346,7 @@ bool Series::added_since(std::uint64_t added, std::vector<Key>& keys) const {
 bool Series::load(Key key, std::span<const Point> points) {
   if (points.empty()) return true;
   std::uint64_t hash = directory_->hash(key);
-  settle(hash);
+  purge(hash);
   if (directory_->page(hash).find(key, hash)) return false;
   Page& page = own_directory().own_page_with_room(hash);  // before there is a block that would be lost if it failed
   Counter loaded;

@@ -188,13 +188,13 @@ class Series : public SeriesReads {
   Removed remove_range(Key key, BucketRange range);
   void clear();
 
-  // Of all counters: begins it, and the range is gone for whoever looks. settle_some() goes through the pages, about
+  // Of all counters: begins it, and the range is gone for whoever looks. purge_some() goes through the pages, about
   // `slots` counters' worth, and takes off what it did; true: there is more to do. remove_range() does all at once.
   void begin_removal(BucketRange range);
-  bool settle_some(std::size_t& slots);
+  bool purge_some(std::size_t& slots);
   // The same for the pages of these items, which changing them would do at once. Returns how many items are done, at
   // least one if there are any and `slots` is not 0.
-  std::size_t settle_pages(std::span<const Item> items, std::size_t slots);
+  std::size_t purge_pages(std::span<const Item> items, std::size_t slots);
   void remove_range(BucketRange range);
   static BucketRange range_before(Bucket bucket);  // may be empty
   // Removals under way; at kMaxRemovals the next one does them all at once.
@@ -223,9 +223,9 @@ class Series : public SeriesReads {
   void set_to(Key key, const DayPlace& place, std::uint64_t value);
   void give_memory_back(std::uint64_t hash);
   void remove_from_page(std::uint64_t hash, const DayRange& range);
-  void settle_page(std::uint64_t hash);
-  void settle(std::uint64_t hash) {
-    if (removals_) settle_page(hash);
+  void purge_page(std::uint64_t hash);
+  void purge(std::uint64_t hash) {
+    if (removals_) purge_page(hash);
   }
 
   void note_added(Key key);

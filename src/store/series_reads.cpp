@@ -46,8 +46,8 @@ auto SeriesReads::with_counter(Key key, Use&& use) const {
   const Page& page = directory_->page(hash);
   const Counter* counter = page.find(key, hash);
   if (!removals_) return use(counter);
-  Settled settled(*removals_);
-  return use(settled(page, counter));
+  Purged purged(*removals_);
+  return use(purged(page, counter));
 }
 
 std::uint64_t SeriesReads::total(Key key) const {

@@ -17,13 +17,13 @@ constexpr std::size_t kAhead = 8;                   // counters whose days are f
 // Calls visit(counter) for every counter; false if interrupted. With a range, fetches the days inside it ahead.
 template <class Visit>
 bool scan(const Directory& directory, const Removals* removals, const DayRange* range, const Interrupt& interrupt,
-          Visit visit_settled) {
-  std::optional<Settled> settled;
-  if (removals != nullptr) settled.emplace(*removals);
+          Visit visit_purged) {
+  std::optional<Purged> purged;
+  if (removals != nullptr) purged.emplace(*removals);
   const Page* of_page = nullptr;
   const auto visit = [&](const Counter& counter) {
-    if (!settled) return visit_settled(counter);
-    if (const Counter* left = (*settled)(*of_page, &counter)) visit_settled(*left);
+    if (!purged) return visit_purged(counter);
+    if (const Counter* left = (*purged)(*of_page, &counter)) visit_purged(*left);
   };
   std::size_t since_question = 0;
   std::vector<const Counter*> counters;
@@ -128,14 +128,14 @@ bool SeriesReads::for_each_by_remainder(std::uint64_t divisor, const std::functi
   std::vector<std::vector<const Counter*>> groups(divisor);
   std::vector<std::vector<const Page*>> pages(divisor);  // of the counters, while a removal is under way
   for (auto& group : groups) group.reserve(key_count_ / divisor + key_count_ / divisor / 8 + 16);
-  std::optional<Settled> settled;
-  if (removals_) settled.emplace(*removals_);
+  std::optional<Purged> purged;
+  if (removals_) purged.emplace(*removals_);
   std::size_t since_question = 0;
   const bool complete = directory_->for_each_page([&](const Page& page) {
     for (const Counter& counter : page) {
-      if (counter.empty() || (settled && (*settled)(page, &counter) == nullptr)) continue;
+      if (counter.empty() || (purged && (*purged)(page, &counter) == nullptr)) continue;
       groups[counter.key % divisor].push_back(&counter);
-      if (settled) pages[counter.key % divisor].push_back(&page);
+      if (purged) pages[counter.key % divisor].push_back(&page);
     }
     since_question += page.slots();
     if (since_question < kCountersPerQuestion) return true;
@@ -151,7 +151,7 @@ bool SeriesReads::for_each_by_remainder(std::uint64_t divisor, const std::functi
     for (std::size_t i = 0; i < group.size(); ++i) {
       if (i + 2 * kAhead < group.size()) __builtin_prefetch(group[i + 2 * kAhead]);
       if (i + kAhead < group.size()) group[i + kAhead]->prefetch(everything);
-      const Counter& counter = settled ? *(*settled)(*pages[remainder][i], group[i]) : *group[i];
+      const Counter& counter = purged ? *(*purged)(*pages[remainder][i], group[i]) : *group[i];
       points.clear();
       counter.points(everything, points);
       visit({counter.key}, counter.total, points);

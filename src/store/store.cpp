@@ -53,19 +53,19 @@ void Store::remove_range(std::string_view name, BucketRange range) {
   Series& series = find_or_create(name);
   const bool listed = !series.counted();
   series.begin_removal(range);
-  if (!listed && !series.counted()) unsettled_.emplace_back(name);
+  if (!listed && !series.counted()) unpurged_.emplace_back(name);
 }
 
-void Store::settle_some(std::size_t slots) {
-  while (!unsettled_.empty() && slots != 0) {
-    Series* const series = find(unsettled_.back());  // it may have been dropped meanwhile
-    if (series != nullptr && series->settle_some(slots)) continue;
-    unsettled_.pop_back();
+void Store::purge_some(std::size_t slots) {
+  while (!unpurged_.empty() && slots != 0) {
+    Series* const series = find(unpurged_.back());  // it may have been dropped meanwhile
+    if (series != nullptr && series->purge_some(slots)) continue;
+    unpurged_.pop_back();
   }
 }
 
-void Store::settle_all() {
-  while (!settled()) settle_some(SIZE_MAX);
+void Store::purge_all() {
+  while (!purged()) purge_some(SIZE_MAX);
 }
 
 Series Store::make_series() const { return Series(hash_seed_); }

@@ -37,12 +37,12 @@ class Store {
   // Creates the series or puts `series` in its place.
   void replace(std::string_view name, Series series);
   // Begins to remove the range from all counters of the series, which exists. It is gone at once; the pages are gone
-  // through by settle_some().
+  // through by purge_some().
   void remove_range(std::string_view name, BucketRange range);
   // Goes on with that for about `slots` counters. For the writer, which holds the lock.
-  void settle_some(std::size_t slots);
-  void settle_all();
-  bool settled() const { return unsettled_.empty(); }
+  void purge_some(std::size_t slots);
+  void purge_all();
+  bool purged() const { return unpurged_.empty(); }
 
   // What drop(), clear(), replace() and free_later() left. To be freed without the lock, and not by the writer if that
   // takes long; readers may be inside. Without it nothing is lost but memory.
@@ -79,7 +79,7 @@ class Store {
   ExactlyOnceState exactly_once_;
   // Both are the writer's alone; readers never look.
   std::vector<Series> deferred_free_;
-  std::vector<std::string> unsettled_;  // series with removals under way
+  std::vector<std::string> unpurged_;  // series with removals under way
   mutable StoreLock lock_;
   mutable KeyWindows key_windows_;
 };

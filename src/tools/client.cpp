@@ -93,10 +93,10 @@ class Client::Connection {
   }
 
   // Ends what is under way: nothing of it runs later.
-  template <class Act>
-  void finish(Act act) {
+  template <class Function>
+  void finish(Function function) {
     error_code ignored;
-    act(ignored);
+    function(ignored);
     context_.restart();
     context_.run();
   }

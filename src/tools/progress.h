@@ -1,4 +1,4 @@
-// How far a long job is: a bar on a terminal, a line every few seconds elsewhere.
+// How far a long run is: a bar on a terminal, a line every few seconds elsewhere.
 #pragma once
 
 #include <chrono>

@@ -131,10 +131,10 @@ struct LogOptions {
   // wal.tail_cut, wal.segment, wal.segment_index_failed, wal.rotation_failed, wal.truncate, wal.stopped. Called on the
   // thread that acts.
   std::function<void(const std::string& event, const std::string& message)> on_event{};
-  // Runs a task on another thread, later: the indexes of closed segments with more entries than the number below.
+  // Runs a job on another thread, later: the indexes of closed segments with more entries than the number below.
   // Otherwise they are written while the batch that found the file full waits. Tasks that have not run when the log
   // goes must be dropped before.
-  std::function<void(std::function<void()> task)> in_background{};
+  std::function<void(std::function<void()> job)> in_background{};
   std::size_t entries_indexed_at_once = 0;
   // The scan went beyond damage and the operator said so: append after it.
   bool accept_damage = false;

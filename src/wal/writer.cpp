@@ -112,14 +112,14 @@ class Writer::Impl {
     wake();
   }
 
-  bool run(const std::function<void()>& task) {
-    Task waiting{{.entry = {}, .lsn = {}, .is_task = true}, &task, false};
+  bool run(const std::function<void()>& action) {
+    Action waiting{{.entry = {}, .lsn = {}, .is_action = true}, &action, false};
     const MutexLock lock(mutex_);
     if (ended_) return false;
     submitted_.append({&waiting.place, &waiting.place});
-    tasks_.push_back(&waiting);
+    actions_.push_back(&waiting);
     if (std::exchange(asleep_, false)) wake_.notify_one();
-    while (!waiting.done) task_done_.wait(mutex_);
+    while (!waiting.done) action_done_.wait(mutex_);
     return true;
   }
 
@@ -141,7 +141,7 @@ class Writer::Impl {
 
  private:
   // Stands among the writes at its place in the order of submission.
-  struct Task {
+  struct Action {
     Write place;
     const std::function<void()>* run = nullptr;
     bool done = false;
@@ -150,8 +150,8 @@ class Writer::Impl {
 
   void loop() {
     for (bool was_busy = false; take_waiting(was_busy); was_busy = true) {
-      if (Task* task = next_task()) {
-        run_task(*task);
+      if (Action* action = next_action()) {
+        run_action(*action);
       } else if (!idle()) {
         cycle();
       }
@@ -177,7 +177,7 @@ class Writer::Impl {
     return true;
   }
 
-  bool may_work_in_place() const KARMA_REQUIRES(mutex_) { return tasks_.empty() && !long_submitted_; }
+  bool may_work_in_place() const KARMA_REQUIRES(mutex_) { return actions_.empty() && !long_submitted_; }
 
   // The caller has submitted something and nobody is busy. What throws here leaves a batch half done, which nobody
   // could put right: it ends the process, as it does on the writer's thread.
@@ -206,47 +206,49 @@ class Writer::Impl {
 
   void take_submitted() KARMA_REQUIRES(mutex_) {
     waiting_.append(std::exchange(submitted_, {}));
-    find_first_task();
+    find_first_action();
   }
-  void find_first_task() KARMA_REQUIRES(mutex_) {
-    first_task_ = tasks_.size() > held_up_.size() ? tasks_[held_up_.size()] : nullptr;
+  void find_first_action() KARMA_REQUIRES(mutex_) {
+    first_action_ = actions_.size() > held_up_.size() ? actions_[held_up_.size()] : nullptr;
   }
 
   bool idle() const { return waiting_.empty() && large_.empty() && held_up_.empty(); }
 
-  Task* task_at_front() const { return first_task_ && waiting_.first == &first_task_->place ? first_task_ : nullptr; }
-
-  // One that may run: all that was submitted before it is applied.
-  Task* next_task() const {
-    if (!held_up_.empty()) return large_.any_until(held_up_.front()->after) ? nullptr : held_up_.front();
-    return large_.empty() ? task_at_front() : nullptr;
+  Action* action_at_front() const {
+    return first_action_ && waiting_.first == &first_action_->place ? first_action_ : nullptr;
   }
 
-  void run_task(Task& task) {
+  // One that may run: all that was submitted before it is applied.
+  Action* next_action() const {
+    if (!held_up_.empty()) return large_.any_until(held_up_.front()->after) ? nullptr : held_up_.front();
+    return large_.empty() ? action_at_front() : nullptr;
+  }
+
+  void run_action(Action& action) {
     if (held_up_.empty()) {
       waiting_.pop();
     } else {
       held_up_.pop_front();
     }
-    (*task.run)();
+    (*action.run)();
     machine_.cycle_done();
     {
       const MutexLock lock(mutex_);
-      tasks_.erase(tasks_.begin());
-      find_first_task();
-      task.done = true;
-      // With the lock held: the task is gone as soon as its thread sees that it is done.
-      task_done_.notify_all();
+      actions_.erase(actions_.begin());
+      find_first_action();
+      action.done = true;
+      // With the lock held: the action is gone as soon as its thread sees that it is done.
+      action_done_.notify_all();
     }
   }
 
-  // Small writes that come after a task do not wait for the large ones before it.
-  void hold_up(Task& task) {
+  // Small writes that come after an action do not wait for the large ones before it.
+  void hold_up(Action& action) {
     waiting_.pop();
-    task.after = large_.last_turn();
+    action.after = large_.last_turn();
     const MutexLock lock(mutex_);
-    held_up_.push_back(&task);
-    find_first_task();
+    held_up_.push_back(&action);
+    find_first_action();
   }
 
   // One batch, from admission to the answers.
@@ -270,9 +272,9 @@ class Writer::Impl {
     const bool some_are_slow = machine_.slows_writes();
     while (!waiting_.empty()) {
       if (batch_.size() >= options_.batch_size || batch_bytes_ >= kBatchBytes) return false;
-      if (Task* task = task_at_front()) {
+      if (Action* action = action_at_front()) {
         if (large_.empty() && held_up_.empty()) return false;
-        hold_up(*task);
+        hold_up(*action);
         continue;
       }
       // A write that the machine has answered may be gone: its link is read before.
@@ -378,9 +380,9 @@ class Writer::Impl {
 
   Mutex mutex_;
   Condition wake_;
-  Condition task_done_;
+  Condition action_done_;
   Chain submitted_ KARMA_GUARDED_BY(mutex_);
-  std::vector<Task*> tasks_ KARMA_GUARDED_BY(mutex_);  // those whose places are among submitted_ and waiting_, in order
+  std::vector<Action*> actions_ KARMA_GUARDED_BY(mutex_);  // their places are among submitted_ and waiting_
   // Something that takes long, since the writer's thread took all there was.
   bool long_submitted_ KARMA_GUARDED_BY(mutex_) = false;
   bool busy_ KARMA_GUARDED_BY(mutex_) = false;    // a thread has the writer's place; waiting_ and the batch are its
@@ -390,11 +392,11 @@ class Writer::Impl {
 
   Chain waiting_;  // taken, not yet admitted
   LargeWrites large_;
-  std::deque<Task*> held_up_;  // by large writes that were submitted before
+  std::deque<Action*> held_up_;  // by large writes that were submitted before
   bool large_first_ = false;
   std::size_t large_points_ = 0;  // of the batch
   std::size_t preparation_ = 0;   // that may still be done for it
-  Task* first_task_ = nullptr;
+  Action* first_action_ = nullptr;
   std::vector<Write*> batch_;
   std::vector<std::string_view> entries_;
   std::size_t batch_bytes_ = 0;
@@ -413,7 +415,7 @@ Writer::Writer(Log& log, Machine& machine, WriterOptions options)
     : impl_(std::make_unique<Impl>(log, machine, options)) {}
 Writer::~Writer() { stop(); }
 void Writer::submit(Write* first, Write* last, bool brief) { impl_->submit(first, last, brief); }
-bool Writer::run(const std::function<void()>& task) { return impl_->run(task); }
+bool Writer::run(const std::function<void()>& action) { return impl_->run(action); }
 void Writer::stop() { impl_->stop(); }
 Writer::Stats Writer::stats() const { return impl_->stats(); }
 

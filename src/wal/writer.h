@@ -36,7 +36,7 @@ struct Write {
   Write* next = nullptr;
   std::string_view entry;  // text of the log entry; empty when the log keeps nothing
   Lsn lsn;                 // set before apply
-  bool is_task = false;    // the place of a task among the writes, which no machine sees but by following `next`
+  bool is_action = false;  // the place of an action among the writes, which no machine sees but by following `next`
   std::uint32_t points = 1;
   const void* source = nullptr;  // writes of one source keep their order
   std::uint64_t turn = 0;        // the writer's, for large ones
@@ -89,9 +89,9 @@ class Writer {
   // the caller's thread, by one thread at a time.
   void submit(Write* first, Write* last, bool brief = false);
 
-  // Runs `task` on the writer's thread between two batches, with all earlier writes applied, and waits for it.
+  // Runs `action` on the writer's thread between two batches, with all earlier writes applied, and waits for it.
   // Thread-safe; not to be called from the writer's thread. False, and not run, after stop().
-  bool run(const std::function<void()>& task);
+  bool run(const std::function<void()>& action);
 
   // Finishes everything submitted, then ends the thread.
   void stop();

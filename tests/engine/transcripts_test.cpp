@@ -29,23 +29,23 @@ class Conversation {
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
       if (line.starts_with("> ")) {
-        if (answered_) settle();
+        if (answered_) send_gathered();
         requests_.push_back(line.substr(2));
       } else if (line.starts_with("< ")) {
         answered_ = true;
       } else {
-        settle();
-        if (line.starts_with("@ ")) obey(line.substr(2));
+        send_gathered();
+        if (line.starts_with("@ ")) run_command(line.substr(2));
         out_ += line + "\n";
       }
     }
-    settle();
+    send_gathered();
     return out_;
   }
 
  private:
   // Sends what has been gathered.
-  void settle() {
+  void send_gathered() {
     if (requests_.empty()) return;
     for (const std::string& request : requests_) out_ += "> " + request + "\n";
     for (const std::string& reply : node_(requests_)) out_ += "< " + reply + "\n";
@@ -53,7 +53,7 @@ class Conversation {
     answered_ = false;
   }
 
-  void obey(const std::string& command) {
+  void run_command(const std::string& command) {
     std::istringstream words(command);
     std::string verb;
     words >> verb;

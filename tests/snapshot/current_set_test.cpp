@@ -55,7 +55,7 @@ TEST_F(KnownSet, ASnapshotOfOneSeriesLooksAtNoOther) {
   store::Store store(7);
   Manager next = node_.manager();
   ASSERT_TRUE(next.restore(&store, {}, {}).ok());
-  ASSERT_TRUE(next.settle().ok());
+  ASSERT_TRUE(next.finish_interrupted().ok());
   before = looks();
   ASSERT_TRUE(next.create_one("s8", store.find("s8")->view(), Lsn{6}).ok());
   EXPECT_LE(looks() - before, 4u) << "also after a start";

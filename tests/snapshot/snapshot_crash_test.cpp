@@ -42,13 +42,13 @@ void expect_old_or_new(std::unique_ptr<CrashableFileSystem> disk, const After& a
   ++(is_new ? new_count : old_count);
   EXPECT_TRUE(node.manager().check()->faults.empty());
 
-  ASSERT_TRUE(node.manager().settle().ok());
+  ASSERT_TRUE(node.manager().finish_interrupted().ok());
   for (const std::string& name : node.names()) EXPECT_FALSE(name.ends_with(".new")) << name;
-  auto settled = node.restore();
-  ASSERT_TRUE(settled.ok()) << settled.error();
-  EXPECT_EQ(settled.content, found.content);
-  EXPECT_EQ(settled->exactly_once_json, found->exactly_once_json);
-  EXPECT_TRUE(settled->warnings.empty());
+  auto finished = node.restore();
+  ASSERT_TRUE(finished.ok()) << finished.error();
+  EXPECT_EQ(finished.content, found.content);
+  EXPECT_EQ(finished->exactly_once_json, found->exactly_once_json);
+  EXPECT_TRUE(finished->warnings.empty());
   EXPECT_TRUE(node.manager().check()->faults.empty());
   EXPECT_EQ(node.manager().latest()->size(), found.content.size());
 
@@ -98,7 +98,7 @@ TEST(SnapshotCrash, OfOneSeriesLeavesTheOldOrTheNew) {
 }
 
 TEST(SnapshotCrash, WhileAnEarlierOneIsTidiedUp) {
-  // A set that was committed but not renamed, and then a crash inside settle().
+  // A set that was committed but not renamed, and then a crash inside finish_interrupted().
   Node interrupted(two_sets(), 2);
   CrashableFileSystem::Fault fault;
   fault.operation = CrashableFileSystem::Operation::rename;
@@ -114,7 +114,7 @@ TEST(SnapshotCrash, WhileAnEarlierOneIsTidiedUp) {
   for (std::uint64_t n = 1; off; ++n) {
     Node node(interrupted.files->after_crash(CrashableFileSystem::Unsynced::kept), 2);
     node.files->power_off_at(n, n);
-    (void)node.manager().settle();
+    (void)node.manager().finish_interrupted();
     off = node.files->power_is_off();
     expect_old_or_new(node.files->after_crash(CrashableFileSystem::Unsynced::some, n),
                       {kOld, kNew, "{\"r\":\"old\"}", "{\"r\":\"new\"}"}, old_count, new_count);

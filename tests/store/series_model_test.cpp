@@ -114,13 +114,13 @@ class ModelRun {
   void run(int steps) {
     for (int i = 0; i < steps && !testing::Test::HasFatalFailure(); ++i) {
       step();
-      if (below(8) == 0) settle_some();
+      if (below(8) == 0) purge_some();
       if (i % 50 == 0) series_.check_invariants();
       if (i % 100 == 0) read();
       if (i % 400 == 0) expect_same(series_, model_);
     }
     std::size_t all = SIZE_MAX;
-    series_.settle_some(all);
+    series_.purge_some(all);
     ASSERT_TRUE(series_.counted());
     series_.check_invariants();
     expect_same(series_, model_);
@@ -216,7 +216,7 @@ class ModelRun {
     }
     ASSERT_EQ(first_overflow(series_, items), expected);
     clone_ahead(items);
-    if (below(2) == 0) series_.settle_pages(items, below(300));
+    if (below(2) == 0) series_.purge_pages(items, below(300));
     if (expected) return;
     for (const Item& item : items) {
       if (!batch) series_.add(item.key, item.bucket, item.value);
@@ -298,9 +298,9 @@ class ModelRun {
     series_.put_clones(std::move(clones));
   }
 
-  void settle_some() {
+  void purge_some() {
     std::size_t slots = below(300);
-    series_.settle_some(slots);
+    series_.purge_some(slots);
   }
 
   void clear() {

@@ -113,13 +113,13 @@ TEST(Store, ARemovedRangeIsGoneAtOnceAndItsPagesAreGoneThroughLittleByLittle) {
     series.add({key}, Bucket::of_number(20260102), 2);
   }
   store.remove_range("big", {Bucket::of_number(0), Bucket::of_number(20260101)});
-  EXPECT_FALSE(store.settled());
+  EXPECT_FALSE(store.purged());
   EXPECT_EQ(series.bucket_count(), 2 * kKeys);  // no page was looked at
   for (std::uint64_t key = 0; key < kKeys; key += 77) ASSERT_EQ(series.total({key}), 2u);
   SeriesView middle = series.view();
   int pieces = 0;
-  for (std::uint64_t before = series.bucket_count(); !store.settled(); before = series.bucket_count(), ++pieces) {
-    store.settle_some(1024);
+  for (std::uint64_t before = series.bucket_count(); !store.purged(); before = series.bucket_count(), ++pieces) {
+    store.purge_some(1024);
     ASSERT_LE(before - series.bucket_count(), 1024u + 128u);
     if (pieces == 20) middle = series.view();
   }
@@ -149,7 +149,7 @@ TEST(Store, PagesOfABatchAreGoneThroughBeforeItIsApplied) {
   std::size_t pieces = 0;
   for (std::size_t done = 0; done < batch.size(); ++pieces) {
     const std::uint64_t before = series.bucket_count();
-    const std::size_t more = series.settle_pages(batch.subspan(done), 1024);
+    const std::size_t more = series.purge_pages(batch.subspan(done), 1024);
     ASSERT_GT(more, 0u);
     ASSERT_LE(before - series.bucket_count(), 1024u + 4 * 128u);
     done += more;
@@ -159,9 +159,9 @@ TEST(Store, PagesOfABatchAreGoneThroughBeforeItIsApplied) {
   series.add(batch);
   EXPECT_EQ(Series::pages_cloned(), looked_at);
   EXPECT_EQ(series.total({7}), 2u);
-  store.settle_all();
+  store.purge_all();
   EXPECT_EQ(series.bucket_count(), 20000u);
-  EXPECT_EQ(series.settle_pages(batch, 1), batch.size());  // nothing to do
+  EXPECT_EQ(series.purge_pages(batch, 1), batch.size());  // nothing to do
   store.check_invariants();
 }
 
@@ -174,7 +174,7 @@ TEST(Store, ASeriesThatIsDroppedOrReplacedMeanwhileIsForgotten) {
   }
   store.drop("a");
   store.replace("b", store.make_series());
-  store.settle_all();
+  store.purge_all();
   EXPECT_EQ(store.key_count(), 0u);
   store.check_invariants();
 }

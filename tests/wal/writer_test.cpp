@@ -144,7 +144,7 @@ class WalWriter : public testing::Test {
   }
   Client& client() { return clients_.emplace_back(clients_.size() + 1); }
   void submit(Client& client) { writer_->submit(&client.write, &client.write); }
-  // Holds the writer in a task, so that what is submitted meanwhile is waiting when it goes on.
+  // Holds the writer in an action, so that what is submitted meanwhile is waiting when it goes on.
   void while_held(const std::function<void()>& action) {
     Gate gate;
     std::thread holder([&] { EXPECT_TRUE(writer_->run([&] { gate.pass(); })); });
@@ -448,7 +448,7 @@ TEST_F(WalWriter, ManyThreadsShareEachSync) {
   for (std::uint64_t i = 0; i < writes; ++i) ASSERT_EQ(entries.at(i + 1), machine_.entries[i]) << "applied as logged";
 }
 
-// A step after each batch or task; and without either, until there is none.
+// A step after each batch or action; and without either, until there is none.
 TEST_F(WalWriter, WorkThatABatchLeavesIsDoneInStepsBetweenOthers) {
   start();
   machine_.before_apply = [this] { machine_.work_left = 3; };

@@ -14,12 +14,12 @@ bool is_staged_name(std::string_view name) {
 
 }  // namespace
 
-Status Manager::settle() {
+Status Manager::finish_interrupted() {
   Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
   if (!inventory) return inventory.error();
   // Which of the staged files count cannot be told without the manifest; they stay until a whole set replaces them.
   if (!inventory->manifest_fault.empty()) return {};
-  if (Status settled = impl_->settle(*inventory); !settled) return settled;
+  if (Status finished = impl_->finish_interrupted(*inventory); !finished) return finished;
   impl_->keep(CurrentSet::of(*inventory, impl_->exactly_once_as_listed));
   return {};
 }
@@ -45,7 +45,7 @@ Status Manager::Impl::rename_staged(const Manifest& manifest) {
 }
 
 // Renames what belongs to the set, removes the other `.new` files.
-Status Manager::Impl::settle(const Inventory& inventory) {
+Status Manager::Impl::finish_interrupted(const Inventory& inventory) {
   std::set<std::string> wanted;
   if (inventory.manifest) {
     for (const ManifestFile& file : inventory.manifest->series) {
@@ -65,7 +65,7 @@ Status Manager::Impl::settle(const Inventory& inventory) {
   return inventory.manifest ? rename_staged(*inventory.manifest) : Status();
 }
 
-// After an error: gives back the room. What stays is removed by the next settle().
+// After an error: gives back the room. What stays is removed by the next finish_interrupted().
 void Manager::Impl::remove_staged() {
   keep({});
   Result<std::vector<std::string>> names = files.list(directory);
