@@ -18,13 +18,13 @@ namespace karma {
 class Arena {
  public:
   static constexpr std::size_t kBlockBytes = 16 * 1024;
-  static constexpr std::size_t kKeptBytes = 256 * 1024;  // reset() gives back what is beyond
+  static constexpr std::size_t kKeptBytes = 256 * 1024;  // reset() frees memory beyond this
 
   Arena() = default;
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  // Inlined: sizes are mostly known, and then it is a few instructions.
+  // Inlined: most sizes are constants, and then this takes a few instructions.
   [[gnu::always_inline]] void* allocate(std::size_t bytes, std::size_t alignment) {
     const std::size_t gap = -reinterpret_cast<std::uintptr_t>(at_) & (alignment - 1);
     if (gap + bytes > static_cast<std::size_t>(end_ - at_)) return allocate_in_next_block(bytes, alignment);
@@ -52,7 +52,7 @@ class Arena {
     return {bytes, text.size()};
   }
 
-  // Everything allocated so far is void.
+  // Invalidates everything allocated so far.
   void reset() {
     std::size_t kept = 0;
     std::size_t count = 0;
@@ -61,7 +61,7 @@ class Arena {
     enter(0);
   }
 
-  // What it holds on to, in bytes.
+  // Memory held, in bytes.
   std::size_t footprint() const {
     std::size_t bytes = 0;
     for (const Block& block : blocks_) bytes += block.size;

@@ -1,4 +1,4 @@
-// Bytes that grow at the end. Unlike std::string it does not fill what is about to be overwritten.
+// A byte buffer that grows at the end. Unlike std::string, it does not zero bytes that are about to be overwritten.
 #pragma once
 
 #include <cstddef>
@@ -34,10 +34,10 @@ class Buffer {
 
   void clear() { size_ = 0; }
   void truncate(std::size_t size) { size_ = size; }  // size <= size()
-  // Gives the memory back.
+  // Frees the memory.
   void release() { *this = Buffer(); }
 
-  // Room for `count` more bytes at end(); commit() what was used of it.
+  // Room for `count` more bytes at end(); commit() the bytes that were used.
   char* reserve(std::size_t count) {
     if (capacity_ - size_ < count) grow(count);
     return data_ + size_;
@@ -45,7 +45,7 @@ class Buffer {
   void commit(std::size_t count) { size_ += count; }
   char* end() { return data_ + size_; }
 
-  // Inlined, so that what is known when it is compiled, as most is, takes a few instructions.
+  // Inlined, so that appending a constant, the usual case, takes a few instructions.
   [[gnu::always_inline]] void append(std::string_view bytes) {
     if (bytes.empty()) return;
     std::memcpy(reserve(bytes.size()), bytes.data(), bytes.size());

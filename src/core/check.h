@@ -1,4 +1,5 @@
-// Programmer errors: what must never be false, in release builds too. Errors of operation are values (karma/error.h).
+// Programmer errors: conditions that must never be false, checked in release builds too. Operating errors are values
+// (karma/error.h).
 #pragma once
 
 #include <cstdio>
@@ -13,6 +14,6 @@ namespace karma {
 
 }  // namespace karma
 
-// Aborts, saying where and what, if the condition is false. Evaluated in every build.
+// Aborts and says where and why if the condition is false. Evaluated in every build.
 #define KARMA_CHECK(condition) \
   ((condition) ? static_cast<void>(0) : ::karma::check_failed(#condition, __FILE__, __LINE__))

@@ -7,8 +7,8 @@ namespace {
 
 class SystemClock final : public Clock {
  public:
-  // time() reads what the kernel noted at its last tick: a few milliseconds late at most, and several times cheaper
-  // than asking the hardware.
+  // time() reads the time that the kernel noted at its last tick: at most a few milliseconds late, and several times
+  // cheaper than asking the hardware.
   std::int64_t unix_seconds() const override { return std::time(nullptr); }
   std::chrono::steady_clock::time_point steady() const override { return std::chrono::steady_clock::now(); }
 };

@@ -50,7 +50,7 @@ Result<std::string> read_token_file(const std::string& path) {
   std::string_view token(bytes, size);
   if (token.ends_with('\n')) token.remove_suffix(1);
   if (token.ends_with('\r')) token.remove_suffix(1);
-  // An empty token would let everybody in who sends "token":"".
+  // An empty token would let in everybody who sends "token":"".
   if (token.empty()) return misuse("The token file " + path + " is empty");
   return std::string(token);
 }
@@ -76,7 +76,7 @@ class Parser {
     const Result<Options::Asked> asked = options.parse(arguments_, positionals);
     if (!asked) return asked.error();
     if (*asked == Options::Asked::version) return print(version_text());
-    // What the environment says is shown as the defaults.
+    // --help shows values from the environment as the defaults.
     if (*asked == Options::Asked::help) return print(help_text(from_environment));
     if (!positionals.empty()) return command(positionals, from_environment);
     if (Status status = read_token_files(); !status) return status.error();
@@ -85,7 +85,7 @@ class Parser {
   }
 
  private:
-  // The tools that look at a data directory need no settings, so nothing in the environment can be in their way.
+  // The tools that look at a data directory need no settings, so nothing in the environment can get in their way.
   Result<CommandLine> directory_command(CommandLine::Action action, std::string program, std::string_view help) {
     Options options(program, help, kDirectoryTail);
     bool repair = false;
@@ -105,7 +105,7 @@ class Parser {
     return std::move(line_);
   }
 
-  // An argument that is no option.
+  // An argument that is not an option.
   Result<CommandLine> command(const std::vector<std::string>& arguments, const Config& defaults) {
     const std::string& name = arguments.front();
     if (name != "help") {

@@ -1,4 +1,4 @@
-// What people read about the settings: --help and the table of the README, both from the table of settings.
+// Documentation of the settings: --help and the table of the README, both made from the table of settings.
 #include "core/settings.h"
 
 namespace karma {
@@ -46,7 +46,7 @@ constexpr std::string_view kTopicsHead = R"(karma --help shows everything. One s
 
 )";
 
-// The first word of the title, in small letters.
+// The first word of the title, in lowercase.
 std::string topic_of(SettingGroup group) {
   std::string topic(title(group).substr(0, title(group).find(' ')));
   topic[0] = static_cast<char>(topic[0] - 'A' + 'a');

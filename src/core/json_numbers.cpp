@@ -3,11 +3,11 @@
 namespace karma::json {
 namespace {
 
-// All inline: this is most of what it costs to take a batch of points, and a call for each number were a third of it.
+// All inline: this is most of the cost of reading a batch of points, and a call for each number would be a third of it.
 struct Cursor {
   const char* at;
   const char* const end;
-  bool blanks = false;  // some were passed over
+  bool blanks = false;  // some were skipped
 
   [[gnu::always_inline]] void skip_space() {
     while (at != end && static_cast<unsigned char>(*at) <= ' ' &&
@@ -16,7 +16,7 @@ struct Cursor {
       blanks = true;
     }
   }
-  // Passes over white space, which machines rarely write, and the byte. False if there is another one.
+  // Skips white space, which machines rarely write, and the wanted byte. False if another byte comes.
   [[gnu::always_inline]] bool take(char wanted) {
     if (at == end || *at != wanted) {
       skip_space();

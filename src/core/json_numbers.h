@@ -1,5 +1,5 @@
-// The numbers of an array, kept while a Reader checks it: bulk requests are little else, and reading their numbers once
-// more would take as long as all the rest of them.
+// The numbers of an array, kept while a Reader checks it. Bulk requests consist of little else, and reading the numbers
+// a second time would take as long as the rest of the request.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,8 @@ class Numbers {
   bool blanks() const { return blanks_; }
 
   void clear() { row_ = size_ = 0; }
-  // The end of the array that begins at `at`; nullptr, and nothing is kept, if it is another one or no JSON.
+  // Returns the end of the array that begins at `at`. If it has another form or is not JSON: nullptr, and nothing is
+  // kept.
   const char* read(const char* at, const char* end);
 
  private:

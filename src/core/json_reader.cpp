@@ -50,8 +50,8 @@ char* encode_utf8(char* to, std::uint32_t code) {
   return to;
 }
 
-// Passes over what may stand in a string as it is, up to a quote, a backslash or a control character; sixteen bytes at
-// once as long as there are so many.
+// Skips bytes that may stand in a string unescaped, up to a quote, a backslash or a control character; sixteen at once
+// while that many are left.
 const char* end_of_plain_run(const char* at, const char* end) {
   for (; end - at >= 16; at += 16) {
     if (const unsigned marks = detail::string_marks(at); marks != 0) return at + std::countr_zero(marks);

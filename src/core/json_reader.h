@@ -1,6 +1,6 @@
-// Reads one JSON text (RFC 8259) in a single pass, strictly and without a tree: every value is checked, the caller gets
-// the fields of the outermost object as they pass by. Strings are left as they stand (see decode_string), arrays and
-// objects too, except for numbers that are kept (see Numbers).
+// Reads one JSON text (RFC 8259) in a single pass, strictly and without building a tree: every value is checked, and
+// the caller gets the fields of the outermost object one by one. Strings are not decoded (see decode_string), nor are
+// arrays and objects, except for numbers that are kept (see Numbers).
 //
 // Why not a library: the requests are small and the hot path pays for every pass over them; see docs/architecture.md.
 #pragma once
@@ -38,7 +38,7 @@ struct Value {
   Type type = Type::null;
   bool truth = false;        // of a boolean
   bool escaped = false;      // a string with backslashes
-  bool kept = false;         // an array whose numbers the Reader has put aside
+  bool kept = false;         // an array whose numbers the Reader has kept
   std::uint64_t number = 0;  // of an unsigned_integer
   std::string_view text;     // of a string: between the quotes; otherwise the whole value
 };
@@ -50,13 +50,13 @@ class Reader {
   explicit Reader(std::string_view text, Numbers* numbers = nullptr)
       : begin_(text.data()), at_(text.data()), end_(text.data() + text.size()), numbers_(numbers) {}
 
-  // One value of any kind, checked to its end. White space around it is passed over.
+  // One value of any kind, checked to its end. White space around it is skipped.
   bool read_value(Value& value);
   // Calls on_field(name, value) for each field of the object that comes next; `name` is a string Value.
   template <class OnField>
   bool read_object(OnField&& on_field);
-  // The same for a new reader that is told that its text begins with an object, and that so many bytes of it, up to a
-  // comma between two fields, are known to be JSON.
+  // The same for a new reader whose text begins with an object. That many bytes of it, up to a comma between two
+  // fields, are known to be JSON.
   template <class OnField>
   bool resume_object(std::size_t known, OnField&& on_field);
   // Calls on_element(value) for each element of the array that comes next, until it returns false (then the result is
@@ -68,7 +68,7 @@ class Reader {
   // The next byte that is not white space, without taking it; 0 at the end.
   char peek();
 
-  // What is wrong, for people. Never contains bytes of the text.
+  // What is wrong, for a human reader. Never contains bytes of the text.
   std::string_view fault() const { return fault_; }
 
  private:
@@ -110,7 +110,7 @@ namespace detail {
 
 inline constexpr std::ptrdiff_t kSafeDigits = 19;  // so many always fit into 64 bits
 
-// Of the sixteen bytes at `at`, those that may not stand in a string as they are, and quotes: a bit each.
+// One bit for each of the sixteen bytes at `at` that is a quote or may not stand in a string unescaped.
 inline unsigned string_marks(const char* at) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));  // SSE2 is part of x86-64
   const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
@@ -139,8 +139,8 @@ inline const char* end_of_plain_string(const char* text, const char* at, const c
 
 }  // namespace detail
 
-// What nearly all fields are: a name, and a string without escapes or a number of digits only, without spaces. False if
-// it is something else; then nothing has moved.
+// The form of nearly all fields: a name, and a string without escapes or a number of digits only, without spaces. False
+// if the field has another form; then the cursor has not moved.
 inline bool Reader::read_plain_field(Value& name, Value& value) {
   const char* at = at_;
   if (at == end_ || *at != '"') return false;
@@ -221,7 +221,7 @@ bool Reader::read_array(OnElement&& on_element) {
   }
 }
 
-// The characters of a string Value. Without escapes that is its text; else they are decoded into the arena.
+// The characters of a string Value. Without escapes they are its text; otherwise they are decoded into the arena.
 std::string_view decode_string(const Value& string, Arena& arena);
 
 }  // namespace karma::json

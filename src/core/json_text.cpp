@@ -32,8 +32,8 @@ void append_escaped(Buffer& out, unsigned char byte) {
   }
 }
 
-// The character that the text begins with, which is not ASCII, or U+FFFD in the place of a byte that begins none.
-// Returns how much of the text that was. Not a byte more than the character: what follows may have to be escaped.
+// Appends the first character of the text, which is not ASCII, or U+FFFD for a byte that begins no character. Returns
+// how many bytes of the text that was. Takes nothing after the character: the next one may have to be escaped.
 std::size_t append_character(Buffer& out, std::string_view text) {
   const auto byte = static_cast<unsigned char>(text[0]);
   const std::size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : 2;
@@ -46,7 +46,7 @@ std::size_t append_character(Buffer& out, std::string_view text) {
   return 1;
 }
 
-// `keep_all`: bytes from 0x80 on pass as they are.
+// `keep_all`: bytes from 0x80 on are copied unchanged.
 void append_characters(Buffer& out, std::string_view text, bool keep_all) {
   std::size_t at = 0;
   while (at < text.size()) {

@@ -16,7 +16,8 @@ inline void append_number(Buffer& out, std::uint64_t number) {
   out.commit(static_cast<std::size_t>(write_decimal(start, number) - start));
 }
 
-// Quotes and escapes. Bytes that are not valid UTF-8 (names in old data) become U+FFFD, so that a reply always is.
+// Quotes and escapes. Bytes that are not valid UTF-8 (names in old data) become U+FFFD, so that a reply is always
+// valid.
 void append_string(Buffer& out, std::string_view text);
 
 // JSON text as it stands, except for bytes that are not valid UTF-8: they become U+FFFD.
@@ -56,7 +57,7 @@ inline void append_bytes_field(Buffer& out, std::string_view name, std::string_v
   append_bytes(out, text);
 }
 
-// A value of the library, for what is not hot; text in it is treated as append_string() does.
+// A value of the JSON library, for code that is not hot. Strings in it are treated as append_string() treats them.
 void append_value(Buffer& out, const nlohmann::ordered_json& value);
 
 }  // namespace karma::json

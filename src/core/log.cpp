@@ -39,7 +39,7 @@ std::string_view name_of(spdlog::level::level_enum level) {
   }
 }
 
-// A message of the library is our event, a NUL, and our message.
+// A message for the library consists of our event, a NUL and our message.
 class JsonFormatter final : public spdlog::formatter {
  public:
   void format(const spdlog::details::log_msg& msg, spdlog::memory_buf_t& out) override {
@@ -62,7 +62,7 @@ class JsonFormatter final : public spdlog::formatter {
   std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(); }
 };
 
-// Writes whole lines. Used by the thread of the queue, except what says otherwise.
+// Writes whole lines. Used by the queue's thread, except where a comment says otherwise.
 class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
   LineSink(int out, int err) : out_(out), err_(err) { set_formatter(std::make_unique<JsonFormatter>()); }
@@ -70,7 +70,7 @@ class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mut
   // Before the first line.
   void watch(spdlog::details::thread_pool& queue) { queue_ = &queue; }
 
-  // Thread-safe: a line is done with, but not written.
+  // Thread-safe: a line is given up, not written.
   void fail() noexcept {
     failed_.fetch_add(1, std::memory_order_relaxed);
     count_handled();
@@ -86,7 +86,7 @@ class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mut
     }
     return done();
   }
-  // Thread-safe: nothing is written any more, except what a write has begun.
+  // Thread-safe: nothing more is written, except the rest of a write that has begun.
   void give_up() noexcept { given_up_.store(true, std::memory_order_relaxed); }
 
  private:
@@ -114,7 +114,7 @@ class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mut
     if (put(msg, spdlog::level::warn)) told_ += count;
   }
 
-  // To the stream of the message's level, told as of `level`. False: not, or only the begin of it.
+  // Writes to the stream of the message's level, and says `level` in the line. False: not written, or only in part.
   bool put(const spdlog::details::log_msg& msg, spdlog::level::level_enum level) {
     spdlog::details::log_msg told = msg;
     told.level = level;
@@ -180,8 +180,8 @@ class EventLog::Stream {
   }
   ~Stream() {
     if (flush(std::chrono::steady_clock::now())) return;
-    // The end of the queue waits for its thread, which hangs in a write: it ends when that does. Where no thread can be
-    // had for that, the queue is left to the end of the process.
+    // Destroying the queue waits for its thread, which hangs in a write, so that another thread destroys it. If no
+    // thread can be started, the queue stays until the process ends.
     sink_->give_up();
     auto* const queue = new std::shared_ptr(std::move(queue_));
     try {

@@ -64,7 +64,7 @@ class Condition {
     condition_.wait(lock);
     lock.release();
   }
-  // False when the time has come.
+  // False at the deadline.
   bool wait_until(Mutex& mutex, std::chrono::steady_clock::time_point deadline) KARMA_REQUIRES(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     const bool in_time = condition_.wait_until(lock, deadline) == std::cv_status::no_timeout;

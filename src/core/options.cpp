@@ -73,7 +73,7 @@ struct Options::Impl {
     CLI::Option* parsed = nullptr;  // owned by app
   };
 
-  // Lays --help out from what is listed, group by group.
+  // Lays out --help from the listed options, group by group.
   class Page final : public CLI::Formatter {
    public:
     explicit Page(const Impl& impl) : impl_(impl) {}
@@ -112,7 +112,7 @@ struct Options::Impl {
 
   Impl(std::string program_name, std::string_view head_text, std::string_view tail_text)
       : program(std::move(program_name)), head(head_text), tail(tail_text), app(std::string(), program) {
-    app.allow_extras();  // what nobody knows is named by us, without its value
+    app.allow_extras();  // we report unknown options, without their values
     app.set_help_flag("-h,--help")->group("");
     app.set_version_flag("-v,--version", "")->group("");
     app.formatter(std::make_shared<Page>(*this));
@@ -131,7 +131,7 @@ struct Options::Impl {
   }
 
   // The arguments in a form that CLI11 reads as they are meant. It would take `--flag=` for a flag without a value and
-  // swallow what follows, `-f=value` for the value "=value", and whatever follows a truth for its value.
+  // swallow the next argument, `-f=value` for the value "=value", and any argument after a boolean for its value.
   std::vector<std::string> normalised(std::span<const char* const> arguments) const {
     std::vector<std::string> typed;
     for (std::size_t i = 0; i < arguments.size(); ++i) {

@@ -19,7 +19,7 @@ namespace karma {
 // The word of `known` that the typed one is probably meant to be: at most two letters away. Empty if there is none.
 std::string_view nearest_word(std::string_view typed, std::span<const std::string_view> known);
 
-// Not thread-safe. What the setters refer to must outlive it.
+// Not thread-safe. Objects that the setters refer to must outlive it.
 class Options {
  public:
   // Why the value is refused, or an empty text.
@@ -27,7 +27,7 @@ class Options {
 
   struct Option {
     std::string_view flag;   // without "--"
-    std::string_view value;  // what stands for it in --help: PORT, BYTES; kTruth: true or false, and may be left out
+    std::string_view value;  // its placeholder in --help: PORT, BYTES; kTruth: true or false, and may be left out
     std::string_view meaning;
     std::string shown_default = {};
     char letter = '\0';
@@ -51,9 +51,8 @@ class Options {
   void number(std::string_view flag, std::string_view value, std::string_view meaning, int& target, int min, int max);
   void truth(std::string_view flag, std::string_view meaning, bool& target);
 
-  // `arguments`: those after the command's name. What is no option goes to `positionals`. Where help or the version is
-  // asked for, no setter is called. Errors name an option as it was typed, never its value, which may be a
-  // secret.
+  // `arguments`: those after the command's name. Those that are not options go to `positionals`. If help or the version
+  // is requested, no setter is called. Errors name an option as it was typed, never its value, which may be a secret.
   Result<Asked> parse(std::span<const char* const> arguments, std::vector<std::string>& positionals);
 
   // The text of --help: head, all groups, tail. `title`: that group alone; empty if there is none of that name.

@@ -3,8 +3,8 @@
 
 namespace karma {
 
-// To be called in each of them. The compiler takes prefetching for no effect, and leaves out calls of functions that it
-// thinks have none.
+// To be called in each of them. To the compiler prefetching is no effect, and it removes calls of functions that seem
+// to have none.
 inline void fetches_ahead() { asm volatile(""); }
 
 }  // namespace karma

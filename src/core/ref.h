@@ -25,7 +25,7 @@ class RefCounted {
   mutable std::atomic<std::uint32_t> references_{0};
 };
 
-// Thread safety as for std::shared_ptr: distinct Refs to one object may be used from distinct threads.
+// Thread safety as for std::shared_ptr: different Refs to one object may be used from different threads.
 template <class T>
 class Ref {
  public:

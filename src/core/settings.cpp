@@ -204,7 +204,7 @@ std::string fault_of(const Setting& setting, const Config& config) {
           },
           [&](std::string Config::*member) { return std::string((config.*member).empty() ? "must not be empty" : ""); },
           [&](std::optional<std::string> Config::*member) {
-            // An empty token would let everybody in who sends "token":"".
+            // An empty token would let in everybody who sends "token":"".
             bool empty = config.*member && (config.*member)->empty();
             return std::string(empty ? "must not be empty" : "");
           },

@@ -24,7 +24,7 @@ struct TokenFile {
   std::optional<std::string> Config::*token;
 };
 
-// Where a value goes decides how it is read.
+// The type of the target decides how a value is read.
 using SettingTarget =
     std::variant<int Config::*, bool Config::*, std::string Config::*, std::optional<std::string> Config::*,
                  Role Config::*, std::vector<std::string> Config::*, TokenFile>;
@@ -34,7 +34,7 @@ struct Setting {
   std::string_view flag;      // without the leading "--"
   std::string_view variable;  // in the environment
   SettingTarget target;
-  std::string_view value;      // what stands for the value in --help: PORT, BYTES, SECONDS
+  std::string_view value;      // the placeholder of the value in --help: PORT, BYTES, SECONDS
   std::string_view meaning;    // one sentence or two, without a line end
   std::string_view name = {};  // in validation messages; empty: the flag with underscores
   char letter = '\0';          // short option, or none

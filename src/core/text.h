@@ -1,4 +1,4 @@
-// What texts of several formats need: white space, whole numbers, host names, hex digits, several bytes at once.
+// Helpers for text of several formats: white space, whole numbers, host names, hex digits, several bytes at once.
 #pragma once
 
 #include <charconv>
@@ -36,14 +36,14 @@ inline int hex_digit(char byte, char first_letter) {
   return byte >= first_letter && byte < first_letter + 6 ? byte - first_letter + 10 : -1;
 }
 
-// That of two digits, likewise.
+// The value of two hex digits, likewise.
 inline int hex_byte(const char* digits, char first_letter) {
   const int high = hex_digit(digits[0], first_letter);
   const int low = hex_digit(digits[1], first_letter);
   return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
-// So many bytes as the word has.
+// Reads as many bytes as the word has.
 template <class Word>
 Word load(const char* from) {
   Word word;

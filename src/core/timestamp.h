@@ -7,8 +7,8 @@
 
 namespace karma {
 
-// Unix seconds, fractions cut off. A space or a small "t" instead of "T" and a small "z" are taken, too; a day without
-// a time, a time without a zone and days that do not exist are not.
+// Unix seconds, fractions cut off. A space or a lowercase "t" instead of "T" and a lowercase "z" are accepted too; a
+// day without a time, a time without a zone and days that do not exist are not.
 std::optional<std::int64_t> parse_timestamp(std::string_view text);
 
 }  // namespace karma

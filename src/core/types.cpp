@@ -64,7 +64,7 @@ std::int32_t day_of_any_year(std::uint64_t date) {
   return day_of_date(year, month, day);
 }
 
-// Whether one of eight bytes is a control character, DEL, '/' or no ASCII.
+// Whether one of eight bytes is a control character, DEL, '/' or not ASCII.
 bool has_unusual(std::uint64_t bytes) {
   constexpr std::uint64_t kOnes = 0x0101010101010101;
   constexpr std::uint64_t kHigh = kOnes * 0x80;
@@ -73,7 +73,7 @@ bool has_unusual(std::uint64_t bytes) {
   return (found & kHigh) != 0;
 }
 
-// Whether only such characters are in a name as are always allowed. Its words may overlap.
+// Whether a name has only characters that are always allowed. The words that are read may overlap.
 bool is_plain(std::string_view name) {
   const char* const from = name.data();
   const std::size_t size = name.size();

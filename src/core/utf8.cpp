@@ -9,7 +9,8 @@ namespace {
 
 __m128i load16(const unsigned char* at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); }
 
-// How many bytes from the start are known to be ASCII: all, or those before the block of up to 64 that has another one.
+// How many bytes from the start are known to be ASCII: all, or those before the first block of up to 64 bytes with
+// another byte.
 std::size_t ascii_prefix(const unsigned char* bytes, std::size_t size) {
   std::size_t at = 0;
   for (; size - at >= 64; at += 64) {
@@ -18,7 +19,7 @@ std::size_t ascii_prefix(const unsigned char* bytes, std::size_t size) {
     if (_mm_movemask_epi8(all) != 0) return at;
   }
   if (size < 16) return at;
-  __m128i rest = load16(bytes + size - 16);  // of the last 16 some may have been looked at before
+  __m128i rest = load16(bytes + size - 16);  // some of the last 16 may have been examined already
   for (std::size_t next = at; size - next >= 16; next += 16) rest = _mm_or_si128(rest, load16(bytes + next));
   return _mm_movemask_epi8(rest) == 0 ? size : at;
 }
@@ -31,7 +32,7 @@ std::size_t sequence_length(const unsigned char* text, std::size_t left) {
   if (lead < 0x80) return 1;
   if (lead < 0xC2) return 0;  // a continuation byte, or an overlong form of ASCII
   if (lead < 0xE0) return left >= 2 && continues(text[1]) ? 2 : 0;
-  // The second byte's range excludes overlong forms, surrogates (ED A0..BF) and what lies above U+10FFFF.
+  // The second byte's range excludes overlong forms, surrogates (ED A0..BF) and code points above U+10FFFF.
   unsigned char lowest = 0x80;
   unsigned char highest = 0xBF;
   if (lead < 0xF0) {

@@ -1,6 +1,6 @@
-// What the writer does ahead of a write, so that applying it is quick: a series that views or removals have a hand in
-// is changed page by page, and a write on thousands of its counters would hold the lock, and everybody else, for as
-// long as that takes. None of this has an effect that anybody could see.
+// Work that the writer does ahead of a write, so that applying it is quick. In a series that has views or removals
+// every changed page costs extra work, and a write on thousands of its counters would hold the lock, and with it
+// everybody else, for as long. None of this work has a visible effect.
 #include <array>
 #include <span>
 #include <vector>
@@ -11,11 +11,12 @@
 namespace karma::engine {
 namespace {
 
-constexpr std::size_t kPart = 64;             // counters that are looked at in one piece
-constexpr std::size_t kPreparedCounters = 8;  // fewer are taken care of where they are changed
-constexpr std::size_t kFewPages = 64;         // are cloned with the lock held, if it has to be
+constexpr std::size_t kPart = 64;             // counters that are examined in one piece
+constexpr std::size_t kPreparedCounters = 8;  // fewer are handled when they are changed
+constexpr std::size_t kFewPages = 64;         // are cloned with the lock held, if need be
 constexpr std::size_t kFewRemovals = 8;       // cost a write on one counter little
-// After a view was taken in the middle of it, it starts again. Whoever does that all the time holds others up.
+// If a view is taken in the middle of it, preparation starts again, this often at most: a client that takes views all
+// the time would hold up others.
 constexpr int kPreparations = 4;
 constexpr std::size_t kFetchedAhead = store::Series::kFetchedAhead;
 
@@ -33,7 +34,7 @@ class ChangedCounters {
   std::size_t size() const { return items_.size() + keys_.size(); }
 
   using Part = std::array<Item, kPart>;
-  // Some of them from number `from` on, of which the keys are right; in `made` if need be.
+  // Some of them, from number `from` on; only their keys are valid. They are put into `made` if need be.
   std::span<const Item> part(std::size_t from, Part& made) const {
     const std::size_t count = std::min(size() - from, made.size());
     if (keys_.empty()) return items_.subspan(from, count);
@@ -78,7 +79,7 @@ bool Engine::prepare(wal::Write& write, std::size_t& work) {
   if (!wants_preparation(series)) return true;
   const ChangedCounters counters(mutation);
   ChangedCounters::Part made;
-  // Once that many have been in vain it is as ready as it gets, also if admission sends it back and it is asked again.
+  // After that many vain attempts the write is as ready as it gets, also if admission sends it back and asks again.
   for (; mutation.preparations < kPreparations; ++mutation.preparations, mutation.prepared = 0) {
     while (mutation.prepared < counters.size()) {
       if (work == 0) return false;
@@ -89,7 +90,7 @@ bool Engine::prepare(wal::Write& write, std::size_t& work) {
   return true;
 }
 
-// Each piece with the lock for itself. Returns how many of the counters are done, and takes what it was off `work`.
+// Takes the lock for each piece. Returns how many counters are done, and lowers `work` accordingly.
 std::size_t Engine::prepare_part(store::Series& series, std::span<const Item> items, std::size_t& work) {
   const std::size_t before = store::Series::pages_cloned();
   std::size_t cloned = 1;
@@ -110,7 +111,7 @@ std::size_t Engine::prepare_part(store::Series& series, std::span<const Item> it
   return items.size();
 }
 
-// A write on many counters after one with which a removal began: it wants to be prepared now.
+// A write on many counters that comes after the begin of a removal has to be prepared now.
 bool Engine::wants_next_lock(const wal::Write& write) {
   if (store_.purged() || write.points < kPreparedCounters) return false;
   const Mutation& mutation = static_cast<const Mutation&>(write);
@@ -118,7 +119,7 @@ bool Engine::wants_next_lock(const wal::Write& write) {
   return series != nullptr && !series->counted();
 }
 
-// Of the writes that come under the next lock: what has not been prepared, or in vain.
+// Of the writes that come under the next lock, those that have not been prepared, or in vain.
 void Engine::prepare_next(std::span<wal::Write* const> writes) {
   std::size_t points = 0;
   for (const wal::Write* write : writes) {
@@ -135,7 +136,7 @@ void Engine::prepare_next(std::span<wal::Write* const> writes) {
   }
 }
 
-// Counters of single writes lie anywhere: the next few are fetched side by side.
+// Counters of single writes lie anywhere in memory: the next few are fetched at the same time.
 void Engine::fetch_ahead(std::span<wal::Write* const> writes) const {
   std::array<Item, kFetchedAhead> items;
   std::size_t count = 0;

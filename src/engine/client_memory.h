@@ -1,15 +1,15 @@
-// How much memory clients may cause to be held, all together: one budget in three shares, so that none can use up what
-// the others need.
+// The memory that all clients together may cause to be held: one budget in three shares, so that none can use up the
+// memory that the others need.
 //
 //   requests  an eighth   on their way through writer or workers, whether or not their connection still lives
 //   buffers   an eighth   received and not handled yet (partial lines too), and replies that nobody has taken yet
 //   staged    the rest    points of ingest streams
 //
-// What has no room waits: a write is not handled while too much is under way, a connection is not read while too much
-// is buffered, and one of which something is buffered earlier than others. Staged points would wait for ever, so they
-// are refused. Reads go on while writes wait for a disk.
+// Requests without room wait: a write is not handled while too much is under way, and a connection is not read while
+// too much is buffered, earlier if some of it is its own. Staged points would wait for ever, so they are refused. Reads
+// go on while writes wait for a disk.
 //
-// Each I/O thread counts for itself and passes on what has changed in steps, so that nobody shares a counter for each
+// Each I/O thread counts for itself and passes on its changes in steps, so that nobody shares a counter for each
 // request; the sums are off by a step for each thread at most.
 #pragma once
 
@@ -51,8 +51,8 @@ class ClientMemory {
 
   std::size_t limit() const { return limit_; }
   std::uint64_t max_staged_points() const { return (limit_ - 2 * (limit_ / 8)) / kStagedPointBytes; }
-  // A quarter of the share is there for writes and a quarter for workers, whatever the others hold: what waits for the
-  // disk must not keep long reads out, nor a crowd of long reads the writes.
+  // A quarter of the share is there for writes and a quarter for workers, whatever the others hold: writes that wait
+  // for the disk must not keep out long reads, nor a crowd of long reads the writes.
   bool writes_wait() const {
     const std::size_t held = writes.load(std::memory_order_relaxed);
     return held >= quarter() && held + jobs.load(std::memory_order_relaxed) >= 3 * quarter();
@@ -62,7 +62,7 @@ class ClientMemory {
     return held >= 3 * quarter() || held + writes.load(std::memory_order_relaxed) >= 4 * quarter();
   }
   bool reading_waits() const { return buffers.load(std::memory_order_relaxed) >= limit_ / 8; }
-  // Those who have something buffered already are stopped earlier, so that there is room for the others.
+  // Connections with buffered bytes are stopped earlier, so that there is room for the others.
   bool growing_waits() const { return buffers.load(std::memory_order_relaxed) >= limit_ / 16; }
 
   std::size_t requests() const { return writes.load(std::memory_order_relaxed) + jobs.load(std::memory_order_relaxed); }

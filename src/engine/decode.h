@@ -17,16 +17,16 @@ struct Decoded {
   commands::KeyedWrite* keyed = nullptr;  // of a write with an idempotency key
 };
 
-// The op that the fields name; nullptr if they name none that is known, and why.
+// The op that the fields name; nullptr, and the reason, if it is unknown.
 const commands::Op* find_op(const protocol::Fields& fields);
 Error no_op(const protocol::Fields& fields);
 
-// What the fields ask of the op. It lives in the arena of the context.
+// The command that the fields make. It lives in the arena of the context.
 Status decode(const commands::Op& op, const protocol::Fields& fields, const store::ExactlyOnceState& exactly_once,
               commands::DecodeContext& context, Decoded& decoded);
 
 // An entry of the log. `now`, in Unix seconds, dates idempotency keys that a log of 1.0 does not date. `fields` is
-// room.
+// scratch space.
 Status decode_entry(std::string_view entry, const store::ExactlyOnceState& exactly_once, std::int64_t now,
                     protocol::Fields& fields, Arena& arena, Decoded& decoded);
 

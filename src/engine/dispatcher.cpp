@@ -13,7 +13,8 @@ using commands::Op;
 
 constexpr std::uint64_t kTimedEvery = 16;
 constexpr std::size_t kSpareBatches = 8;
-// So many bytes of requests go to the writer at once, whatever else a wake-up brings: what is gathered is not counted.
+// This many bytes of requests go to the writer at once, whatever else a wake-up brings: gathered requests are not
+// counted in the budget.
 constexpr std::size_t kGatheredBytes = 128 << 10;
 
 Error unauthorized() { return {ErrorCode::unauthorized, "Unauthorized"}; }
@@ -92,7 +93,7 @@ void Dispatcher::reply_error(const Error& error, Buffer& out) {
   protocol::append_error(out, error);
 }
 
-// The order of the checks is part of the protocol: whoever has no token learns nothing.
+// The order of the checks is part of the protocol: a client without a token learns nothing.
 Handled Dispatcher::execute(std::string_view line, void* connection, std::size_t pending, Buffer& out) {
   const auto refuse = [&](const Error& error) {
     if (pending != 0) return Handled::blocked;
@@ -167,7 +168,7 @@ Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, 
 }
 
 void Dispatcher::begin_keyed(commands::KeyedWrite& keyed) {
-  // The writer fetches ahead along the batch; what is at its front has nobody before it.
+  // The writer fetches ahead along the batch; nothing comes before the first write to fetch it.
   if (batch_->first == nullptr) engine_.store().exactly_once().records().prefetch(keyed.record.key);
   keyed.timed = keyed_++ % kTimedEvery == 0;
   if (keyed.timed) keyed.started = engine_.clock().steady();
@@ -186,7 +187,7 @@ void Dispatcher::encode(Mutation& mutation) {
 }
 
 Handled Dispatcher::read_or_run(const Op& op, void* connection, Buffer& out) {
-  // What may go to a worker is decoded into memory that can go along.
+  // A command that may go to a worker is decoded into memory that can go with it.
   const bool may_leave = op.kind == Kind::admin || op.is_long != nullptr;
   if (may_leave && !job_) job_ = std::make_unique<Job>();
   Arena& arena = may_leave ? job_->arena : arena_;

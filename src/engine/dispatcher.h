@@ -4,7 +4,8 @@
 //                                                        -> mutation: to the writer, the reply comes later
 //                                                        -> admin (snapshots, long scans): to a worker, likewise
 //
-// One dispatcher per I/O thread; nothing here is thread-safe but the `wake` it is given, which other threads call.
+// One dispatcher per I/O thread; nothing here is thread-safe except the `wake` that it is given, which other threads
+// call.
 #pragma once
 
 #include <chrono>
@@ -69,7 +70,7 @@ class Dispatcher final : public RequestHandler {
   std::unique_ptr<Job> job_;              // of a read that may, or of an admin op
   std::unique_ptr<MutationBatch> batch_;  // being gathered
   std::vector<std::unique_ptr<MutationBatch>> spare_;
-  // Connections that wait for a worker: whatever they send next must wait for that.
+  // Connections that wait for a worker: their next requests must wait for that.
   std::unordered_set<void*> alone_;
   std::uint64_t handled_ = 0;
   std::uint64_t keyed_ = 0;  // with an idempotency key

@@ -1,4 +1,4 @@
-// karma::Engine: the dispatcher of one connection that is no socket.
+// karma::Engine: the dispatcher of one connection that is not a socket.
 #include <karma/engine.h>
 
 #include <signal.h>

@@ -13,9 +13,9 @@ namespace karma::engine {
 namespace {
 
 constexpr std::size_t kPagesFreedAtOnce = 64;
-// An index of so many entries is not worth a wait for another thread.
+// An index of this many entries is written at once, without another thread.
 constexpr std::size_t kEntriesIndexedAtOnce = 4096;
-// So many keys are looked up with their memory on its way.
+// This many keys are looked up while their memory is on its way.
 constexpr std::size_t kKeysAhead = 16;
 constexpr std::size_t kFetchedAhead = store::Series::kFetchedAhead;
 
@@ -102,7 +102,7 @@ Status Engine::start() {
                                 " without_effect=" + std::to_string(recovered->refused));
 
   if (config_.restore) {
-    // What a crash left of a snapshot is put right; where that fails, the next snapshot does it.
+    // Repairs what a crash left of a snapshot; if that fails, the next snapshot does it.
     if (Status finished = snapshots_->finish_interrupted(); !finished)
       log_.warn("restore.warning", finished.error().message);
   }
@@ -179,8 +179,8 @@ wal::Verdict Engine::admit(wal::Write& write, bool batch_empty) {
   if (decided == wal::Verdict::answered && batch_empty) {
     answer(mutation);
   } else if (decided != wal::Verdict::flush_first) {
-    // An answer too, after the writes that it came after: or a connection would get its replies in another order than
-    // it asked.
+    // An answer too has to come after the writes before it, or a connection would get its replies in another order than
+    // its requests.
     in_order_.push_back(&mutation);
   }
   return decided;
@@ -197,8 +197,8 @@ wal::Verdict Engine::verdict(Mutation& mutation) {
   return verdict;
 }
 
-// Always so many writes ahead of the one that is admitted: many at once would be more than the processor fetches side
-// by side.
+// Stays this many writes ahead of the one that is admitted: many at once would be more than the processor can fetch at
+// the same time.
 void Engine::prefetch_keys(const Mutation& admitted) {
   const auto prefetch = [this](const wal::Write* write) {
     const commands::KeyedWrite* keyed = static_cast<const Mutation*>(write)->keyed;
@@ -222,8 +222,8 @@ void Engine::apply(std::span<wal::Write* const> batch) {
     prepare_next(batch.subspan(next));
     const std::size_t first = next;
     std::lock_guard lock(store_.lock());
-    // Keys are remembered many at a time: both loops wait for memory, and each by itself waits less. Ops that may look
-    // at keys see all that come before them in the log.
+    // Keys are remembered many at a time: both loops wait for memory, and each waits less by itself. Ops that may look
+    // at keys see all keys that come before them in the log.
     std::size_t remembered = next;
     const std::size_t cloned = store::Series::pages_cloned();
     for (std::size_t points = 0; next < batch.size() && points < kPointsPerLock; ++next) {
@@ -240,7 +240,7 @@ void Engine::apply(std::span<wal::Write* const> batch) {
     }
     remember(batch.subspan(remembered, next - remembered));
   }
-  if (!store_.purged()) work();  // what takes no time is done at once
+  if (!store_.purged()) work();  // work that takes no time is done at once
   if (store_.has_deferred_free()) free_deferred();
   count_keyed(batch);
   answer_in_order();
@@ -251,13 +251,13 @@ void Engine::work() {
   store_.purge_some(kSlotsPerLock);
 }
 
-// What takes longer than handing it over is freed elsewhere.
+// Memory whose freeing takes longer than handing it over is freed elsewhere.
 void Engine::free_deferred() {
   std::vector<store::Series> dead = store_.take_deferred_free();
   std::size_t pages = 0;
   for (const store::Series& series : dead) pages += series.page_count();
   if (pages <= kPagesFreedAtOnce) return;
-  // std::function wants a copyable callable. Nothing of it stays here, or whoever lets go last would free it all.
+  // std::function wants a copyable callable. No reference stays here, or the last one to let go would free it all.
   auto shared = std::make_shared<std::vector<store::Series>>(std::move(dead));
   deferred_free_worker_->submit([shared = std::move(shared)]() mutable { shared.reset(); });
 }
@@ -276,7 +276,7 @@ void Engine::remember(std::span<wal::Write* const> writes) {
   }
 }
 
-// One look at the clock for all of the batch.
+// The clock is read once for the whole batch.
 void Engine::count_keyed(std::span<wal::Write* const> batch) {
   std::uint64_t count = 0;
   std::uint64_t timed = 0;

@@ -41,13 +41,13 @@ class Engine final : public commands::Services, private wal::Machine {
   static Result<std::unique_ptr<Engine>> open(const Config& config, FileSystem& files, Clock& clock, EventLog& log);
   ~Engine() override;
 
-  // Finishes all that was submitted, writes snapshots if told to, closes the log. Lanes must have stopped submitting.
+  // Finishes all submitted writes, writes snapshots if told to, closes the log. No dispatcher may submit any more.
   Status shutdown(bool snapshot);
   // Reads and admin ops that wait for a worker, and those that come from now on, are answered with an error.
   void abandon_jobs();
   // SIGUSR1: create_all on the snapshot worker; the outcome goes to the log.
   void snapshot_in_background();
-  // Every second where a schedule is set: takes one in the background if it is time. False: it is not.
+  // Called every second if a schedule is set: takes a snapshot in the background if one is due. False: none is due.
   bool snapshot_if_due();
 
   const Config& config() const { return config_; }
@@ -87,7 +87,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::string snapshot_path(const std::string& file) const override;
 
  private:
-  // The writer lets readers in after about so many changed points.
+  // The writer lets readers in after about this many changed points.
   static constexpr std::size_t kPointsPerLock = 4096;
   // Of removals that go through a series, likewise, and of pages that are cloned because views have them.
   static constexpr std::size_t kSlotsPerLock = 1024;
@@ -141,7 +141,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<Worker> snapshot_worker_;
   std::unique_ptr<Worker> query_worker_;
-  std::unique_ptr<Worker> deferred_free_worker_;  // frees what takes long to free
+  std::unique_ptr<Worker> deferred_free_worker_;  // frees memory that takes long to free
   store::StoreLock::Reader& stats_reader_ KARMA_GUARDED_BY(stats_mutex_);
   store::StoreLock::Reader& snapshot_reader_;
   store::StoreLock::Reader& query_reader_;
@@ -156,7 +156,7 @@ class Engine final : public commands::Services, private wal::Machine {
   Tally keyed_nanoseconds_;  // from decoding to applying, of those
   Tally last_keyed_nanoseconds_;
 
-  // of whoever has the writer's place
+  // used by the thread that has the writer's place
   commands::Pending pending_;
   // prefetch_keys(): how many writes after the one that is admitted have been fetched, and the last of them.
   std::size_t keys_ahead_ = 0;

@@ -8,7 +8,7 @@
 
 namespace karma::engine {
 
-// On the thread that changes the store: costs a reference count a series.
+// On the thread that changes the store: costs one reference count for each series.
 snapshot::Frozen freeze_store(const store::Store& store, Lsn lsn);
 
 }  // namespace karma::engine

@@ -11,12 +11,12 @@
 
 namespace karma::engine {
 
-// Of whoever has the writer's place.
+// Used by the thread that has the writer's place.
 class KnownOutcomes {
  public:
   static constexpr std::size_t kMax = 1 << 16;  // 2 MiB here, and less in the manifest
 
-  // LSNs rise.
+  // LSNs must rise.
   void add(const snapshot::KnownOutcome& outcome) {
     if (known_.size() < kMax) {
       known_.push_back(outcome);
@@ -30,7 +30,7 @@ class KnownOutcomes {
                  std::find_if(known_.begin(), known_.end(), [lsn](const auto& o) { return o.lsn > lsn; }));
     if (last_lost_ <= lsn) last_lost_ = Lsn();
   }
-  // False: they were too many, some are lost.
+  // False: there were too many, and some are lost.
   bool complete() const { return last_lost_ == Lsn(); }
   const std::vector<snapshot::KnownOutcome>& all() const { return known_; }
 
@@ -39,8 +39,8 @@ class KnownOutcomes {
   Lsn last_lost_;
 };
 
-// Keeps what the entry came to if that will be asked for: of a write with a key, or of a chunk that was refused, which
-// does not use its number up.
+// Keeps the outcome of the entry if it will be needed: that of a write with a key, or of a refused chunk, whose number
+// is not used up.
 inline void note_outcome(KnownOutcomes& outcomes, const commands::Op& op, bool keyed, Lsn lsn,
                          const commands::Outcome& outcome) {
   const bool of_a_stream = op.replay != nullptr && outcome.failed;

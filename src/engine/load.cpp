@@ -1,5 +1,5 @@
-// snapshot.load: a file's content takes the place of a series, through the log. It is staged by an ingest stream of its
-// own and swapped in by one entry, so that the load holds after a restart and on replicas, and no reader sees half.
+// snapshot.load: the content of a file replaces a series, through the log. It is staged by an ingest stream of its own
+// and swapped in by one entry, so that the load holds after a restart and on replicas, and no reader sees half.
 #include <random>
 
 #include "core/json_text.h"
@@ -56,7 +56,7 @@ class Submitter {
 
 class Loader {
  public:
-  // What others write waits for less of it.
+  // Small, so that the writes of others wait for less of it.
   static constexpr std::size_t kChunkPoints = 4000;
 
   Loader(Submitter& submitter, std::string stream_id, std::string series)
@@ -134,8 +134,8 @@ class Loader {
   std::uint64_t sequence_ = 0;
 };
 
-// Like no other, in this life of the node or in another: a stream that was committed once is never committed again. The
-// LSN alone does not do, as it stands still without a log.
+// Unique over all lives of the node: a stream that was committed once is never committed again. The LSN alone is not
+// enough, because it stands still without a log.
 std::string load_stream_id(const std::string& file, Lsn lsn) {
   std::random_device device;
   const std::uint64_t number = static_cast<std::uint64_t>(device()) << 32 | device();
@@ -144,7 +144,7 @@ std::string load_stream_id(const std::string& file, Lsn lsn) {
 
 }  // namespace
 
-// A load that a crash interrupted is never taken up again: what it staged is given back.
+// A load that a crash interrupted is never resumed: its staged points are dropped.
 void Engine::abort_unfinished_loads() {
   std::vector<std::string> unfinished;
   const store::IngestView streams = store_.exactly_once().streams().view();

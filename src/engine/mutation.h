@@ -28,8 +28,8 @@ struct Mutation : wal::Write, Decoded {
   CompletionQueue* completions = nullptr;
   MutationBatch* batch = nullptr;
   Mutation* next_answered = nullptr;
-  // Of a large one: so many of its counters are ready to be changed, if nothing has happened since, and so often that
-  // was tried.
+  // Of a large one: how many of its counters are ready to be changed, if nothing has happened since, and how often
+  // preparing was tried.
   std::size_t prepared = 0;
   int preparations = 0;
 };
@@ -38,12 +38,12 @@ struct MutationBatch {
   static constexpr std::size_t kKeptEntryBytes = 1 << 20;
 
   Arena arena;     // mutations and commands
-  Buffer entries;  // of the mutations, which get views of it when it grows no more
+  Buffer entries;  // of the mutations, which get views of it once it grows no more
   wal::Write* first = nullptr;
   wal::Write* last = nullptr;
   std::size_t unanswered = 0;
   std::size_t held_bytes = 0;  // from flush to answer
-  bool brief = true;           // nothing in it changes more than the counters it names
+  bool brief = true;           // nothing in it changes more than the counters that it names
 
   void append(Mutation& mutation) {
     mutation.batch = this;
@@ -99,12 +99,12 @@ class CompletionQueue {
   };
   Answers take();
 
-  // Whoever has the writer's place: gathers, then hands over.
+  // For the thread that has the writer's place: gathers, then hands over.
   void stage(Mutation& mutation);
   bool has_staged() const { return staged_first_ != nullptr; }
   void publish();
 
-  // Any thread. Allocates nothing: an answer that is there is delivered.
+  // For any thread. Allocates nothing, so that an existing answer is always delivered.
   void publish(std::unique_ptr<Job> job);
 
  private:

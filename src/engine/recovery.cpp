@@ -14,14 +14,14 @@ using commands::Kind;
 using commands::Op;
 using protocol::Fields;
 
-// Whoever logged the entry knew that its key was free.
+// When the entry was logged, its key was known to be free.
 void apply_entry(store::Store& store, const Decoded& entry, commands::Outcome& outcome) {
   entry.op->apply(entry.command, store, outcome);
   if (entry.keyed != nullptr) commands::remember_key(*entry.keyed, store.exactly_once(), outcome);
 }
 
-// Its effect is in the series already, but not that it had a key. What it came to is known, or follows from the entry:
-// then it is what it would be on an empty series.
+// Its effect is in the series already, but not that it had a key. Its outcome is known, or follows from the entry: then
+// it is that on an empty series.
 void remember_entry(store::Store& store, const Decoded& entry, const snapshot::KnownOutcome* known,
                     commands::Outcome& outcome) {
   if (known != nullptr) {
@@ -113,7 +113,8 @@ class Replay {
     store_.purge_all();  // nobody waits, and what follows goes faster
     (void)store_.take_deferred_free();
     if (outcome.failed && outcome.code == ErrorCode::internal_error) {
-      // Only an older snapshot in place of a damaged one can lead here: that one is what may be given up.
+      // Only an older snapshot in place of a damaged one can lead here: the damaged one is the file that may be given
+      // up.
       const std::string file = replaced_file(entry.op->series(entry.command));
       if (!options_.give_up.contains(file))
         return internal_error(file + " is damaged, and the log cannot replace it: entry " + std::to_string(lsn.value) +
@@ -166,7 +167,7 @@ const wal::Damage* first_refused(const wal::Scan& scan, const std::set<std::stri
 
 constexpr std::uint64_t kLargestLsn = INT64_MAX;  // that Karma 1.0 can read
 
-// Collects what the table of startup.h asks for, in its order, and no more once a refusal is certain.
+// Collects the values that the table of startup.h asks for, in its order, and stops once a refusal is certain.
 class StartUp {
  public:
   // Without a store nothing is loaded.
@@ -202,7 +203,7 @@ class StartUp {
     return {};
   }
 
-  // Without them producers would begin again, and what they sent before would count twice.
+  // Without them producers would begin again, and everything that they sent before would count twice.
   Status look_at_checkpoints(Recovered& recovered) {
     Result<ops::Checkpoints::Map> read = ops::Checkpoints::read(files_, directory_);
     if (read) {
@@ -267,7 +268,7 @@ class StartUp {
     return {};
   }
 
-  // An exactly-once state that cannot be read is not guessed at: what it forgets would count twice.
+  // An unreadable exactly-once state is not guessed at: writes that it forgets would count twice.
   void load_exactly_once(snapshot::Restored& restored) {
     if (!restored.exactly_once_json || store_ == nullptr) return;
     const std::string text = *std::exchange(restored.exactly_once_json, std::nullopt);
@@ -290,7 +291,7 @@ class StartUp {
   Status look_at_entries(Recovered& recovered) {
     const wal::Scan& log = recovered.log;
     const snapshot::Restored& snapshots = recovered.snapshots;
-    // What --recover names proves nothing any more.
+    // Files that --recover names prove nothing any more.
     const LsnFacts given = lsn_facts(log, snapshots, options_.give_up);
     if (const std::optional<Missing> missing = find_missing(given)) {
       situation_.entries = Entries::missing;
@@ -303,7 +304,7 @@ class StartUp {
     }
     look_at_old_series(log, snapshots, given.covered);
     if (!refusal_.empty()) return {};
-    // A number that was given up as damaged and is beyond all reason is not continued.
+    // An unreasonably high number that was given up as damaged is not continued.
     if (gave_up(wal::kLsnName) && log.lsn_file.value > kLargestLsn) recovered.log.lsn_file = Lsn{};
     recovered.last = std::max({log.last, log.lsn_file, snapshots.newest});
     const bool numbers_jump = log.entry_count != 0
@@ -328,7 +329,7 @@ class StartUp {
     for (const auto& [name, lsn] : snapshots.series_lsn) {
       const auto later = snapshots.later_files.find(name);
       const bool has_later = later != snapshots.later_files.end();
-      // A manifest tells that all is there up to its LSN; a file that somebody has laid beside it proves nothing.
+      // A manifest tells that all is there up to its LSN; a file that somebody has put beside it proves nothing.
       const bool doubtful = has_later && snapshots.manifest != snapshot::ManifestState::good;
       const bool met = log.first != Lsn{} ? log.first <= lsn.next() : lsn >= covered && !doubtful;
       if (met || lsn == Lsn{} || snapshots.replaced_files.contains(name)) continue;

@@ -1,4 +1,4 @@
-// From a data directory to a state: snapshots, then what the log has beyond them.
+// From a data directory to a state: snapshots, then the entries of the log above them.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ struct Recovered {
   std::uint64_t refused = 0;  // log entries without effect
   KnownOutcomes outcomes;     // of entries above the exactly-once state's file
   Decision decision = Decision::go_on;
-  bool holds_data = false;  // there is something that a start without it would lose
+  bool holds_data = false;  // there is something that a start without a restore would lose
 };
 
 // Up to where the restored snapshots reach, taken together.
@@ -50,8 +50,8 @@ struct RecoveryOptions {
 // can be done.
 Result<Recovered> recover(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,
                           store::Store& store, const RecoveryOptions& options);
-// All of that but loading: snapshots are taken for what they should be, which Manager::check() has a look at. For a
-// node that verifies its own directory; may be done while snapshots are written, but may then find half of them.
+// All of that except loading: snapshots are assumed to be good, which Manager::check() verifies. For a node that
+// verifies its own directory; may be done while snapshots are written, but may then find half of them.
 Result<Recovered> examine(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,
                           const RecoveryOptions& options);
 

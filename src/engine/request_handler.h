@@ -1,5 +1,5 @@
-// What a connection needs of whoever answers requests: one request line in, one reply line out. The dispatcher is that;
-// sessions are tested with a handler that answers when it is told to.
+// The interface between a connection and the code that answers requests: one request line in, one reply line out. The
+// dispatcher implements it; sessions are tested with a handler that answers when it is told to.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +30,7 @@ class RequestHandler {
   // `pending`: how many replies this connection is waiting for (they come in the order of their requests).
   virtual Handled handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) = 0;
 
-  // Hands what handle() has gathered to the writer. Call it once after the lines of one wake-up.
+  // Hands the writes that handle() has gathered to the writer. Call it once after the lines of one wake-up.
   virtual void flush() = 0;
 
   // Where the next reply for `connection`, line end included, is to be appended. Asked once for each reply, in the

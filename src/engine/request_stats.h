@@ -1,4 +1,4 @@
-// What requests have been, counted by each I/O thread for itself and added up when somebody asks.
+// Statistics of requests, counted by each I/O thread for itself and added up on demand.
 #pragma once
 
 #include <atomic>
@@ -39,7 +39,7 @@ struct alignas(64) RequestStats {
 
   void count_success(const Decoded& request);
   void count_error(ErrorCode code);
-  void add_to(ops::Stats& stats) const;  // latencies are left to the caller
+  void add_to(ops::Stats& stats) const;  // the caller adds the latencies
 };
 
 }  // namespace karma::engine

@@ -1,4 +1,4 @@
-// How snapshots went: what health and metrics tell of them, and whether one is due.
+// How snapshots went, for health and metrics, and whether one is due.
 #pragma once
 
 #include <chrono>
@@ -25,9 +25,9 @@ class SnapshotWatch {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  // From here on a restart takes long enough to be told of.
+  // From here on a restart takes long enough for a warning.
   static constexpr std::uint64_t kLargeLogBytes = std::uint64_t{1} << 30;
-  // What a start reads, checks and applies at least; docs/performance.md.
+  // The least that a start reads, checks and applies; see docs/performance.md.
   static constexpr std::uint64_t kReplayBytesPerSecond = std::uint64_t{100} << 20;
   // After one that failed.
   static constexpr std::chrono::seconds kRetryPause{60};
@@ -46,7 +46,7 @@ class SnapshotWatch {
 
   // What is wrong, or an empty text.
   std::string problem() const;
-  // What will be wrong: a start would take long.
+  // What is about to go wrong: a start would take long.
   std::string warning(Time now, std::uint64_t log_bytes) const;
   void add_to(ops::Stats& stats, Time now) const;
 

@@ -20,7 +20,7 @@ Result<snapshot::Frozen> Engine::freeze() {
   snapshot::Frozen frozen;
   Status rotated;
   const bool ran = writer_->run([&] {
-    // From here on the log's active file holds only what the snapshot does not.
+    // From here on the log's active file holds only entries that the snapshot does not.
     rotated = wal_->rotate();
     frozen = freeze_store(store_, wal_->last());
     frozen.logged = wal_->keeps_entries();
@@ -109,8 +109,8 @@ void Engine::snapshot_in_background() {
 }
 
 Result<commands::Verified> Engine::verify() {
-  // Nobody is stopped for it. The log goes on, but what is read of it is fixed before; snapshots and the trimming of
-  // the log share the thread of this. Should something have moved all the same, what it left is looked at instead.
+  // Nobody is stopped for it. The log goes on, but the part of it that is read is fixed before; snapshots and the
+  // trimming of the log run on this thread. If something has moved all the same, the new files are examined instead.
   std::optional<Result<Verification>> verification;
   for (int attempt = 0; attempt < kVerifyAttempts; ++attempt) {
     const Result<std::vector<std::string>> before = snapshot_names();

@@ -1,10 +1,10 @@
-// Whether a start goes on, and with what: decided here and nowhere else, from values alone. A start, `karma check`,
+// Decides whether a start goes on, and with what: here and nowhere else, from values alone. A start, `karma check`,
 // `karma dump` and snapshot.verify collect the same values (recovery.h) and ask the same function, so that they never
 // disagree.
 //
 // The files prove that LSNs up to some number were given out. Each of these entries must be in the snapshots or in the
-// log: where one is in neither, the state would be older than it was, and nobody could see that in it. So the start is
-// refused, whichever file shows it, unless the operator gives that very file up.
+// log: if one is in neither, the state would silently be older than it was. So the start is refused, whichever file
+// shows it, unless the operator gives up that very file.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,7 @@ struct LsnFacts {
   Lsn last{};
   std::string first_file{};
   bool first_given_up = false;  // the operator gave up the file that the log begins with
-  // What else proves that an LSN was reached; 0 where there is nothing, or where the file that says so was given up.
+  // Other proofs that an LSN was reached; 0 if there is none, or if the file that says so was given up.
   Lsn trimmed{};  // karma.wal.lsn
   Lsn newest{};   // of one part of the snapshots
   std::string newest_file{};

@@ -1,4 +1,4 @@
-// What the engine tells of itself: statistics, health, the state of the log.
+// The status of the engine: statistics, health, the state of the log.
 #include <unistd.h>
 
 #include <cstdio>
@@ -10,7 +10,7 @@
 namespace karma::engine {
 namespace {
 
-// Resident memory as the kernel counts it; 0 where it does not say.
+// Resident memory as the kernel counts it; 0 if it does not say.
 std::uint64_t resident_bytes() {
   std::FILE* file = std::fopen("/proc/self/statm", "re");
   if (file == nullptr) return 0;

@@ -18,7 +18,7 @@ constexpr int kWhole = 0;
 constexpr int kDamaged = 1;
 constexpr int kNotExaminable = 2;
 
-// What both tools start with: a directory that is there and that no node is using.
+// Both tools start with this: a directory that exists and that no node uses.
 class Examined {
  public:
   Examined(const std::string& directory, FileSystem& files)
@@ -35,7 +35,7 @@ class Examined {
     return {};
   }
 
-  // Empty, or why it cannot be done. Where a start would refuse it does nothing: the check says why.
+  // Empty, or why it cannot be done. If a start would be refused, it does nothing: the check says why.
   std::string repair(const std::string& directory, FileSystem& files, std::ostream& out) {
     if (lock == nullptr) {
       Result<std::unique_ptr<FileSystem::Lock>> taken = files.lock(join_path(directory, engine::kLockName));
@@ -57,7 +57,7 @@ class Examined {
     const std::set<std::string> left(after->begin(), after->end());
     for (const std::string& name : *before)
       if (!left.contains(name)) repaired(is_temp_file_name(name) ? name + " removed" : name + " renamed or removed");
-    // Opened as a start does, which puts its end right.
+    // Opened as at a start, which repairs its end.
     const wal::Scan& log = recovered->log;
     Result<std::unique_ptr<wal::Log>> opened = wal::open_log(files, directory, log, log.last, {});
     if (!opened) return opened.error().message;

@@ -22,8 +22,8 @@ void check_log(const wal::Scan& log, Verification& verification) {
   verification.found.wal_lsn_file = log.lsn_file;
 }
 
-// Whether it is ahead of everything else is for the start to say: it knows what that may mean. Where the number cannot
-// be read the start goes on without it.
+// The start decides whether it is ahead of everything else: it knows what that may mean. If the number cannot be read,
+// the start goes on without it.
 void check_lsn_file(const wal::Scan& log, Verification& verification) {
   if (log.lsn_file_bad) verification.faults.push_back(std::string(wal::kLsnName) + ": not a number");
 }
@@ -55,7 +55,7 @@ RecoveryOptions recovery_options(Verification& verification) {
   return options;
 }
 
-// What a start would say.
+// The decision of a start.
 void take(const Result<Recovered>& recovered, Verification& verification) {
   if (!recovered) {
     verification.refusal = recovered.error().message;

@@ -1,4 +1,4 @@
-// Is everything in a data directory what it should be? For snapshot.verify on a live node and `karma check` offline.
+// Is everything in a data directory sound? For snapshot.verify on a live node and `karma check` offline.
 #pragma once
 
 #include <string>
@@ -27,8 +27,8 @@ struct Verification {
 Result<Verification> verify_directory(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots);
 
 // The same while a node writes into the directory, without a second store: files are read through one after the other,
-// and entries are not applied. Snapshots must not be written meanwhile, nor the log trimmed, or what vanishes is a
-// fault. `log`: Log::files(), unless nobody writes to the log. The numbers of series and keys are left to the caller.
+// and entries are not applied. Meanwhile no snapshot may be written and the log not be trimmed: a file that vanishes is
+// a fault. `log`: Log::files(), unless nobody writes to the log. The numbers of series and keys are left to the caller.
 Result<Verification> verify_running(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,
                                     const std::vector<wal::FileInfo>* log);
 

@@ -1,4 +1,4 @@
-// A thread with a bounded queue, for what an I/O thread must not wait for.
+// A thread with a bounded queue, for work that an I/O thread must not wait for.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +10,11 @@
 
 namespace karma::engine {
 
-// Thread-safe. Jobs handle their failures themselves; what they throw all the same ends with them.
+// Thread-safe. Jobs handle their failures themselves; an exception ends only the job that throws it.
 class Worker {
  public:
   static constexpr std::size_t kMaxQueued = 1024;
-  // Whoever serves clients goes first where processors are few.
+  // Threads that serve clients go first where processors are few.
   static constexpr int kNice = 10;
 
   Worker();

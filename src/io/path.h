@@ -12,7 +12,7 @@ inline std::string join_path(std::string_view directory, std::string_view name) 
   return path += name;
 }
 
-// What error messages may show: they reach clients, who must not learn where the files are.
+// The part of a path that error messages may show: they reach clients, who must not learn where the files are.
 inline std::string base_name(std::string_view path) {
   while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
   const std::size_t slash = path.rfind('/');

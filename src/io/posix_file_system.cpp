@@ -1,5 +1,5 @@
-// FileSystem on POSIX calls. Data goes through pwrite, fdatasync, fsync and rename and nothing else: tests outside the
-// process put faults under exactly these. sync_file_range only begins what fdatasync then waits for.
+// FileSystem on POSIX calls. Data goes through pwrite, fdatasync, fsync and rename and nothing else: external tests
+// inject faults into exactly these calls. sync_file_range only starts writing; fdatasync waits for it.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -55,8 +55,8 @@ Descriptor open_descriptor(const std::string& path, int flags, mode_t mode = 0) 
   return Descriptor(number);
 }
 
-// For the owner only, whatever the umask: counts are nobody else's business, and a umask that takes the owner's own
-// rights away would lock the next start out.
+// For the owner only, whatever the umask: counts are nobody else's business, and a umask that removes the owner's own
+// rights would lock out the next start.
 Descriptor create_descriptor(const std::string& path) {
   Descriptor created = open_descriptor(path, O_RDWR | O_CREAT | O_EXCL, kFileMode);
   struct stat info;
@@ -106,7 +106,7 @@ class PosixFile final : public File {
     return done;
   }
 
-  // Only begins to write, without waiting: that leaves errors to sync().
+  // Only starts writing, without waiting; errors are left to sync().
   void start_sync(std::uint64_t offset, std::uint64_t length) override {
     (void)::sync_file_range(descriptor_.number(), static_cast<off_t>(offset), static_cast<off_t>(length),
                             SYNC_FILE_RANGE_WRITE);
@@ -239,14 +239,14 @@ class PosixFileSystem final : public FileSystem {
     return opened ? (*opened)->sync() : opened.error();
   }
 
-  // The new directories themselves reach the disk too: a file synced in a directory that is gone would be gone. Also
-  // one that was there already: whoever made it may have been killed before its sync.
+  // The new directories themselves reach the disk too: a file synced in a directory that is gone would be gone. The
+  // same goes for a directory that existed already: the process that made it may have been killed before its sync.
   Status create_directories(const std::string& path) override {
     const std::string parent = parent_path(path);
     struct stat info;
     if (::stat(path.c_str(), &info) == 0) {
       if (!S_ISDIR(info.st_mode)) return failure("create the directory", path, ENOTDIR);
-      // Where we may not read the parent, it was not us who made the directory.
+      // If we may not read the parent, we did not make the directory.
       if (parent == path || (::access(parent.c_str(), R_OK) != 0 && errno == EACCES)) return {};
       return sync_directory(parent);
     }

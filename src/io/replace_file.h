@@ -19,8 +19,8 @@ Result<std::string> read_file(FileSystem& files, const std::string& path);
 // After an Error the old content is in place; only if the sync of the directory failed may either be.
 Status replace_file(FileSystem& files, const std::string& directory, const std::string& name, std::string_view bytes);
 
-// Removes what unfinished replacements left in the directory: names of exactly the pattern above. Not to be called
-// while a replacement is under way in it.
+// Removes the files that unfinished replacements left in the directory: those whose names have exactly the pattern
+// above. Must not be called while a replacement is under way there.
 Status remove_temp_files(FileSystem& files, const std::string& directory);
 bool is_temp_file_name(std::string_view name);
 

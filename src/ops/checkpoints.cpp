@@ -13,7 +13,7 @@
 namespace karma::ops {
 namespace {
 
-// Of our own files the checksum is right; those of Karma 1.0 have one field and no checksum.
+// Our own files have a right checksum; those of Karma 1.0 have one field and no checksum.
 bool is_as_written(std::string_view text, std::size_t field_count) {
   return has_right_checksum(text) || field_count == 1;
 }

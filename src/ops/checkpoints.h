@@ -1,9 +1,9 @@
-// How far the sources of a producer have been taken in, as producers tell: recovery.json of Karma 1.0,
+// How far each source has been read, as producers tell it: recovery.json of Karma 1.0,
 //
 //   {"checkpoints":[{"source":…,"offset":…,"event_id":…,"updated_at_unix":n},…],"crc32c":C}
 //
 // sorted by source, offset and event_id left out where there are none. C is the CRC-32C of all bytes before
-// `,"crc32c":`. Karma 1.0 passes over it and writes none: a file with checkpoints alone is one of its own. Beside the
+// `,"crc32c":`. Karma 1.0 ignores it and writes none: a file with only the checkpoints is one of its own. Beside the
 // log: a checkpoint is durable when it is answered, belongs to this node alone and is in no snapshot.
 #pragma once
 
@@ -34,16 +34,16 @@ struct Checkpoint {
 class Checkpoints {
  public:
   using Map = std::map<std::string, Checkpoint, std::less<>>;
-  // What the file holds, nothing if there is none. An Error names it: it is damaged.
+  // Reads the file, if there is one. An Error names it: it is damaged.
   static Result<Map> read(FileSystem& files, const std::string& directory);
 
-  // Of more than `most` sources no new one is taken; a file that holds more is read all the same.
+  // With `most` sources no new one is accepted; a file that holds more is read all the same.
   Checkpoints(FileSystem& files, std::string directory, std::size_t most = 1000)
       : files_(files), directory_(std::move(directory)), most_(most) {}
 
-  // For a start: in place of all that is there.
+  // For a start: replaces everything.
   void restore(Map checkpoints);
-  // In place of the source's earlier one; durable on success, nothing changed on an Error. Waits for the disk.
+  // Replaces the source's earlier one; durable on success, unchanged on an Error. Waits for the disk.
   Status put(Checkpoint checkpoint);
   // Whether there was one; durable likewise.
   Result<bool> forget(std::string_view source);

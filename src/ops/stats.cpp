@@ -164,7 +164,7 @@ struct MetricValue {
   const Stats& stats;
   std::string operator()(double Stats::*member) const { return " " + float_text(stats.*member); }
   std::string operator()(std::uint64_t Stats::*member) const { return " " + std::to_string(stats.*member); }
-  // What is not known is left out.
+  // Unknown values are left out.
   std::string operator()(std::optional<std::uint64_t> Stats::*member) const {
     return stats.*member ? " " + std::to_string(*(stats.*member)) : std::string();
   }

@@ -1,6 +1,5 @@
-// What a node tells of itself: one plain struct, filled by the engine, written as system.stats (JSON) and
-// system.metrics (Prometheus text). Names and order are those of Karma 1.0; a row of the table in stats.cpp is one
-// value.
+// The statistics of a node: one plain struct, filled by the engine, written as system.stats (JSON) and system.metrics
+// (Prometheus text). Names and order are those of Karma 1.0; a row of the table in stats.cpp is one value.
 #pragma once
 
 #include <cstdint>
@@ -103,7 +102,7 @@ struct Stats {
   std::uint64_t client_memory_buffer_bytes = 0;   // received and not handled, or replied and not taken
   std::uint64_t client_memory_staged_bytes = 0;   // points of ingest streams, as estimated
   std::uint64_t client_memory_paused_connections = 0;
-  std::uint64_t log_lost_lines = 0;  // of the event log, which nobody read fast enough
+  std::uint64_t log_lost_lines = 0;  // of the event log, because nobody read it fast enough
 };
 
 // The response of system.stats, a JSON object.

@@ -11,12 +11,12 @@ Status check_version(const Fields& fields) {
 }
 
 bool has_token(const Fields& fields, const std::optional<std::string>& token) {
-  if (!token || token->empty()) return false;  // an empty one is nothing that anybody could know
+  if (!token || token->empty()) return false;  // an empty one is no secret
   const json::Value* given = fields.find(Field::token);
   if (given == nullptr || given->type != json::Type::string) return false;
   Arena arena;
   const std::string_view text = json::decode_string(*given, arena);
-  // Walks over all that was given, whatever the secret's length.
+  // Walks over the whole given text, whatever the secret's length.
   unsigned difference = text.size() == token->size() ? 0 : 1;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char secret = (*token)[i % token->size()];

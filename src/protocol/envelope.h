@@ -1,4 +1,4 @@
-// The envelopes of requests and replies: which JSON surrounds an op's fields and its response.
+// The envelopes of requests and replies: the JSON that surrounds an op's fields and its response.
 #pragma once
 
 #include <optional>
@@ -14,7 +14,7 @@ namespace karma::protocol {
 inline constexpr std::string_view kLineEnd = "\r\n";
 inline constexpr std::string_view kReplyStart = R"({"protocol_version":2,"success":true,"response":)";
 inline constexpr std::string_view kReplyEnd = R"(,"error_code":null})";
-// What surrounds a response at most, the mark of idempotent writes included.
+// The largest envelope of a response, the mark of idempotent writes included.
 inline constexpr std::size_t kEnvelopeBytes = kReplyStart.size() + kReplyEnd.size() + 19;
 static_assert(kEnvelopeBytes <= kReplyEnvelopeBytes);
 
@@ -24,7 +24,7 @@ Status check_version(const Fields& fields);
 // Whether the request carries this token; compared in time that does not depend on where they differ.
 bool has_token(const Fields& fields, const std::optional<std::string>& token);
 
-// A whole error line.
+// Appends a whole error line.
 void append_error(Buffer& out, const Error& error);
 
 }  // namespace karma::protocol

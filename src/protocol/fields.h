@@ -1,4 +1,4 @@
-// The fields of a request or of a log entry, found by name: a table with one place for each name that any op knows.
+// The fields of a request or of a log entry, found by name: a table with one slot for each name that any op knows.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@
 namespace karma::protocol {
 
 enum class Field : std::uint8_t {
-  // Up to `tree`: what most requests of a client have in common (the token has its own rules).
+  // Up to `tree`: the fields that most requests of a client have in common (the token has its own rules).
   v,
   op,
   token,
@@ -73,13 +73,12 @@ class Fields {
   // `kept_numbers`: the longest array whose numbers are kept.
   explicit Fields(std::size_t kept_numbers = 3 * kMaxBatchItems) : numbers_(kept_numbers) {}
 
-  // A line of a client: invalid_json, too, if any byte of it is not UTF-8, be it in a field that nobody takes.
-  // Otherwise as parse().
+  // A line of a client. As parse(), and also invalid_json if any byte is not UTF-8, even in a field that no op takes.
   Status parse_request(std::string_view line);
 
-  // Reads a whole line; of an old log, it may hold other bytes than UTF-8. invalid_json, or validation_error if it is
-  // JSON but no object. A name that comes twice counts the second time; unknown names are ignored (but must be JSON).
-  // Views into `line`, which must outlive the fields.
+  // Reads a whole line. One of an old log may hold bytes that are not UTF-8. invalid_json, or validation_error if it is
+  // JSON but no object. If a name comes twice, the second counts; unknown names are ignored (but must be JSON). Views
+  // into `line`, which must outlive the fields.
   Status parse(std::string_view line);
 
   // nullptr if the field is missing. An explicit null is there.

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kPause{100};  // between two tries to accept without descriptors
 constexpr std::chrono::seconds kRefusedTime{2};   // for a refused client to read why
-constexpr int kMaxAccepts = 64;                   // in a row, before looking at anything else
+constexpr int kMaxAccepts = 64;                   // in a row, before anything else gets its turn
 
 bool is_shortage(const error_code& failure) {
   return failure == asio::error::no_descriptors || failure == boost::system::errc::too_many_files_open_in_system ||
@@ -80,7 +80,7 @@ void Acceptor::accept_from(Listener& listener) {
   try {
     if (accept_some(listener)) return wait(listener);
   } catch (const std::exception& failure) {
-    // No memory: it cost the one connection that was at hand, if any.
+    // No memory: only the connection at hand, if any, is lost.
     log_.error("server.accept_paused", failure.what());
   }
   pause(listener);
@@ -101,7 +101,7 @@ bool Acceptor::accept_some(Listener& listener) {
       out_of_descriptors_ = false;  // nobody waits any more
       return true;
     }
-    // Anything else concerns the one connection that was to be accepted, which is gone.
+    // Any other failure concerns only the connection that was to be accepted, which is gone.
   }
   return true;
 }

@@ -20,7 +20,8 @@ class Acceptor {
   struct Service {
     std::function<void(Socket)> hand_over;
     // Counted up for each connection that is handed over: those with a socket, and those of which anything is left. The
-    // limit is on the latter: who resets a connection does not get another one for requests that are still under way.
+    // limit is on the latter: a client that resets a connection does not get another one while its requests are still
+    // under way.
     std::atomic<int>* open_connections;
     std::atomic<int>* held_connections;
     int max_connections;

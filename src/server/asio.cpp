@@ -1,2 +1,2 @@
-// What of Asio is no template, compiled once.
+// The parts of Asio that are not templates, compiled once.
 #include <boost/asio/impl/src.hpp>

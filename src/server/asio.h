@@ -27,7 +27,7 @@ using ListenSocket = asio::basic_socket_acceptor<Tcp, Executor>;
 using Timer =
     asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
-// Room for what Asio keeps of one operation that is under way, so that it allocates nothing. It must outlive the
+// Memory for the state that Asio keeps of one operation under way, so that it allocates nothing. It must outlive the
 // operation, and serves one at a time.
 class OperationRoom {
  public:

@@ -14,14 +14,14 @@ namespace karma::server {
 
 class ContextThread {
  public:
-  // Starts the thread. What a handler throws is logged, and the others go on.
+  // Starts the thread. An exception of a handler is logged, and the others go on.
   ContextThread(std::string name, EventLog& log);
   ~ContextThread();
 
   asio::io_context& context() { return context_; }
   // Lets the thread do something, and waits for it. Not to be called by the thread itself.
   void call(const std::function<void()>& function);
-  // Waits until nothing is under way or posted any more, and ends the thread.
+  // Waits until nothing is under way or posted any more, then ends the thread.
   void finish();
 
  private:

@@ -28,7 +28,7 @@ std::size_t open_descriptors() {
 }  // namespace
 
 ConnectionLimits share_descriptors(std::size_t limit, std::size_t in_use, int wanted) {
-  // One is in nobody's hands yet: it has been accepted and is about to be handed over or refused.
+  // One belongs to nobody yet: it has been accepted and is about to be handed over or refused.
   const std::size_t reserve = in_use + kFileDescriptors + 1;
   const std::size_t room = limit > reserve ? limit - reserve : 0;
   const std::size_t asked = static_cast<std::size_t>(wanted);

@@ -1,5 +1,5 @@
-// Who may use the descriptors of the process. Connections take what is left when everything else has what it needs, so
-// that a crowd of clients never keeps the log, a snapshot or a worker from opening a file.
+// Who may use the descriptors of the process. Connections take the rest when everything else has what it needs, so that
+// a crowd of clients never keeps the log, a snapshot or a worker from opening a file.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ namespace karma::server {
 inline constexpr std::size_t kFileDescriptors = kFileDescriptorReserve;
 // For what the server opens before it accepts: standard streams, lock, log, listeners, three for each I/O thread.
 inline constexpr std::size_t kServerDescriptors = 96;
-// Refused clients that are still being told why, at a time.
+// Refused clients that are being told why at the same time.
 inline constexpr std::size_t kMaxRefused = 256;
 
 struct ConnectionLimits {
@@ -28,7 +28,7 @@ struct ConnectionLimits {
 // `limit`: of the process; `in_use`: when it begins to accept; `wanted`: connections. At least one of each.
 ConnectionLimits share_descriptors(std::size_t limit, std::size_t in_use, int wanted);
 
-// Raises the limit to what so many connections need, as far as the system allows. Before anything else is opened.
+// Raises the limit to the need of this many connections, as far as the system allows. Before anything else is opened.
 void raise_descriptor_limit(int connections);
 // What there is now. Says in the log if that is less than wanted.
 ConnectionLimits connection_limits(int wanted, EventLog& log);

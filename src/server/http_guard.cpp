@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kJsonBlanks = " \t\r\n";
 
-// METHOD SP target SP HTTP/version, whatever the method is and however it is written.
+// METHOD SP target SP HTTP/version, whatever the method and its spelling.
 bool looks_like_http(std::string_view line) {
   constexpr std::string_view kProtocol = "http/";
   const std::size_t version = line.find_last_of(" \t") + 1;

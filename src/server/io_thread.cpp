@@ -65,7 +65,7 @@ void IoThread::drain() {
   post([this] {
     host_.draining = true;
     for_each_session([](Session& session) { session.guarded([&] { session.drain(); }); });
-    changed_();  // of those that closed before, nobody was told
+    changed_();  // nobody was told of those that closed before
   });
 }
 
@@ -92,11 +92,11 @@ void IoThread::request_round() {
   asio::post(thread_.context(), round_room_([this] { round(); }));
 }
 
-// What fails outside a session, for want of memory, is left for the next round.
+// Work that fails outside a session, for want of memory, is left for the next round.
 void IoThread::round() {
   host_.now = std::chrono::steady_clock::now();
   host_.in_round = false;
-  // Before the look at the replies: what is answered at once leaves in this round.
+  // Before the replies are collected: answers that come at once leave in this round.
   const bool flushed = attempt([this] { handler_->flush(); });
   round_requested_.exchange(false);
   if (attempt([this] { answer(); }) && flushed) return;
@@ -177,12 +177,12 @@ void IoThread::retry(Waiting room) {
   auto& starved = host_.list(room);
   for (std::size_t tries = std::min(starved.size(), kTriesForRoom); tries > 0; --tries) {
     starved.front().try_again();
-    starved.splice(starved.end(), starved, starved.begin());  // who fails has his next turn after the others
+    starved.splice(starved.end(), starved, starved.begin());  // a session that fails has its next turn after the others
   }
 }
 
 void IoThread::resume_queued() {
-  // What is queued meanwhile has its turn after the next look at the sockets.
+  // Sessions that are queued meanwhile have their turn after the next look at the sockets.
   for (Session* session : std::exchange(host_.queued, {})) session->guarded([&] { session->resume(); });
 }
 
@@ -205,8 +205,8 @@ void IoThread::expire() {
   }
 }
 
-// What is buffered while reading waits for room are lines that do not end, replies that nobody takes, and lines that
-// are about to be handled. The former could keep the others waiting for ever.
+// Bytes that are buffered while reading waits for room are lines that do not end, replies that nobody takes, and lines
+// that are about to be handled. The first two could keep the others waiting for ever.
 void IoThread::make_room() {
   if (memory_.writes_wait()) host_.writes_waited = host_.now;
   if (!memory_.growing_waits()) return make_room_at_.reset();
@@ -219,7 +219,7 @@ void IoThread::make_room() {
     freeable += session.freeable_bytes();
     if (session.freeable_bytes() > (largest == nullptr ? 0 : largest->freeable_bytes())) largest = &session;
   });
-  // Where most is about to be handled, that will do.
+  // If most of it is about to be handled, that is enough.
   if (largest != nullptr && freeable >= host_.buffered_bytes / 2) largest->guarded([&] { largest->make_room(); });
 }
 

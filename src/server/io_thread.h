@@ -1,8 +1,8 @@
 // One thread of the I/O pool: an io_context, the sessions whose sockets it watches, and the request handler that
 // answers them.
 //
-// A wake-up brings some sockets that have something, replies that have come, or a deadline. Each session handles what
-// it has; then follows one round for all:
+// A wake-up comes from sockets that are readable, from replies, or from a deadline. Each session handles its input;
+// then one round for all follows:
 //
 //   hand the gathered writes to the writer -> replies that have come -> paused sessions -> hand over what they brought
 //        -> timeouts -> forget the sessions that are over
@@ -44,7 +44,7 @@ class IoThread {
   // Takes over a connected socket.
   void adopt(Socket socket);
   int sockets() const { return sockets_.load(std::memory_order_relaxed); }
-  // Answers what has arrived, reads no more, closes what is done with. No adopt() after it.
+  // Answers what has arrived, reads no more, closes connections that are done. No adopt() after it.
   void drain();
   // Closes all sockets; their sessions stay until their replies have come.
   void close_all();
@@ -79,7 +79,7 @@ class IoThread {
   const std::function<void()> changed_;
   std::atomic<int> sockets_{0};  // taken over and not closed
 
-  // Whoever sets it posts the round.
+  // The thread that sets it posts the round.
   std::atomic<bool> round_requested_{false};
   std::atomic<bool> woken_{false};  // there is something to collect
   std::atomic<bool> drain_requested_{false};

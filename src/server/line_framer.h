@@ -1,5 +1,5 @@
-// Finds request lines in a stream of bytes. Knows no sockets and keeps no bytes: the caller shows it what has not been
-// consumed yet, as often as it likes.
+// Finds request lines in a stream of bytes. Knows no sockets and keeps no bytes: the caller shows it the bytes that are
+// not consumed yet, as often as it likes.
 //
 // A line ends with '\n'; one '\r' before it belongs to the end, not to the line. A line is too long as soon as it
 // cannot fit any more, whether or not its end has been seen.
@@ -25,7 +25,7 @@ class LineFramer {
   // `pending` begins where the last consumed line ended. Asking again about the same bytes gives the same answer.
   Step next(std::string_view pending);
 
-  // What is left when no more bytes will come, a last line without its '\n'. Ask when next() has found nothing.
+  // The rest when no more bytes will come: a last line without its '\n'. Ask when next() has found nothing.
   static std::string_view last(std::string_view pending);
 
  private:

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kBacklog = 4096;  // the kernel cuts it to net.core.somaxconn
 
-// A peer that has vanished without a word is noticed after 60 + 4 * 15 seconds, whatever the read timeout is.
+// A peer that has vanished silently is noticed after 60 + 4 * 15 seconds, whatever the read timeout is.
 constexpr int kKeepaliveIdleSeconds = 60;
 constexpr int kKeepaliveIntervalSeconds = 15;
 constexpr int kKeepaliveProbes = 4;
@@ -34,7 +34,7 @@ error_code bind_at(ListenSocket& socket, const Tcp::endpoint& address, bool node
   socket.set_option(TcpOption<TCP_KEEPINTVL>(kKeepaliveIntervalSeconds), ignored);
   socket.set_option(TcpOption<TCP_KEEPCNT>(kKeepaliveProbes), ignored);
   socket.set_option(Tcp::no_delay(nodelay), ignored);
-  // "::" takes IPv4 clients, too.
+  // "::" accepts IPv4 clients, too.
   if (address.address().is_v6()) socket.set_option(asio::ip::v6_only(false), ignored);
   socket.non_blocking(true, ignored);
   socket.bind(address, failure);

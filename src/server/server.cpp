@@ -46,14 +46,14 @@ class Server::Impl {
     if (takes_signals) watch_signals();
     server::raise_descriptor_limit(config_.max_connections);
     // The port first: a restore that ends at an occupied port is time lost. But nobody can connect before the data is
-    // there: whoever asks "is it up?" by connecting gets the right answer.
+    // there: a client that asks "is it up?" by connecting gets the right answer.
     Result<server::ListenSockets> bound =
         server::bind_to(control_->context(), config_.bind, config_.port, config_.nodelay);
     if (!bound) return bound.error();
     port_ = bound->port;
     if (Status status = check_exposure(bound->beyond_loopback); !status.ok()) return status;
     if (Status status = open_engine(); !status.ok()) return status;
-    begin_serving();  // before anybody can connect: from here on a stop answers and saves
+    begin_serving();  // before anybody can connect: from here on a stop answers requests and saves
     start_io_threads();
     if (Status status = server::start_listening(*bound); !status.ok()) return status;
     start_accepting(std::move(bound->sockets));
@@ -192,8 +192,8 @@ class Server::Impl {
     acceptor_.emplace(std::move(sockets), std::move(service), *control_, log_);
   }
 
-  // What waits for a worker may begin in the first half of the time. The rest is for telling the others that it will
-  // not, so that nobody is left without an answer.
+  // Jobs that wait for a worker may begin in the first half of the time. In the rest, clients of the others are told
+  // that their jobs will not begin, so that nobody is left without an answer.
   bool drain(std::chrono::milliseconds timeout) {
     if (wait_for_clients(timeout / 2)) return true;
     engine_->abandon_jobs();

@@ -11,7 +11,7 @@
 namespace karma::server {
 namespace {
 
-// What is read of one socket while draining, at most: as much as the buffers of both kernels hold, and an end for a
+// The most that is read of one socket while draining: as much as the buffers of both kernels hold, and an end for a
 // flood.
 constexpr std::size_t kMaxDrainBytes = 16 << 20;
 
@@ -83,7 +83,7 @@ void Session::on_error(const error_code& failure) {
   }
 }
 
-// What has been read. When it came full there is probably more: that follows in the shared buffer.
+// Takes the bytes that were read. If the buffer came full, there are probably more: they follow in the shared buffer.
 std::string_view Session::take_received() {
   std::size_t size = std::exchange(received_, std::uint16_t{0});
   if (size < sizeof own_) return {own_, size};
@@ -113,7 +113,7 @@ void Session::discard() {
   if (open()) update_waiting();
 }
 
-// Handles what can be handled of the buffer and the fresh bytes, and sends what there is to send.
+// Handles as much as possible of the buffer and the fresh bytes, and sends the replies.
 void Session::handle_input(std::string_view fresh) {
   if (!in_.empty()) {
     in_.append(fresh);
@@ -129,7 +129,7 @@ void Session::handle_input(std::string_view fresh) {
   } else {
     in_.append(fresh.substr(handled));
   }
-  // Room for what has been handled is not kept for the begin of a line.
+  // Memory of handled lines is not kept for the beginning of a line.
   if (in_.capacity() > kKeptBufferBytes && in_.size() <= kKeptBufferBytes) {
     Buffer rest;
     rest.append(in_.view());
@@ -139,7 +139,7 @@ void Session::handle_input(std::string_view fresh) {
   if (open()) end_step();
 }
 
-// Returns how many of the bytes are done with.
+// Returns how many of the bytes are done.
 std::size_t Session::handle_lines(std::string_view bytes, Buffer& out) {
   std::string_view rest = bytes;
   input_handled_ = false;
@@ -185,7 +185,7 @@ bool Session::handle_line(std::string_view line, Buffer& out) {
   switch (host_.handler.handle(line, this, pending_, out)) {
     case engine::Handled::replied:
       KARMA_CHECK(pending_ == 0);  // or the reply would overtake others
-      // No request, so the reply says what is wrong with it; what comes after it is no better.
+      // It is no request, so the reply says what is wrong with it; the bytes after it are no better.
       if (first == FirstLine::foreign) state_ = State::last_reply;
       return true;
     case engine::Handled::pending:
@@ -293,7 +293,7 @@ void Session::count_buffers() {
   host_.buffered.set(host_.buffered_bytes);
 }
 
-// Takes its place among those who wait for the same, and sees to it that it hears of what it waits for.
+// Takes its place among the sessions that wait for the same, and ensures that it is woken.
 void Session::update_waiting() {
   count_buffers();
   if (lacks_buffer_room()) pause_ = Pause::buffer_room;
@@ -437,7 +437,7 @@ bool Session::may_receive() const {
   return may_handle(unsent()) && !(counted_ == 0 ? host_.memory.reading_waits() : host_.memory.growing_waits());
 }
 
-// It has something to handle, nothing else to wait for, and nobody would wake it.
+// It has something to handle and nothing else to wait for, and nobody else would wake it.
 bool Session::lacks_buffer_room() const {
   return received_ > 0 && pending_ == 0 && unsent() == 0 && may_handle(0) && !may_receive();
 }

@@ -5,11 +5,10 @@
 //         yet (a partial line, lines after a paused one) is kept beyond the step.
 // Output  likewise: replies are gathered in a shared buffer and leave with one send; only what the socket does not take
 //         is kept.
-// Pauses  handling stops while a line is blocked, while too many replies are pending, and while the client does not
-// take
-//         its replies. Reading stops as soon as the small buffer holds something that has to wait. So a connection
-//         costs at most a response and a read buffer. All together are held to the budget of the node: without room for
-//         a write, or for more buffered bytes, a session waits for room.
+// Pauses  handling stops while a line is blocked, while too many replies are pending, and while the client takes none.
+//         Reading stops as soon as the small buffer holds something that has to wait. So a connection costs at most a
+//         response and a read buffer. All together are held to the budget of the node: without room for a write, or for
+//         more buffered bytes, a session waits for room.
 // End     the client's half-close: everything complete is answered, a last line without line end too; then close.
 //         Over-long line, and a first line that is no request (HTTP): answer, half-close, discard input for a bounded
 //         time and amount (closing at once would reset the connection and the client would lose the answer), close.
@@ -42,21 +41,21 @@ using TimePoint = std::chrono::steady_clock::time_point;
 // Bytes read at a time: most requests fit into the former.
 inline constexpr std::size_t kOwnReadBytes = 2000;
 inline constexpr std::size_t kReadBytes = 64 << 10;
-// With so many unsent bytes a session handles nothing more until the client has taken some.
+// With this many unsent bytes a session handles nothing more until the client has taken some.
 inline constexpr std::size_t kMaxUnsentBytes = 64 << 10;
-// With so many pending replies a session handles nothing more until one has come.
+// With this many pending replies a session handles nothing more until one has come.
 inline constexpr std::size_t kMaxPending = 1024;
-// Likewise with so many bytes of requests after them: what waits for the disk is a copy. Enough for the next requests
-// to be decoded while the writer is at those before.
+// Likewise with this many bytes of requests after them, because requests that wait for the disk are copies. Enough for
+// the next requests to be decoded while the writer handles those before.
 inline constexpr std::size_t kMaxPendingBytes = 2 << 20;
-// Buffers above this are given back when they are empty.
+// Buffers above this are freed when they are empty.
 inline constexpr std::size_t kKeptBufferBytes = 4 << 10;
 inline constexpr std::size_t kKeptSharedBufferBytes = 4 << 20;
-// So long those who hold the room of the buffers may get no further; then they have to give it up.
+// This long sessions that hold the room for buffers may make no progress; then they have to give it up.
 inline constexpr std::chrono::seconds kRoomPatience{1};
 // A line may take this many times the read timeout from its first byte to its last.
 inline constexpr int kMaxLineAge = 12;
-// What is discarded of a client's input after the last reply, so that it can read that reply.
+// How much of a client's input is discarded after the last reply, so that it can read that reply.
 inline constexpr std::size_t kMaxDiscardedBytes = 64 << 20;
 inline constexpr std::chrono::seconds kMaxDiscardTime{5};
 
@@ -66,14 +65,14 @@ struct SessionOptions {
   int port = 0;                                  // as told to HTTP clients
 };
 
-// What a session is waiting for. Each has a timeout of its own, so sessions that wait for the same thing, in the order
-// in which they began to, are in the order of their deadlines.
+// The reasons for which a session waits. Each has a timeout of its own, so sessions that wait for the same thing, in
+// the order in which they began to, are in the order of their deadlines.
 enum class Waiting { bytes, reader, linger, reply, write_room, buffer_room, nothing };
 inline constexpr std::size_t kWaitingCount = 7;
 
 class Session;
 
-// What the sessions of a thread share.
+// The state that the sessions of a thread share.
 struct SessionHost {
   engine::RequestHandler& handler;
   const SessionOptions options;
@@ -101,7 +100,8 @@ struct SessionHost {
 
   std::list<Session>& list(Waiting what) { return waiting[static_cast<std::size_t>(what)]; }
   const std::list<Session>& list(Waiting what) const { return waiting[static_cast<std::size_t>(what)]; }
-  // Before anything is done: reads the clock, and sees to the end of the wake-up. Once for all sessions of a wake-up.
+  // Before anything else: reads the clock and requests the round at the end of the wake-up. Once for all sessions of a
+  // wake-up.
   void begin_round();
 };
 
@@ -113,8 +113,8 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   void start(std::list<Session>::iterator self);
-  // The reply to a request of so many bytes has come: where it is to be appended. The session is queued; nothing is
-  // sent yet.
+  // The reply to a request of this many bytes has come: returns the buffer that takes it. The session is queued;
+  // nothing is sent yet.
   Buffer& reply_buffer(std::size_t request_bytes);
   // There may be room again: queued, to try.
   void try_again();
@@ -143,7 +143,7 @@ class Session {
   }
 
   bool open() const { return state_ != State::closed; }
-  // Nothing refers to it any more.
+  // True if nothing refers to it any more.
   bool over() const {
     return waiting_ == Waiting::nothing && !queued_ && !read_due_ && !reading_.taken() && !writing_.taken();
   }

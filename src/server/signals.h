@@ -29,8 +29,8 @@ class NoSignalsForNewThreads {
   sigset_t before_;
 };
 
-// Has `thread` take the signals and call `handle` for each. It needs no descriptor when one comes: a server that has
-// none left can still be stopped.
+// Makes `thread` take the signals and call `handle` for each. A signal needs no descriptor: a server that has none left
+// can still be stopped.
 class SignalWatch {
  public:
   SignalWatch(ContextThread& thread, std::function<void(int signal)> handle);

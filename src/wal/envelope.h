@@ -17,7 +17,7 @@ struct Envelope {
   bool has_other = false;  // a key that is none of these
 };
 
-// What stands inside nested values is checked no further than needed to find their ends.
+// Nested values are checked no further than needed to find their ends.
 Envelope read_envelope(std::string_view text);
 
 }  // namespace karma::wal

@@ -13,16 +13,16 @@ namespace karma::wal {
 namespace {
 
 constexpr std::string_view kNextName = ".karma.wal.next";
-// A rotation that fails is tried again whenever the file has grown by such a part of a segment.
+// A rotation that fails is tried again whenever the file has grown by this fraction of a segment.
 constexpr std::uint64_t kRotationTries = 8;
 constexpr std::uint64_t kMarkBytes = std::uint64_t{64} << 10;
-// An index is a hint: where it would take too much memory, there is none. 8 bytes for each entry of the active file,
-// and of those whose indexes wait for another thread, which may be busy with a long snapshot.
+// An index is a hint: if it would take too much memory, there is none. It takes 8 bytes for each entry of the active
+// file and of segments whose indexes wait for another thread, which may be busy with a long snapshot.
 constexpr std::size_t kMaxOffsets = std::size_t{8} << 20;
 constexpr std::uint64_t kMaxOffsetsWaiting = std::uint64_t{16} << 20;
 constexpr std::size_t kKeptBufferBytes = std::size_t{32} << 20;
 
-// What a reply adds where the write may be in the file in spite of it (docs/protocol.md).
+// The text that a reply adds if the write may be in the file all the same (docs/protocol.md).
 constexpr std::string_view kInDoubt =
     "This write is not acknowledged, and not known to be lost: after a restart it may be there. With an idempotency "
     "key "
@@ -96,13 +96,12 @@ Status FileLog::repair_end(const Scan& scan) {
     active_.bytes = ++end_;
     ++bytes_;
   }
-  // The process before may have been killed between a write and its sync. What is replayed is visible from now on, and
-  // a repeat of a keyed write is acknowledged without another sync: so it must be durable.
+  // The previous process may have been killed between a write and its sync. Replayed entries are visible from now on,
+  // and a repeat of a keyed write is acknowledged without another sync: so it must be durable.
   return cut || scan.unfinished_line || options_.fsync ? active_file_->sync() : Status();
 }
 
-// A snapshot has all that the files hold. They are not closed as usual: if they are damaged, they may not even have
-// names that fit.
+// A snapshot has everything that the files hold. They are not closed as usual: damaged files may not even yield a name.
 Status FileLog::discard_all() {
   if (Status trimmed = trim(last()); !trimmed) return trimmed;
   if (!active_file_) return {};
@@ -149,7 +148,7 @@ Status FileLog::append(std::span<const std::string_view> entries) {
   return write_batch(entries);
 }
 
-// Puts right what an earlier failure left, and sees to it that there is an active file with room.
+// Repairs what an earlier failure left, and ensures that there is an active file with room.
 Status FileLog::make_room() {
   if (end_is_unsure_) {
     if (Status restored = restore_end(); !restored) return restored;
@@ -163,7 +162,8 @@ Status FileLog::make_room() {
   return names_synced_ ? Status() : sync_names();
 }
 
-// Where that fails, as for want of descriptors, the file grows on: writes depend on nothing but their own syncs.
+// If that fails, for want of descriptors for example, the file keeps growing: writes depend on nothing except their own
+// syncs.
 Status FileLog::rotate_if_possible() {
   const Status rotated = rotate();
   if (rotated || stopped() || !active_file_) return rotated;
@@ -177,7 +177,7 @@ Status FileLog::prepare_next() {
   if (next_file_) return {};
   Result<std::unique_ptr<File>> file = files_.open(path(kNextName), FileSystem::Open::write);
   if (!file) return file.error();
-  // A killed process leaves an empty one. Whatever else is in it is not ours.
+  // A killed process leaves an empty one. Any content is not ours.
   const Result<std::uint64_t> size = (*file)->size();
   if (!size) return size.error();
   if (*size != 0) {
@@ -187,7 +187,7 @@ Status FileLog::prepare_next() {
   return {};
 }
 
-// Where it cannot be removed, the next process finds it.
+// If it cannot be removed, the next process finds it.
 void FileLog::drop_next() {
   if (!next_file_) return;
   next_file_.reset();
@@ -207,8 +207,8 @@ Status FileLog::open_active() {
   return {};
 }
 
-// Before anything is acknowledged, or it would vanish with its file's name: also for files that were there already,
-// since whoever created or renamed them may have been killed before this sync.
+// Before anything is acknowledged, or it would vanish with its file's name: also for files that existed already, since
+// the process that created or renamed them may have been killed before this sync.
 Status FileLog::sync_names() {
   if (Status synced = held_directory_->sync(); !synced) return stop(synced.error());
   names_synced_ = true;
@@ -227,14 +227,15 @@ Status FileLog::write_batch(std::span<const std::string_view> entries) {
   if (Status wrote = active_file_->write_at(end_, buffer_.view()); !wrote) {
     offsets_.resize(known);
     end_is_unsure_ = true;
-    // So that a crash finds nothing of the batch. Where that fails, make_room() insists before anything else is
-    // written.
+    // So that nothing of the batch is left after a crash. If that fails, make_room() insists on it before anything else
+    // is written.
     if (restore_end().ok()) return wrote;
     return in_doubt(stopped() ? stop_message_ : wrote.error().message);
   }
   if (options_.fsync) {
     if (Status synced = active_file_->sync(); !synced) {
-      // What of the batch is on the disk, nobody knows. It is cut off as far as that goes, but no sync is believed now.
+      // Nobody knows which part of the batch is on the disk. It is cut off as well as possible, but no sync can be
+      // trusted now.
       (void)active_file_->truncate(end_);
       (void)stop(synced.error());
       return in_doubt(stop_message_);
@@ -263,7 +264,7 @@ void FileLog::publish(Lsn last) {
   if (buffer_.capacity() > kKeptBufferBytes) buffer_.release();
 }
 
-// The refused lines must not come back after a crash either, so the cut is synced before anyone is answered.
+// The refused lines must not come back after a crash, so the cut is synced before anyone is answered.
 Status FileLog::restore_end() {
   if (Status truncated = active_file_->truncate(end_); !truncated) return truncated;
   if (options_.fsync) {
@@ -288,7 +289,7 @@ Status FileLog::rotate() {
     if (Status restored = restore_end(); !restored) return restored;
   }
   if (active().first == Lsn{}) return {};
-  // First what may fail for want of a descriptor: then nothing has changed.
+  // The step that may fail for want of a descriptor comes first: then nothing has changed.
   if (Status prepared = prepare_next(); !prepared) return prepared;
   if (Status closed = close_active(); !closed) return closed;
   if (Status opened = open_active(); !opened) return opened;
@@ -341,8 +342,8 @@ std::vector<FileInfo> FileLog::files() const {
   return files;
 }
 
-// With the lock of trim(), so that no index outlives its segment. The writer, where others could do it, does not wait
-// for that: then there is no index.
+// With the lock of trim(), so that no index outlives its segment. The writer does not wait for that lock if another
+// thread could write the index: then there is none.
 void FileLog::write_index(const Index& index, bool may_wait) {
   if (may_wait) {
     trim_mutex_.lock();
@@ -381,7 +382,8 @@ Status FileLog::trim(Lsn lsn) {
   }
   if (count == 0) return {};
   event("wal.truncate", "lsn=" + std::to_string(lsn.value) + " segments=" + std::to_string(count));
-  // Not with the writer's descriptor: an error is told to each descriptor once, and that one is for the writer.
+  // Not with the writer's descriptor: the kernel reports an error once to each descriptor, and that report is for the
+  // writer.
   return files_.sync_directory(directory_);
 }
 

@@ -1,6 +1,6 @@
-// The log in files: writing, rotating and trimming (file_log.cpp), and reading beside that (log_read.cpp).
+// The log in files: writing, rotating and trimming (file_log.cpp), and reading at the same time (log_read.cpp).
 //
-// Threads: append and rotate run on the writer's thread and own the members without lock; trim and read may run on
+// Threads: append and rotate run on the writer's thread and own the members that have no lock; trim and read may run on
 // others. `files_mutex_` guards the list of files and is held for moments, never across a call that may wait for a
 // disk.
 #pragma once
@@ -26,7 +26,7 @@ class FileLog final : public Log {
   FileLog(FileSystem& files, std::string directory, const Scan& scan, Lsn last, LogOptions options);
   ~FileLog() override;
 
-  // What a crash left is put right; called once, before anything else.
+  // Repairs what a crash left; called once, before anything else.
   Status open(const Scan& scan);
 
   bool keeps_entries() const override { return true; }
@@ -42,7 +42,7 @@ class FileLog final : public Log {
   Status read(Lsn after, const std::function<bool(Lsn, std::string_view entry)>& visit) override;
 
  private:
-  // A line of the active file, so that readers need not begin at its start. They share these with the writer, while the
+  // A line of the active file, so that readers need not begin at its start. These are shared with the writer; the
   // offsets of all lines, which become the segment's index, are its own.
   struct Mark {
     Lsn lsn;

@@ -52,7 +52,7 @@ std::optional<Checksum> split_checksum(std::string_view text) {
   return Checksum{text, *value};
 }
 
-// The parts of a line up to its entry, if it stands as append_line makes it; nothing if it was made by something else.
+// The parts of a line up to its entry, if it has the form that append_line writes; otherwise nothing.
 std::optional<Line> split_canonical(std::string_view body) {
   if (!body.starts_with(kStart)) return std::nullopt;
   const std::size_t comma = body.find(',', kStart.size());

@@ -1,4 +1,4 @@
-// The write-ahead log on disk: the files of Karma 1.0, one JSON line an entry.
+// The write-ahead log on disk: the files of Karma 1.0, one line of JSON for each entry.
 //
 //   karma.wal                            the active file, appended to
 //   karma.wal.<first LSN, 20 digits>.segment      closed parts, oldest first by number
@@ -10,10 +10,10 @@
 // blanks, they are accepted anywhere, so that one may roll back to 1.0 and upgrade again; in other forms, with white
 // space or in another order, until the first line that has a checksum. Any further key is damage.
 //
-// What a crash leaves: a torn tail of the active file (an unfinished line, or anything that follows the last good line
-// and is not followed by a good one: NULs, garbage), cut by open(). A segment without index: harmless. Everything else
-// (a bad line before a good one, a gap, a repeat, a swap, damage in a segment) is not the work of a crash: scan() says
-// where it is, and nobody guesses.
+// A crash can leave a torn tail of the active file (an unfinished line, or anything that follows the last good line and
+// is not followed by a good one: NULs, garbage), cut by open(). A segment without index: harmless. Everything else (a
+// bad line before a good one, a gap, a repeat, a swap, damage in a segment) is not the work of a crash: scan() says
+// where it is and does not guess.
 #pragma once
 
 #include <cstdint>
@@ -34,14 +34,14 @@ namespace karma::wal {
 inline constexpr std::string_view kActiveName = "karma.wal";
 inline constexpr std::string_view kLsnName = "karma.wal.lsn";
 
-// A place in the log that is not as it should be.
+// A place in the log that is damaged.
 struct Damage {
   std::string file;          // name inside the directory
   std::uint64_t offset = 0;  // of the first byte of the line
   Lsn lsn;                   // the one expected there (0 if unknown)
   std::string what;
   bool newer = false;             // whole, but this program does not know what it says: a newer Karma wrote it
-  std::string to_string() const;  // one line for people
+  std::string to_string() const;  // one line for a human reader
 };
 
 // One closed or active file as the scan found it.
@@ -70,19 +70,19 @@ struct Scan {
 using Visit = std::function<Status(Lsn, std::string_view entry)>;
 
 struct ScanOptions {
-  // Log::files() of a log that is being written: these are read, and no byte beyond what they say.
+  // Log::files() of a log that is being written: only these are read, up to the sizes that they say.
   const std::vector<FileInfo>* files = nullptr;
   // Go on after damage, skipping lines that cannot be read (`karma check`, --recover). Without it the scan stops
   // there.
   bool beyond_damage = false;
   // Bytes done and bytes in all, called now and then.
   std::function<void(std::uint64_t, std::uint64_t)> progress{};
-  // Why this program cannot read an entry; empty if it can. Asked for lines with a checksum only, and what it cannot
-  // read there was written by a newer Karma, which is damage. 1.0 logged what it then refused.
+  // Why this program cannot read an entry; empty if it can. Asked only for lines with a checksum: an unreadable one was
+  // written by a newer Karma and counts as damage. Karma 1.0 logged requests that it then refused.
   std::function<std::string(std::string_view entry)> why_unknown{};
 };
 
-// Reads the whole log and changes nothing. Of a log that is being written, `options.files` must be told. An Error means
+// Reads the whole log and changes nothing. For a log that is being written, `options.files` must be set. An Error means
 // that a file could not be read, or comes from `visit`.
 Result<Scan> scan(FileSystem& files, const std::string& directory, const Visit& visit, const ScanOptions& options = {});
 
@@ -100,8 +100,8 @@ class Log {
   // write is not known to be lost, as after a failed sync.
   virtual Status append(std::span<const std::string_view> entries) = 0;
 
-  // True after a failed sync and nothing else, for good: what is on disk is unknown, so nothing may be acknowledged any
-  // more.
+  // True for good after a failed sync, and only then: the content of the disk is unknown, so nothing may be
+  // acknowledged any more.
   virtual bool stopped() const = 0;  // thread-safe
 
   // Closes the active file, so that all entries so far are in segments, and starts an empty one. No-op if it is empty.
@@ -112,7 +112,7 @@ class Log {
   virtual Status trim(Lsn lsn) = 0;
 
   // The files that hold entries, in log order, each up to its last durable entry: scan() may read these while the log
-  // goes on, as only trim() takes any away. Thread-safe.
+  // goes on, as only trim() removes any. Thread-safe.
   virtual std::vector<FileInfo> files() const = 0;
 
   virtual Lsn last() const = 0;                   // thread-safe
@@ -129,17 +129,17 @@ struct LogOptions {
   bool fsync = true;
   std::uint64_t segment_bytes = 64u << 20;  // rotate before a batch when the active file is at least so large; 0: never
   // wal.tail_cut, wal.segment, wal.segment_index_failed, wal.rotation_failed, wal.truncate, wal.stopped. Called on the
-  // thread that acts.
+  // thread on which it happens.
   std::function<void(const std::string& event, const std::string& message)> on_event{};
   // Runs a job on another thread, later: the indexes of closed segments with more entries than the number below.
-  // Otherwise they are written while the batch that found the file full waits. Tasks that have not run when the log
-  // goes must be dropped before.
+  // Otherwise they are written while the batch that found the file full waits. Jobs that have not run must be dropped
+  // before the log is destroyed.
   std::function<void(std::function<void()> job)> in_background{};
   std::size_t entries_indexed_at_once = 0;
-  // The scan went beyond damage and the operator said so: append after it.
+  // The operator let the scan go on after damage: append after it.
   bool accept_damage = false;
-  // A complete snapshot, already on the disk, covers all entries of the files: remove them. Needed where the log cannot
-  // go on after them, as `last` is above scan.last or there is damage that the next start would refuse.
+  // A complete snapshot, already on the disk, covers all entries of the files: remove them. Needed if the log cannot
+  // continue after them, because `last` is above scan.last or because of damage that the next start would refuse.
   bool discard_entries = false;
 };
 

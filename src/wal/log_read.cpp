@@ -1,8 +1,8 @@
 // Reading the log while it is being written, rotated and trimmed: for replicas.
 //
-// Only what the writer has published is read. A file may be renamed (rotation) or removed (trim) between being looked
-// up and being opened; then the first line does not carry the LSN it should, or the file is not there, and the place is
-// looked up again.
+// Only entries that the writer has published are read. A file may be renamed (rotation) or removed (trim) between being
+// looked up and being opened; then the first line has another LSN than expected, or the file is not there, and the
+// place is looked up again.
 #include <algorithm>
 
 #include "io/path.h"
@@ -93,7 +93,7 @@ Result<Lsn> FileLog::read_file_from(const Position& position, Lsn next, Lsn to,
       wanted = visit(next, parsed.line.entry);
       next = next.next();
     }
-    // A wrong hint: once more from the start of the file.
+    // The hint was wrong: try again from the start of the file.
     const bool found_nothing = wanted && next == asked;
     if (!found_nothing || begin == 0) {
       if (misled && next != asked) {

@@ -6,8 +6,8 @@
 //   3 212
 //
 // Karma 1.0 looks up the first line above an LSN in it, so every line must be listed. It is written once, when the
-// segment is closed, and may be missing, old or wrong at any time: what it says is a hint, and whoever follows it
-// checks that the line carries the LSN. Nothing but speed depends on it.
+// segment is closed, and may be missing, old or wrong at any time: it is a hint, and every reader checks that the line
+// has the LSN. Nothing but speed depends on it.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ namespace karma::wal {
 Status write_segment_index(FileSystem& files, const std::string& directory, const std::string& segment,
                            std::uint64_t size, Lsn first, std::span<const std::uint64_t> offsets);
 
-// Where reading of the segment must begin to find `lsn`: at its line according to the index, at 0 if the index is of no
-// use. `size` is the segment's. Reads a few blocks, however long the index is.
+// Where reading of the segment must begin to find `lsn`: at its line according to the index, or at 0 if the index is
+// unusable. `size` is the segment's. Reads a few blocks, however long the index is.
 std::uint64_t find_in_index(FileSystem& files, const std::string& directory, const std::string& segment,
                             std::uint64_t size, Lsn lsn);
 

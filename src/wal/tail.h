@@ -1,9 +1,9 @@
-// What stands after the last good line of the active file: the trace of a crash, or damage?
+// Are the bytes after the last good line of the active file the trace of a crash, or damage?
 //
-// A crash cuts a write short. What it leaves is a prefix of lines, possibly followed by zeros where the file had grown
-// already, and whatever the disk held there before. None of it was acknowledged, so it is cut. Lines that were once
-// whole are different: they may have been acknowledged, and a crash does not change them. The rest of the file is taken
-// line by line; the first row that fits decides:
+// A crash cuts a write short. It leaves a prefix of lines, possibly followed by zeros where the file had grown already,
+// or by old content of the disk. None of it was acknowledged, so it is cut. Lines that were once whole are different:
+// they may have been acknowledged, and a crash does not change them. The rest of the file is taken line by line; the
+// first row that fits decides:
 //
 //   a line with a right checksum reaches to the end of the line, alone or after something else     damage
 //   the line is the last and lacks its line feed                                                   torn
@@ -12,11 +12,11 @@
 //   it ends as lines of ours do, `,"crc32c":N}` give or take two bytes                             damage
 //   anything else                                                                                  torn
 //
-// Torn is the whole rest only if every line of it is; one damaged line makes it damage. So a cut at any byte, zeros and
+// The rest is torn only if every line of it is; one damaged line makes it damage. So a cut at any byte, zeros and
 // garbage are removed, whereas a bit flipped in the last line, a repeated line, or a bad line before a good one is not.
 //
-// What cannot be told from damage and is refused too: a power failure that leaves zeros in place of the first part of a
-// batch, but its later lines whole.
+// One crash cannot be told from damage and is refused too: a power failure that leaves zeros in place of the first part
+// of a batch and its later lines whole.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What is decided about a mutation before it is logged.
+// The decision about a mutation before it is logged.
 #pragma once
 
 #include <cstdint>

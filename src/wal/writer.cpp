@@ -16,13 +16,13 @@ namespace {
 
 // A batch is one write from one buffer; few large entries fill it sooner than many small ones.
 constexpr std::size_t kBatchBytes = std::size_t{2} << 20;
-// What others submit waits until all of a batch is applied: it takes on large writes of so many points, which are some
-// milliseconds in a series of millions of keys, or a single one.
+// Later writes wait until the whole batch is applied. So a batch takes large writes of at most this many points, which
+// take some milliseconds in a series of millions of keys, or a single one.
 constexpr std::size_t kLargePoints = 10000;
-// And so much is done, by the machine's measure, to prepare them.
+// This much is done for a batch to prepare them, in the machine's units.
 constexpr std::size_t kPreparedAtOnce = 64;
 constexpr std::size_t kReservedEntries = 4096;
-// A thread in the writer's place goes back to its own work after so many batches, however much others have submitted.
+// A thread in the writer's place returns to its own work after this many batches, however much others have submitted.
 constexpr int kBatchesInPlace = 4;
 
 // Writes linked by `next`, in order.
@@ -56,7 +56,7 @@ class LargeWrites {
   }
   std::size_t sources() const { return turns_.size(); }
   Write* front() const { return chains_.find(turns_.front())->second.first; }
-  // The source whose turn it is has had it, and `next` is what it submitted after front(), which is gone.
+  // The current source has had its turn; `next` is the write that it submitted after front(), which is gone.
   void pop(Write* next) {
     const auto found = chains_.find(turns_.front());
     found->second.first = next;
@@ -140,7 +140,7 @@ class Writer::Impl {
   }
 
  private:
-  // Stands among the writes at its place in the order of submission.
+  // Has its place among the writes, in the order of submission.
   struct Action {
     Write place;
     const std::function<void()>* run = nullptr;
@@ -179,8 +179,8 @@ class Writer::Impl {
 
   bool may_work_in_place() const KARMA_REQUIRES(mutex_) { return actions_.empty() && !long_submitted_; }
 
-  // The caller has submitted something and nobody is busy. What throws here leaves a batch half done, which nobody
-  // could put right: it ends the process, as it does on the writer's thread.
+  // The caller has submitted something and nobody is busy. An exception here would leave a batch half done, which
+  // nobody could repair: it ends the process, as it does on the writer's thread.
   void work_in_place() noexcept KARMA_RELEASES(mutex_) {
     busy_ = true;
     for (int batches = 0; batches < kBatchesInPlace && may_work_in_place() && !(idle() && submitted_.empty());
@@ -257,7 +257,7 @@ class Writer::Impl {
     batch_bytes_ = 0;
     large_points_ = 0;
     preparation_ = kPreparedAtOnce;
-    // In turn, as a batch has an end.
+    // In turn, because a batch is limited.
     large_first_ = !large_first_;
     if (large_first_) admit_large();
     if (admit_waiting() && large_.empty()) admit_company();
@@ -302,7 +302,7 @@ class Writer::Impl {
 
   bool is_large(const Write& write) const { return write.points >= Write::kLarge || large_.holds(write.source); }
 
-  // As many as a batch takes on. What is not ready lets others pass.
+  // As many as a batch takes. A write that is not ready lets others pass.
   void admit_large() {
     for (std::size_t passed = 0; passed < large_.sources();) {
       if (batch_.size() >= options_.batch_size || batch_bytes_ >= kBatchBytes) return;

@@ -1,6 +1,6 @@
-// The one place where the state changes, by one thread at a time: takes what waits, logs it with one write and one
-// sync, applies it, and answers. That is a thread of its own, so that nobody else waits for a disk; where there is no
-// log, there is no disk, and a thread that submits takes the writer's place for the moment instead of waking it.
+// The one place where the state changes, by one thread at a time: takes the waiting writes, logs them with one write
+// and one sync, applies them, and answers. It has a thread of its own, so that nobody else waits for a disk. Without a
+// log there is no disk, and a thread that submits takes the writer's place for the moment instead of waking it.
 //
 //   loop:  take all that waits, at most batch_size (waiting at most batch_wait for more)
 //          of large writes, which take long: so many points at a time, their sources in turn
@@ -28,9 +28,10 @@
 
 namespace karma::wal {
 
-// One mutation on its way. Owned by whoever submitted it, who must keep it alive until the machine has answered it.
+// One mutation on its way. Owned by the submitter, which must keep it alive until the machine has answered it.
 struct Write {
-  // One that changes so many points is large: it waits for its turn, and small writes of other sources overtake it.
+  // A write that changes this many points is large: it waits for its turn, and small writes of other sources overtake
+  // it.
   static constexpr std::size_t kLarge = 64;
 
   Write* next = nullptr;
@@ -46,30 +47,30 @@ struct Write {
 class Machine {
  public:
   virtual ~Machine() = default;
-  // `batch_empty`: nothing is admitted and unapplied, so flush_first must not be returned. The machine answers what it
-  // says is answered.
+  // `batch_empty`: nothing is admitted and unapplied, so flush_first must not be returned. If it returns `answered`,
+  // the machine has answered the write.
   virtual Verdict admit(Write& write, bool batch_empty) = 0;
   // Whether a small write takes as long as a large one does; asked only while slows_writes().
   virtual bool slows_writes() const { return false; }
   virtual bool is_slow(const Write&) const { return false; }
-  // Does something of what a large write would keep others waiting for, without any effect yet. `work` says how much,
-  // by the machine's measure, and is lowered by what was done; false: it was not enough, there is more to do.
+  // Does a part of the work for which a large write would keep others waiting, without any visible effect. `work`
+  // limits how much, in the machine's units, and is lowered by what was done. False: there is more to do.
   virtual bool prepare(Write&, std::size_t&) { return true; }
   // Durable now; apply in this order and answer each.
   virtual void apply(std::span<Write* const> batch) = 0;
-  // Not logged, will never be: answer each with the error.
+  // Not logged, and never will be: answer each with the error.
   virtual void refuse(std::span<Write* const> batch, const Error& error) = 0;
   // Nothing more will happen for now: hand over the answers.
   virtual void cycle_done() = 0;
-  // What was applied may leave work behind that nobody waits for: a millisecond of it is done between two batches, as
-  // long as there is some. Only the writer's thread works; when it stops, the rest is left.
+  // Applied writes may leave work that nobody waits for: a millisecond of it is done between two batches, while there
+  // is any. Only the writer's thread works; when it stops, the rest is left.
   virtual bool has_work() const { return false; }
   virtual void work() {}
 };
 
 struct WriterOptions {
   std::size_t batch_size = 1024;            // entries per sync
-  std::chrono::microseconds batch_wait{0};  // how long a batch waits for company
+  std::chrono::microseconds batch_wait{0};  // how long a batch waits for more writes
 };
 
 class Writer {
@@ -85,8 +86,8 @@ class Writer {
   ~Writer();  // stop()
 
   // Hands over a chain linked by `next`, in order. Thread-safe. `brief`: none of it takes long, so that the caller may
-  // do it, if nobody else is at it and the log keeps nothing. After stop() the chain is refused (refuse, cycle_done) on
-  // the caller's thread, by one thread at a time.
+  // do it if no thread is busy with that and the log keeps nothing. After stop() the chain is refused (refuse,
+  // cycle_done) on the caller's thread, by one thread at a time.
   void submit(Write* first, Write* last, bool brief = false);
 
   // Runs `action` on the writer's thread between two batches, with all earlier writes applied, and waits for it.
