@@ -1,6 +1,8 @@
 #include <karma/types.h>
 
 #include <array>
+#include <chrono>
+#include <cstdint>
 
 #include "core/check.h"
 #include "core/text.h"
@@ -9,33 +11,24 @@
 namespace karma {
 namespace {
 
-// Years are counted from March, so that a leap day is the last day of its year, and days from 0000-03-01.
-constexpr std::int32_t kEpoch = 719468;              // 1970-01-01
-constexpr std::int32_t kFirstDay = 306 - kEpoch;     // 0001-01-01
-constexpr std::int32_t kLastDay = 3652364 - kEpoch;  // 9999-12-31
-constexpr std::int32_t kDaysPerFourCenturies = 146097;
-constexpr std::int32_t kDaysPerFourYears = 1461;
+using std::chrono::sys_days;
+using std::chrono::year_month_day;
 
-constexpr bool is_leap(std::uint32_t year) { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
-
-constexpr std::array<std::uint8_t, 13> kMonthDays = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-
-constexpr std::uint32_t days_in_month(std::uint32_t year, std::uint32_t month) {
-  return kMonthDays[month] + (month == 2 && is_leap(year) ? 1 : 0);
+constexpr std::int32_t day_of(year_month_day date) {
+  return static_cast<std::int32_t>(sys_days(date).time_since_epoch().count());
 }
 
-// Of a day that exists.
-constexpr std::int32_t day_of_date(std::uint32_t year, std::uint32_t month, std::uint32_t day) {
-  std::uint32_t march_year = month > 2 ? year : year - 1;
-  std::uint32_t march_month = month > 2 ? month - 3 : month + 9;
-  // The months from March on have 31, 30, 31, 30, 31 days and so on: 153 days in five months.
-  std::uint32_t day_of_year = (153 * march_month + 2) / 5 + day - 1;
-  std::uint32_t leap_days = march_year / 4 - march_year / 100 + march_year / 400;
-  return static_cast<std::int32_t>(march_year * 365 + leap_days + day_of_year) - kEpoch;
+constexpr year_month_day date_of(std::uint32_t number) {
+  return {std::chrono::year(static_cast<int>(number / 10000)), std::chrono::month(number / 100 % 100),
+          std::chrono::day(number % 100)};
 }
 
-// The months in which nearly everything is counted, so that a day of theirs is looked up instead of worked out. In the
-// place of a number that is no month (197013) there is one without days.
+constexpr std::int32_t kFirstDay = day_of(date_of(10101));
+constexpr std::int32_t kLastDay = day_of(date_of(99991231));
+
+// A day of the months in which nearly everything is counted is looked up instead of worked out: without this a
+// batch_add takes 11 % more instructions, a sum of 30 days 5 %, and an increment 4 %. In the place of a number that is
+// no month (197013) there is one without days.
 constexpr std::uint32_t kFirstMonth = 197001;
 constexpr std::uint32_t kLastMonth = 209912;
 struct Month {
@@ -44,24 +37,22 @@ struct Month {
 };
 constexpr auto make_months() {
   std::array<Month, kLastMonth - kFirstMonth + 1> months;
-  for (std::uint32_t year = kFirstMonth / 100; year <= kLastMonth / 100; ++year) {
-    for (std::uint32_t month = 1; month <= 12; ++month)
-      months[year * 100 + month - kFirstMonth] = {static_cast<std::uint16_t>(day_of_date(year, month, 1)),
-                                                  static_cast<std::uint16_t>(days_in_month(year, month))};
+  for (std::uint32_t number = kFirstMonth; number <= kLastMonth; ++number) {
+    const year_month_day first = date_of(number * 100 + 1);
+    if (!first.ok()) continue;
+    const year_month_day last(first.year() / first.month() / std::chrono::last);
+    months[number - kFirstMonth] = {static_cast<std::uint16_t>(day_of(first)),
+                                    static_cast<std::uint16_t>(static_cast<unsigned>(last.day()))};
   }
   return months;
 }
 constexpr auto kMonths = make_months();
-static_assert(day_of_date(kFirstMonth / 100, 1, 1) == 0 && day_of_date(kLastMonth / 100, 12, 31) <= UINT16_MAX);
+static_assert(day_of(date_of(kFirstMonth * 100 + 1)) == 0 && day_of(date_of(kLastMonth * 100 + 31)) <= UINT16_MAX);
 
-std::int32_t day_of_any_year(std::uint64_t date) {
-  if (date > 99991231) return Bucket::kNoDay;
-  const auto number = static_cast<std::uint32_t>(date);
-  const std::uint32_t year = number / 10000;
-  const std::uint32_t month = number / 100 % 100;
-  const std::uint32_t day = number % 100;
-  if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month)) return Bucket::kNoDay;
-  return day_of_date(year, month, day);
+std::int32_t day_of_any_month(std::uint64_t number) {
+  if (number < 10101 || number > 99991231) return Bucket::kNoDay;
+  const year_month_day date = date_of(static_cast<std::uint32_t>(number));
+  return date.ok() ? day_of(date) : Bucket::kNoDay;
 }
 
 // Whether one of eight bytes is a control character, DEL, '/' or not ASCII.
@@ -95,7 +86,7 @@ bool is_plain(std::string_view name) {
 
 std::int32_t Bucket::day_or_none() const {
   const std::uint64_t number = number_ / 100;
-  if (number - kFirstMonth >= kMonths.size()) return day_of_any_year(number_);
+  if (number - kFirstMonth >= kMonths.size()) return day_of_any_month(number_);
   const Month& month = kMonths[number - kFirstMonth];
   const std::uint64_t day = number_ - number * 100 - 1;  // of the month, from 0; 0 becomes a large number
   return day < month.days ? month.first_day + static_cast<std::int32_t>(day) : kNoDay;
@@ -109,16 +100,10 @@ std::optional<Bucket> Bucket::of_date(std::uint64_t number) {
 
 Bucket Bucket::of_day(std::int32_t day) {
   KARMA_CHECK(day >= kFirstDay && day <= kLastDay);
-  auto quarters = static_cast<std::uint32_t>(day + kEpoch) * 4 + 3;  // in quarters of a day
-  std::uint32_t century = quarters / kDaysPerFourCenturies;
-  quarters = quarters % kDaysPerFourCenturies / 4 * 4 + 3;
-  std::uint32_t year = century * 100 + quarters / kDaysPerFourYears;
-  std::uint32_t day_of_year = quarters % kDaysPerFourYears / 4;
-  std::uint32_t march_month = (day_of_year * 5 + 2) / 153;
-  std::uint32_t day_of_month = day_of_year - (153 * march_month + 2) / 5 + 1;
-  std::uint32_t month = march_month < 10 ? march_month + 3 : march_month - 9;
-  if (month <= 2) ++year;
-  return Bucket(year * 10000 + month * 100 + day_of_month);
+  const year_month_day date{sys_days{std::chrono::days(day)}};
+  return Bucket(
+      (static_cast<std::uint32_t>(static_cast<int>(date.year())) * 100 + static_cast<unsigned>(date.month())) * 100 +
+      static_cast<unsigned>(date.day()));
 }
 
 std::string_view series_name_fault(std::string_view name) {
