@@ -18,38 +18,39 @@ class Checker {
     // That a newer Karma wrote it is no damage, and a start says so.
     if (!inventory_.manifest_fault.empty() && !inventory_.manifest_newer)
       checked_.faults.push_back(inventory_.manifest_trouble());
-    for (const Item& item : inventory_.items) check(item);
+    for (const Candidate& candidate : inventory_.candidates) check(candidate);
     check_exactly_once();
     return std::move(checked_);
   }
 
  private:
-  void check(const Item& item) {
-    if (item.present) ++checked_.dump_count;
-    Result<TreeFacts> facts = impl_.decode(item, [](Key, std::span<const store::Point>) { return true; });
+  void check(const Candidate& candidate) {
+    if (candidate.present) ++checked_.dump_count;
+    Result<TreeFacts> facts = impl_.decode(candidate, [](Key, std::span<const store::Point>) { return true; });
     if (!facts) {
-      fault(item.file.meta.file, facts.error().message);
+      fault(candidate.file.meta.file, facts.error().message);
     } else if (const std::string odd = facts->oddities(); !odd.empty()) {
-      fault(item.file.meta.file, "it holds " + odd);
+      fault(candidate.file.meta.file, "it holds " + odd);
     }
-    check_sidecar(item);
+    check_sidecar(candidate);
   }
 
-  void check_sidecar(const Item& item) {
-    const Meta& meta = item.file.meta;
+  void check_sidecar(const Candidate& candidate) {
+    const Meta& meta = candidate.file.meta;
     const std::string name = sidecar_name(meta.file);
     std::string disk_name = name;
     if (!inventory_.has(disk_name)) disk_name = staged_name(name);
     if (!inventory_.has(disk_name)) {
-      if (item.present) ++checked_.missing_metadata;
+      if (candidate.present) ++checked_.missing_metadata;
       return;
     }
     ++checked_.metadata_checked;
-    if (!item.sidecar_fault.empty()) return fault(name, item.sidecar_fault);
-    if (item.origin != Origin::older) return;  // has been compared
+    if (!candidate.sidecar_fault.empty()) return fault(name, candidate.sidecar_fault);
+    if (candidate.origin != Origin::older) return;  // has been compared
     Result<std::string> text = read_file(impl_.files, impl_.path(disk_name));
     if (!text) return fault(name, text.error().message);
-    if (item.file.sidecar_crc && crc32c(*text) != item.file.sidecar_crc) fault(name, "it is not what was written");
+    if (candidate.file.sidecar_crc && crc32c(*text) != candidate.file.sidecar_crc)
+      fault(name, "it is not what was written");
     const std::optional<Meta> sidecar = decode_sidecar(*text);
     if (!sidecar) return fault(name, "it is unreadable");
     if (sidecar->file != meta.file || sidecar->series != meta.series || sidecar->timestamp != meta.timestamp) {

@@ -54,7 +54,7 @@ class Timestamps {
 
 // Nothing was there before, so the log from 1 on will be all there is to know.
 bool is_new(const Inventory& inventory) {
-  return inventory.items.empty() && !inventory.has(kManifestName) && !inventory.has(kExactlyOnceName) &&
+  return inventory.candidates.empty() && !inventory.has(kManifestName) && !inventory.has(kExactlyOnceName) &&
          !inventory.replication_lsn;
 }
 
@@ -115,8 +115,8 @@ Result<CurrentSet> Manager::Impl::begin_whole_set(Lsn lsn) {
   set.head = successor(*inventory);
   // A manifest that cannot be read might have said so.
   if (!inventory->manifest_fault.empty()) set.head.unlogged_lsn = lsn;
-  for (const Item& item : inventory->items) {
-    if (item.present) set.older.push_back(list_file(item.file));
+  for (const Candidate& candidate : inventory->candidates) {
+    if (candidate.present) set.older.push_back(list_file(candidate.file));
   }
   return set;
 }
@@ -130,7 +130,8 @@ void Manager::Impl::add_unlisted(CurrentSet& set, const std::vector<std::string>
   std::vector<ListedFilePointer> found;
   for (const std::string& name : names) {
     if (name.starts_with('.') || !name.ends_with(kTreeSuffix) || held.contains(name)) continue;
-    if (std::optional<Item> item = take_item(files, directory, name)) found.push_back(list_file(std::move(item->file)));
+    if (std::optional<Candidate> candidate = take_candidate(files, directory, name))
+      found.push_back(list_file(std::move(candidate->file)));
   }
   set.older.insert(set.older.end(), found.begin(), found.end());
 }
@@ -236,18 +237,18 @@ Result<CurrentSet> Manager::Impl::begin_single(const std::string& series) {
   if (Status finished = finish_interrupted(*inventory); !finished) return finished.error();
   set.head = successor(*inventory);
   const Choice choice = choose(*inventory, log);
-  std::set<const Item*> current;
-  for (const auto& [other, items] : choice.series) {
+  std::set<const Candidate*> current;
+  for (const auto& [other, candidates] : choice.series) {
     if (other == series) continue;
-    const Item& item = *items.front();
-    ManifestFile file = item.file;
-    if (Status completed = complete(file, item); !completed) return completed.error();
+    const Candidate& candidate = *candidates.front();
+    ManifestFile file = candidate.file;
+    if (Status completed = complete(file, candidate); !completed) return completed.error();
     set.series.push_back(list_file(std::move(file)));
-    current.insert(&item);
+    current.insert(&candidate);
   }
   set.sort();
-  for (const Item& item : inventory->items) {
-    if (item.present && !current.contains(&item)) set.older.push_back(list_file(item.file));
+  for (const Candidate& candidate : inventory->candidates) {
+    if (candidate.present && !current.contains(&candidate)) set.older.push_back(list_file(candidate.file));
   }
   Result<std::optional<CurrentExactlyOnce>> exactly_once = current_exactly_once(*inventory);
   if (!exactly_once) {
@@ -369,9 +370,9 @@ void Manager::Impl::prune(CurrentSet& set) {
 }
 
 // A file of Karma 1.0 becomes part of a set: from now on its checksum is known.
-Status Manager::Impl::complete(ManifestFile& file, const Item& item) {
-  if (file.crc || !item.present) return {};
-  Result<TreeFacts> facts = decode(item, [](Key, std::span<const store::Point>) { return true; });
+Status Manager::Impl::complete(ManifestFile& file, const Candidate& candidate) {
+  if (file.crc || !candidate.present) return {};
+  Result<TreeFacts> facts = decode(candidate, [](Key, std::span<const store::Point>) { return true; });
   if (!facts) return internal_error(file.meta.file + " is damaged: " + facts.error().message);
   file.crc = facts->crc;
   file.meta.bytes = facts->bytes;

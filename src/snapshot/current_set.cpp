@@ -9,9 +9,9 @@ std::optional<CurrentSet> CurrentSet::of(const Inventory& inventory, bool exactl
   const Manifest& manifest = *inventory.manifest;
   if (manifest.exactly_once ? !exactly_once_as_listed : inventory.has(kExactlyOnceName)) return {};
   CurrentSet set;
-  for (const Item& item : inventory.items) {
-    if (!item.present || !item.sidecar_fault.empty() || item.origin == Origin::unlisted) return {};
-    (item.origin == Origin::set ? set.series : set.older).push_back(list_file(item.file));
+  for (const Candidate& candidate : inventory.candidates) {
+    if (!candidate.present || !candidate.sidecar_fault.empty() || candidate.origin == Origin::unlisted) return {};
+    (candidate.origin == Origin::set ? set.series : set.older).push_back(list_file(candidate.file));
   }
   set.head = manifest;
   set.head.series.clear();

@@ -35,13 +35,13 @@ class Taker {
     return std::move(inventory_);
   }
 
-  std::optional<Item> run_for(const std::string& name) {
+  std::optional<Candidate> run_for(const std::string& name) {
     for (const std::string& each : {name, sidecar_name(name)}) {
       if (files_.exists(join_path(directory_, each))) inventory_.names.insert(each);
     }
     if (inventory_.has(name)) add_unlisted(name);
-    if (inventory_.items.empty()) return {};
-    return std::move(inventory_.items.front());
+    if (inventory_.candidates.empty()) return {};
+    return std::move(inventory_.candidates.front());
   }
 
  private:
@@ -82,50 +82,50 @@ class Taker {
     for (const ManifestFile& file : inventory_.manifest->series) add_of_set(file);
     for (const ManifestFile& file : inventory_.manifest->older) {
       if (!listed_.insert(file.meta.file).second || !inventory_.has(file.meta.file)) continue;
-      inventory_.items.push_back({file, Origin::older, file.meta.file, true, {}});
+      inventory_.candidates.push_back({file, Origin::older, file.meta.file, true, {}});
     }
   }
 
   void add_of_set(const ManifestFile& file) {
     listed_.insert(file.meta.file);
-    Item item{file, Origin::set, file.meta.file, true, {}};
-    if (!inventory_.has(item.disk_name)) {
-      if (inventory_.has(staged_name(item.disk_name)))
-        item.disk_name = staged_name(item.disk_name);
+    Candidate candidate{file, Origin::set, file.meta.file, true, {}};
+    if (!inventory_.has(candidate.disk_name)) {
+      if (inventory_.has(staged_name(candidate.disk_name)))
+        candidate.disk_name = staged_name(candidate.disk_name);
       else
-        item.present = false;
+        candidate.present = false;
     }
-    check_sidecar_of_set(item);
-    inventory_.items.push_back(std::move(item));
+    check_sidecar_of_set(candidate);
+    inventory_.candidates.push_back(std::move(candidate));
   }
 
-  void check_sidecar_of_set(Item& item) {
-    std::string name = sidecar_name(item.file.meta.file);
+  void check_sidecar_of_set(Candidate& candidate) {
+    std::string name = sidecar_name(candidate.file.meta.file);
     if (!inventory_.has(name)) name = staged_name(name);
     if (!inventory_.has(name)) {
-      if (item.file.meta.has_sidecar) item.sidecar_fault = "it is missing";
+      if (candidate.file.meta.has_sidecar) candidate.sidecar_fault = "it is missing";
       return;
     }
     Result<std::string> text = read(name);
-    if (text && item.file.sidecar_crc == crc32c(*text)) return;
+    if (text && candidate.file.sidecar_crc == crc32c(*text)) return;
     const std::optional<Meta> sidecar = text ? decode_sidecar(*text) : std::nullopt;
-    if (sidecar && item.present && sidecar->file == item.file.meta.file &&
-        sidecar->last_lsn > item.file.meta.last_lsn && sidecar->bytes == size_of(item.disk_name) &&
-        content_differs(item)) {
-      item.file = {*sidecar, {}, crc32c(*text)};
-      item.origin = Origin::unlisted;
+    if (sidecar && candidate.present && sidecar->file == candidate.file.meta.file &&
+        sidecar->last_lsn > candidate.file.meta.last_lsn && sidecar->bytes == size_of(candidate.disk_name) &&
+        content_differs(candidate)) {
+      candidate.file = {*sidecar, {}, crc32c(*text)};
+      candidate.origin = Origin::unlisted;
       return;
     }
-    item.sidecar_fault = "it is not what was written";
+    candidate.sidecar_fault = "it is not what was written";
   }
 
   // A flipped bit in a sidecar alone must not pass for a file that was written again.
-  bool content_differs(const Item& item) {
+  bool content_differs(const Candidate& candidate) {
     const Result<std::unique_ptr<File>> file =
-        files_.open(join_path(directory_, item.disk_name), FileSystem::Open::read);
+        files_.open(join_path(directory_, candidate.disk_name), FileSystem::Open::read);
     if (!file) return false;
     ByteWindow window(**file, {});
-    return window.drain() && item.file.crc != window.crc();
+    return window.drain() && candidate.file.crc != window.crc();
   }
 
   void add_unlisted(const std::string& name) {
@@ -135,33 +135,33 @@ class Taker {
       return;
     }
     const std::optional<std::uint64_t> size = size_of(name);
-    Item item;
-    item.disk_name = name;
-    item.file.meta = {std::move(parsed->series), name, parsed->timestamp, {}, size.value_or(0), false};
-    if (!size) item.sidecar_fault = "the file cannot be read";
-    read_sidecar(item, parsed->abridged);
-    if (parsed->abridged && !item.file.meta.has_sidecar) {
+    Candidate candidate;
+    candidate.disk_name = name;
+    candidate.file.meta = {std::move(parsed->series), name, parsed->timestamp, {}, size.value_or(0), false};
+    if (!size) candidate.sidecar_fault = "the file cannot be read";
+    read_sidecar(candidate, parsed->abridged);
+    if (parsed->abridged && !candidate.file.meta.has_sidecar) {
       inventory_.warnings.push_back(name + " has no sidecar to tell the name of its series; it is called as the file");
     }
-    inventory_.items.push_back(std::move(item));
+    inventory_.candidates.push_back(std::move(candidate));
   }
 
-  void read_sidecar(Item& item, bool abridged) {
-    Meta& meta = item.file.meta;
+  void read_sidecar(Candidate& candidate, bool abridged) {
+    Meta& meta = candidate.file.meta;
     const std::string name = sidecar_name(meta.file);
     if (!inventory_.has(name)) return;
     Result<std::string> text = read(name);
     std::optional<Meta> sidecar = text ? decode_sidecar(*text) : std::nullopt;
     if (!sidecar) {
-      item.sidecar_fault = "it is unreadable";
+      candidate.sidecar_fault = "it is unreadable";
     } else if (sidecar->file != meta.file || sidecar->timestamp != meta.timestamp ||
                (!abridged && sidecar->series != meta.series)) {
-      item.sidecar_fault = "it belongs to another file";
+      candidate.sidecar_fault = "it belongs to another file";
     } else if (sidecar->bytes != meta.bytes) {
-      item.sidecar_fault = "it tells another size";
+      candidate.sidecar_fault = "it tells another size";
     } else {
       meta = std::move(*sidecar);
-      item.file.sidecar_crc = crc32c(*text);
+      candidate.file.sidecar_crc = crc32c(*text);
     }
   }
 
@@ -174,14 +174,14 @@ class Taker {
 bool renumbered_since(const Inventory& inventory, const LogReach& log) {
   if (inventory.manifest || !inventory.replication_lsn || log.lsn_file == Lsn{}) return false;
   Lsn top;
-  for (const Item& item : inventory.items) top = std::max(top, item.file.meta.last_lsn);
+  for (const Candidate& candidate : inventory.candidates) top = std::max(top, candidate.file.meta.last_lsn);
   return std::max(log.lsn_file, log.last) < top;
 }
 
-bool lsn_unknown(const Item* item) { return !item->sidecar_fault.empty(); }
+bool lsn_unknown(const Candidate* candidate) { return !candidate->sidecar_fault.empty(); }
 
-void sort_newest_first(std::vector<const Item*>& items, bool by_time) {
-  std::sort(items.begin(), items.end(), [by_time](const Item* a, const Item* b) {
+void sort_newest_first(std::vector<const Candidate*>& candidates, bool by_time) {
+  std::sort(candidates.begin(), candidates.end(), [by_time](const Candidate* a, const Candidate* b) {
     const Meta& x = a->file.meta;
     const Meta& y = b->file.meta;
     if (by_time) return std::tie(x.timestamp, x.last_lsn) > std::tie(y.timestamp, y.last_lsn);
@@ -203,7 +203,7 @@ Result<Inventory> take_inventory(FileSystem& files, const std::string& directory
   return Taker(files, directory).run(without_manifest);
 }
 
-std::optional<Item> take_item(FileSystem& files, const std::string& directory, const std::string& name) {
+std::optional<Candidate> take_candidate(FileSystem& files, const std::string& directory, const std::string& name) {
   return Taker(files, directory).run_for(name);
 }
 
@@ -216,27 +216,28 @@ Choice choose(const Inventory& inventory, const LogReach& log) {
   if (manifest) {
     for (const ManifestFile& file : manifest->series) listed[file.meta.series] = rank(file.meta);
   }
-  std::map<std::string_view, std::vector<const Item*>> stand_ins;
-  for (const Item& item : inventory.items) {
-    const Meta& meta = item.file.meta;
-    bool current = item.origin == Origin::set;
-    if (item.origin == Origin::unlisted) {
+  std::map<std::string_view, std::vector<const Candidate*>> stand_ins;
+  for (const Candidate& candidate : inventory.candidates) {
+    const Meta& meta = candidate.file.meta;
+    bool current = candidate.origin == Origin::set;
+    if (candidate.origin == Origin::unlisted) {
       const auto entry = listed.find(meta.series);
       current =
           !manifest || rank(meta) > (entry != listed.end() ? entry->second : Rank(manifest->lsn, manifest->timestamp));
     }
     if (current) {
-      choice.series[meta.series].push_back(&item);
+      choice.series[meta.series].push_back(&candidate);
     } else {
-      stand_ins[meta.series].push_back(&item);
+      stand_ins[meta.series].push_back(&candidate);
     }
   }
-  for (auto& [name, items] : choice.series) {
-    const bool by_time = choice.renumbered || (!manifest && std::any_of(items.begin(), items.end(), lsn_unknown));
-    sort_newest_first(items, by_time);
-    std::vector<const Item*>& more = stand_ins[name];
+  for (auto& [name, candidates] : choice.series) {
+    const bool by_time =
+        choice.renumbered || (!manifest && std::any_of(candidates.begin(), candidates.end(), lsn_unknown));
+    sort_newest_first(candidates, by_time);
+    std::vector<const Candidate*>& more = stand_ins[name];
     sort_newest_first(more, by_time);
-    items.insert(items.end(), more.begin(), more.end());
+    candidates.insert(candidates.end(), more.begin(), more.end());
   }
   return choice;
 }

@@ -40,7 +40,8 @@ enum class Origin {
   unlisted,  // not in the manifest, or there is none
 };
 
-struct Item {
+// A snapshot file that may be the current one of its series.
+struct Candidate {
   ManifestFile file;
   Origin origin = Origin::unlisted;
   std::string disk_name;  // what it is called now: file.meta.file, or that with .new
@@ -51,9 +52,9 @@ struct Item {
 struct Inventory {
   std::set<std::string, std::less<>> names;  // of all regular files
   std::optional<Manifest> manifest;
-  std::string manifest_fault;   // the manifest is there, but this is wrong with it
-  bool manifest_newer = false;  // a newer Karma wrote it, and that is what is wrong
-  std::vector<Item> items;      // of every snapshot with a readable name, and every listed one of the set
+  std::string manifest_fault;         // the manifest is there, but this is wrong with it
+  bool manifest_newer = false;        // a newer Karma wrote it, and that is what is wrong
+  std::vector<Candidate> candidates;  // of every snapshot with a readable name, and every listed one of the set
   std::optional<std::uint64_t> replication_lsn;
   std::vector<std::string> warnings;
 
@@ -69,12 +70,12 @@ Result<Inventory> take_inventory(FileSystem& files, const std::string& directory
 
 // One file of the directory by its name, as if nothing listed it. Nothing if it is not there or has no name of a
 // snapshot.
-std::optional<Item> take_item(FileSystem& files, const std::string& directory, const std::string& name);
+std::optional<Candidate> take_candidate(FileSystem& files, const std::string& directory, const std::string& name);
 
 struct Choice {
   bool renumbered = false;
   // Per series of the state: the current file first, then what might stand in for it, best first.
-  std::map<std::string, std::vector<const Item*>, std::less<>> series;
+  std::map<std::string, std::vector<const Candidate*>, std::less<>> series;
 };
 
 Choice choose(const Inventory& inventory, const LogReach& log);

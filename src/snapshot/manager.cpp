@@ -8,9 +8,9 @@
 namespace karma::snapshot {
 namespace {
 
-const Item* find(const Inventory& inventory, const std::string& file) {
-  for (const Item& item : inventory.items) {
-    if (item.file.meta.file == file && item.present) return &item;
+const Candidate* find(const Inventory& inventory, const std::string& file) {
+  for (const Candidate& candidate : inventory.candidates) {
+    if (candidate.file.meta.file == file && candidate.present) return &candidate;
   }
   return nullptr;
 }
@@ -48,8 +48,8 @@ Result<std::vector<Meta>> Manager::list() {
   } else {
     Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
     if (!inventory) return inventory.error();
-    for (Item& item : inventory->items) {
-      if (item.present) metas.push_back(std::move(item.file.meta));
+    for (Candidate& candidate : inventory->candidates) {
+      if (candidate.present) metas.push_back(std::move(candidate.file.meta));
     }
   }
   std::sort(metas.begin(), metas.end(), [](const Meta& a, const Meta& b) {
@@ -72,8 +72,8 @@ Result<std::vector<Meta>> Manager::latest() {
   }
   Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
   if (!inventory) return inventory.error();
-  for (const auto& [name, items] : choose(*inventory, impl_->log).series) {
-    if (items.front()->present) metas.push_back(items.front()->file.meta);
+  for (const auto& [name, candidates] : choose(*inventory, impl_->log).series) {
+    if (candidates.front()->present) metas.push_back(candidates.front()->file.meta);
   }
   return metas;
 }
@@ -107,24 +107,24 @@ Result<std::optional<ExactlyOnceMeta>> Manager::Impl::unknown_exactly_once() {
   return meta;
 }
 
-Result<Item> Manager::Impl::look_up(const std::string& file) {
+Result<Candidate> Manager::Impl::look_up(const std::string& file) {
   if (const auto known_set = known()) {
     if (!files.exists(path(file))) return no_such_file(file);
-    if (const ManifestFile* listed = known_set->find(file)) return Item{*listed, Origin::set, file, true, {}};
-    if (std::optional<Item> item = take_item(files, directory, file)) return *item;
+    if (const ManifestFile* listed = known_set->find(file)) return Candidate{*listed, Origin::set, file, true, {}};
+    if (std::optional<Candidate> candidate = take_candidate(files, directory, file)) return *candidate;
     return validation_error("The file has no name of a snapshot");
   }
   Result<Inventory> inventory = take_inventory(files, directory);
   if (!inventory) return inventory.error();
-  if (const Item* const item = find(*inventory, file)) return *item;
+  if (const Candidate* const candidate = find(*inventory, file)) return *candidate;
   if (inventory->has(file)) return validation_error("The file has no name of a snapshot");
   return no_such_file(file);
 }
 
 Result<Meta> Manager::meta(const std::string& file) {
-  Result<Item> item = impl_->look_up(file);
-  if (!item) return item.error();
-  return std::move(item->file.meta);
+  Result<Candidate> candidate = impl_->look_up(file);
+  if (!candidate) return candidate.error();
+  return std::move(candidate->file.meta);
 }
 
 Result<std::string> Manager::read(const std::string& file, std::uint64_t offset, std::uint64_t limit) {
@@ -153,27 +153,27 @@ bool Manager::is_listed(const std::string& file) {
 }
 
 Result<store::Series> Manager::load(const std::string& file, store::Series empty) {
-  Result<Item> item = impl_->look_up(file);
-  if (!item) return item.error();
+  Result<Candidate> candidate = impl_->look_up(file);
+  if (!candidate) return candidate.error();
   Result<TreeFacts> facts =
-      impl_->decode(*item, [&](Key key, std::span<const store::Point> points) { return empty.load(key, points); });
+      impl_->decode(*candidate, [&](Key key, std::span<const store::Point> points) { return empty.load(key, points); });
   if (!facts) return internal_error(file + " is damaged: " + facts.error().message);
   return empty;
 }
 
-Result<TreeFacts> Manager::Impl::decode(const Item& item, const TakeCounter& take, const BytesDone& done) {
-  if (!item.present) return internal_error("it is missing");
-  Result<std::unique_ptr<File>> file = files.open(path(item.disk_name), FileSystem::Open::read);
+Result<TreeFacts> Manager::Impl::decode(const Candidate& candidate, const TakeCounter& take, const BytesDone& done) {
+  if (!candidate.present) return internal_error("it is missing");
+  Result<std::unique_ptr<File>> file = files.open(path(candidate.disk_name), FileSystem::Open::read);
   if (!file) return file.error();
-  if (item.file.crc) {
+  if (candidate.file.crc) {
     const Result<std::uint64_t> size = (*file)->size();
-    if (size && *size != item.file.meta.bytes) {
+    if (size && *size != candidate.file.meta.bytes) {
       return internal_error("it has " + std::to_string(*size) + " bytes instead of " +
-                            std::to_string(item.file.meta.bytes));
+                            std::to_string(candidate.file.meta.bytes));
     }
   }
   Result<TreeFacts> facts = decode_tree(**file, take, done);
-  if (facts && item.file.crc && facts->crc != *item.file.crc) return internal_error("its checksum is wrong");
+  if (facts && candidate.file.crc && facts->crc != *candidate.file.crc) return internal_error("its checksum is wrong");
   return facts;
 }
 

@@ -35,7 +35,7 @@ class Manager::Impl {
     if (options.on_event) options.on_event(event, message);
   }
   // Decodes a whole file. If its checksum is known, it must be right. Error: what is wrong, without the file's name.
-  Result<TreeFacts> decode(const Item& item, const TakeCounter& take, const BytesDone& done = {});
+  Result<TreeFacts> decode(const Candidate& candidate, const TakeCounter& take, const BytesDone& done = {});
   // exactly_once.cpp. Nothing if there is none; Error, naming the file, if it is damaged.
   Result<std::optional<CurrentExactlyOnce>> current_exactly_once(const Inventory& inventory,
                                                                  std::vector<std::string>* warnings = nullptr);
@@ -55,7 +55,7 @@ class Manager::Impl {
   std::shared_ptr<const CurrentSet> known();
   void keep(std::optional<CurrentSet> set);
   Result<std::optional<ExactlyOnceMeta>> unknown_exactly_once();
-  Result<Item> look_up(const std::string& file);
+  Result<Candidate> look_up(const std::string& file);
 
   // create.cpp
   Status finish_interrupted(const Inventory& inventory);
@@ -75,7 +75,7 @@ class Manager::Impl {
   Status rename_staged(const std::vector<std::string>& names);
   void remove_staged();
   void prune(CurrentSet& set);
-  Status complete(ManifestFile& file, const Item& item);
+  Status complete(ManifestFile& file, const Candidate& candidate);
   bool is_taken(const std::string& file);
 
   FileSystem& files;

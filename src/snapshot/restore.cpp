@@ -37,9 +37,9 @@ class Restorer {
     find_later_files();
     if (Status checked = check_sidecars(); !checked) return checked.error();
     if (Status checked = check_orphans(); !checked) return checked.error();
-    for (const auto& [name, items] : choice_.series) bytes_all_ += items.front()->file.meta.bytes;
-    for (const auto& [name, items] : choice_.series) {
-      if (Status restored = restore_series(name, items); !restored) return restored.error();
+    for (const auto& [name, candidates] : choice_.series) bytes_all_ += candidates.front()->file.meta.bytes;
+    for (const auto& [name, candidates] : choice_.series) {
+      if (Status restored = restore_series(name, candidates); !restored) return restored.error();
     }
     if (Status restored = restore_exactly_once(); !restored) return restored.error();
     if (progress_) progress_(bytes_all_, bytes_all_);
@@ -78,8 +78,8 @@ class Restorer {
     if (choice_.renumbered) return true;
     if (!log_.has_entries) return false;
     Lsn lowest;
-    for (const auto& [name, items] : choice_.series) {
-      const Lsn lsn = items.front()->file.meta.last_lsn;
+    for (const auto& [name, candidates] : choice_.series) {
+      const Lsn lsn = candidates.front()->file.meta.last_lsn;
       if (lsn != Lsn{} && (lowest == Lsn{} || lsn < lowest)) lowest = lsn;
     }
     return log_.first <= lowest;
@@ -87,14 +87,14 @@ class Restorer {
 
   void find_newest() {
     Lsn newest = result_.set_lsn;
-    for (const Item& item : inventory_.items) newest = std::max(newest, item.file.meta.last_lsn);
+    for (const Candidate& candidate : inventory_.candidates) newest = std::max(newest, candidate.file.meta.last_lsn);
     if (inventory_.manifest) {
       for (const ManifestFile& file : inventory_.manifest->older) newest = std::max(newest, file.meta.last_lsn);
     }
     result_.replicated = Lsn{inventory_.replication_lsn.value_or(0)};
     result_.newest = std::max(newest, result_.replicated);
-    for (const auto& [name, items] : choice_.series) {
-      const Item& current = *items.front();
+    for (const auto& [name, candidates] : choice_.series) {
+      const Candidate& current = *candidates.front();
       const Meta& meta = current.file.meta;
       result_.any = true;
       result_.lsn_unknown |= current.origin == Origin::unlisted && !meta.has_sidecar;
@@ -126,12 +126,12 @@ class Restorer {
 
   // Files without their sidecars, and sidecars without their files.
   void find_later_files() {
-    for (const Item& item : inventory_.items) {
-      const Meta& meta = item.file.meta;
+    for (const Candidate& candidate : inventory_.candidates) {
+      const Meta& meta = candidate.file.meta;
       const auto chosen = choice_.series.find(meta.series);
-      if (item.origin != Origin::unlisted || meta.has_sidecar || chosen == choice_.series.end()) continue;
-      const Item& current = *chosen->second.front();
-      if (meta.timestamp > current.file.meta.timestamp && !same_content(item, current))
+      if (candidate.origin != Origin::unlisted || meta.has_sidecar || chosen == choice_.series.end()) continue;
+      const Candidate& current = *chosen->second.front();
+      if (meta.timestamp > current.file.meta.timestamp && !same_content(candidate, current))
         result_.later_files[meta.series] = meta.file;
     }
     if (!inventory_.manifest) return;
@@ -142,7 +142,7 @@ class Restorer {
     }
   }
 
-  bool same_content(const Item& a, const Item& b) const {
+  bool same_content(const Candidate& a, const Candidate& b) const {
     if (a.file.meta.bytes != b.file.meta.bytes) return false;
     const Result<Manager::Impl::Sum> one = impl_.checksum(a.disk_name);
     const Result<Manager::Impl::Sum> other = impl_.checksum(b.disk_name);
@@ -163,17 +163,17 @@ class Restorer {
   }
 
   Status check_sidecars() {
-    for (const Item& item : inventory_.items) {
-      if (Status checked = check_sidecar(item); !checked) return checked;
+    for (const Candidate& candidate : inventory_.candidates) {
+      if (Status checked = check_sidecar(candidate); !checked) return checked;
     }
     return {};
   }
 
-  Status check_sidecar(const Item& item) {
-    const Meta& meta = item.file.meta;
-    const std::string damage = sidecar_name(meta.file) + " is damaged: " + item.sidecar_fault;
-    if (item.origin != Origin::unlisted) {
-      if (!item.sidecar_fault.empty()) warn(damage + "; the manifest tells what was in it");
+  Status check_sidecar(const Candidate& candidate) {
+    const Meta& meta = candidate.file.meta;
+    const std::string damage = sidecar_name(meta.file) + " is damaged: " + candidate.sidecar_fault;
+    if (candidate.origin != Origin::unlisted) {
+      if (!candidate.sidecar_fault.empty()) warn(damage + "; the manifest tells what was in it");
       return {};
     }
     const auto chosen = choice_.series.find(meta.series);
@@ -181,12 +181,12 @@ class Restorer {
       const std::int64_t current =
           chosen != choice_.series.end() ? chosen->second.front()->file.meta.timestamp : inventory_.manifest->timestamp;
       if (meta.timestamp <= current) return {};
-      if (!item.sidecar_fault.empty() && !gave_up(meta.file)) return refuse(sidecar_name(meta.file), damage);
+      if (!candidate.sidecar_fault.empty() && !gave_up(meta.file)) return refuse(sidecar_name(meta.file), damage);
       if (!meta.has_sidecar) warn(meta.file + " has no sidecar and is not in the manifest, ignored");
       return {};
     }
-    if (item.sidecar_fault.empty()) return {};
-    if (chosen->second.front() == &item) {
+    if (candidate.sidecar_fault.empty()) return {};
+    if (chosen->second.front() == &candidate) {
       // Without its LSN nobody knows which entries of the log it has already; nor would the next start know it of the
       // entries to come, so a set takes its place before there are any.
       if (log_.has_entries && !gave_up(meta.file)) return refuse(sidecar_name(meta.file), damage);
@@ -196,14 +196,14 @@ class Restorer {
     return {};
   }
 
-  Status restore_series(const std::string& name, const std::vector<const Item*>& items) {
-    const Item& current = *items.front();
+  Status restore_series(const std::string& name, const std::vector<const Candidate*>& candidates) {
+    const Candidate& current = *candidates.front();
     const std::string& file = current.file.meta.file;
     Status loaded = load(name, current);
     if (loaded) return {};
     const std::string damage = file + " is damaged: " + loaded.error().message;
-    for (std::size_t i = 1; i < items.size(); ++i) {
-      const Item& older = *items[i];
+    for (std::size_t i = 1; i < candidates.size(); ++i) {
+      const Candidate& older = *candidates[i];
       if (!gave_up(file) && !may_stand_in(older, current)) continue;
       if (Status stood_in = load(name, older); !stood_in) {
         warn(older.file.meta.file + " is damaged: " + stood_in.error().message);
@@ -213,7 +213,7 @@ class Restorer {
       replaced(name, file);
       return {};
     }
-    if (!gave_up(file) && !log_has_all(items)) return refuse(file, damage);
+    if (!gave_up(file) && !log_has_all(candidates)) return refuse(file, damage);
     result_.series_lsn[name] = Lsn{};
     replaced(name, file);
     warn(damage + (gave_up(file) ? "; given up" : "; the series is made from the log alone"));
@@ -226,27 +226,27 @@ class Restorer {
     result_.replaced_files[name] = file;
   }
 
-  Status load(const std::string& name, const Item& item) {
+  Status load(const std::string& name, const Candidate& candidate) {
     if (store_ == nullptr) {
-      if (!item.present) return internal_error("it is missing");
-      result_.series_lsn[name] = item.file.meta.last_lsn;
+      if (!candidate.present) return internal_error("it is missing");
+      result_.series_lsn[name] = candidate.file.meta.last_lsn;
       return {};
     }
     store::Series series = store_->make_series();
     const std::size_t before = bytes_done_;
     Result<TreeFacts> facts = impl_.decode(
-        item, [&](Key key, std::span<const store::Point> points) { return series.load(key, points); },
+        candidate, [&](Key key, std::span<const store::Point> points) { return series.load(key, points); },
         [&](std::uint64_t bytes) { report(before + static_cast<std::size_t>(bytes)); });
     if (!facts) return facts.error();
     bytes_done_ = before + facts->bytes;
     if (const std::string odd = facts->oddities(); !odd.empty()) {
-      warn(item.file.meta.file + " holds " + odd + "; put right while loading");
+      warn(candidate.file.meta.file + " holds " + odd + "; put right while loading");
     }
     {
       const std::lock_guard lock(store_->lock());
       store_->replace(name, std::move(series));
     }
-    result_.series_lsn[name] = item.file.meta.last_lsn;
+    result_.series_lsn[name] = candidate.file.meta.last_lsn;
     ++result_.file_count;
     return {};
   }
@@ -258,15 +258,15 @@ class Restorer {
     progress_(bytes, bytes_all_);
   }
 
-  bool may_stand_in(const Item& older, const Item& damaged) const {
+  bool may_stand_in(const Candidate& older, const Candidate& damaged) const {
     if (!older.present) return false;
     if (older.file.crc && older.file.crc == damaged.file.crc && older.file.meta.bytes == damaged.file.meta.bytes) {
       return true;
     }
     const Lsn from = older.file.meta.last_lsn;
     const Lsn to = damaged.file.meta.last_lsn;
-    const auto lsn_known = [](const Item& item) {
-      return item.origin != Origin::unlisted || item.sidecar_fault.empty();
+    const auto lsn_known = [](const Candidate& candidate) {
+      return candidate.origin != Origin::unlisted || candidate.sidecar_fault.empty();
     };
     if (!lsn_known(older) || !lsn_known(damaged) || to == Lsn{} || from > to) return false;
     if (inventory_.manifest && inventory_.manifest->unlogged_lsn && from <= *inventory_.manifest->unlogged_lsn) {
@@ -276,13 +276,13 @@ class Restorer {
   }
 
   // Is the log from 1 on all that ever happened to the series?
-  bool log_has_all(const std::vector<const Item*>& items) const {
-    const Item& damaged = *items.front();
+  bool log_has_all(const std::vector<const Candidate*>& candidates) const {
+    const Candidate& damaged = *candidates.front();
     if (result_.log_restarted || !log_.has_entries || log_.first != Lsn{1} || log_.last < damaged.file.meta.last_lsn) {
       return false;
     }
     if (inventory_.manifest) return inventory_.manifest->log_complete && !inventory_.manifest->unlogged_lsn;
-    return items.size() == 1 && damaged.file.meta.has_sidecar && !inventory_.replication_lsn;
+    return candidates.size() == 1 && damaged.file.meta.has_sidecar && !inventory_.replication_lsn;
   }
 
   Status restore_exactly_once() {
