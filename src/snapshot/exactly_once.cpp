@@ -32,8 +32,8 @@ Result<std::optional<CurrentExactlyOnce>> Manager::Impl::current_exactly_once(co
                                                                               std::vector<std::string>* warnings) {
   const std::string name(kExactlyOnceName);
   exactly_once_as_listed = false;
-  const std::optional<ManifestExactlyOnce> listed =
-      inventory.manifest ? inventory.manifest->exactly_once : std::nullopt;
+  const ManifestExactlyOnce* const listed =
+      inventory.manifest && inventory.manifest->exactly_once ? &*inventory.manifest->exactly_once : nullptr;
   std::string fault = "it is missing";
   CurrentExactlyOnce current;
   if (inventory.has(name)) {

@@ -6,12 +6,13 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
-#include <mutex>
 #include <new>
 #include <thread>
 #include <vector>
 
 #include <karma/error.h>
+
+#include "core/mutex.h"
 
 namespace karma::snapshot {
 
@@ -22,8 +23,10 @@ inline constexpr std::size_t kFilesAtATime = 16;
 // more are begun; all that were have ended. Fewer than kFilesAtATime run one after the other.
 inline Status run_side_by_side(std::size_t count, const std::function<Status(std::size_t)>& job) {
   std::atomic<std::size_t> next{0};
-  std::mutex mutex;
-  Status first;  // guarded by mutex
+  struct {
+    Mutex mutex;
+    Status status KARMA_GUARDED_BY(mutex);
+  } first;
   const auto work = [&] {
     for (std::size_t i = next++; i < count; i = next++) {
       Status status;
@@ -34,8 +37,8 @@ inline Status run_side_by_side(std::size_t count, const std::function<Status(std
       }
       if (status) continue;
       next = count;
-      std::lock_guard lock(mutex);
-      if (first) first = status;
+      const MutexLock lock(first.mutex);
+      if (first.status) first.status = status;
     }
   };
   std::vector<std::thread> threads;
@@ -48,7 +51,8 @@ inline Status run_side_by_side(std::size_t count, const std::function<Status(std
   }
   work();
   for (std::thread& thread : threads) thread.join();
-  return first;
+  const MutexLock lock(first.mutex);
+  return first.status;
 }
 
 }  // namespace karma::snapshot
