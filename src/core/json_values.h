@@ -16,8 +16,8 @@
 namespace karma::json {
 
 // An object of a file. Wants are noted down, and the first that is not met is its fault; fields that nobody wants are
-// passed over, null counts as absent. Bytes of strings that are not valid UTF-8 stay what they are: names in old data
-// may hold any.
+// skipped, and null counts as absent. Bytes of strings that are not valid UTF-8 are kept: names in old data may hold
+// any.
 class Object {
  public:
   explicit Object(const Value& object);
@@ -33,7 +33,7 @@ class Object {
 
   std::size_t size() const { return fields_.size(); }
   const Value* find(std::string_view name) const;
-  // The field, which must be there and be of the type; else a value of no meaning, with the failure noted.
+  // The field, which must be there and be of the type; otherwise a meaningless value, with the failure noted.
   Value want(std::string_view name, Type type);
   // The same as values of the program; text is valid as long as the object.
   std::string_view text(std::string_view name) { return decode_string(want(name, Type::string), arena_); }
@@ -80,7 +80,7 @@ bool each_number(const Value& array, const Numbers& kept, Take&& take) {
   return good;
 }
 
-// How many numbers an array holds, which go to `numbers`; nothing if it is something else or holds more.
+// Reads the numbers of an array into `numbers` and returns their count; nothing if it is something else or holds more.
 std::optional<std::size_t> read_numbers(const Value& array, std::span<std::uint64_t> numbers);
 
 // As each_number, for an array of [a, b, c].

@@ -171,15 +171,15 @@ class LogScanner {
     if (scan_.checksummed && !parsed.line.checksummed && !parsed.line.exact) {
       return take_bad_line(current, line, "a line without checksum that is not as Karma 1.0 writes it");
     }
-    // What stands after a whole line in the same line may be a torn tail, never an entry: it would be out of reach for
-    // whoever reads line by line.
+    // Bytes after a whole line in the same line may be a torn tail, but never an entry: a reader that goes line by line
+    // could not reach it.
     if (scan_.unfinished_line) {
       damaged(current, line.offset, "no line feed stands before this entry");
       if (!options_.beyond_damage) return kNextLine;
     }
     if (const std::string fault = position_fault(current, parsed.line.lsn); !fault.empty()) {
       damaged(current, line.offset, fault);
-      // A file that was put in the wrong place is not to be replayed; what a hole leaves is.
+      // A file in the wrong place must not be replayed; the files after a hole must.
       if (!options_.beyond_damage || parsed.line.lsn <= scan_.last) return kNextLine;
     }
     if (Status visited = take_entry(current, parsed.line, line.offset, line.end()); !visited) return visited.error();
