@@ -7,7 +7,6 @@
 #include <karma/clock.h>
 
 #include "core/decimal.h"
-#include "core/json_text.h"
 #include "core/json_values.h"
 #include "core/utf8.h"
 

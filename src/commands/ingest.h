@@ -325,7 +325,7 @@ struct IngestStatus {
     fields.cursor(self.cursor);
   }
   Status answer(Reads& reads, Buffer& out) const {
-    std::vector<Row> rows;
+    std::vector<store::ActiveStreamView> rows;
     std::uint64_t active = 0;
     std::uint64_t staged = 0;
     store::IngestStreams::Limits limits;
@@ -341,7 +341,7 @@ struct IngestStatus {
         found.push_back(one);
       }
       for (const store::ActiveStream* stream : found)
-        rows.push_back({stream->identity, stream->series, stream->chunks.size(), stream->points, stream->began_at});
+        rows.push_back({*stream, stream->began_at, stream->points, std::nullopt});
     });
     const std::size_t start = out.size();
     out.append('{');
@@ -359,35 +359,26 @@ struct IngestStatus {
       out.append('}');
     };
     const std::size_t shown = append_page(
-        out, {reads.services(), start}, most, [&](std::size_t i) { rows[i].append(out, now); }, append_end);
+        out, {reads.services(), start}, most, [&](std::size_t i) { append_row(out, rows[i], now); }, append_end);
     append_end(shown - 1);
     return {};
   }
 
  private:
-  // What a page needs of a stream, apart from the store.
-  struct Row {
-    Ref<const store::StreamIdentity> identity;
-    std::optional<std::string> series;
-    std::uint64_t last_chunk = 0;
-    std::uint64_t points = 0;
-    std::int64_t began_at = 0;
-
-    void append(Buffer& out, std::int64_t now) const {
-      out.append('{');
-      append_stream(out, *identity, series);
-      append_field(out, "last_chunk_seq", last_chunk);
-      append_field(out, "points", points);
-      if (began_at == 0) {
-        append_text(out, "began_at_unix", std::nullopt);
-        append_text(out, "age_seconds", std::nullopt);
-      } else {
-        append_field(out, "began_at_unix", static_cast<std::uint64_t>(began_at));
-        append_field(out, "age_seconds", static_cast<std::uint64_t>(std::max<std::int64_t>(now - began_at, 0)));
-      }
-      out.append('}');
+  static void append_row(Buffer& out, const store::ActiveStreamView& stream, std::int64_t now) {
+    out.append('{');
+    append_stream(out, stream);
+    append_field(out, "last_chunk_seq", stream.chunks.size());
+    append_field(out, "points", stream.points);
+    if (stream.began_at == 0) {
+      append_text(out, "began_at_unix", std::nullopt);
+      append_text(out, "age_seconds", std::nullopt);
+    } else {
+      json::append_signed_field(out, "began_at_unix", stream.began_at);
+      json::append_signed_field(out, "age_seconds", std::max<std::int64_t>(now - stream.began_at, 0));
     }
-  };
+    out.append('}');
+  }
 };
 
 }  // namespace karma::commands

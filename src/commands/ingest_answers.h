@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <string>
-#include <vector>
 
 #include "commands/replies.h"
 #include "commands/verdicts.h"
@@ -21,18 +20,16 @@ void tell(Outcome& outcome, AppendFields&& append_fields) {
 }
 
 // "stream_id":…,"mode":…,"series":…,"granularity":…
-inline void append_stream(Buffer& out, const store::StreamIdentity& identity,
-                          const std::optional<std::string>& series) {
-  append_field(out, "stream_id", identity.id);
-  append_field(out, "mode", to_string(identity.mode));
-  append_text(out, "series", series);
-  append_text(out, "granularity", identity.granularity);
+inline void append_stream(Buffer& out, const store::Stream& stream) {
+  append_field(out, "stream_id", stream.identity->id);
+  append_field(out, "mode", to_string(stream.identity->mode));
+  append_text(out, "series", stream.series);
+  append_text(out, "granularity", stream.identity->granularity);
 }
 
-template <class Stream>
-void tell_status(const Stream& stream, std::string_view status, Outcome& outcome) {
+inline void tell_status(const store::Stream& stream, std::string_view status, Outcome& outcome) {
   tell(outcome, [&](Buffer& out) {
-    append_stream(out, *stream.identity, stream.series);
+    append_stream(out, stream);
     append_field(out, "status", status);
     append_field(out, "last_chunk_seq", stream.chunks.size());
   });

@@ -4,8 +4,7 @@
 //   apply(Store&, Outcome&)   a mutation: logged, then applied by the writer. Never fails, it answers; from the
 //                             entry and the state alone, so that replay gives the same answer.
 //                             admit(const Store&, Pending&, Outcome&) says before the log whether it may be logged;
-//                             kReply says what the response is made of, or reply(const Outcome&, Buffer&) writes it
-//                             (derived from RepliesMessage: the outcome's message).
+//                             kReply says what the response is made of, or reply(const Outcome&, Buffer&) writes it.
 //   answer(Reads&, Buffer&)   a read.
 //   run(Services&, Buffer&)   an admin op, which waits for the disk: on a worker thread.
 // and its fields in describe(self, fields), which drives decoder, log encoder, fingerprint and documentation.
@@ -107,16 +106,25 @@ struct OfSeries {
 
   static void describe(auto& self, auto& fields) { fields.series(self.series); }
 };
-// A mutation that creates the series if it is missing.
+// A mutation that creates the series if it is missing, and may take something from its counters.
 struct CreatesSeries : OfSeries {
   Verdict admit(const store::Store& store, Pending& pending, Outcome&) const {
-    return admit_creating(store, series.text, pending);
+    if (store.find(series.text) == nullptr) pending.creates_series = true;
+    pending.lowers = true;
+    return Verdict::log;
   }
 };
-// One that is refused if the series is missing.
+// One that is refused if the series is missing, likewise.
 struct NeedsSeries : OfSeries {
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
-    return admit_existing(store, series.text, pending, outcome);
+    if (store.find(series.text) != nullptr) {
+      if (pending.removes_series) return Verdict::flush_first;
+      pending.lowers = true;
+      return Verdict::log;
+    }
+    if (pending.creates_series) return Verdict::flush_first;
+    outcome.fail(no_such_series(series.text));
+    return Verdict::answered;
   }
   // When it is applied; nullptr, and it has failed, if the series is gone.
   store::Series* find(store::Store& store, Outcome& outcome) const {

@@ -61,25 +61,6 @@ struct Pending {
   void add(std::uint64_t value) { added = added > UINT64_MAX - value ? UINT64_MAX : added + value; }
 };
 
-// For ops that create the series if it is missing. They may take something from its counters.
-inline Verdict admit_creating(const store::Store& store, std::string_view series, Pending& pending) {
-  if (store.find(series) == nullptr) pending.creates_series = true;
-  pending.lowers = true;
-  return Verdict::log;
-}
-
-// For ops that need the series, likewise.
-inline Verdict admit_existing(const store::Store& store, std::string_view series, Pending& pending, Outcome& outcome) {
-  if (store.find(series) != nullptr) {
-    if (pending.removes_series) return Verdict::flush_first;
-    pending.lowers = true;
-    return Verdict::log;
-  }
-  if (pending.creates_series) return Verdict::flush_first;
-  outcome.fail(no_such_series(series));
-  return Verdict::answered;
-}
-
 // For ops that remove days from all counters of a series, besides the other verdict. That is done little by little
 // after it was acknowledged, and so the number under way is bounded.
 inline Verdict admit_removal(const store::Store& store, std::string_view name, Pending& pending, Outcome& outcome) {

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <functional>
 #include <memory>
-#include <string_view>
 
 #include <karma/error.h>
 #include <karma/file_system.h>

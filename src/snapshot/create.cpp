@@ -163,8 +163,11 @@ Status Manager::Impl::write_whole_set(const Frozen& state, CurrentSet& set) {
   set.sort();
   set.head.timestamp = std::max(now, timestamps.newest());
   if (Status committed = commit(set); !committed) return committed;
-  std::vector<std::string> names = {std::string(kExactlyOnceName)};
-  for (const ListedFilePointer& file : set.series) names.push_back(file->file.meta.file);
+  std::vector<std::string> names = {std::string(kExactlyOnceName), sidecar_name(kExactlyOnceName)};
+  for (const ListedFilePointer& file : set.series) {
+    names.push_back(file->file.meta.file);
+    names.push_back(sidecar_name(file->file.meta.file));
+  }
   return rename_staged(names);
 }
 
@@ -209,7 +212,7 @@ Result<Meta> Manager::create_one(const std::string& name, const store::SeriesVie
   set->series.insert(set->place_of(name), list_file(std::move(*file)));
   set->head.timestamp = std::max(now, timestamps.newest());
   if (Status committed = impl.commit(*set); !committed) return committed.error();
-  if (Status renamed = impl.rename_staged(std::vector{meta.file}); !renamed) return renamed.error();
+  if (Status renamed = impl.rename_staged({meta.file, sidecar_name(meta.file)}); !renamed) return renamed.error();
   impl.keep(std::move(*set));
   impl.event("backup.dump", "tree=" + meta.series + " path=" + meta.file);
   return meta;
@@ -312,16 +315,6 @@ Status Manager::Impl::commit(const CurrentSet& set) {
   Result<Inventory> inventory = take_inventory(files, directory);
   if (inventory && inventory->manifest_fault.empty()) (void)finish_interrupted(*inventory);
   return replaced;
-}
-
-// Files that were written for the set that has just been committed, by their names to be; sidecars go with them.
-Status Manager::Impl::rename_staged(const std::vector<std::string>& names) {
-  for (const std::string& file : names) {
-    for (const std::string& name : {file, sidecar_name(file)}) {
-      if (Status done = files.rename(path(staged_name(name)), path(name)); !done) return done;
-    }
-  }
-  return files.sync_directory(directory);
 }
 
 // Per series of the set the newest files stay, of others none; sidecars go with their files. A file that cannot be

@@ -111,10 +111,8 @@ std::vector<std::string> Manager::Impl::staged_exactly_once_files(const Inventor
     const Result<Sum> sum = checksum(name);
     return sum && sum->crc == crc;
   };
-  if (is(staged_name(kExactlyOnceName), listed.crc)) found.push_back(staged_name(kExactlyOnceName));
-  if (listed.sidecar_crc && is(staged_name(sidecar), *listed.sidecar_crc)) {
-    found.push_back(staged_name(sidecar));
-  }
+  if (is(staged_name(kExactlyOnceName), listed.crc)) found.emplace_back(kExactlyOnceName);
+  if (listed.sidecar_crc && is(staged_name(sidecar), *listed.sidecar_crc)) found.push_back(sidecar);
   return found;
 }
 

@@ -1,6 +1,5 @@
 #include "snapshot/file_name.h"
 
-#include <charconv>
 #include <limits>
 
 #include "core/text.h"

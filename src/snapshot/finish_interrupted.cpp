@@ -1,5 +1,7 @@
 // What a crash or an error left of a set: finished if its manifest is there, undone if it is not.
-#include "io/replace_file.h"
+#include <algorithm>
+#include <unordered_set>
+
 #include "snapshot/manager_impl.h"
 
 namespace karma::snapshot {
@@ -24,45 +26,32 @@ Status Manager::finish_interrupted() {
   return {};
 }
 
-// The files of the set that are still called `.new` get their names.
-Status Manager::Impl::rename_staged(const Manifest& manifest) {
-  Result<std::vector<std::string>> listing = files.list(directory);
-  if (!listing) return listing.error();
-  const std::set<std::string> names(listing->begin(), listing->end());
-  bool renamed = false;
-  const auto rename = [&](const std::string& name) -> Status {
-    if (!names.contains(staged_name(name))) return {};
-    renamed = true;
-    return files.rename(path(staged_name(name)), path(name));
-  };
-  for (const ManifestFile& file : manifest.series) {
-    if (Status done = rename(file.meta.file); !done) return done;
-    if (Status done = rename(sidecar_name(file.meta.file)); !done) return done;
+// Files that still are called `.new` get their names.
+Status Manager::Impl::rename_staged(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (Status done = files.rename(path(staged_name(name)), path(name)); !done) return done;
   }
-  if (Status done = rename(std::string(kExactlyOnceName)); !done) return done;
-  if (Status done = rename(sidecar_name(kExactlyOnceName)); !done) return done;
-  return renamed ? files.sync_directory(directory) : Status();
+  return files.sync_directory(directory);
 }
 
 // Renames what belongs to the set, removes the other `.new` files.
 Status Manager::Impl::finish_interrupted(const Inventory& inventory) {
-  std::set<std::string> wanted;
+  std::vector<std::string> wanted;
   if (inventory.manifest) {
     for (const ManifestFile& file : inventory.manifest->series) {
-      if (inventory.has(file.meta.file)) continue;
-      wanted.insert(staged_name(file.meta.file));
+      for (const std::string& name : {file.meta.file, sidecar_name(file.meta.file)}) {
+        if (!inventory.has(name) && inventory.has(staged_name(name))) wanted.push_back(name);
+      }
     }
-    for (const ManifestFile& file : inventory.manifest->series) {
-      if (inventory.has(sidecar_name(file.meta.file))) continue;
-      wanted.insert(staged_name(sidecar_name(file.meta.file)));
-    }
-    for (const std::string& name : staged_exactly_once_files(inventory)) wanted.insert(name);
+    for (std::string& name : staged_exactly_once_files(inventory)) wanted.push_back(std::move(name));
   }
+  const std::unordered_set<std::string_view> kept(wanted.begin(), wanted.end());
   for (const std::string& name : inventory.names) {
-    if (!is_staged_name(name) || wanted.contains(name)) continue;
+    const std::string_view without_suffix(name.data(), name.size() - std::min(name.size(), kStagedSuffix.size()));
+    if (!is_staged_name(name) || kept.contains(without_suffix)) continue;
     if (Status removed = files.remove(path(name)); !removed) return removed;
   }
-  return inventory.manifest ? rename_staged(*inventory.manifest) : Status();
+  return wanted.empty() ? Status() : rename_staged(wanted);
 }
 
 // After an error: gives back the room. What stays is removed by the next finish_interrupted().

@@ -48,7 +48,7 @@ class Manager::Impl {
   };
   // Of a file that may be too large for the memory.
   Result<Sum> checksum(const std::string& name);
-  // The files of the exactly-once state that the manifest lists but that are still called `.new`.
+  // The files of the exactly-once state that the manifest lists but that are still called `.new`, by their names to be.
   std::vector<std::string> staged_exactly_once_files(const Inventory& inventory);
 
   // manager.cpp. What is known without a look at the disk; nullptr: nothing.
@@ -71,7 +71,6 @@ class Manager::Impl {
   Status stage_text(const std::string& name, std::string_view text, std::optional<std::uint32_t>& crc,
                     std::vector<std::string>* unsynced = nullptr);
   Status commit(const CurrentSet& set);
-  Status rename_staged(const Manifest& manifest);
   Status rename_staged(const std::vector<std::string>& names);
   void remove_staged();
   void prune(CurrentSet& set);

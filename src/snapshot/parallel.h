@@ -1,7 +1,6 @@
 // Many small files synced at a time: each waits for the disk by itself, and a disk takes many syncs as one.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <exception>

@@ -1,7 +1,6 @@
 #include "snapshot/tree_decoder.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <optional>
 #include <string_view>
@@ -70,6 +69,41 @@ inline const unsigned char* get_point(const unsigned char* at, std::uint64_t& bu
   }
   at = get_integer(at, bucket);
   return at == nullptr ? at : get_integer(at, value);
+}
+
+// How a value begins.
+enum class Kind { integer, map, array, text, other };
+struct Head {
+  Kind kind = Kind::other;
+  std::uint64_t number = 0;  // an integer that is not negative; else how many elements, pairs or bytes follow
+};
+
+// Reads at most kMaxIntegerBytes from `at`; nullptr if it is no type of MessagePack.
+const unsigned char* get_head(const unsigned char* at, Head& head) {
+  const unsigned char first = *at;
+  if ((first & 0xf0) == 0x80) return head = {Kind::map, first & 0x0fu}, at + 1;
+  if ((first & 0xf0) == 0x90) return head = {Kind::array, first & 0x0fu}, at + 1;
+  if ((first & 0xe0) == 0xa0) return head = {Kind::text, first & 0x1fu}, at + 1;
+  head.kind = Kind::integer;
+  if (const unsigned char* end = get_integer(at, head.number)) return end;
+  ++at;
+  // What has its length in so many bytes before it.
+  const auto sized = [&](Kind kind, unsigned bytes, unsigned more = 0) {
+    const std::uint64_t size = bytes == 1   ? *at
+                               : bytes == 2 ? big_endian<std::uint16_t>(at)
+                                            : big_endian<std::uint32_t>(at);
+    return head = {kind, size + more}, at + bytes;
+  };
+  if (first >= 0xe0 || first == 0xc0 || first == 0xc2 || first == 0xc3) return head = {}, at;
+  if (first >= 0xde) return sized(Kind::map, 2u << (first - 0xde));
+  if (first >= 0xdc) return sized(Kind::array, 2u << (first - 0xdc));
+  if (first >= 0xd9) return sized(Kind::text, 1u << (first - 0xd9));
+  if (first >= 0xd4) return head = {Kind::other, 1 + (std::uint64_t{1} << (first - 0xd4))}, at;  // of a type of its own
+  if (first >= 0xd0) return head = {Kind::other, std::uint64_t{1} << (first - 0xd0)}, at;        // a negative integer
+  if (first == 0xca || first == 0xcb) return head = {Kind::other, first == 0xca ? 4u : 8u}, at;
+  if (first >= 0xc7) return sized(Kind::other, 1u << (first - 0xc7), 1);
+  if (first >= 0xc4) return sized(Kind::other, 1u << (first - 0xc4));
+  return nullptr;
 }
 
 class Decoder {
@@ -227,31 +261,22 @@ class Decoder {
     return small("a number is expected", [&](const unsigned char* at) { return get_integer(at, number); });
   }
 
-  bool map(std::uint64_t& count) { return header("a map is expected", 0x80, 0xde, count); }
-  bool array(std::uint64_t& count) { return header("an array is expected", 0x90, 0xdc, count); }
+  bool map(std::uint64_t& count) { return head("a map is expected", Kind::map, count); }
+  bool array(std::uint64_t& count) { return head("an array is expected", Kind::array, count); }
 
-  bool header(const char* wanted, unsigned char fixed, unsigned char head16, std::uint64_t& count) {
-    return small(wanted, [&](const unsigned char* at) -> const unsigned char* {
-      const unsigned char head = *at++;
-      if ((head & 0xf0) == fixed) return count = head & 0x0f, at;
-      if (head == head16) return count = big_endian<std::uint16_t>(at), at + 2;
-      if (head == head16 + 1) return count = big_endian<std::uint32_t>(at), at + 4;
-      return nullptr;
+  bool head(const char* wanted, Kind kind, std::uint64_t& number) {
+    return small(wanted, [&](const unsigned char* at) {
+      Head found;
+      const unsigned char* const end = get_head(at, found);
+      number = found.number;
+      return found.kind == kind ? end : nullptr;
     });
   }
 
   // A field's name. Names longer than any of ours come back empty.
   bool text(std::string_view& name) {
     std::uint64_t length = 0;
-    const bool good = small("a field name is expected", [&](const unsigned char* at) -> const unsigned char* {
-      const unsigned char head = *at++;
-      if ((head & 0xe0) == 0xa0) return length = head & 0x1f, at;
-      if (head == 0xd9) return length = *at, at + 1;
-      if (head == 0xda) return length = big_endian<std::uint16_t>(at), at + 2;
-      if (head == 0xdb) return length = big_endian<std::uint32_t>(at), at + 4;
-      return nullptr;
-    });
-    if (!good) return false;
+    if (!head("a field name is expected", Kind::text, length)) return false;
     name = {};
     if (length < sizeof name_) {
       if (!window_.fill()) return false;
@@ -265,74 +290,14 @@ class Decoder {
   // Passes over one value of any type.
   bool skip_value(int depth) {
     if (depth > kMaxDepth) return fail("it is nested too deeply");
-    if (!window_.fill()) return false;
-    if (window_.size() == 0) return cut_off();
-    const unsigned char head = *window_.at();
-    if ((head & 0xf0) == 0x80 || head == 0xde || head == 0xdf) {
-      std::uint64_t count = 0;
-      return map(count) && skip_values(2 * count, depth);
-    }
-    if ((head & 0xf0) == 0x90 || head == 0xdc || head == 0xdd) {
-      std::uint64_t count = 0;
-      return array(count) && skip_values(count, depth);
-    }
-    std::uint64_t length = 0;
-    const bool good = small("an unknown type", [&](const unsigned char* at) { return scalar(at, length); });
-    return good && (window_.skip(length) || cut_off());
-  }
-
-  bool skip_values(std::uint64_t count, int depth) {
-    for (; count > 0; --count) {
+    Head found;
+    if (!small("an unknown type", [&](const unsigned char* at) { return get_head(at, found); })) return false;
+    if (found.kind == Kind::integer) return true;
+    if (found.kind != Kind::map && found.kind != Kind::array) return window_.skip(found.number) || cut_off();
+    for (std::uint64_t left = found.kind == Kind::map ? 2 * found.number : found.number; left > 0; --left) {
       if (!skip_value(depth + 1)) return false;
     }
     return true;
-  }
-
-  // The head of a value that holds no others; `length` bytes follow it.
-  static const unsigned char* scalar(const unsigned char* at, std::uint64_t& length) {
-    const unsigned char head = *at++;
-    length = 0;
-    if (head < 0x80 || head >= 0xe0 || head == 0xc0 || head == 0xc2 || head == 0xc3) return at;
-    if ((head & 0xe0) == 0xa0) return length = head & 0x1f, at;
-    switch (head) {
-      case 0xc4:
-      case 0xd9:
-        return length = *at, at + 1;
-      case 0xc5:
-      case 0xda:
-        return length = big_endian<std::uint16_t>(at), at + 2;
-      case 0xc6:
-      case 0xdb:
-        return length = big_endian<std::uint32_t>(at), at + 4;
-      case 0xc7:
-        return length = *at + std::uint64_t{1}, at + 1;
-      case 0xc8:
-        return length = big_endian<std::uint16_t>(at) + 1, at + 2;
-      case 0xc9:
-        return length = big_endian<std::uint32_t>(at) + 1, at + 4;
-      case 0xcc:
-      case 0xd0:
-        return at + 1;
-      case 0xcd:
-      case 0xd1:
-        return at + 2;
-      case 0xca:
-      case 0xce:
-      case 0xd2:
-        return at + 4;
-      case 0xcb:
-      case 0xcf:
-      case 0xd3:
-        return at + 8;
-      case 0xd4:
-      case 0xd5:
-      case 0xd6:
-      case 0xd7:
-      case 0xd8:
-        return length = 1 + (1u << (head - 0xd4)), at;
-      default:
-        return nullptr;
-    }
   }
 
   ByteWindow window_;

@@ -5,7 +5,6 @@
 // look there; so only one of all copies may go on growing.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>

@@ -52,22 +52,10 @@ void append_points(const std::byte* values, std::int32_t day, std::size_t count,
 }  // namespace
 
 std::uint64_t Counter::load(std::uint32_t index) const {
-  std::uint64_t value = 0;
-  switch (width()) {  // constant sizes, so that each copy is one instruction
-    case 1:
-      std::memcpy(&value, block_ + index, 1);
-      break;
-    case 2:
-      std::memcpy(&value, block_ + index * std::size_t{2}, 2);
-      break;
-    case 4:
-      std::memcpy(&value, block_ + index * std::size_t{4}, 4);
-      break;
-    default:
-      std::memcpy(&value, block_ + index * std::size_t{8}, 8);
-      break;
-  }
-  return value;
+  return with_values_of(width(), [&](auto value) -> std::uint64_t {
+    std::memcpy(&value, block_ + index * sizeof value, sizeof value);
+    return value;
+  });
 }
 
 std::uint32_t Counter::lower_bound(std::uint64_t number) const {
@@ -149,16 +137,7 @@ void Counter::points(const DayRange& range, std::vector<Point>& points) const {
   if (first > last) return;
   const auto count = static_cast<std::size_t>(last - first) + 1;
   const std::byte* const values = block_ + static_cast<std::size_t>(first - first_day_) * width();
-  switch (width()) {
-    case 1:
-      return append_points<std::uint8_t>(values, first, count, points);
-    case 2:
-      return append_points<std::uint16_t>(values, first, count, points);
-    case 4:
-      return append_points<std::uint32_t>(values, first, count, points);
-    default:
-      return append_points<std::uint64_t>(values, first, count, points);
-  }
+  with_values_of(width(), [&](auto value) { append_points<decltype(value)>(values, first, count, points); });
 }
 
 Counter Counter::clone() const {

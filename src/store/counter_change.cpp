@@ -66,44 +66,22 @@ DenseFit dense_fit(std::span<const Point> points, std::uint64_t bits) {
 }
 
 // False if one of the points is no date.
-template <class Value>
-bool fill_dense(std::span<const Point> points, std::int32_t first_day, std::byte* block) {
-  return for_days(points, [&](std::int32_t day, std::uint64_t wide) {
-    const auto value = static_cast<Value>(wide);
-    std::memcpy(block + static_cast<std::size_t>(day - first_day) * sizeof value, &value, sizeof value);
-  });
-}
-
 bool fill_dense(std::span<const Point> points, const DenseFit& fit, std::byte* block) {
-  switch (fit.width) {
-    case 1:
-      return fill_dense<std::uint8_t>(points, fit.first_day, block);
-    case 2:
-      return fill_dense<std::uint16_t>(points, fit.first_day, block);
-    case 4:
-      return fill_dense<std::uint32_t>(points, fit.first_day, block);
-    default:
-      return fill_dense<std::uint64_t>(points, fit.first_day, block);
-  }
+  return with_values_of(fit.width, [&](auto value) {
+    return for_days(points, [&](std::int32_t day, std::uint64_t wide) {
+      value = static_cast<decltype(value)>(wide);
+      std::memcpy(block + static_cast<std::size_t>(day - fit.first_day) * sizeof value, &value, sizeof value);
+    });
+  });
 }
 
 }  // namespace
 
 void Counter::store(std::uint32_t index, std::uint64_t value) {
-  switch (width()) {
-    case 1:
-      std::memcpy(block_ + index, &value, 1);
-      break;
-    case 2:
-      std::memcpy(block_ + index * std::size_t{2}, &value, 2);
-      break;
-    case 4:
-      std::memcpy(block_ + index * std::size_t{4}, &value, 4);
-      break;
-    default:
-      std::memcpy(block_ + index * std::size_t{8}, &value, 8);
-      break;
-  }
+  with_values_of(width(), [&](auto narrow) {
+    narrow = static_cast<decltype(narrow)>(value);
+    std::memcpy(block_ + index * sizeof narrow, &narrow, sizeof narrow);
+  });
 }
 
 // Precondition: form and length are those that the block was made for.

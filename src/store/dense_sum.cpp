@@ -25,16 +25,7 @@ DenseSum scalar(const std::byte* values, std::size_t count) {
 }  // namespace
 
 DenseSum dense_sum_scalar(const std::byte* values, std::size_t count, unsigned width) {
-  switch (width) {
-    case 1:
-      return scalar<std::uint8_t>(values, count);
-    case 2:
-      return scalar<std::uint16_t>(values, count);
-    case 4:
-      return scalar<std::uint32_t>(values, count);
-    default:
-      return scalar<std::uint64_t>(values, count);
-  }
+  return with_values_of(width, [&](auto value) { return scalar<decltype(value)>(values, count); });
 }
 
 #if defined(__x86_64__)
@@ -142,16 +133,7 @@ KARMA_AVX2 DenseSum avx2(const std::byte* values, std::size_t count) {
 }  // namespace
 
 DenseSum dense_sum_avx2(const std::byte* values, std::size_t count, unsigned width) {
-  switch (width) {
-    case 1:
-      return avx2<1>(values, count);
-    case 2:
-      return avx2<2>(values, count);
-    case 4:
-      return avx2<4>(values, count);
-    default:
-      return avx2<8>(values, count);
-  }
+  return with_values_of(width, [&](auto value) { return avx2<sizeof value>(values, count); });
 }
 
 bool has_avx2() {

@@ -6,6 +6,21 @@
 
 namespace karma::store {
 
+// Calls use(Value()) with the type of values of `width` bytes: 1, 2, 4 or 8.
+template <class Use>
+auto with_values_of(unsigned width, Use&& use) {
+  switch (width) {
+    case 1:
+      return use(std::uint8_t());
+    case 2:
+      return use(std::uint16_t());
+    case 4:
+      return use(std::uint32_t());
+    default:
+      return use(std::uint64_t());
+  }
+}
+
 struct DenseSum {
   std::uint64_t total = 0;    // must fit: a counter's total does
   std::uint64_t nonzero = 0;  // how many values are above 0

@@ -1,6 +1,5 @@
 #include "store/directory.h"
 
-#include <algorithm>
 #include <chrono>
 #include <thread>
 #include <utility>

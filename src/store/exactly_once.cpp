@@ -1,7 +1,5 @@
 #include "store/exactly_once.h"
 
-#include <array>
-
 #include "core/buffer.h"
 #include "core/json_text.h"
 
@@ -76,11 +74,12 @@ void write_records(Output& out, Operations operations, const IdempotencyView& re
 }
 
 // What committed and active streams have in common, without the closing brace.
-void write_stream(Output& out, const StreamIdentity& identity, const std::optional<std::string>& series,
-                  const ChunkList& chunks) {
+void write_stream(Output& out, const Stream& stream) {
+  const StreamIdentity& identity = *stream.identity;
+  const ChunkList& chunks = stream.chunks;
   out.raw(R"({"stream_id":)").text(identity.id).raw(R"(,"mode":)").text(to_string(identity.mode));
   if (identity.granularity) out.raw(R"(,"granularity":)").text(*identity.granularity);
-  if (series) out.raw(R"(,"series_name":)").text(*series);
+  if (stream.series) out.raw(R"(,"series_name":)").text(*stream.series);
   out.raw(R"(,"last_chunk_seq":)").number(chunks.size());
   out.raw(R"(,"begin_fingerprint":)").hex(identity.begin_fingerprint());
   out.raw(R"(,"chunk_fingerprints":{)");
@@ -114,7 +113,7 @@ Status ExactlyOnceView::write_json(Operations operations, const std::function<St
   for (std::size_t i = 0; i < streams_.committed_count() && out.pass_on(); ++i) {
     const CommittedStream& stream = streams_.committed(i);
     if (i != 0) out.raw(",");
-    write_stream(out, *stream.identity, stream.series, stream.chunks);
+    write_stream(out, stream);
     out.raw(R"(,"committed_at_unix":)").number(seconds(stream.committed_at)).raw("}");
   }
   out.raw("]");
@@ -125,7 +124,7 @@ Status ExactlyOnceView::write_json(Operations operations, const std::function<St
       if (!out.pass_on()) break;
       if (!first) out.raw(",");
       first = false;
-      write_stream(out, *stream.identity, stream.series, stream.chunks);
+      write_stream(out, stream);
       if (stream.began_at != 0) out.raw(R"(,"began_at_unix":)").number(seconds(stream.began_at));
       out.raw(R"(,"points":)").number(stream.points);
       if (stream.staged) write_staged(out, *stream.staged);

@@ -129,10 +129,8 @@ void load_staged(Object& object, ActiveStream& stream, std::uint64_t hash_seed) 
 }
 
 // What committed and active streams have in common.
-template <class Stream>
-Stream load_stream(Object& object) {
+void load_stream(Object& object, Stream& stream) {
   auto* identity = new StreamIdentity;
-  Stream stream;
   stream.identity = Ref<const StreamIdentity>(identity);
   identity->id = object.text("stream_id");
   if (identity->id.empty()) object.fail("has no valid stream_id");
@@ -142,12 +140,12 @@ Stream load_stream(Object& object) {
   identity->granularity = object.optional_text("granularity");
   stream.series = object.optional_text("series_name");
   load_chunks(object, stream.chunks);
-  return stream;
 }
 
 Status load_committed(const Value& element, std::string where, IngestStreams& streams) {
   Object object(element, std::move(where));
-  CommittedStream stream = load_stream<CommittedStream>(object);
+  CommittedStream stream;
+  load_stream(object, stream);
   stream.committed_at = object.seconds("committed_at_unix");
   if (object.ok() && !streams.load(std::move(stream))) object.fail("is there twice");
   return object.status();
@@ -155,7 +153,8 @@ Status load_committed(const Value& element, std::string where, IngestStreams& st
 
 Status load_active(const Value& element, std::string where, IngestStreams& streams, std::uint64_t hash_seed) {
   Object object(element, std::move(where));
-  ActiveStream stream = load_stream<ActiveStream>(object);
+  ActiveStream stream;
+  load_stream(object, stream);
   if (stream.series.has_value() != (stream.chunks.size() != 0)) object.fail("has no valid series_name");
   // Files of 1.0, and of 2.0 before it knew them, have neither.
   if (object.find("began_at_unix") != nullptr) stream.began_at = object.seconds("began_at_unix");

@@ -18,7 +18,6 @@ bool same_parameters(const StreamIdentity& identity, IngestMode mode,
 }
 
 // A chunk that is no longer the next one must be the one that was taken then.
-template <class Stream>
 bool is_held(const Stream& stream, std::string_view series, std::uint64_t number, const Fingerprint& fingerprint) {
   return number <= stream.chunks.size() && stream.series == series && stream.chunks[number] == fingerprint;
 }
@@ -163,10 +162,7 @@ ActiveStream IngestStreams::end(std::string_view id) {
 
 std::optional<Series> IngestStreams::commit(std::string_view id, std::int64_t committed_at) {
   ActiveStream stream = end(id);
-  keep_committed({.identity = std::move(stream.identity),
-                  .series = std::move(stream.series),
-                  .chunks = std::move(stream.chunks),
-                  .committed_at = committed_at});
+  keep_committed({static_cast<Stream&&>(stream), committed_at});
   return std::move(stream.staged);
 }
 
@@ -233,12 +229,8 @@ IngestView IngestStreams::view() const {
   view.committed_ = committed_.view();
   view.active_.reserve(active_.size());
   for (const auto& [id, stream] : active_)
-    view.active_.push_back({.identity = stream.identity,
-                            .series = stream.series,
-                            .chunks = stream.chunks,
-                            .began_at = stream.began_at,
-                            .points = stream.points,
-                            .staged = stream.staged ? std::optional(stream.staged->view()) : std::nullopt});
+    view.active_.push_back(
+        {stream, stream.began_at, stream.points, stream.staged ? std::optional(stream.staged->view()) : std::nullopt});
   std::sort(view.active_.begin(), view.active_.end(),
             [](const ActiveStreamView& a, const ActiveStreamView& b) { return a.identity->id < b.identity->id; });
   return view;

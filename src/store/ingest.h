@@ -18,7 +18,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -60,27 +59,25 @@ struct StreamIdentity : RefCounted {
   Fingerprint begin_fingerprint() const;
 };
 
-// A stream that is no longer, or not only, the store's to change.
-struct CommittedStream {
+// What active and committed streams have in common.
+struct Stream {
   Ref<const StreamIdentity> identity;
   std::optional<std::string> series;  // absent: there was no chunk
   ChunkList chunks;
+};
+
+// A stream that is no longer, or not only, the store's to change.
+struct CommittedStream : Stream {
   std::int64_t committed_at = 0;  // Unix seconds; 0 if a log of 1.0 did not say
 };
 
-struct ActiveStream {
-  Ref<const StreamIdentity> identity;
-  std::optional<std::string> series;
-  ChunkList chunks;
+struct ActiveStream : Stream {
   std::int64_t began_at = 0;     // Unix seconds; 0 if a log or file of 1.0 did not say
   std::uint64_t points = 0;      // that have arrived
   std::optional<Series> staged;  // replace_series, from the first chunk on
 };
 
-struct ActiveStreamView {
-  Ref<const StreamIdentity> identity;
-  std::optional<std::string> series;
-  ChunkList chunks;
+struct ActiveStreamView : Stream {
   std::int64_t began_at = 0;
   std::uint64_t points = 0;
   std::optional<SeriesView> staged;

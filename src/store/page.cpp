@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdlib>
-#include <new>
 
 #include "core/check.h"
 #include "core/prefetch.h"

@@ -5,10 +5,6 @@
 //   …   name, key, bucket, value
 #include "store/request_content.h"
 
-#include <cstring>
-
-#include "store/short_number.h"
-
 namespace karma::store {
 namespace {
 

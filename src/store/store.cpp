@@ -1,7 +1,6 @@
 #include "store/store.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace karma::store {
 

@@ -4,7 +4,6 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include <chrono>
-#include <string>
 #include <utility>
 
 #include <nlohmann/json.hpp>

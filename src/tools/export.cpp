@@ -272,33 +272,32 @@ class Export {
     return {};
   }
 
-  Status survey_wanted() {
-    Result<std::vector<BucketRange>> windows = source_.windows(
-        {options_.from.value_or(Bucket::of_number(kFirstDate)), options_.to.value_or(Bucket::of_number(kLastDate))});
-    if (!windows) return windows.error();
-    windows_ = std::move(*windows);
+  // Appends the parts of the range that hold points.
+  Status survey(BucketRange range, std::vector<BucketRange>& windows) {
+    const Result<std::vector<BucketRange>> found = source_.windows(range);
+    if (!found) return found.error();
+    windows.insert(windows.end(), found->begin(), found->end());
     return {};
   }
 
+  Status survey_wanted() {
+    return survey(
+        {options_.from.value_or(Bucket::of_number(kFirstDate)), options_.to.value_or(Bucket::of_number(kLastDate))},
+        windows_);
+  }
+
   Status survey_near() {
-    Result<std::vector<BucketRange>> windows =
-        source_.windows({Bucket::of_number(kNearFrom), Bucket::of_day(last_near_day_)});
-    if (!windows) return windows.error();
-    windows_ = std::move(*windows);
-    return {};
+    windows_.clear();
+    return survey({Bucket::of_number(kNearFrom), Bucket::of_day(last_near_day_)}, windows_);
   }
 
   // Once: the rest of the calendar.
   Status survey_far() {
     if (far_) return {};
     far_.emplace();
-    for (const BucketRange& range : {BucketRange{Bucket::of_number(kFirstDate), Bucket::of_day(kDayZero - 1)},
-                                     BucketRange{Bucket::of_day(last_near_day_ + 1), Bucket::of_number(kLastDate)}}) {
-      Result<std::vector<BucketRange>> windows = source_.windows(range);
-      if (!windows) return windows.error();
-      far_->insert(far_->end(), windows->begin(), windows->end());
-    }
-    return {};
+    if (Status status = survey({Bucket::of_number(kFirstDate), Bucket::of_day(kDayZero - 1)}, *far_); !status)
+      return status;
+    return survey({Bucket::of_day(last_near_day_ + 1), Bucket::of_number(kLastDate)}, *far_);
   }
 
   const ExportOptions& options_;

@@ -1,12 +1,10 @@
 #include "tools/import_plan.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <limits>
 
 #include "core/crc32c.h"
-#include "core/text.h"
 #include "tools/line_source.h"
 
 namespace karma::tools {
@@ -124,41 +122,18 @@ class Planner {
   std::uint64_t sum_ = 0;
 };
 
-// What append_plain() reads and writes beyond the end.
-constexpr std::size_t kWord = sizeof(std::uint64_t);
-
-// Where among eight bytes the first line end is; 8 if there is none.
-std::size_t line_end_in(std::uint64_t bytes) {
-  constexpr std::uint64_t kEach = 0x0101010101010101;
-  const std::uint64_t zero_at_end = bytes ^ kEach * '\n';
-  // The lowest bit that is set is in the first byte that is zero.
-  return static_cast<std::size_t>(std::countr_zero((zero_at_end - kEach) & ~zero_at_end & kEach << 7)) / 8;
-}
-
 // Lines whose text is that of their item: the first pass has read them, and the checksum says that they are the same.
-// They end with a line end, after which kWord bytes may be read.
+// Each has its end.
 void append_plain(std::string_view lines, Buffer& out) {
-  char* to = out.reserve(lines.size() * 3 + 2 + kWord);
-  char* const begin = to;
-  const char* at = lines.data();
-  const char* const end = at + lines.size();
+  char* const begin = out.reserve(lines.size() * 3 + 2);
+  char* to = begin;
   *to++ = '[';
-  while (at != end) {
-    char* const item = to++;
-    std::size_t size;
-    do {
-      const auto bytes = load<std::uint64_t>(at);
-      std::memcpy(to, &bytes, kWord);
-      size = line_end_in(bytes);
-      at += size;
-      to += size;
-    } while (size == kWord);
-    ++at;
-    if (to == item + 1) {
-      to = item;  // an empty line
-      continue;
-    }
-    *item = '[';
+  while (!lines.empty()) {
+    const std::string_view line = lines.substr(0, lines.find('\n'));
+    lines.remove_prefix(line.size() + 1);
+    if (line.empty()) continue;
+    *to++ = '[';
+    to = std::copy(line.begin(), line.end(), to);
     *to++ = ']';
     *to++ = ',';
   }
@@ -206,7 +181,7 @@ Status append_chunk(const File& file, const ImportPlan& plan, std::size_t index,
   const std::uint64_t end = index + 1 < plan.chunks.size() ? plan.chunks[index + 1].offset : plan.end;
   const std::size_t wanted = end - place.offset;
   scratch.clear();
-  char* const bytes = scratch.reserve(wanted + kWord);
+  char* const bytes = scratch.reserve(wanted);
   Result<std::size_t> size = file.read_at(place.offset, bytes, wanted);
   if (!size) return size.error();
   const Error changed = validation_error("the file has changed since it was checked");

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <functional>
 #include <iosfwd>
-#include <string>
 
 #include "tools/client.h"
 
