@@ -50,11 +50,16 @@ void Decoder::not_taken(std::string_view field) {
        ", which deletes and would not be narrowed by it");
 }
 
-bool Decoder::required(Field field, const Value*& value) {
-  if (failed_) return false;
-  value = fields_.find(field);
+const Value* Decoder::required(Field field) {
+  const Value* const value = given(field);
   if (value == nullptr) fail(field_text(name_of(field)) + " is required");
-  return value != nullptr;
+  return value;
+}
+
+const Value* Decoder::required_array(Field field) {
+  const Value* const value = required(field);
+  if (value == nullptr || value->type == Type::array) return value;
+  return fail(field_text(name_of(field)) + " must be an array"), nullptr;
 }
 
 bool Decoder::unsigned_of(const Value& value, std::string_view name, std::uint64_t& number) {
@@ -96,8 +101,7 @@ void Decoder::series(SeriesName& name) {
 }
 
 void Decoder::key(Key& key) {
-  const Value* value;
-  if (required(Field::key, value)) unsigned_of(*value, "key", key.value);
+  if (const Value* value = required(Field::key)) unsigned_of(*value, "key", key.value);
 }
 
 void Decoder::no_series() {
@@ -106,9 +110,8 @@ void Decoder::no_series() {
 }
 
 void Decoder::keys(std::span<const Key>& keys) {
-  const Value* value;
-  if (!required(Field::keys, value)) return;
-  if (value->type != Type::array) return fail("Field keys must be an array");
+  const Value* const value = required_array(Field::keys);
+  if (value == nullptr) return;
   // "1," is the least that a key takes.
   const std::size_t most = strict() ? protocol::kMaxBatchItems : SIZE_MAX;
   std::span<Key> found = context_.arena.array<Key>(std::min(most, value->text.size() / 2 + 1));
@@ -123,9 +126,8 @@ void Decoder::keys(std::span<const Key>& keys) {
 }
 
 void Decoder::items(std::span<const Item>& items, std::string_view& text, std::uint64_t least) {
-  const Value* value;
-  if (!required(Field::items, value)) return;
-  if (value->type != Type::array) return fail("Field items must be an array");
+  const Value* const value = required_array(Field::items);
+  if (value == nullptr) return;
   // "[1,2,3]," is the least that an item takes.
   const std::size_t most = strict() ? protocol::kMaxBatchItems : SIZE_MAX;
   std::span<Item> found = context_.arena.array<Item>(std::min(most, value->text.size() / 8 + 1));
@@ -150,9 +152,8 @@ void Decoder::items(std::span<const Item>& items, std::string_view& text, std::u
 }
 
 void Decoder::series_keys(std::span<const SeriesKey>& items) {
-  const Value* value;
-  if (!required(Field::items, value)) return;
-  if (value->type != Type::array) return fail("Field items must be an array");
+  const Value* const value = required_array(Field::items);
+  if (value == nullptr) return;
   // {"series":"a","key":1}, is the least that an item takes.
   std::span<SeriesKey> found =
       context_.arena.array<SeriesKey>(std::min(protocol::kMaxBatchItems, value->text.size() / 20 + 1));
@@ -225,10 +226,9 @@ void Decoder::bucket(Bucket& bucket) {
 }
 
 void Decoder::amount(std::uint64_t& value) {
-  if (failed_) return;
   value = 1;
-  const Value* given = fields_.find(Field::value);
-  if (given == nullptr || !unsigned_of(*given, "value", value)) return;
+  const Value* const found = given(Field::value);
+  if (found == nullptr || !unsigned_of(*found, "value", value)) return;
   if (value == 0 && strict()) fail("Field value must be greater than 0");
 }
 
@@ -261,66 +261,59 @@ bool Decoder::decode_range(const Value& value, BucketRange& range) {
 }
 
 void Decoder::range(BucketRange& range) {
-  const Value* value;
-  if (required(Field::range, value)) decode_range(*value, range);
+  if (const Value* value = required(Field::range)) decode_range(*value, range);
 }
 
 // An explicit null is an error, here and elsewhere: the caller may have meant a range, and would get a total over all
 // time.
 void Decoder::range(std::optional<BucketRange>& range) {
-  BucketRange given;
-  const Value* value = failed_ ? nullptr : fields_.find(Field::range);
-  if (value != nullptr && decode_range(*value, given)) range = given;
+  BucketRange found;
+  const Value* const value = given(Field::range);
+  if (value != nullptr && decode_range(*value, found)) range = found;
 }
 
 void Decoder::before(Bucket& bucket) {
-  if (failed_) return;
-  const Value* value = fields_.find(Field::before);
-  if (value == nullptr) value = fields_.find(Field::date);
+  const Value* value = given(Field::before);
+  if (value == nullptr) value = given(Field::date);
   if (value == nullptr) return fail("Field before is required");
   std::uint64_t number = 0;
   if (unsigned_of(*value, "before", number)) writable_day_of(number, bucket);
 }
 
 void Decoder::limit(std::uint64_t& limit, std::uint64_t fallback, std::uint64_t most) {
-  if (failed_) return;
   limit = fallback;
-  const Value* value = fields_.find(Field::limit);
+  const Value* const value = given(Field::limit);
   if (value == nullptr || !unsigned_of(*value, "limit", limit)) return;
   if (limit == 0) return fail("Field limit must be greater than 0");
   if (limit > most) fail("Field limit exceeds max size " + std::to_string(most));
 }
 
 void Decoder::number(Field field, std::uint64_t& number) {
-  const Value* value;
-  if (required(field, value)) unsigned_of(*value, name_of(field), number);
+  if (const Value* value = required(field)) unsigned_of(*value, name_of(field), number);
 }
 
 void Decoder::number_or_0(Field field, std::uint64_t& number) {
   number = 0;
-  const Value* value = failed_ ? nullptr : fields_.find(field);
-  if (value != nullptr) unsigned_of(*value, name_of(field), number);
+  if (const Value* value = given(field)) unsigned_of(*value, name_of(field), number);
 }
 
 void Decoder::cursor(std::optional<Key>& key) {
-  if (failed_) return;
-  const Value* value = fields_.find(Field::cursor);
-  Key given;
+  const Value* const value = given(Field::cursor);
+  Key found;
   if (value == nullptr || value->type == Type::null) return;  // next_cursor of the last page
-  if (unsigned_of(*value, "cursor", given.value)) key = given;
+  if (unsigned_of(*value, "cursor", found.value)) key = found;
 }
 
 void Decoder::cursor(std::optional<std::string_view>& text) {
-  if (failed_) return;
-  const Value* value = fields_.find(Field::cursor);
+  const Value* const value = given(Field::cursor);
   if (value == nullptr || value->type == Type::null) return;
   if (value->type != Type::string) return fail("Field cursor must be the next_cursor of the last page");
   text = copy_of(*value);
 }
 
 void Decoder::file(std::string_view& file) {
-  const Value* value;
-  if (!required(Field::file, value)) return;
+  const Value* const value = required(Field::file);
+  if (value == nullptr) return;
   if (value->type != Type::string) return fail("Field file must be a string");
   file = copy_of(*value);
   if (file.empty()) return fail("Field file must not be empty");

@@ -105,7 +105,11 @@ class Decoder {
   bool strict() const { return context_.source == DecodeContext::Source::request; }
   // The unsigned integer of a field that is there; fails otherwise.
   bool unsigned_of(const json::Value& value, std::string_view name, std::uint64_t& number);
-  bool required(Field field, const json::Value*& value);
+  // nullptr if it is not there, or something has failed before.
+  const json::Value* given(Field field) const { return failed_ ? nullptr : fields_.find(field); }
+  // The same, and then it has failed.
+  const json::Value* required(Field field);
+  const json::Value* required_array(Field field);
   bool day_of(std::uint64_t number, Bucket& bucket);           // of any year: old data is found too
   bool writable_day_of(std::uint64_t number, Bucket& bucket);  // that something may be counted under
   void no_date(std::uint64_t number);

@@ -12,7 +12,7 @@ using json::Value;
 
 void Decoder::stream_id(std::string_view& id) {
   if (failed_) return;
-  const Value* value = fields_.find(Field::stream_id);
+  const Value* const value = given(Field::stream_id);
   if (value == nullptr || value->type != Type::string) return fail("Field stream_id is required");
   id = copy_of(*value);
   if (id.empty()) return fail("Field stream_id is required");
@@ -32,8 +32,7 @@ void Decoder::stream_id(std::optional<std::string_view>& id) {
 }
 
 void Decoder::ingest_mode(store::IngestMode& mode) {
-  if (failed_) return;
-  const Value* value = fields_.find(Field::mode);
+  const Value* const value = given(Field::mode);
   if (value == nullptr || value->type != Type::string || value->text.empty()) return fail("Field mode is required");
   const std::string_view text = json::decode_string(*value, context_.arena);
   const std::optional<store::IngestMode> known = store::ingest_mode_of(text);
@@ -43,7 +42,7 @@ void Decoder::ingest_mode(store::IngestMode& mode) {
 
 // As in 1.0, whatever is no string counts as absent.
 void Decoder::granularity(std::optional<std::string_view>& granularity) {
-  const Value* value = failed_ ? nullptr : fields_.find(Field::granularity);
+  const Value* const value = given(Field::granularity);
   if (value == nullptr || value->type != Type::string) return;
   granularity = copy_of(*value);
   if (strict() && granularity->size() > protocol::kMaxStreamIdBytes)
@@ -59,8 +58,8 @@ void Decoder::logged_time(Field field, std::int64_t& time) {
 }
 
 void Decoder::prune_before(std::int64_t& time) {
-  const Value* value;
-  if (!required(Field::before, value)) return;
+  const Value* const value = required(Field::before);
+  if (value == nullptr) return;
   switch (value->type) {
     case Type::unsigned_integer:
       time = static_cast<std::int64_t>(std::min<std::uint64_t>(value->number, INT64_MAX));
@@ -87,7 +86,7 @@ void Decoder::not_in_the_future(std::int64_t time) {
 }
 
 std::optional<std::string_view> Decoder::text_or_integer(Field field) {
-  const Value* value = failed_ ? nullptr : fields_.find(field);
+  const Value* const value = given(field);
   if (value == nullptr) return std::nullopt;
   if (value->type == Type::string) return copy_of(*value);
   if (value->type == Type::unsigned_integer || value->type == Type::negative_integer)
@@ -97,15 +96,15 @@ std::optional<std::string_view> Decoder::text_or_integer(Field field) {
 }
 
 void Decoder::source(std::string_view& source) {
-  const Value* value;
-  if (!required(Field::source, value)) return;
+  const Value* const value = required(Field::source);
+  if (value == nullptr) return;
   if (value->type != Type::string || value->text.empty()) return fail("Field source is required");
   source = copy_of(*value);
 }
 
 // As in 1.0, whatever is no string asks for all.
 void Decoder::source(std::optional<std::string_view>& source) {
-  const Value* value = failed_ ? nullptr : fields_.find(Field::source);
+  const Value* const value = given(Field::source);
   if (value != nullptr && value->type == Type::string) source = copy_of(*value);
 }
 

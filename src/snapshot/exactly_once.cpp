@@ -8,25 +8,16 @@
 //   not listed                                              it counts, with the sidecar's LSN (without one: 0)
 #include "core/crc32c.h"
 #include "io/replace_file.h"
-#include "snapshot/byte_window.h"
 #include "snapshot/manager_impl.h"
 
 namespace karma::snapshot {
 namespace {
 
-bool matches(const ManifestExactlyOnce& exactly_once, const Manager::Impl::Sum& sum) {
+bool matches(const ManifestExactlyOnce& exactly_once, const Sum& sum) {
   return sum.bytes == exactly_once.meta.bytes && sum.crc == exactly_once.crc;
 }
 
 }  // namespace
-
-Result<Manager::Impl::Sum> Manager::Impl::checksum(const std::string& name) {
-  Result<std::unique_ptr<File>> file = files.open(path(name), FileSystem::Open::read);
-  if (!file) return file.error();
-  ByteWindow window(**file, {});
-  if (!window.drain()) return window.failure().error();
-  return Sum{window.bytes_read(), window.crc()};
-}
 
 Result<std::optional<CurrentExactlyOnce>> Manager::Impl::current_exactly_once(const Inventory& inventory,
                                                                               std::vector<std::string>* warnings) {
@@ -37,7 +28,7 @@ Result<std::optional<CurrentExactlyOnce>> Manager::Impl::current_exactly_once(co
   std::string fault = "it is missing";
   CurrentExactlyOnce current;
   if (inventory.has(name)) {
-    const Result<Sum> sum = checksum(name);
+    const Result<Sum> sum = sum_of(name);
     if (!sum && !listed) return internal_error(name + " is damaged: " + sum.error().message);
     if (sum && listed && matches(*listed, *sum)) return listed_exactly_once(inventory, name, warnings);
     fault = sum ? "its checksum is wrong" : sum.error().message;
@@ -48,7 +39,7 @@ Result<std::optional<CurrentExactlyOnce>> Manager::Impl::current_exactly_once(co
     current.disk_name = name;
   }
   if (listed && inventory.has(staged_name(name))) {
-    const Result<Sum> sum = checksum(staged_name(name));
+    const Result<Sum> sum = sum_of(staged_name(name));
     if (sum && matches(*listed, *sum)) return listed_exactly_once(inventory, staged_name(name), warnings);
   }
   if (!listed && !inventory.has(name)) return std::optional<CurrentExactlyOnce>();
@@ -108,7 +99,7 @@ std::vector<std::string> Manager::Impl::staged_exactly_once_files(const Inventor
   const std::string sidecar = sidecar_name(kExactlyOnceName);
   const auto is = [&](const std::string& name, std::uint32_t crc) {
     if (!inventory.has(name)) return false;
-    const Result<Sum> sum = checksum(name);
+    const Result<Sum> sum = sum_of(name);
     return sum && sum->crc == crc;
   };
   if (is(staged_name(kExactlyOnceName), listed.crc)) found.emplace_back(kExactlyOnceName);

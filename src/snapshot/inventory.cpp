@@ -121,11 +121,8 @@ class Taker {
 
   // A flipped bit in a sidecar alone must not pass for a file that was written again.
   bool content_differs(const Candidate& candidate) {
-    const Result<std::unique_ptr<File>> file =
-        files_.open(join_path(directory_, candidate.disk_name), FileSystem::Open::read);
-    if (!file) return false;
-    ByteWindow window(**file, {});
-    return window.drain() && candidate.file.crc != window.crc();
+    const Result<Sum> sum = checksum(files_, join_path(directory_, candidate.disk_name));
+    return sum && candidate.file.crc != sum->crc;
   }
 
   void add_unlisted(const std::string& name) {
@@ -197,6 +194,14 @@ std::optional<std::uint64_t> size_of_file(FileSystem& files, const std::string& 
   const Result<std::uint64_t> size = (*file)->size();
   if (!size) return {};
   return *size;
+}
+
+Result<Sum> checksum(FileSystem& files, const std::string& path) {
+  Result<std::unique_ptr<File>> file = files.open(path, FileSystem::Open::read);
+  if (!file) return file.error();
+  ByteWindow window(**file, {});
+  if (!window.drain()) return window.failure().error();
+  return Sum{window.bytes_read(), window.crc()};
 }
 
 Result<Inventory> take_inventory(FileSystem& files, const std::string& directory, bool without_manifest) {

@@ -82,4 +82,11 @@ Choice choose(const Inventory& inventory, const LogReach& log);
 
 std::optional<std::uint64_t> size_of_file(FileSystem& files, const std::string& path);
 
+struct Sum {
+  std::uint64_t bytes = 0;
+  std::uint32_t crc = 0;
+};
+// Of a file that may be too large for the memory.
+Result<Sum> checksum(FileSystem& files, const std::string& path);
+
 }  // namespace karma::snapshot

@@ -42,12 +42,7 @@ class Manager::Impl {
   // The listed one, found under that name.
   std::optional<CurrentExactlyOnce> listed_exactly_once(const Inventory& inventory, std::string disk_name,
                                                         std::vector<std::string>* warnings);
-  struct Sum {
-    std::uint64_t bytes = 0;
-    std::uint32_t crc = 0;
-  };
-  // Of a file that may be too large for the memory.
-  Result<Sum> checksum(const std::string& name);
+  Result<Sum> sum_of(const std::string& name) const { return checksum(files, path(name)); }
   // The files of the exactly-once state that the manifest lists but that are still called `.new`, by their names to be.
   std::vector<std::string> staged_exactly_once_files(const Inventory& inventory);
 

@@ -144,8 +144,8 @@ class Restorer {
 
   bool same_content(const Candidate& a, const Candidate& b) const {
     if (a.file.meta.bytes != b.file.meta.bytes) return false;
-    const Result<Manager::Impl::Sum> one = impl_.checksum(a.disk_name);
-    const Result<Manager::Impl::Sum> other = impl_.checksum(b.disk_name);
+    const Result<Sum> one = impl_.sum_of(a.disk_name);
+    const Result<Sum> other = impl_.sum_of(b.disk_name);
     return one && other && one->crc == other->crc;
   }
 

@@ -5,6 +5,7 @@
 // look there; so only one of all copies may go on growing.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -19,11 +20,29 @@ class ChunkList {
  public:
   std::uint64_t size() const { return size_; }
   // 1 <= number <= size().
-  const Fingerprint& operator[](std::uint64_t number) const;
-  void push_back(const Fingerprint& fingerprint);
+  const Fingerprint& operator[](std::uint64_t number) const {
+    const Place place = place_of(number);
+    return blocks_[place.block]->fingerprints[place.index];
+  }
+  void push_back(const Fingerprint& fingerprint) {
+    const Place place = place_of(size_ + 1);
+    if (place.block == blocks_.size()) blocks_.push_back(Ref<Block>(new Block(kFirstBlock << place.block)));
+    blocks_[place.block]->fingerprints[place.index] = fingerprint;
+    ++size_;
+  }
 
  private:
   static constexpr std::uint64_t kFirstBlock = 4;
+  // Chunk number n is the (n + 4)th if four places are added in front: then block b holds those with 3 + b bits.
+  struct Place {
+    std::size_t block;
+    std::uint64_t index;
+  };
+  static Place place_of(std::uint64_t number) {
+    const std::uint64_t shifted = number - 1 + kFirstBlock;
+    const int top = std::bit_width(shifted) - 1;
+    return {static_cast<std::size_t>(top - std::bit_width(kFirstBlock) + 1), shifted - (std::uint64_t{1} << top)};
+  }
   struct Block : RefCounted {
     explicit Block(std::uint64_t capacity) : fingerprints(new Fingerprint[capacity]) {}
     std::unique_ptr<Fingerprint[]> fingerprints;

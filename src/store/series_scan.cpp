@@ -55,7 +55,7 @@ constexpr BucketRange kEverything = {Bucket::of_number(0),
 bool SeriesReads::keys(const Key* after, std::size_t limit, std::vector<KeyTotal>& result,
                        const Interrupt& interrupt) const {
   auto before = [](const KeyTotal& a, const KeyTotal& b) { return a.key < b.key; };
-  Selection<KeyTotal, decltype(before)> selection(limit, result, before);
+  Selection selection(limit, result, before);
   bool complete = scan(*directory_, removals_.get(), nullptr, interrupt, [&](const Counter& counter) {
     if (!after || *after < Key{counter.key}) selection.offer({{counter.key}, counter.total});
   });
@@ -64,7 +64,7 @@ bool SeriesReads::keys(const Key* after, std::size_t limit, std::vector<KeyTotal
 
 bool SeriesReads::next_keys(const Key* after, std::size_t limit, std::vector<Key>& result,
                             const Interrupt& interrupt) const {
-  Selection<Key, std::less<Key>> selection(limit, result, {});
+  Selection selection(limit, result, std::less<Key>());
   bool complete = scan(*directory_, removals_.get(), nullptr, interrupt, [&](const Counter& counter) {
     if (!after || *after < Key{counter.key}) selection.offer({counter.key});
   });
@@ -76,19 +76,13 @@ bool SeriesReads::top(const BucketRange* range, std::size_t limit, std::vector<K
   auto before = [](const KeyTotal& a, const KeyTotal& b) {
     return a.total != b.total ? a.total > b.total : a.key < b.key;
   };
-  Selection<KeyTotal, decltype(before)> selection(limit, result, before);
-  bool complete;
-  if (range) {
-    DayRange days(*range);
-    complete = scan(*directory_, removals_.get(), &days, interrupt, [&](const Counter& counter) {
-      std::uint64_t sum = counter.total_in(days);
-      if (sum != 0) selection.offer({{counter.key}, sum});
-    });
-  } else {
-    complete = scan(*directory_, removals_.get(), nullptr, interrupt, [&](const Counter& counter) {
-      selection.offer({{counter.key}, counter.total});
-    });
-  }
+  Selection selection(limit, result, before);
+  std::optional<DayRange> days;
+  if (range) days.emplace(*range);
+  bool complete = scan(*directory_, removals_.get(), days ? &*days : nullptr, interrupt, [&](const Counter& counter) {
+    const std::uint64_t sum = days ? counter.total_in(*days) : counter.total;
+    if (sum != 0) selection.offer({{counter.key}, sum});
+  });
   return complete && selection.finish(interrupt);
 }
 
