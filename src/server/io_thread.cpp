@@ -200,6 +200,11 @@ void IoThread::expire() {
       list.front().close(waiting == Waiting::reader);
     }
   }
+  auto& replies = host_.list(Waiting::reply);
+  while (!replies.empty() && host_.now - replies.front().waiting_since() >= kTurnPatience) {
+    Session& session = replies.front();
+    session.guarded([&] { session.read_meanwhile(); });
+  }
   if (host_.draining) {
     for_each_session([](Session& session) { session.leave_if_quiet(); });
   }
@@ -266,6 +271,7 @@ TimePoint IoThread::first_deadline() const {
   consider(Waiting::bytes, options_.session.read_timeout);
   consider(Waiting::reader, options_.write_timeout);
   consider(Waiting::linger, options_.linger_timeout);
+  consider(Waiting::reply, kTurnPatience);
   if (host_.draining && host_.open_sockets > 0) first = std::min(first, host_.now + kDrainStep);
   if (counted_paused_ > 0 || make_room_at_) {
     first = std::min(first, host_.now + kRoomStep);

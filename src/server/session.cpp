@@ -311,7 +311,8 @@ void Session::update_waiting() {
 }
 
 // A read is always under way, also during a pause; but while what the last one brought has to wait, it only watches for
-// a client that has gone. A drain waits for nothing: there a read only fetches what is there.
+// a client that has gone, and while a client that takes turns waits for its reply, nothing is. A drain waits for nothing:
+// there a read only fetches what is there.
 void Session::start_operations() {
   if (unsent() > 0 && !writing_.taken()) {
     socket_.async_wait(Socket::wait_write, writing_([this](const error_code&) {
@@ -325,7 +326,8 @@ void Session::start_operations() {
     error_code ignored;
     if (watching_ && reads) socket_.cancel(ignored);
   } else if (reads) {
-    if (!read_due_) host_.readers.push_back(this);
+    if (read_due_ || takes_turns()) return;
+    host_.readers.push_back(this);
     read_due_ = true;
   } else {
     watching_ = true;
@@ -334,6 +336,13 @@ void Session::start_operations() {
                          guarded([&] { on_error(failure); });
                        }));
   }
+}
+
+void Session::read_meanwhile() {
+  if (open()) start_operations();
+  auto& list = host_.list(waiting_);
+  list.splice(list.end(), list, self_);
+  since_ = host_.now;
 }
 
 void Session::read() {
@@ -435,6 +444,12 @@ bool Session::may_handle(std::size_t unsent) const {
 
 bool Session::may_receive() const {
   return may_handle(unsent()) && !(counted_ == 0 ? host_.memory.reading_waits() : host_.memory.growing_waits());
+}
+
+// Of a client that had one request under way, the next one mostly comes after the reply: until then a read would be in
+// vain, and bring nothing that could be answered any sooner.
+bool Session::takes_turns() const {
+  return pending_ == 1 && in_.empty() && !host_.draining && host_.now - since_ < kTurnPatience;
 }
 
 // It has something to handle and nothing else to wait for, and nobody else would wake it.

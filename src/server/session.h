@@ -53,6 +53,8 @@ inline constexpr std::size_t kKeptBufferBytes = 4 << 10;
 inline constexpr std::size_t kKeptSharedBufferBytes = 4 << 20;
 // This long sessions that hold the room for buffers may make no progress; then they have to give it up.
 inline constexpr std::chrono::seconds kRoomPatience{1};
+// So long nothing is read of a client that waits for one reply.
+inline constexpr std::chrono::milliseconds kTurnPatience{100};
 // A line may take this many times the read timeout from its first byte to its last.
 inline constexpr int kMaxLineAge = 12;
 // How much of a client's input is discarded after the last reply, so that it can read that reply.
@@ -126,6 +128,8 @@ class Session {
   void read();
   // The host drains: answers what has arrived; closes as soon as everything is answered and nothing more is there.
   void drain();
+  // It has waited long for one reply: reads meanwhile, so that it is seen when the client goes.
+  void read_meanwhile();
   // While draining: closes if the client has everything and is quiet; to be asked now and then.
   void leave_if_quiet();
   // Closes the socket now. With `reset` unsent bytes are forgotten by the kernel, too.
@@ -188,6 +192,7 @@ class Session {
 
   bool may_handle(std::size_t unsent) const;
   bool may_receive() const;
+  bool takes_turns() const;
   bool lacks_buffer_room() const;
   std::size_t unsent() const { return out_.size() - sent_; }
 
