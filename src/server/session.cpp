@@ -52,15 +52,31 @@ void Session::start(std::list<Session>::iterator self) {
 void Session::on_read(const error_code& failure, std::size_t size) {
   if (!open()) return;
   received_ = static_cast<std::uint16_t>(size);
-  if (size > 0 && progress_ == Progress::none) progress_ = Progress::received;
+  on_received(failure, {own_, size});
+}
+
+// What cannot be handled now has to fit into own_.
+void Session::on_readable(error_code failure) {
+  if (!open()) return;
+  if (failure || !may_receive()) {
+    reads_much_ = false;
+    return end_step();
+  }
+  const std::size_t size = socket_.read_some(asio::buffer(host_.input.data(), kReadBytes), failure);
+  reads_much_ = size >= sizeof own_;
+  on_received(would_block(failure) ? error_code() : failure, {host_.input.data(), size});
+}
+
+void Session::on_received(const error_code& failure, std::string_view fresh) {
+  if (!fresh.empty() && progress_ == Progress::none) progress_ = Progress::received;
   end_of_input_ = failure == asio::error::eof;
   if (failure && !end_of_input_ && failure != asio::error::operation_aborted) return close(true);
   if (state_ == State::lingering) {
     discard();
   } else if (end_of_input_) {
     handle_input({});
-  } else if (received_ > 0 && may_receive()) {
-    receive();
+  } else if (!fresh.empty() && may_receive()) {
+    receive(received_ > 0 ? take_received() : fresh);
   } else {
     end_step();
   }
@@ -87,6 +103,7 @@ void Session::on_error(const error_code& failure) {
 std::string_view Session::take_received() {
   std::size_t size = std::exchange(received_, std::uint16_t{0});
   if (size < sizeof own_) return {own_, size};
+  reads_much_ = true;
   char* const all = host_.input.data();
   std::memcpy(all, own_, size);
   error_code failure;
@@ -96,8 +113,7 @@ std::string_view Session::take_received() {
   return {all, size};
 }
 
-void Session::receive() {
-  const std::string_view fresh = take_received();
+void Session::receive(std::string_view fresh) {
   if (!open()) return;
   if (host_.draining) drained_ += fresh.size();
   if (in_.empty()) line_since_ = host_.now;
@@ -311,8 +327,8 @@ void Session::update_waiting() {
 }
 
 // A read is always under way, also during a pause; but while what the last one brought has to wait, it only watches for
-// a client that has gone, and while a client that takes turns waits for its reply, nothing is. A drain waits for nothing:
-// there a read only fetches what is there.
+// a client that has gone, and while a client that takes turns waits for its reply, nothing is. A drain waits for
+// nothing: there a read only fetches what is there.
 void Session::start_operations() {
   if (unsent() > 0 && !writing_.taken()) {
     socket_.async_wait(Socket::wait_write, writing_([this](const error_code&) {
@@ -347,7 +363,13 @@ void Session::read_meanwhile() {
 
 void Session::read() {
   read_due_ = false;
-  if (open() && !reading_.taken() && received_ == 0 && !end_of_input_) {
+  if (!open() || reading_.taken() || received_ > 0 || end_of_input_) return;
+  if (reads_much_ && may_receive()) {
+    socket_.async_wait(Socket::wait_read, reading_([this](const error_code& failure) {
+                         host_.begin_round();
+                         guarded([&] { on_readable(failure); });
+                       }));
+  } else {
     socket_.async_read_some(asio::buffer(own_), reading_([this](const error_code& failure, std::size_t size) {
                               host_.begin_round();
                               guarded([&] { on_read(failure, size); });
@@ -375,7 +397,7 @@ void Session::resume() {
 
 void Session::go_on() {
   if (received_ > 0 && may_receive()) {
-    receive();
+    receive(take_received());
   } else if (!input_handled_) {
     handle_input({});
   } else {

@@ -1,8 +1,9 @@
 // One connection: bytes in, lines to the handler, replies out. Lives on one I/O thread and never blocks it.
 //
 // Input   is read into a small buffer of the session's own. Only when that came full, what else there is follows in a
-//         large one that all sessions of the thread share. Lines are handled from there; only what cannot be handled
-//         yet (a partial line, lines after a paused one) is kept beyond the step.
+//         large one that all sessions of the thread share, and the next read goes there directly. Lines are handled
+//         from there; only what cannot be handled yet (a partial line, lines after a paused one) is kept beyond the
+//         step.
 // Output  likewise: replies are gathered in a shared buffer and leave with one send; only what the socket does not take
 //         is kept.
 // Pauses  handling stops while a line is blocked, while too many replies are pending, and while the client takes none.
@@ -169,11 +170,13 @@ class Session {
   enum class Progress : std::uint8_t { none, received, sent };
 
   void on_read(const error_code& failure, std::size_t size);
+  void on_readable(error_code failure);
+  void on_received(const error_code& failure, std::string_view fresh);
   void on_error(const error_code& failure);
   void on_writable();
   void go_on();
   std::string_view take_received();
-  void receive();
+  void receive(std::string_view fresh);
   void discard();
   void handle_input(std::string_view fresh);
   std::size_t handle_lines(std::string_view bytes, Buffer& out);
@@ -224,6 +227,7 @@ class Session {
   bool watching_ = false;      // what reading_ is taken by is no read
   bool queued_ = false;
   bool read_due_ = false;
+  bool reads_much_ = false;  // the last read would not have fitted into own_
 
   std::uint16_t received_ = 0;  // of own_; they come after in_
   char own_[kOwnReadBytes];
