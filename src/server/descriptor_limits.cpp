@@ -18,11 +18,15 @@ std::size_t descriptor_limit() {
   return static_cast<std::size_t>(limit.rlim_cur);
 }
 
+std::size_t server_descriptors(int io_threads) {
+  return kServerDescriptors + kThreadDescriptors * (static_cast<std::size_t>(io_threads) + 1);
+}
+
 // Inherited ones too.
-std::size_t open_descriptors() {
+std::size_t open_descriptors(int io_threads) {
   std::error_code failed;
   const std::filesystem::directory_iterator open("/proc/self/fd", failed);
-  return failed ? kServerDescriptors : static_cast<std::size_t>(std::distance(begin(open), end(open)));
+  return failed ? server_descriptors(io_threads) : static_cast<std::size_t>(std::distance(begin(open), end(open)));
 }
 
 }  // namespace
@@ -40,18 +44,19 @@ ConnectionLimits share_descriptors(std::size_t limit, std::size_t in_use, int wa
   return limits;
 }
 
-void raise_descriptor_limit(int connections) {
+void raise_descriptor_limit(int connections, int io_threads) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlim_t wanted = static_cast<rlim_t>(connections) + kServerDescriptors + kFileDescriptors + kMaxRefused;
+  const rlim_t wanted =
+      static_cast<rlim_t>(connections) + server_descriptors(io_threads) + kFileDescriptors + kMaxRefused;
   if (limit.rlim_cur >= wanted) return;
   limit.rlim_cur = std::min(wanted, limit.rlim_max);
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-ConnectionLimits connection_limits(int wanted, EventLog& log) {
+ConnectionLimits connection_limits(int wanted, int io_threads, EventLog& log) {
   const std::size_t limit = descriptor_limit();
-  const std::size_t in_use = open_descriptors();
+  const std::size_t in_use = open_descriptors(io_threads);
   const ConnectionLimits limits = share_descriptors(limit, in_use, wanted);
   if (limits.connections < wanted) {
     log.warn("server.few_descriptors", "max_connections=" + std::to_string(limits.connections) + " instead of " +

@@ -44,7 +44,7 @@ class Server::Impl {
     server::NoSignalsForNewThreads guard;
     control_.emplace("karma-control", log_);
     if (takes_signals) watch_signals();
-    server::raise_descriptor_limit(config_.max_connections);
+    server::raise_descriptor_limit(config_.max_connections, io_thread_count(config_));
     // The port first: a restore that ends at an occupied port is time lost. But nobody can connect before the data is
     // there: a client that asks "is it up?" by connecting gets the right answer.
     Result<server::ListenSockets> bound =
@@ -185,7 +185,8 @@ class Server::Impl {
           std::ranges::min_element(io_threads_, {}, [](const auto& thread) { return thread->sockets(); });
       (*fewest)->adopt(std::move(socket));
     };
-    const server::ConnectionLimits limits = server::connection_limits(config_.max_connections, log_);
+    const server::ConnectionLimits limits =
+        server::connection_limits(config_.max_connections, io_thread_count(config_), log_);
     engine_->set_connection_limit(limits.connections);
     Acceptor::Service service{hand_over, &engine_->open_connections(), &engine_->client_memory().connections,
                               limits.connections, limits.refused};

@@ -1,6 +1,7 @@
 #include "server/descriptor_limits.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <string>
 #include <vector>
@@ -35,6 +36,23 @@ TEST(DescriptorLimits, ConnectionsTakeWhatIsLeft) {
   }
   EXPECT_EQ(share_descriptors(11000, kInUse, 10000).connections, 10000);
   EXPECT_EQ(share_descriptors(11000, kInUse, 10000).refused, kMaxRefused);
+}
+
+TEST(DescriptorLimits, EachIoThreadHasItsOwn) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  constexpr int kConnections = 10;
+  constexpr int kThreads = 64;
+  constexpr rlim_t kWanted = kConnections + 3 * kThreads + kFileDescriptors + kMaxRefused;
+  ASSERT_GT(before.rlim_max, 2 * kWanted);
+  rlimit low = before;
+  low.rlim_cur = 128;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  server::raise_descriptor_limit(kConnections, kThreads);
+  rlimit raised{};
+  EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &raised), 0);
+  EXPECT_GE(raised.rlim_cur, kWanted + 12);  // standard streams, lock, log, listeners, the thread that accepts
+  EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 class DescriptorLimitsTest : public test::ServerProcessTest {
