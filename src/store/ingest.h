@@ -141,7 +141,7 @@ class IngestStreams {
   // Precondition (asserted): the chunk is the next one, of the stream's series. Items of replace_series are staged
   // here, so many at a time: nobody sees them, and `in_between` may let readers look at all else. Those of other modes
   // are the caller's.
-  static constexpr std::size_t kStagedAtOnce = 1024;
+  static constexpr std::size_t kStagedAtOnce = 256;
   void add_chunk(std::string_view id, std::string_view series, const Fingerprint& fingerprint,
                  std::span<const Item> items, const std::function<void()>& in_between = {});
   // The stream becomes a committed one; returns what replace_series has staged. Precondition (asserted): active.

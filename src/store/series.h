@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -232,7 +233,8 @@ class Series : public SeriesReads {
 
   std::vector<Series>* deferred_free_ = nullptr;
   // The keys that were added last, number n in place n % size; those before recent_from_ are not there.
-  std::vector<Key> recent_;
+  std::unique_ptr<std::uint64_t[]> recent_;
+  std::uint64_t recent_size_ = 0;
   std::uint64_t recent_from_ = 0;
   std::uint64_t generation_ = 0;  // of the last removal
   // Where the pages are gone through next, and where that ends.
