@@ -137,7 +137,8 @@ Status Engine::start() {
   writer_ = std::make_unique<wal::Writer>(
       *wal_, static_cast<wal::Machine&>(*this),
       wal::WriterOptions{.batch_size = static_cast<std::size_t>(config_.wal_batch_size),
-                         .batch_wait = std::chrono::microseconds(config_.wal_batch_wait_us)});
+                         .batch_wait = std::chrono::microseconds(config_.wal_batch_wait_us),
+                         .now = [this] { return clock_.steady(); }});
   snapshot_worker_ = std::make_unique<Worker>();
   query_worker_ = std::make_unique<Worker>();
   if (config_.role == Role::master) abort_unfinished_loads();

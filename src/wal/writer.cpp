@@ -19,8 +19,11 @@ constexpr std::size_t kBatchBytes = std::size_t{2} << 20;
 // Later writes wait until the whole batch is applied. So a batch takes large writes of at most this many points, which
 // take some milliseconds in a series of millions of keys, or a single one.
 constexpr std::size_t kLargePoints = 10000;
-// This much is done for a batch to prepare them, in the machine's units.
+// This much is done for a batch to prepare them, in the machine's units: about half a millisecond. Where the last batch
+// took the disk longer, a twentieth of its time goes there, or a large write would need hundreds of batches.
 constexpr std::size_t kPreparedAtOnce = 64;
+constexpr std::chrono::milliseconds kPreparedOnceMorePer{10};
+constexpr std::int64_t kMostPrepared = 16;  // times that
 constexpr std::size_t kReservedEntries = 4096;
 // A thread in the writer's place returns to its own work after this many batches, however much others have submitted.
 constexpr int kBatchesInPlace = 4;
@@ -256,7 +259,7 @@ class Writer::Impl {
     batch_.clear();
     batch_bytes_ = 0;
     large_points_ = 0;
-    preparation_ = kPreparedAtOnce;
+    preparation_ = kPreparedAtOnce * std::min(1 + append_took_ / kPreparedOnceMorePer, kMostPrepared);
     // In turn, because a batch is limited.
     large_first_ = !large_first_;
     if (large_first_) admit_large();
@@ -350,7 +353,11 @@ class Writer::Impl {
     Lsn lsn = log_.last();
     entries_.clear();
     for (const Write* write : batch_) entries_.push_back(write->entry);
-    if (Status appended = log_.append(entries_); !appended) {
+    const bool measured = !large_.empty();
+    const auto begun = measured ? options_.now() : std::chrono::steady_clock::time_point();
+    const Status appended = log_.append(entries_);
+    append_took_ = measured ? options_.now() - begun : std::chrono::steady_clock::duration();
+    if (!appended) {
       failures_.fetch_add(1, std::memory_order_relaxed);
       machine_.refuse(batch_, appended.error());
       return;
@@ -394,8 +401,9 @@ class Writer::Impl {
   LargeWrites large_;
   std::deque<Action*> held_up_;  // by large writes that were submitted before
   bool large_first_ = false;
-  std::size_t large_points_ = 0;  // of the batch
-  std::size_t preparation_ = 0;   // that may still be done for it
+  std::size_t large_points_ = 0;                       // of the batch
+  std::size_t preparation_ = 0;                        // that may still be done for it
+  std::chrono::steady_clock::duration append_took_{};  // of the last batch, if large writes waited meanwhile
   Action* first_action_ = nullptr;
   std::vector<Write*> batch_;
   std::vector<std::string_view> entries_;

@@ -71,6 +71,7 @@ class Machine {
 struct WriterOptions {
   std::size_t batch_size = 1024;            // entries per sync
   std::chrono::microseconds batch_wait{0};  // how long a batch waits for more writes
+  std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
 };
 
 class Writer {

@@ -547,6 +547,30 @@ TEST_F(WalWriterLarge, OthersAreAppliedWhileTheyArePrepared) {
   EXPECT_EQ(sources(), "bca");
 }
 
+TEST_F(WalWriterLarge, MoreOfThemIsPreparedWhereTheDiskIsSlow) {
+  const auto now = std::make_shared<std::chrono::steady_clock::time_point>();
+  files_.before_sync([now] { *now += 100ms; });
+  start({.now = [now] { return *now; }});
+  while_held([&] {
+    client(0, 6000).to_prepare = 64 + 11 * 64;
+    client(1, 1);
+  });
+  finish();
+  EXPECT_EQ(machine_.diary, ".lpA1.plA1..");
+}
+
+TEST_F(WalWriterLarge, HoweverSlowTheDiskIsThereIsAnEndToThat) {
+  const auto now = std::make_shared<std::chrono::steady_clock::time_point>();
+  files_.before_sync([now] { *now += 1h; });
+  start({.now = [now] { return *now; }});
+  while_held([&] {
+    client(0, 6000).to_prepare = 64 + 2 * 1024;
+    client(1, 1);
+  });
+  finish();
+  EXPECT_EQ(machine_.diary, ".lpA1.p.plA1..");
+}
+
 TEST_F(WalWriterLarge, ASmallOneThatIsSlowWaitsLikeThem) {
   start();
   machine_.slows = true;
