@@ -5,9 +5,9 @@
 //   buffers   an eighth   received and not handled yet (partial lines too), and replies that nobody has taken yet
 //   staged    the rest    points of ingest streams
 //
-// Requests without room wait: a write is not handled while too much is under way, and a connection is not read while
-// too much is buffered, earlier if some of it is its own. Staged points would wait for ever, so they are refused. Reads
-// go on while writes wait for a disk.
+// Requests without room wait: a write is not handled while too much is under way, a large one while half as much is,
+// and a connection is not read while too much is buffered, earlier if some of it is its own. Staged points would wait
+// for ever, so they are refused. Reads go on while writes wait for a disk.
 //
 // Each I/O thread counts for itself and passes on its changes in steps, so that nobody shares a counter for each
 // request; the sums are off by a step for each thread at most.
@@ -22,6 +22,8 @@ namespace karma::engine {
 class ClientMemory {
  public:
   static constexpr std::size_t kStepBytes = 64 << 10;
+  // A request of so many bytes changes more than a few counters.
+  static constexpr std::size_t kLargeRequestBytes = 4 << 10;
   // A counter with a single day, and the room that its page keeps.
   static constexpr std::size_t kStagedPointBytes = 48;
 
@@ -52,10 +54,12 @@ class ClientMemory {
   std::size_t limit() const { return limit_; }
   std::uint64_t max_staged_points() const { return (limit_ - 2 * (limit_ / 8)) / kStagedPointBytes; }
   // A quarter of the share is there for writes and a quarter for workers, whatever the others hold: writes that wait
-  // for the disk must not keep out long reads, nor a crowd of long reads the writes.
-  bool writes_wait() const {
+  // for the disk must not keep out long reads, nor a crowd of long reads the writes. Large writes wait earlier than
+  // small ones, which overtake them in the writer and must be able to get there.
+  bool writes_wait(bool large) const {
     const std::size_t held = writes.load(std::memory_order_relaxed);
-    return held >= quarter() && held + jobs.load(std::memory_order_relaxed) >= 3 * quarter();
+    const std::size_t all = held + jobs.load(std::memory_order_relaxed);
+    return large ? held >= quarter() / 2 && all >= 2 * quarter() : held >= quarter() && all >= 3 * quarter();
   }
   bool jobs_are_refused() const {
     const std::size_t held = jobs.load(std::memory_order_relaxed);

@@ -167,9 +167,11 @@ void IoThread::collect_replies() {
   host_.unwanted.release();
 }
 
-// Room for writes and room for buffered bytes come from different shares: neither may wait for the other.
+// Room for writes and room for buffered bytes come from different shares: neither may wait for the other. Who waits
+// with a small write waits until there is room for a large one: it comes soon, as only the disk keeps it away, and
+// nobody tries in vain.
 void IoThread::retry_starved() {
-  if (!memory_.writes_wait()) retry(Waiting::write_room);
+  if (!memory_.writes_wait(true)) retry(Waiting::write_room);
   if (!memory_.reading_waits()) retry(Waiting::buffer_room);
 }
 
@@ -213,7 +215,7 @@ void IoThread::expire() {
 // Bytes that are buffered while reading waits for room are lines that do not end, replies that nobody takes, and lines
 // that are about to be handled. The first two could keep the others waiting for ever.
 void IoThread::make_room() {
-  if (memory_.writes_wait()) host_.writes_waited = host_.now;
+  if (memory_.writes_wait(true)) host_.writes_waited = host_.now;
   if (!memory_.growing_waits()) return make_room_at_.reset();
   if (!make_room_at_) make_room_at_ = host_.now + kRoomPatience;
   if (host_.now < *make_room_at_) return;

@@ -12,17 +12,17 @@ TEST(ClientMemory, JobsNeverKeepWritesOut) {
   ClientMemory memory(kLimit);
   memory.jobs = 3 * kQuarter;
   EXPECT_TRUE(memory.jobs_are_refused());
-  EXPECT_FALSE(memory.writes_wait());
+  EXPECT_FALSE(memory.writes_wait(false));
   memory.writes = kQuarter - 1;
-  EXPECT_FALSE(memory.writes_wait());
+  EXPECT_FALSE(memory.writes_wait(false));
   memory.writes = kQuarter;
-  EXPECT_TRUE(memory.writes_wait());
+  EXPECT_TRUE(memory.writes_wait(false));
 }
 
 TEST(ClientMemory, WritesNeverKeepJobsOut) {
   ClientMemory memory(kLimit);
   memory.writes = 3 * kQuarter;
-  EXPECT_TRUE(memory.writes_wait());
+  EXPECT_TRUE(memory.writes_wait(false));
   EXPECT_FALSE(memory.jobs_are_refused());
   memory.jobs = kQuarter - 1;
   EXPECT_FALSE(memory.jobs_are_refused());
@@ -39,13 +39,26 @@ TEST(ClientMemory, TogetherTheyHaveTheWholeShareAndNoMore) {
       memory.writes = writes;
       EXPECT_EQ(memory.requests(), jobs + writes);
       if (jobs + writes < 3 * kQuarter) {
-        EXPECT_FALSE(memory.writes_wait() || memory.jobs_are_refused()) << jobs << " and " << writes;
+        EXPECT_FALSE(memory.writes_wait(false) || memory.jobs_are_refused()) << jobs << " and " << writes;
       }
       // What is reached from within the share by steps that are allowed stays within it.
       if (jobs + writes >= 4 * kQuarter && jobs <= 3 * kQuarter && writes <= 3 * kQuarter) {
-        EXPECT_TRUE(memory.writes_wait() && memory.jobs_are_refused()) << jobs << " and " << writes;
+        EXPECT_TRUE(memory.writes_wait(false) && memory.jobs_are_refused()) << jobs << " and " << writes;
       }
     }
+  }
+}
+
+TEST(ClientMemory, LargeWritesLeaveRoomForSmallOnes) {
+  constexpr std::size_t kStep = kQuarter / 8;
+  for (std::size_t jobs = 0; jobs <= 3 * kQuarter; jobs += kStep) {
+    ClientMemory memory(kLimit);
+    memory.jobs = jobs;
+    EXPECT_FALSE(memory.writes_wait(true)) << jobs;
+    std::size_t writes = 0;
+    for (; !memory.writes_wait(true); memory.writes = writes) writes += kStep;
+    memory.writes = writes + kQuarter / 2 - 1;
+    EXPECT_FALSE(memory.writes_wait(false)) << jobs << " and " << writes;
   }
 }
 
