@@ -44,6 +44,8 @@ struct Options {
 
 constexpr std::uint64_t kBatch = 10000;
 constexpr std::size_t kUnderWay = 16;
+constexpr std::string_view kNothing = "nothing";  // what the others are compared with: always a row
+constexpr std::uint64_t kDeletes = 200;
 
 double milliseconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e6; }
 
@@ -203,7 +205,7 @@ class StallTest {
     for (std::uint64_t i = 0; i < options_.series; ++i)
       client_.send_ahead(increment("small-" + std::to_string(i), i, ""));
     client_.finish();
-    act("nothing", [] {});
+    act(std::string(kNothing), [] {});
     if (wanted("filling")) {
       act("filling", [this] { fill("big"); });
     } else {
@@ -243,7 +245,7 @@ class StallTest {
   bool wanted(std::string_view name) const { return name.find(options_.only) != std::string_view::npos; }
 
   void act(const std::string& name, const std::function<void()>& work) {
-    if (!wanted(name)) return;
+    if (name != kNothing && !wanted(name)) return;
     reader_.begin();
     writer_.begin();
     disk_.begin();
@@ -368,7 +370,27 @@ class StallTest {
     ask("snapshot.load", "snapshot.load", R"(,"file":")" + file + '"');
   }
 
+  // Of days that no counter has, which all pages are gone through for all the same.
+  void delete_days() {
+    for (std::uint64_t day = 1; day <= kDeletes; ++day) {
+      const std::string bucket = bucket_text(options_.days + 2 * day);
+      client_.send_ahead(
+          request("tree.delete_range", R"(,"series":"big","range":{"from":)" + bucket + R"(,"to":)" + bucket + "}"));
+    }
+    client_.finish();
+  }
+
   void deletes() {
+    act(std::to_string(kDeletes) + " deletes beside batches", [&] {
+      Connection other(server_.address());
+      delete_days();
+      other.send(request("tree.top", R"(,"series":"big","limit":100)"));
+      fill("big", 10);
+      for (std::uint64_t key = 0; key < 100; ++key)
+        client_.send_ahead(request("counter.sum", R"(,"series":"big","key":)" + std::to_string(key * 7919)));
+      client_.finish();
+      (void)other.receive();
+    });
     ask("tree.delete_range, 1 day", "tree.delete_range",
         R"(,"series":"big","range":{"from":)" + bucket_text(0) + R"(,"to":)" + bucket_text(0) + "}");
     ask("series.delete_before, all", "series.delete_before", R"(,"series":"big","before":20300101)");
