@@ -1,7 +1,6 @@
 #include "tools/points_text.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "core/decimal.h"
 #include "core/json_reader.h"
@@ -52,15 +51,8 @@ void append_day(Buffer& out, Bucket bucket) {
 }
 
 std::size_t digits_of(std::uint64_t number) {
-  static constexpr std::array<std::uint64_t, 20> kPowersOfTen = [] {
-    std::array<std::uint64_t, 20> powers{1};
-    for (std::size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
-    return powers;
-  }();
-  number |= 1;  // 0 has a digit, too
-  // 1233 / 4096 is log10(2), and from below near enough for 64 bits.
-  const std::size_t fewest = static_cast<std::size_t>(std::bit_width(number)) * 1233 >> 12;
-  return fewest + (number >= kPowersOfTen[fewest]);
+  char digits[kDecimalRoom];
+  return static_cast<std::size_t>(write_decimal(digits, number) - digits);
 }
 
 // The plain item at `at`; returns where it ends, or nullptr if it is none.
