@@ -25,6 +25,7 @@ enum class ErrorCode {
   idempotency_conflict,  // the key or stream was used with another content
   replication_gap,       // the log does not reach back that far
   replication_error,     // the other node misbehaves
+  stale_replica,         // a slave that does not have its master's data yet
   internal_error,        // disk, memory: not the client's fault
 };
 

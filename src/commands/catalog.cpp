@@ -55,6 +55,7 @@ constexpr auto kOps = std::to_array<Op>({
     make_op<SnapshotLoad>(),
     make_op<SnapshotFetch>(),
     make_op<SnapshotFetchChunk>(),
+    make_op<SnapshotManifestFetchChunk>(),
     make_op<SnapshotVerify>(),
     make_op<ReplicationStatus>(),
     make_op<ReplicationEntries>(),

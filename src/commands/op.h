@@ -60,6 +60,7 @@ struct Spec {
   bool deletes = false;      // counts, keys or whatever cannot be had again by asking: refuses fields it does not take
   Access access = Access::write;  // of an admin op; queries read, mutations write
   bool quick = false;             // an admin op that must not wait for snapshots
+  bool of_node = false;           // about the node and not its data: a slave answers before it has any
   Counted counted = Counted::no;
 };
 

@@ -116,8 +116,11 @@ struct ReplicationEntries {
 };
 
 struct ReplicationStatus : NoFields {
-  static constexpr Spec kSpec{
-      .name = "replication.status", .command = "replication_status", .access = Access::read, .quick = true};
+  static constexpr Spec kSpec{.name = "replication.status",
+                              .command = "replication_status",
+                              .access = Access::read,
+                              .quick = true,
+                              .of_node = true};
   // Kept free for checkpoints where snapshots are listed.
   static constexpr std::size_t kMaxCheckpointsShownBytes = 65536;
 
@@ -135,20 +138,23 @@ struct ReplicationStatus : NoFields {
     ops::append_replication(stats, out);
     append_field(out, "last_snapshot_lsn", current->last_lsn.value);
     // Both lists as far as there is room: snapshot.info and recovery.status have the rest.
-    constexpr std::size_t kRoomForTheRest = 256;
+    const std::string history = services.history_json();
+    const std::size_t room_for_the_rest = 256 + history.size();
     const std::vector<ops::Checkpoint> checkpoints = services.checkpoints().list_behind({}, protocol::kMaxListLimit);
     const std::size_t checkpoint_bytes =
         std::min<std::size_t>(services.response_limit() / 4, kMaxCheckpointsShownBytes);
     out.append(R"(,"latest_snapshots":[)");
     const std::size_t shown = append_page(
-        out, {services, start, kRoomForTheRest + checkpoint_bytes}, current->latest.size(),
+        out, {services, start, room_for_the_rest + checkpoint_bytes}, current->latest.size(),
         [&](std::size_t i) { append_meta(out, current->latest[i]); }, [](std::size_t) {});
     out.append(']');
     if (shown < current->latest.size()) append_field(out, "latest_snapshots_left_off", current->latest.size() - shown);
     json::append_name(out, "recovery");
     const std::size_t count = services.checkpoints().count();
-    append_checkpoints(out, checkpoints, count, checkpoints.size() == count, {services, start, kRoomForTheRest});
+    append_checkpoints(out, checkpoints, count, checkpoints.size() == count, {services, start, room_for_the_rest});
     append_field(out, "recovery_checkpoint_count", count);
+    json::append_name(out, "history");
+    out.append(history);
     out.append('}');
     return {};
   }

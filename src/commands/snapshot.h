@@ -112,7 +112,7 @@ struct SnapshotFetch {
 
 struct SnapshotFetchChunk {
   static constexpr Spec kSpec{
-      .name = "snapshot.fetch_chunk", .command = "snapshot_fetch_chunk", .access = Access::read};
+      .name = "snapshot.fetch_chunk", .command = "snapshot_fetch_chunk", .access = Access::read, .quick = true};
   std::string_view file;
   std::uint64_t offset = 0;
   std::uint64_t limit = 0;
@@ -134,7 +134,8 @@ struct SnapshotFetchChunk {
 struct IdempotencySnapshotFetchChunk {
   static constexpr Spec kSpec{.name = "idempotency.snapshot_fetch_chunk",
                               .command = "idempotency_snapshot_fetch_chunk",
-                              .access = Access::read};
+                              .access = Access::read,
+                              .quick = true};
   std::uint64_t offset = 0;
   std::uint64_t limit = 0;
 
@@ -148,6 +149,29 @@ struct IdempotencySnapshotFetchChunk {
     if (!*meta) return Error{ErrorCode::not_found, "Idempotency snapshot not found"};
     if (offset > (*meta)->bytes) return validation_error("Field offset exceeds idempotency snapshot size");
     return reply_chunk(out, services, **meta, offset, limit);
+  }
+};
+
+// The manifest in pieces: a replica that has it knows which files are one set, and their checksums.
+struct SnapshotManifestFetchChunk {
+  static constexpr Spec kSpec{.name = "snapshot.manifest_fetch_chunk",
+                              .command = "snapshot_manifest_fetch_chunk",
+                              .access = Access::read,
+                              .quick = true};
+  std::uint64_t offset = 0;
+  std::uint64_t limit = 0;
+
+  static void describe(auto& self, auto& fields) {
+    fields.number_or_0(Field::offset, self.offset);
+    fields.limit(self.limit, protocol::kDefaultChunkBytes, protocol::kMaxChunkBytes);
+  }
+  // It may be replaced between two pieces: a replica checks the checksum of the whole.
+  Status run(Services& services, Buffer& out) const {
+    const std::string name(snapshot::kManifestName);
+    const Result<std::string> text = services.snapshots().read(name, 0, snapshot::kMaxReadBytes);
+    if (!text) return text.error();
+    if (offset > text->size()) return validation_error("Field offset exceeds manifest size");
+    return reply_chunk(out, services, ManifestMeta{text->size()}, offset, limit);
   }
 };
 

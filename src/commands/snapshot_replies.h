@@ -68,6 +68,19 @@ inline void append_data(Buffer& out, std::string_view bytes) {
 inline std::string name_of_file(const snapshot::Meta& meta) { return meta.file; }
 inline std::string name_of_file(const snapshot::ExactlyOnceMeta&) { return std::string(snapshot::kExactlyOnceName); }
 
+struct ManifestMeta {
+  std::uint64_t bytes = 0;
+};
+
+inline std::string name_of_file(const ManifestMeta&) { return std::string(snapshot::kManifestName); }
+
+inline void append_meta(Buffer& out, const ManifestMeta& meta) {
+  out.append('{');
+  json::append_field(out, "file", snapshot::kManifestName);
+  append_field(out, "bytes", meta.bytes);
+  out.append('}');
+}
+
 // {"metadata":…,"offset":…,…,"data_base64":"…"}: a piece of a snapshot file.
 template <class FileMeta>
 Status reply_chunk(Buffer& out, Services& services, const FileMeta& meta, std::uint64_t offset, std::uint64_t limit) {

@@ -10,7 +10,7 @@
 namespace karma::commands {
 
 struct SystemPing : NoFields {
-  static constexpr Spec kSpec{.name = "system.ping", .command = "ping"};
+  static constexpr Spec kSpec{.name = "system.ping", .command = "ping", .of_node = true};
   Status answer(Reads&, Buffer& out) const {
     out.append(R"("pong")");
     return {};
@@ -18,7 +18,7 @@ struct SystemPing : NoFields {
 };
 
 struct SystemHealth : NoFields {
-  static constexpr Spec kSpec{.name = "system.health", .command = "health"};
+  static constexpr Spec kSpec{.name = "system.health", .command = "health", .of_node = true};
   Status answer(Reads& reads, Buffer& out) const {
     const Health health = reads.services().health();
     nlohmann::ordered_json fields = {{"status", health.problems.empty() ? "ok" : "degraded"},
@@ -34,7 +34,7 @@ struct SystemHealth : NoFields {
 };
 
 struct SystemStats : NoFields {
-  static constexpr Spec kSpec{.name = "system.stats", .command = "stats"};
+  static constexpr Spec kSpec{.name = "system.stats", .command = "stats", .of_node = true};
   Status answer(Reads& reads, Buffer& out) const {
     ops::write_stats(reads.services().stats(), out);
     return {};
@@ -42,7 +42,7 @@ struct SystemStats : NoFields {
 };
 
 struct SystemMetrics : NoFields {
-  static constexpr Spec kSpec{.name = "system.metrics", .command = "metrics"};
+  static constexpr Spec kSpec{.name = "system.metrics", .command = "metrics", .of_node = true};
   Status answer(Reads& reads, Buffer& out) const {
     json::append_string(out, ops::metrics_text(reads.services().stats()));
     return {};

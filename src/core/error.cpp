@@ -30,6 +30,8 @@ std::string_view to_string(ErrorCode code) {
       return "replication_gap";
     case ErrorCode::replication_error:
       return "replication_error";
+    case ErrorCode::stale_replica:
+      return "stale_replica";
     case ErrorCode::internal_error:
       return "internal_error";
   }

@@ -115,7 +115,7 @@ constexpr Setting kSettings[] = {
             &Config::recovery_max_checkpoints, "N", "Sources that recovery.checkpoint remembers."}
         .at_least(1),
     Setting{Group::replication, "replication-source-host", "KARMA_REPLICATION_SOURCE_HOST",
-            &Config::replication_source_host, "HOST", "The node that a slave belongs to; not followed yet."},
+            &Config::replication_source_host, "HOST", "The node that a slave follows."},
     Setting{Group::replication, "replication-source-port", "KARMA_REPLICATION_SOURCE_PORT",
             &Config::replication_source_port, "PORT", "Its port."}
         .at_least(1)
@@ -127,7 +127,7 @@ constexpr Setting kSettings[] = {
         .at_least(1)
         .of_source(),
     Setting{Group::replication, "replication-batch-size", "KARMA_REPLICATION_BATCH_SIZE",
-            &Config::replication_batch_size, "ENTRIES", "Log entries asked for at a time."}
+            &Config::replication_batch_size, "ENTRIES", "Log entries asked for at a time; below 100 with a pause after each page, full or not."}
         .at_least(1)
         .at_most(10000)
         .of_source(),

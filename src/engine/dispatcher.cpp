@@ -187,6 +187,9 @@ void Dispatcher::encode(Mutation& mutation) {
 }
 
 Handled Dispatcher::read_or_run(const Op& op, void* connection, Buffer& out) {
+  if (engine_.awaits_data() && !op.of_node && op.access == commands::Access::read)
+    return reply_error({ErrorCode::stale_replica, "This slave does not have its master's data yet"}, out),
+           Handled::replied;
   // A command that may go to a worker is decoded into memory that can go with it.
   const bool may_leave = op.kind == Kind::admin || op.is_long != nullptr;
   if (may_leave && !job_) job_ = std::make_unique<Job>();

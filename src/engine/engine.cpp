@@ -8,6 +8,7 @@
 #include "engine/freeze.h"
 #include "io/path.h"
 #include "io/replace_file.h"
+#include "snapshot/adoption.h"
 
 namespace karma::engine {
 namespace {
@@ -28,13 +29,13 @@ std::uint64_t random_seed() {
   return static_cast<std::uint64_t>(device()) << 32 | device();
 }
 
-store::ExactlyOnceState::Limits exactly_once_limits(const Config& config, const ClientMemory& memory) {
-  return {.records = {.max_records = static_cast<std::uint64_t>(config.idempotency_max_records),
-                      .max_age_seconds = config.idempotency_max_age_seconds},
-          .streams = {.max_streams = static_cast<std::uint64_t>(config.ingest_max_streams),
-                      .max_staged_points = std::min(static_cast<std::uint64_t>(config.ingest_max_staged_points),
-                                                    memory.max_staged_points())}};
-}
+// Of an entry that comes from the master: it is to be applied as a whole.
+class NothingCovered final : public commands::Coverage {
+ public:
+  bool exactly_once() const override { return false; }
+  bool series(std::string_view) const override { return false; }
+  bool first_time(std::string_view, std::uint64_t) const override { return true; }
+};
 
 }  // namespace
 
@@ -75,18 +76,20 @@ Status Engine::start() {
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
   if (Status status = remove_temp_files(files_, directory_); !status) return status;
-  store_.exactly_once().set_limits(exactly_once_limits(config_, client_memory_));
+  store_.exactly_once().set_limits(exactly_once_limits());
   snapshots_ = std::make_unique<snapshot::Manager>(
       files_, directory_, clock_,
       snapshot::ManagerOptions{.retention = static_cast<std::size_t>(config_.dump_retention_per_tree),
                                .on_event = event_sink()});
 
-  RecoveryOptions options;
-  options.now = clock_.unix_seconds();
+  if (Result<bool> adopted = snapshot::adopt_bootstrap(files_, directory_, kLockName); !adopted) {
+    return adopted.error();
+  } else if (*adopted) {
+    log_.info("replication.bootstrap_adopted", "a complete copy of the master's data has taken its place");
+  }
+  RecoveryOptions options = recovery_options();
   options.give_up.insert(config_.recover.begin(), config_.recover.end());
   options.restore = config_.restore;
-  options.on_event = event_sink();
-  options.on_warning = [this](const std::string& event, const std::string& message) { log_.warn(event, message); };
   // With --restore=false the data is still looked at, for the LSNs, but into a store that is thrown away.
   store::Store unread(random_seed());
   Result<Recovered> recovered = recover(files_, directory_, *snapshots_, config_.restore ? store_ : unread, options);
@@ -111,27 +114,20 @@ Status Engine::start() {
     log_.warn("restore.snapshot", "the log cannot be continued as it is: writing snapshots of everything instead");
     if (Status status = snapshots_->create_all(freeze_store(store_, recovered->last)); !status) return status;
   }
-  if (config_.wal) {
-    wal::LogOptions log_options{.fsync = config_.wal_fsync,
-                                .segment_bytes = static_cast<std::uint64_t>(config_.wal_segment_bytes),
-                                .on_event = event_sink(),
-                                .in_background =
-                                    [this](const std::function<void()>& job) {
-                                      if (!snapshot_worker_->submit(job)) job();
-                                    },
-                                .entries_indexed_at_once = kEntriesIndexedAtOnce,
-                                .accept_damage = !recovered->log.damage.empty(),
-                                .discard_entries = begin_anew};
-    Result<std::unique_ptr<wal::Log>> opened =
-        wal::open_log(files_, directory_, recovered->log, recovered->last, std::move(log_options));
-    if (!opened) return opened.error();
-    wal_ = std::move(*opened);
-    if (!begin_anew) outcomes_ = std::move(recovered->outcomes);
-  } else {
-    wal_ = wal::null_log(recovered->last);
+  Result<std::unique_ptr<wal::Log>> opened = open_log(*recovered);
+  if (!opened) return opened.error();
+  wal_ = std::move(*opened);
+  if (config_.replication_source_host) {
+    auto log = std::make_unique<wal::ReplaceableLog>(std::move(wal_));
+    replaceable_log_ = log.get();
+    wal_ = std::move(log);
   }
-  if (config_.replication_source_host)
-    log_.warn("replication.not_followed", "this version refuses writes on a slave, but does not follow its source yet");
+  if (config_.wal && !begin_anew) outcomes_ = std::move(recovered->outcomes);
+  read_history();
+  if (config_.role == Role::master) begin_epoch(recovered->last);
+  replicated_ = recovered->snapshots.replicated;
+  // An answer from an empty store would be wrong, and nobody could see it.
+  awaits_data_ = config_.replication_source_host && config_.restore && !recovered->holds_data;
   count_snapshots();
   deferred_free_worker_ = std::make_unique<Worker>();
   writer_ = std::make_unique<wal::Writer>(
@@ -148,6 +144,37 @@ Status Engine::start() {
   if ((config_.snapshot_interval != 0 || config_.snapshot_wal_bytes != 0) && !unread_data_)
     ticker_ = std::make_unique<Ticker>([this] { (void)snapshot_if_due(); });
   return {};
+}
+
+store::ExactlyOnceState::Limits Engine::exactly_once_limits() const {
+  return {.records = {.max_records = static_cast<std::uint64_t>(config_.idempotency_max_records),
+                      .max_age_seconds = config_.idempotency_max_age_seconds},
+          .streams = {.max_streams = static_cast<std::uint64_t>(config_.ingest_max_streams),
+                      .max_staged_points = std::min(static_cast<std::uint64_t>(config_.ingest_max_staged_points),
+                                                    client_memory_.max_staged_points())}};
+}
+
+RecoveryOptions Engine::recovery_options() {
+  RecoveryOptions options;
+  options.now = clock_.unix_seconds();
+  options.on_event = event_sink();
+  options.on_warning = [this](const std::string& event, const std::string& message) { log_.warn(event, message); };
+  return options;
+}
+
+Result<std::unique_ptr<wal::Log>> Engine::open_log(const Recovered& recovered) {
+  if (!config_.wal) return wal::null_log(recovered.last, config_.role == Role::slave);
+  wal::LogOptions options{.fsync = config_.wal_fsync,
+                          .segment_bytes = static_cast<std::uint64_t>(config_.wal_segment_bytes),
+                          .on_event = event_sink(),
+                          .in_background =
+                              [this](const std::function<void()>& job) {
+                                if (!snapshot_worker_->submit(job)) job();
+                              },
+                          .entries_indexed_at_once = kEntriesIndexedAtOnce,
+                          .accept_damage = !recovered.log.damage.empty(),
+                          .discard_entries = recovered.decision == Decision::go_on_anew};
+  return wal::open_log(files_, directory_, recovered.log, recovered.last, std::move(options));
 }
 
 Status Engine::shutdown(bool snapshot) {
@@ -188,6 +215,7 @@ wal::Verdict Engine::admit(wal::Write& write, bool batch_empty) {
 }
 
 wal::Verdict Engine::verdict(Mutation& mutation) {
+  if (mutation.replicated) return wal::Verdict::log;
   if (mutation.keyed != nullptr || keys_ahead_ != 0) prefetch_keys(mutation);
   if (mutation.keyed != nullptr) {
     const wal::Verdict known = commands::admit_key(*mutation.keyed, store_.exactly_once(), pending_, mutation.outcome);
@@ -236,7 +264,7 @@ void Engine::apply(std::span<wal::Write* const> batch) {
         remember(batch.subspan(remembered, next - remembered));
         remembered = next;
       }
-      mutation.op->apply(mutation.command, store_, mutation.outcome);
+      apply(mutation);
       points += mutation.op->batch_size == nullptr ? 1 : mutation.op->batch_size(mutation.command);
     }
     remember(batch.subspan(remembered, next - remembered));
@@ -245,6 +273,14 @@ void Engine::apply(std::span<wal::Write* const> batch) {
   if (store_.has_deferred_free()) free_deferred();
   count_keyed(batch);
   answer_in_order();
+}
+
+void Engine::apply(Mutation& mutation) {
+  if (mutation.replicated && mutation.op->replay != nullptr) [[unlikely]] {
+    (void)mutation.op->replay(mutation.command, store_, NothingCovered(), mutation.outcome);
+  } else {
+    mutation.op->apply(mutation.command, store_, mutation.outcome);
+  }
 }
 
 void Engine::work() {

@@ -22,6 +22,8 @@
 #include "core/log.h"
 #include "core/mutex.h"
 #include "engine/client_memory.h"
+#include "engine/follow_status.h"
+#include "engine/history.h"
 #include "engine/mutation.h"
 #include "engine/recovery.h"
 #include "engine/request_stats.h"
@@ -29,6 +31,7 @@
 #include "engine/worker.h"
 #include "snapshot/manager.h"
 #include "store/store.h"
+#include "wal/replaceable_log.h"
 #include "wal/writer.h"
 
 namespace karma::engine {
@@ -54,6 +57,19 @@ class Engine final : public commands::Services, private wal::Machine {
   const Clock& clock() const { return clock_; }
   store::Store& store() { return store_; }
   bool logs_entries() const { return wal_->keeps_entries(); }
+  // Up to which LSN everything is applied, where only one thread writes.
+  Lsn position() const { return wal_->last(); }
+  FollowStatus& follow_status() { return follow_status_; }
+  // Whose entries the log holds. A slave keeps its master's, before it takes an entry from there.
+  History history() const;
+  Status keep_history(History history);
+  // Puts the data of karma.bootstrap/ in the place of the present data, which can be read until then. For the thread
+  // that follows the master, on a node with a source; nobody else may write. After an Error either the old data is in
+  // its place, or the next start completes the change (the message says so).
+  Status adopt_bootstrap(std::string_view keep_old_as);
+  // A slave that has never had its master's data: an answer from its store would be wrong.
+  bool awaits_data() const { return awaits_data_.load(std::memory_order_relaxed); }
+  void has_data() { awaits_data_.store(false, std::memory_order_relaxed); }
   ClientMemory& client_memory() { return client_memory_; }
   std::atomic<int>& open_connections() { return open_connections_; }
   // How many connections the server takes; for stats.
@@ -71,7 +87,7 @@ class Engine final : public commands::Services, private wal::Machine {
   ops::Stats stats() override;
   commands::Health health() override;
   commands::LogState log_state() override;
-  bool follows_nobody() const;
+  std::string history_json() override;
   std::uint64_t snapshot_retention() const override;
   std::uint64_t response_limit() const override;
   Status read_log(Lsn after, const std::function<bool(Lsn, std::string_view)>& visit) override;
@@ -95,6 +111,12 @@ class Engine final : public commands::Services, private wal::Machine {
 
   Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& log);
   Status start();
+  store::ExactlyOnceState::Limits exactly_once_limits() const;
+  RecoveryOptions recovery_options();
+  Result<std::unique_ptr<wal::Log>> open_log(const Recovered& recovered);
+  Status change_to(Recovered& recovered, store::Store& fresh);
+  void read_history();
+  void begin_epoch(Lsn last);
 
   // wal::Machine: one thread at a time, which has the writer's place
   wal::Verdict admit(wal::Write& write, bool batch_empty) override;
@@ -102,6 +124,7 @@ class Engine final : public commands::Services, private wal::Machine {
   void remember(std::span<wal::Write* const> writes);
   void count_keyed(std::span<wal::Write* const> batch);
   void apply(std::span<wal::Write* const> batch) override;
+  void apply(Mutation& mutation);
   bool slows_writes() const override { return !store_.purged(); }
   bool is_slow(const wal::Write& write) const override;
   bool prepare(wal::Write& write, std::size_t& work) override;
@@ -138,6 +161,7 @@ class Engine final : public commands::Services, private wal::Machine {
   store::Store store_;
   std::unique_ptr<snapshot::Manager> snapshots_;  // snapshot worker only, once started
   std::unique_ptr<wal::Log> wal_;
+  wal::ReplaceableLog* replaceable_log_ = nullptr;  // wal_ of a node with a source
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<Worker> snapshot_worker_;
   std::unique_ptr<Worker> query_worker_;
@@ -146,6 +170,7 @@ class Engine final : public commands::Services, private wal::Machine {
   store::StoreLock::Reader& snapshot_reader_;
   store::StoreLock::Reader& query_reader_;
 
+  FollowStatus follow_status_;
   SnapshotWatch snapshot_watch_;
   std::atomic<std::uint64_t> saved_lsn_{UINT64_MAX};  // of the last whole set, by this process
   std::unique_ptr<Ticker> ticker_;                    // if snapshots are taken without being asked for
@@ -175,7 +200,11 @@ class Engine final : public commands::Services, private wal::Machine {
   std::atomic<bool> jobs_abandoned_{false};
   std::atomic<bool> writes_fail_{false};  // the last batch could not be logged
   std::uint64_t replay_refused_ = 0;      // constant after start
-  bool unread_data_ = false;              // started with --restore=false on a directory with data; constant after start
+  mutable Mutex history_mutex_;
+  History history_ KARMA_GUARDED_BY(history_mutex_);
+  Lsn replicated_;  // karma.replication.lsn; constant after start
+  std::atomic<bool> awaits_data_{false};
+  bool unread_data_ = false;  // started with --restore=false on a directory with data; constant after start
 };
 
 }  // namespace karma::engine

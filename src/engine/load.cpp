@@ -3,56 +3,11 @@
 #include <random>
 
 #include "core/json_text.h"
-#include "core/mutex.h"
 #include "engine/engine.h"
+#include "engine/submitter.h"
 
 namespace karma::engine {
 namespace {
-
-// Runs mutations one after the other for a thread that may wait for them.
-class Submitter {
- public:
-  explicit Submitter(Engine& engine) : engine_(engine), completions_([this] { wake(); }) {}
-
-  // `entry`: an object as in the log.
-  Status execute(std::string_view entry) {
-    batch_.reset();
-    Mutation* mutation = batch_.arena.make<Mutation>();
-    Status decoded = decode_entry(entry, engine_.store().exactly_once(), 0, fields_, batch_.arena, *mutation);
-    if (!decoded) return decoded;
-    mutation->outcome.arena = &batch_.arena;
-    mutation->completions = &completions_;
-    mutation->entry = entry;
-    batch_.append(*mutation);
-    engine_.submit(batch_);
-    wait();
-    if (mutation->outcome.failed) return Error{mutation->outcome.code, std::string(mutation->outcome.message)};
-    return {};
-  }
-
- private:
-  void wake() {
-    const MutexLock lock(mutex_);
-    answered_ = true;
-    changed_.notify_one();
-  }
-  void wait() {
-    {
-      const MutexLock lock(mutex_);
-      while (!answered_) changed_.wait(mutex_);
-      answered_ = false;
-    }
-    (void)completions_.take();
-  }
-
-  Engine& engine_;
-  CompletionQueue completions_;
-  protocol::Fields fields_;
-  MutationBatch batch_;
-  Mutex mutex_;
-  Condition changed_;
-  bool answered_ KARMA_GUARDED_BY(mutex_) = false;
-};
 
 class Loader {
  public:

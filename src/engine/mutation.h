@@ -27,6 +27,7 @@ struct Mutation : wal::Write, Decoded {
   std::size_t request_bytes = 0;  // for the connection
   CompletionQueue* completions = nullptr;
   MutationBatch* batch = nullptr;
+  bool replicated = false;  // the master has admitted it
   Mutation* next_answered = nullptr;
   // Of a large one: how many of its counters are ready to be changed, if nothing has happened since, and how often
   // preparing was tried.

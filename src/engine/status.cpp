@@ -54,7 +54,11 @@ ops::Stats Engine::stats() {
   ops::Stats stats;
   stats.uptime_seconds = std::chrono::duration<double>(clock_.steady() - started_).count();
   stats.role = role_name(config_.role);
-  if (follows_nobody()) stats.replication_lag_entries.reset();
+  if (config_.role == Role::slave) {
+    follow_status_.add_to(stats, wal_->last());
+  } else {
+    stats.replication_replayed_lsn = replicated_.value;
+  }
   const commands::LogState log = log_state();
   stats.wal_enabled = log.enabled;
   stats.wal_bytes = log.bytes;
@@ -120,10 +124,12 @@ commands::Health Engine::health() {
   } else if (writes_fail_.load(std::memory_order_relaxed)) {
     health.problems.push_back("the last writes could not be logged and were refused; is the disk full?");
   }
-  if (follows_nobody()) {
+  if (config_.role == Role::slave) {
     const bool starting = clock_.steady() - started_ < kTimeToFindTheMaster;
-    (starting ? health.warnings : health.problems)
-        .push_back("this slave follows no master: what it holds grows old, and how far it is behind is not known");
+    std::string problem = config_.replication_source_host ? follow_status_.problem()
+                                                          : "this slave follows no master: what it holds grows old, "
+                                                            "and how far it is behind is not known";
+    if (!problem.empty()) (starting ? health.warnings : health.problems).push_back(std::move(problem));
   }
   if (std::string problem = snapshot_watch_.problem(); !problem.empty()) health.problems.push_back(std::move(problem));
   if (std::string warning = snapshot_watch_.warning(clock_.steady(), wal_->bytes()); !warning.empty())
@@ -132,9 +138,6 @@ commands::Health Engine::health() {
     health.warnings.push_back("open to the network without a token");
   return health;
 }
-
-// No slave follows its master yet.
-bool Engine::follows_nobody() const { return config_.role == Role::slave; }
 
 commands::LogState Engine::log_state() { return {config_.wal, wal_->bytes(), wal_->last()}; }
 

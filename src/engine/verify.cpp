@@ -4,8 +4,10 @@
 
 #include <algorithm>
 
+#include "engine/history.h"
 #include "engine/recovery.h"
 #include "ops/checkpoints.h"
+#include "snapshot/adoption.h"
 #include "wal/log.h"
 
 namespace karma::engine {
@@ -43,6 +45,9 @@ Status check_files(FileSystem& files, const std::string& directory, snapshot::Ma
   verification.faults.insert(verification.faults.end(), checked->faults.begin(), checked->faults.end());
   if (Result<ops::Checkpoints::Map> read = ops::Checkpoints::read(files, directory); !read)
     verification.faults.push_back(read.error().message);
+  if (Result<History> history = read_history(files, directory); !history)
+    verification.faults.push_back(history.error().message +
+                                  ": the counters are not affected, a start goes on without it");
   return {};
 }
 
@@ -72,6 +77,10 @@ Result<Verification> verify_directory(FileSystem& files, const std::string& dire
   if (Status checked = check_files(files, directory, snapshots, nullptr, verification); !checked)
     return checked.error();
   if (!verification.faults.empty()) return verification;
+  if (snapshot::has_complete_bootstrap(files, directory))
+    verification.warnings.push_back(std::string(snapshot::kBootstrapDirectory) +
+                                    " holds a complete copy of a master's data: the next start puts it in the place of "
+                                    "what was looked at here");
   store::Store restored(0);
   const RecoveryOptions options = recovery_options(verification);
   take(recover(files, directory, snapshots, restored, options), verification);

@@ -11,16 +11,9 @@
 namespace karma::ops {
 
 // Times are Unix seconds (0: never), latencies milliseconds.
-struct Stats {
-  double uptime_seconds = 0;
-  std::uint64_t trees = 0;
-  std::uint64_t keys = 0;
-  std::uint64_t dump_count = 0;
-  std::string role;
-  bool wal_enabled = true;
-  std::uint64_t wal_bytes = 0;
-  std::uint64_t wal_current_lsn = 0;
 
+// Of a slave.
+struct ReplicationStats {
   std::uint64_t replication_replayed_lsn = 0;
   std::optional<std::uint64_t> replication_lag_entries = 0;  // absent: unknown
   std::uint64_t replication_entries_applied = 0;
@@ -39,6 +32,17 @@ struct Stats {
   std::uint64_t replication_last_bootstrap_success_unix = 0;
   std::uint64_t replication_last_bootstrap_error_unix = 0;
   std::string replication_last_bootstrap_error;  // empty: none
+};
+
+struct Stats : ReplicationStats {
+  double uptime_seconds = 0;
+  std::uint64_t trees = 0;
+  std::uint64_t keys = 0;
+  std::uint64_t dump_count = 0;
+  std::string role;
+  bool wal_enabled = true;
+  std::uint64_t wal_bytes = 0;
+  std::uint64_t wal_current_lsn = 0;
 
   std::uint64_t memory_bytes = 0;  // resident set
   std::uint64_t command_count = 0;

@@ -5,7 +5,7 @@
 
 #include <boost/asio/ip/v6_only.hpp>
 
-#include "server/resolve.h"
+#include "protocol/resolve.h"
 
 namespace karma::server {
 namespace {
@@ -49,7 +49,7 @@ Error failed(const std::string& host, int port, const error_code& why) {
 
 Result<ListenSockets> bind_to(asio::io_context& context, const std::string& host, int port, bool nodelay) {
   error_code failure;
-  const std::vector<Tcp::endpoint> found = resolve(context, host, 0, Tcp::resolver::passive, failure);
+  const std::vector<Tcp::endpoint> found = protocol::resolve(context, host, 0, Tcp::resolver::passive, failure);
   if (failure) return failed(host, port, failure);
 
   ListenSockets result;

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/mutex.h"
 #include "engine/dispatcher.h"
+#include "replication/follower.h"
 #include "server/acceptor.h"
 #include "server/descriptor_limits.h"
 #include "server/io_thread.h"
@@ -55,6 +56,7 @@ class Server::Impl {
     if (Status status = open_engine(); !status.ok()) return status;
     begin_serving();  // before anybody can connect: from here on a stop answers requests and saves
     start_io_threads();
+    if (config_.replication_source_host) follower_.emplace(*engine_, files_, log_);
     if (Status status = server::start_listening(*bound); !status.ok()) return status;
     start_accepting(std::move(bound->sockets));
     log_.info("server.start", "version=" + std::string(version()) + " port=" + std::to_string(port_));
@@ -77,6 +79,7 @@ class Server::Impl {
     } else {
       force_close();
     }
+    follower_.reset();
     Status saved = shut_down_engine();
     if (!saved.ok()) log_.error("server.snapshot_failed", saved.error().message);
     io_threads_.clear();  // before the engine that their dispatchers use
@@ -246,6 +249,7 @@ class Server::Impl {
   std::optional<server::ContextThread> control_;
   std::unique_ptr<engine::Engine> engine_;
   std::vector<std::unique_ptr<IoThread>> io_threads_;
+  std::optional<replication::Follower> follower_;
   std::optional<Acceptor> acceptor_;
   std::optional<server::SignalWatch> signals_;
 };

@@ -20,6 +20,14 @@ std::optional<CurrentSet> CurrentSet::of(const Inventory& inventory, bool exactl
   return set;
 }
 
+CurrentSet CurrentSet::of(Manifest manifest) {
+  CurrentSet set;
+  for (ManifestFile& file : std::exchange(manifest.series, {})) set.series.push_back(list_file(std::move(file)));
+  for (ManifestFile& file : std::exchange(manifest.older, {})) set.older.push_back(list_file(std::move(file)));
+  set.head = std::move(manifest);
+  return set;
+}
+
 const ManifestFile* CurrentSet::find(std::string_view file) const {
   for (const auto* list : {&series, &older}) {
     for (const ListedFilePointer& listed : *list) {

@@ -34,6 +34,9 @@ struct CurrentSet {
   // Nothing unless the directory holds what the manifest says and nothing else.
   static std::optional<CurrentSet> of(const Inventory& inventory, bool exactly_once_as_listed);
 
+  // All that the manifest lists; the files need not be there.
+  static CurrentSet of(Manifest manifest);
+
   void sort();
   // nullptr: no such file.
   const ManifestFile* find(std::string_view file) const;

@@ -36,6 +36,12 @@ void Manager::Impl::keep(std::optional<CurrentSet> set) {
   exactly_once_meta_.reset();
 }
 
+void Manager::forget(const LogReach& log) {
+  impl_->keep({});
+  impl_->exactly_once_as_listed = false;
+  impl_->log = log;
+}
+
 Result<std::vector<Meta>> Manager::list() {
   std::vector<Meta> metas;
   if (const auto known = impl_->known()) {

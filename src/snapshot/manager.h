@@ -176,6 +176,9 @@ class Manager {
   // The log as it was when the state was restored: what tells which files are current in a directory of Karma 1.0.
   // Before other threads use the manager.
   void set_log(const LogReach& log);
+  // Other files have taken the place of those in the directory: nothing that was known of them holds. Nobody else may
+  // use the manager meanwhile.
+  void forget(const LogReach& log);
   // Whether the manifest lists the file as one of the current set, be it there or not.
   bool is_listed(const std::string& file);
 

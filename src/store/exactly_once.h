@@ -77,6 +77,14 @@ class ExactlyOnceState {
   const IngestStreams& streams() const { return streams_; }
   ExactlyOnceCounters& counters() const { return counters_; }
 
+  // Changes content with another one of the same seed; limits and counters stay.
+  void swap(ExactlyOnceState& other) {
+    records_.swap(other.records_);
+    const IngestStreams::Limits limits = streams_.limits();
+    std::swap(streams_, other.streams_);
+    streams_.set_limits(limits);
+  }
+
   // What it is now, in microseconds, to be written at leisure.
   ExactlyOnceView view() const;
 

@@ -19,6 +19,7 @@
 #include <emmintrin.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <span>
@@ -222,6 +223,22 @@ std::uint64_t IdempotencyRecords::append(const IdempotencyRecord& record) {
   chunk.newest = std::max(chunk.newest, record.created_at);
   ++chunk.count;
   return std::exchange(end_, end_ + units * kUnit);
+}
+
+void IdempotencyRecords::swap(IdempotencyRecords& other) {
+  KARMA_CHECK(seed_ == other.seed_);
+  chunks_.swap(other.chunks_);
+  std::swap(spare_, other.spare_);
+  std::swap(first_chunk_, other.first_chunk_);
+  std::swap(front_, other.front_);
+  std::swap(end_, other.end_);
+  std::swap(size_, other.size_);
+  std::swap(gone_, other.gone_);
+  std::swap(pruned_, other.pruned_);
+  tables_.swap(other.tables_);
+  for (std::size_t i = 0; i < places_.size(); ++i)
+    places_[i].store(other.places_[i].exchange(places_[i].load(std::memory_order_relaxed), std::memory_order_relaxed),
+                     std::memory_order_relaxed);
 }
 
 void IdempotencyRecords::load(const IdempotencyRecord& record, bool is_new) {

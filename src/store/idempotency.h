@@ -89,6 +89,9 @@ class IdempotencyRecords {
   // Forgets records created before `before`, oldest registrations first, at most `limit`. Returns how many.
   std::uint64_t prune(std::int64_t before, std::uint64_t limit);
 
+  // Changes content with another one of the same seed; limits stay. Thread-safe against prefetch().
+  void swap(IdempotencyRecords& other);
+
   std::uint64_t size() const { return size_; }
   // A statistic, not part of the state: records forgotten by count, age and prune().
   std::uint64_t pruned() const { return pruned_; }

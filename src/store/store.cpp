@@ -67,6 +67,17 @@ void Store::purge_all() {
   while (!purged()) purge_some(SIZE_MAX);
 }
 
+void Store::swap(Store& other) {
+  series_.swap(other.series_);
+  for (Store* store : {this, &other}) {
+    store->latest_ = nullptr;
+    for (auto& [name, series] : store->series_) series.clear_into(&store->deferred_free_);
+  }
+  exactly_once_.swap(other.exactly_once_);
+  deferred_free_.swap(other.deferred_free_);
+  unpurged_.swap(other.unpurged_);
+}
+
 Series Store::make_series() const { return Series(hash_seed_); }
 
 Series Store::make_own_series() {

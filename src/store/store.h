@@ -52,6 +52,11 @@ class Store {
   // An empty series that hashes like the ones of this store: what replace() wants.
   Series make_series() const;
 
+  // Changes all content with another store of the same seed: how a slave gets its master's data at once. For the
+  // writer, which holds the lock; nobody else uses the other one.
+  void swap(Store& other);
+  std::uint64_t hash_seed() const { return hash_seed_; }
+
   std::vector<std::string> names() const;  // ascending by bytes
   std::size_t series_count() const;
   std::uint64_t key_count() const;  // over all series

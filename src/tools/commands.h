@@ -8,10 +8,12 @@
 
 #include <karma/types.h>
 
-#include "tools/client.h"
+#include "protocol/client.h"
 #include "tools/points_text.h"
 
 namespace karma::tools {
+
+using protocol::Endpoint;
 
 // Where the sub-commands talk to.
 struct Streams {

@@ -18,6 +18,11 @@
 #include "tools/retry.h"
 
 namespace karma::tools {
+
+using protocol::Ask;
+using protocol::converse;
+using protocol::Reply;
+using protocol::Take;
 namespace {
 
 constexpr int kDone = 0;

@@ -15,6 +15,8 @@
 #include "tools/series_source.h"
 
 namespace karma::tools {
+
+using protocol::Reply;
 namespace {
 
 constexpr int kNoDrift = 0;

@@ -6,9 +6,11 @@
 #include <functional>
 #include <iosfwd>
 
-#include "tools/client.h"
+#include "protocol/client.h"
 
 namespace karma::tools {
+
+using protocol::Client;
 
 class Retry {
  public:

@@ -10,6 +10,8 @@
 #include "protocol/limits.h"
 
 namespace karma::tools {
+
+using protocol::converse;
 namespace {
 
 // A page of keys with all their points is held at a time.

@@ -12,10 +12,15 @@
 #include <karma/error.h>
 #include <karma/types.h>
 
-#include "tools/client.h"
+#include "protocol/client.h"
 #include "tools/retry.h"
 
 namespace karma::tools {
+
+using protocol::Ask;
+using protocol::Client;
+using protocol::Reply;
+using protocol::Take;
 
 struct KeyTotal {
   Key key;

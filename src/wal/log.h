@@ -149,7 +149,8 @@ struct LogOptions {
 Result<std::unique_ptr<Log>> open_log(FileSystem& files, const std::string& directory, const Scan& scan, Lsn last,
                                       LogOptions options);
 
-// A log that keeps nothing (--wal=false): appends succeed, LSNs stay where they are.
-std::unique_ptr<Log> null_log(Lsn last);
+// A log that keeps nothing (--wal=false): appends succeed. LSNs stay where they are, unless `numbers`: then entries are
+// counted, as on a slave, where their LSNs are the master's.
+std::unique_ptr<Log> null_log(Lsn last, bool numbers = false);
 
 }  // namespace karma::wal

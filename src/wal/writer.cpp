@@ -362,8 +362,9 @@ class Writer::Impl {
       machine_.refuse(batch_, appended.error());
       return;
     }
+    const bool numbered = log_.last() != lsn;
     for (Write* write : batch_) {
-      if (log_.keeps_entries()) lsn = lsn.next();
+      if (numbered) lsn = lsn.next();
       write->lsn = lsn;
     }
     batches_.fetch_add(1, std::memory_order_relaxed);

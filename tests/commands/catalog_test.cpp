@@ -57,6 +57,7 @@ const std::map<std::string, std::string, std::less<>> kExamples = {
     {"snapshot.info", R"({})"},
     {"snapshot.load", R"({"file":"1_s.tree"})"},
     {"snapshot.fetch", R"({"file":"1_s.tree"})"},
+    {"snapshot.manifest_fetch_chunk", R"({"limit":10,"offset":0})"},
     {"snapshot.fetch_chunk", R"({"file":"1_s.tree","limit":10,"offset":0})"},
     {"snapshot.verify", R"({})"},
     {"replication.status", R"({})"},

@@ -12,9 +12,9 @@
 
 #include <gtest/gtest.h>
 
+#include "protocol/client.h"
 #include "support/crashable_file_system.h"
 #include "support/socket_client.h"
-#include "tools/client.h"
 
 namespace karma {
 namespace {
@@ -122,7 +122,7 @@ TEST_F(ServerTest, NamesOfLocalhostAreThisMachine) {
   start();
   const std::string health = ask("{\"v\":2,\"op\":\"system.health\"}\n");
   EXPECT_EQ(health.find("open to the network"), std::string::npos) << health;
-  tools::Client client({.host = config_.bind, .port = server_->port(), .token = {}});
+  protocol::Client client({.host = config_.bind, .port = server_->port(), .token = {}});
   EXPECT_TRUE(client.connect().ok());
 }
 

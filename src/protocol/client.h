@@ -1,7 +1,7 @@
-// A connection to a node as the sub-commands use it: blocking, with a limit on every wait, and pipelined.
+// A connection to a node as replicas and the sub-commands use it: blocking, with a limit on every wait, and pipelined.
 //
 // Requests are sent in order and answered in order. While bytes wait to be sent replies are read as well, so neither
-// side can block the other, however much is under way. Not thread-safe.
+// side can block the other, however much is under way. Not thread-safe, except for interrupt().
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,9 @@
 
 #include "core/arena.h"
 #include "core/buffer.h"
+#include "core/mutex.h"
 
-namespace karma::tools {
+namespace karma::protocol {
 
 struct Endpoint {
   std::string host = "127.0.0.1";
@@ -53,6 +54,9 @@ class Client {
   bool lost() const { return lost_; }
   // Gives the connection up as lost: for replies that say "not now".
   Error lose(std::string why);
+  // From any thread: whoever waits for the server finds the connection lost, and cannot connect again. Only the look-up
+  // of the host's name goes on to its end.
+  void interrupt();
 
   using Fields = nlohmann::ordered_json;  // an object
   // Begins a request in `line`: {"v":2,"op":"…", the token and the fields; the caller appends what is long, and '}'.
@@ -77,8 +81,12 @@ class Client {
   Result<bool> read_some();
   Result<Reply> parse(std::string_view line);
 
+  bool put(std::unique_ptr<Connection> connection);
+
   const Endpoint endpoint_;
-  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<Connection> connection_;  // changed under interrupt_mutex_, by the thread that uses the client
+  Mutex interrupt_mutex_;
+  bool interrupted_ KARMA_GUARDED_BY(interrupt_mutex_) = false;
   bool lost_ = false;
   Buffer out_;
   std::size_t sent_ = 0;  // of out_
@@ -95,4 +103,4 @@ using Ask = std::function<Status(std::uint64_t number, Buffer& line)>;
 using Take = std::function<Status(std::uint64_t number, const Reply& reply)>;
 Status converse(Client& client, std::uint64_t& next, std::uint64_t end, const Ask& ask, const Take& take);
 
-}  // namespace karma::tools
+}  // namespace karma::protocol

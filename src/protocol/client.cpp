@@ -1,7 +1,8 @@
-#include "tools/client.h"
+#include "protocol/client.h"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 
 #include <chrono>
 #include <utility>
@@ -10,9 +11,9 @@
 
 #include "core/json_reader.h"
 #include "core/json_text.h"
-#include "server/resolve.h"
+#include "protocol/resolve.h"
 
-namespace karma::tools {
+namespace karma::protocol {
 namespace {
 
 namespace asio = boost::asio;
@@ -45,7 +46,7 @@ class Client::Connection {
   Status open(const Endpoint& endpoint) {
     error_code failure;
     const std::vector<tcp::endpoint> found =
-        server::resolve(context_, endpoint.host, static_cast<std::uint16_t>(endpoint.port), {}, failure);
+        resolve(context_, endpoint.host, static_cast<std::uint16_t>(endpoint.port), {}, failure);
     if (failure) return internal_error("cannot resolve " + endpoint.host + ": " + failure.message());
     failure = asio::error::address_family_not_supported;
     for (const tcp::endpoint& address : found) {
@@ -63,6 +64,15 @@ class Client::Connection {
     return socket_.write_some(asio::buffer(bytes), failure);
   }
 
+  // From any thread: ends what is waited for, and makes everything after it fail.
+  void break_off() {
+    asio::post(context_, [this] {
+      error_code ignored;
+      broken_off_ = true;
+      socket_.close(ignored);
+    });
+  }
+
   // Until there is something to read or, if `or_writable`, room to write. False: not within `limit`.
   bool wait(bool or_writable, std::chrono::seconds limit) {
     const auto ready = [](error_code) {};
@@ -76,6 +86,7 @@ class Client::Connection {
 
  private:
   error_code connect_to(const tcp::endpoint& address) {
+    if (broken_off_) return asio::error::operation_aborted;
     error_code result = asio::error::timed_out;
     socket_ = tcp::socket(context_);
     bool done = false;
@@ -102,6 +113,7 @@ class Client::Connection {
 
   asio::io_context context_{1};
   tcp::socket socket_{context_};
+  bool broken_off_ = false;
 };
 
 nlohmann::json Reply::json() const { return nlohmann::json::parse(response, nullptr, false); }
@@ -113,15 +125,27 @@ Client::~Client() { close(); }
 
 Status Client::connect() {
   close();
-  auto connection = std::make_unique<Connection>();
-  if (Status opened = connection->open(endpoint_); !opened.ok()) return lose(opened.error().message);
-  connection_ = std::move(connection);
+  if (!put(std::make_unique<Connection>())) return lose("the connection is no longer wanted");
+  if (Status opened = connection_->open(endpoint_); !opened.ok()) return lose(opened.error().message);
   lost_ = false;
   return {};
 }
 
+// False: interrupted.
+bool Client::put(std::unique_ptr<Connection> connection) {
+  const MutexLock lock(interrupt_mutex_);
+  connection_ = std::move(connection);
+  return !interrupted_;
+}
+
+void Client::interrupt() {
+  const MutexLock lock(interrupt_mutex_);
+  interrupted_ = true;
+  if (connection_) connection_->break_off();
+}
+
 void Client::close() {
-  connection_.reset();
+  put(nullptr);
   out_.clear();
   in_.clear();
   sent_ = taken_ = scanned_ = 0;
@@ -248,4 +272,4 @@ Status converse(Client& client, std::uint64_t& next, std::uint64_t end, const As
   return {};
 }
 
-}  // namespace karma::tools
+}  // namespace karma::protocol

@@ -1,0 +1,139 @@
+// A slave gets its master's data anew: everything is read and checked while the old data serves; the change itself
+// takes as long as renaming the files.
+#include <string>
+
+#include "core/mutex.h"
+#include "engine/engine.h"
+#include "engine/freeze.h"
+#include "io/path.h"
+#include "snapshot/adoption.h"
+
+namespace karma::engine {
+namespace {
+
+// A worker that has finished what it was given, and begins nothing new, as long as this lives.
+class Held {
+ public:
+  explicit Held(Worker& worker) {
+    const auto wait = [this] {
+      const MutexLock lock(mutex_);
+      holds_ = done_ = true;
+      changed_.notify_all();
+      while (!released_) changed_.wait(mutex_);
+      gone_ = true;
+      changed_.notify_all();
+    };
+    const auto abandon = [this] {
+      const MutexLock lock(mutex_);
+      done_ = true;
+      changed_.notify_all();
+    };
+    const bool submitted = worker.submit(wait, abandon);
+    const MutexLock lock(mutex_);
+    while (submitted && !done_) changed_.wait(mutex_);
+  }
+  ~Held() {
+    const MutexLock lock(mutex_);
+    released_ = true;
+    changed_.notify_all();
+    while (holds_ && !gone_) changed_.wait(mutex_);
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+  bool ok() const {
+    const MutexLock lock(mutex_);
+    return holds_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  Condition changed_;
+  bool done_ KARMA_GUARDED_BY(mutex_) = false;
+  bool holds_ KARMA_GUARDED_BY(mutex_) = false;
+  bool released_ KARMA_GUARDED_BY(mutex_) = false;
+  bool gone_ KARMA_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace
+
+Status Engine::adopt_bootstrap(std::string_view keep_old_as) {
+  const std::string staging = join_path(directory_, snapshot::kBootstrapDirectory);
+  store::Store fresh(store_.hash_seed());
+  fresh.exactly_once().set_limits(exactly_once_limits());
+  snapshot::Manager staged(files_, staging, clock_, {.on_event = event_sink()});
+  Result<Recovered> recovered = recover(files_, staging, staged, fresh, recovery_options());
+  if (!recovered) return recovered.error();
+  if (recovered->decision == Decision::go_on_anew) {
+    if (Status written = staged.create_all(freeze_store(fresh, recovered->last)); !written) return written;
+  }
+  const Held snapshots(*snapshot_worker_);
+  const Held queries(*query_worker_);
+  if (!snapshots.ok() || !queries.ok()) return internal_error("the node has too much to do, or is shutting down");
+  if (Status complete = snapshot::complete_bootstrap(files_, directory_, keep_old_as); !complete) return complete;
+  Status changed;
+  if (!writer_->run([&] { changed = change_to(*recovered, fresh); }))
+    return internal_error("the node is shutting down");
+  if (!changed)
+    return internal_error(changed.error().message + "; a restart completes the change to the master's data");
+  return {};
+}
+
+// On the writer's thread.
+Status Engine::change_to(Recovered& recovered, store::Store& fresh) {
+  replaceable_log_->close();
+  if (Result<bool> adopted = snapshot::adopt_bootstrap(files_, directory_, kLockName); !adopted) return adopted.error();
+  snapshots_->forget({.has_entries = recovered.log.entry_count != 0,
+                      .first = recovered.log.first,
+                      .last = recovered.log.last,
+                      .lsn_file = recovered.log.lsn_file});
+  Result<std::unique_ptr<wal::Log>> log = open_log(recovered);
+  if (!log) return log.error();
+  {
+    const std::lock_guard lock(store_.lock());
+    store_.swap(fresh);
+    replaceable_log_->put(std::move(*log));
+  }
+  read_history();
+  outcomes_ = std::move(recovered.outcomes);
+  checkpoints_.restore(std::move(recovered.checkpoints));
+  saved_lsn_.store(UINT64_MAX, std::memory_order_relaxed);
+  count_snapshots();
+  has_data();
+  return {};
+}
+
+History Engine::history() const {
+  const MutexLock lock(history_mutex_);
+  return history_;
+}
+
+std::string Engine::history_json() { return history().to_json(); }
+
+Status Engine::keep_history(History history) {
+  if (history == this->history()) return {};
+  if (Status written = write_history(files_, directory_, history); !written) return written;
+  const MutexLock lock(history_mutex_);
+  history_ = std::move(history);
+  return {};
+}
+
+// Without it nothing is wrong here, but slaves have to copy everything anew.
+void Engine::read_history() {
+  Result<History> read = engine::read_history(files_, directory_);
+  if (!read) log_.warn("replication.history_lost", read.error().message + "; slaves will copy all data anew");
+  const MutexLock lock(history_mutex_);
+  history_ = read ? std::move(*read) : History();
+}
+
+void Engine::begin_epoch(Lsn last) {
+  History history = this->history();
+  history.begin_epoch(last);
+  if (Status kept = keep_history(history); !kept) {
+    log_.warn("replication.history_not_written", kept.error().message + "; slaves will copy all data anew");
+    const MutexLock lock(history_mutex_);
+    history_ = std::move(history);
+  }
+}
+
+}  // namespace karma::engine

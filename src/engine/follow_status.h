@@ -1,0 +1,41 @@
+// What a slave knows of its following: filled by whoever follows, read for stats and health. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <karma/types.h>
+
+#include "core/mutex.h"
+#include "ops/stats.h"
+
+namespace karma::engine {
+
+class FollowStatus {
+ public:
+  // Times are Unix seconds.
+  void poll_begins(std::int64_t now);
+  // A page was applied, or there was nothing new; `source`: the master's LSN as the same reply told it.
+  void poll_succeeded(std::int64_t now, Lsn source, std::uint64_t entries);
+  void poll_failed(std::int64_t now, std::string message);
+  void bootstrap_begins(std::int64_t now);
+  void bootstrap_succeeded(std::int64_t now);
+  void bootstrap_failed(std::int64_t now, std::string message);
+  // Of a bootstrap that goes on.
+  void set_progress(std::string progress);
+
+  // `own`: the LSN up to which the slave has applied everything.
+  void add_to(ops::ReplicationStats& stats, Lsn own) const;
+  // What is wrong with the following; empty if nothing is.
+  std::string problem() const;
+
+ private:
+  mutable Mutex mutex_;
+  ops::ReplicationStats stats_ KARMA_GUARDED_BY(mutex_);
+  // Known as long as the master answers. A lag against an old value would be a guess.
+  std::optional<Lsn> source_ KARMA_GUARDED_BY(mutex_);
+  std::string progress_ KARMA_GUARDED_BY(mutex_);
+};
+
+}  // namespace karma::engine

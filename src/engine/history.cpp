@@ -1,0 +1,127 @@
+#include "engine/history.h"
+
+#include <algorithm>
+#include <random>
+
+#include "core/crc32c.h"
+#include "core/json_reader.h"
+#include "core/json_text.h"
+#include "io/path.h"
+#include "io/replace_file.h"
+
+namespace karma::engine {
+namespace {
+
+constexpr std::string_view kStart = R"({"format":1,"following":)";
+constexpr std::string_view kEpochs = R"(,"epochs":)";
+constexpr std::string_view kChecksum = R"(,"crc32c":)";
+constexpr std::size_t kIdDigits = 32;
+
+std::string random_id() {
+  std::random_device device;
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string id;
+  while (id.size() < kIdDigits) id += kDigits[device() % 16];
+  return id;
+}
+
+std::optional<Epoch> epoch_of(const json::Value& triple) {
+  if (triple.type != json::Type::array) return {};
+  Epoch epoch;
+  std::size_t count = 0;
+  json::Reader reader(triple.text);
+  const bool read = reader.read_array([&](const json::Value& value) {
+    ++count;
+    if (count == 1 && value.type == json::Type::string) epoch.id = value.text;
+    if (count == 2 && value.type == json::Type::unsigned_integer) epoch.first = Lsn{value.number};
+    if (count == 3) epoch.term = value.type == json::Type::unsigned_integer ? value.number : 0;
+    return true;
+  });
+  if (!read || count != 3 || epoch.term == 0 || epoch.id.size() != kIdDigits || epoch.first == Lsn{}) return {};
+  return epoch;
+}
+
+}  // namespace
+
+const Epoch* History::at(Lsn lsn) const {
+  const auto later =
+      std::upper_bound(epochs_.begin(), epochs_.end(), lsn, [](Lsn l, const Epoch& epoch) { return l < epoch.first; });
+  return later == epochs_.begin() ? nullptr : &*std::prev(later);
+}
+
+void History::begin_epoch(Lsn last) {
+  const std::uint64_t term = std::max<std::uint64_t>(this->term() + (following_ ? 1 : 0), 1);
+  following_ = false;
+  // Of what was lost since, too: a log that was put back to an earlier state.
+  std::erase_if(epochs_, [&](const Epoch& epoch) { return epoch.first > last; });
+  if (epochs_.size() >= kMaxEpochs) epochs_.erase(epochs_.begin());
+  epochs_.push_back({random_id(), last.next(), term});
+}
+
+std::string History::to_json() const {
+  Buffer out;
+  out.append('[');
+  for (const Epoch& epoch : epochs_) {
+    out.append(&epoch == &epochs_.front() ? R"([")" : R"(,[")");
+    out.append(epoch.id);
+    out.append(R"(",)");
+    json::append_number(out, epoch.first.value);
+    out.append(',');
+    json::append_number(out, epoch.term);
+    out.append(']');
+  }
+  out.append(']');
+  return std::string(out.view());
+}
+
+std::optional<History> History::of_json(std::string_view text) {
+  std::vector<Epoch> epochs;
+  bool good = true;
+  json::Reader reader(text);
+  const bool read = reader.read_array([&](const json::Value& value) {
+    std::optional<Epoch> epoch = epoch_of(value);
+    good = epoch && epochs.size() < kMaxEpochs && (epochs.empty() || epochs.back().first < epoch->first);
+    if (good) epochs.push_back(std::move(*epoch));
+    return good;
+  });
+  if (!read || !good || !reader.at_end()) return {};
+  return History(std::move(epochs));
+}
+
+Relation relation(const History& slave, const History& master, Lsn last) {
+  if (last == Lsn{}) return Relation::same;
+  if (!master.empty() && slave.term() > master.term()) return Relation::outdated;
+  const Epoch* const mine = slave.at(last);
+  const Epoch* const its = master.at(last);
+  if (mine == nullptr || its == nullptr) return Relation::unknown;
+  return mine->id == its->id ? Relation::same : Relation::diverged;
+}
+
+Result<History> read_history(FileSystem& files, const std::string& directory) {
+  const std::string path = join_path(directory, kHistoryName);
+  if (!files.exists(path)) return History();
+  const Result<std::string> content = read_file(files, path);
+  if (!content) return content.error();
+  const Error damaged = internal_error(std::string(kHistoryName) + " is damaged");
+  std::string_view text = *content;
+  const std::size_t end = text.rfind(kChecksum);
+  if (!text.starts_with(kStart) || end == text.npos || end < kStart.size()) return damaged;
+  if (text.substr(end) != std::string(kChecksum) + std::to_string(crc32c(text.substr(0, end))) + "}\n") return damaged;
+  text = text.substr(kStart.size(), end - kStart.size());
+  const std::size_t epochs = text.find(kEpochs);
+  if (epochs == text.npos) return damaged;
+  std::optional<History> history = History::of_json(text.substr(epochs + kEpochs.size()));
+  if (!history) return damaged;
+  if (text.substr(0, epochs) == "true") history->follow();
+  return std::move(*history);
+}
+
+Status write_history(FileSystem& files, const std::string& directory, const History& history) {
+  std::string text(kStart);
+  text += history.following() ? "true" : "false";
+  text += std::string(kEpochs) + history.to_json();
+  text += std::string(kChecksum) + std::to_string(crc32c(text)) + "}\n";
+  return replace_file(files, directory, std::string(kHistoryName), text);
+}
+
+}  // namespace karma::engine

@@ -1,0 +1,260 @@
+#include "replication/follower.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+
+#include "io/replace_file.h"
+#include "replication/bootstrap.h"
+
+namespace karma::replication {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Between two attempts, at random up to a bound that doubles with each failure.
+constexpr std::chrono::milliseconds kFirstPause = 100ms;
+constexpr std::chrono::milliseconds kLongestPause = 2000ms;
+constexpr int kDefaultTimeoutSeconds = 30;  // where the node waits for its clients without a limit
+// Whoever asks for fewer entries at a time holds the slave back on purpose: then full pages have a pause between them.
+constexpr int kThrottledPage = 100;
+// karma.replication.lsn is for Karma 1.0 and for people: not written more often while there is more to come.
+constexpr std::chrono::milliseconds kNoteEvery = 50ms;
+constexpr std::uint64_t kWarnings = 100;  // about entries without effect; the rest is only counted
+
+protocol::Endpoint endpoint_of(const Config& config) {
+  return {.host = *config.replication_source_host,
+          .port = config.replication_source_port,
+          .token = config.replication_token.value_or(""),
+          .timeout_seconds = config.read_timeout > 0 ? config.read_timeout : kDefaultTimeoutSeconds};
+}
+
+bool out_of_reach(const Error& error) { return error.code == ErrorCode::replication_gap; }
+
+}  // namespace
+
+Follower::Follower(engine::Engine& engine, FileSystem& files, EventLog& log)
+    : engine_(engine),
+      files_(files),
+      config_(engine.config()),
+      log_(log),
+      status_(engine.follow_status()),
+      submitter_(engine),
+      source_(endpoint_of(engine.config())),
+      random_(std::random_device{}()),
+      copy_wanted_(engine.awaits_data()),
+      thread_([this] { run(); }) {}
+
+Follower::~Follower() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  source_.interrupt();
+  thread_.join();
+}
+
+void Follower::run() {
+  while (!stopping()) {
+    Status ended;
+    try {
+      ended = copy_wanted_ ? copy() : follow();
+    } catch (const std::exception& failure) {
+      ended = internal_error(failure.what());
+    }
+    if (ended || stopping()) continue;
+    source_.close();
+    if (!copy_wanted_ && out_of_reach(ended.error())) {
+      begin_anew(ended.error());
+    } else {
+      report(ended.error());
+    }
+    ++failures_;
+    pause(retry_pause());
+  }
+}
+
+// Both ends of a failure: counters for machines, a line for people, once for each reason.
+void Follower::report(const Error& error) {
+  const std::int64_t now = engine_.unix_seconds();
+  copy_wanted_ ? status_.bootstrap_failed(now, error.message) : status_.poll_failed(now, error.message);
+  if (error.message == last_error_) return;
+  last_error_ = error.message;
+  log_.error(copy_wanted_ ? "replication.bootstrap_failed" : "replication.poll_failed", error.message);
+}
+
+// What is here is no beginning of what the master has.
+void Follower::begin_anew(const Error& why) {
+  status_.poll_failed(engine_.unix_seconds(), why.message);
+  log_.error("replication.out_of_reach", why.message + "; copying the master's data anew");
+  copy_wanted_ = true;
+}
+
+Status Follower::connect() {
+  if (source_.connected()) return {};
+  return source_.connect();
+}
+
+Status Follower::copy() {
+  status_.bootstrap_begins(engine_.unix_seconds());
+  if (Status connected = connect(); !connected) return connected;
+  BootstrapOptions options;
+  options.page_entries = config_.replication_batch_size;
+  options.stopped = [this] { return stopping(); };
+  options.on_progress = [this](const std::string& text) {
+    status_.set_progress(text);
+    log_.info("replication.bootstrap", text);
+  };
+  const auto begun = engine_.clock().steady();
+  const Result<bool> fetched = bootstrap(source_, files_, config_.directory, options);
+  if (!fetched) return fetched.error();
+  // A master without snapshots has all in its log. What is here, if anything, gives way to nothing.
+  if (*fetched || engine_.position() != Lsn{}) {
+    if (Status adopted = engine_.adopt_bootstrap(keep_old_as_); !adopted) return adopted;
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(engine_.clock().steady() - begun);
+    log_.info("replication.snapshot_bootstrap",
+              "lsn=" + std::to_string(engine_.position().value) + " ms=" + std::to_string(took.count()));
+  }
+  status_.bootstrap_succeeded(engine_.unix_seconds());
+  copy_wanted_ = false;
+  keep_old_as_.clear();
+  failures_ = 0;
+  return {};
+}
+
+Status Follower::follow() {
+  if (Status connected = connect(); !connected) return connected;
+  if (Status same = compare_histories(); !same) return same;
+  Lsn after = engine_.position();
+  for (bool asked = false; !stopping();) {
+    if (Status polled = poll(after, asked); !polled) return polled;
+  }
+  return {};
+}
+
+// Is what comes next the continuation of what is here? The answer holds as long as the connection: a master that lost
+// something has started anew.
+Status Follower::compare_histories() {
+  Result<engine::History> its = source_.history();
+  if (!its) return its.error();
+  const Lsn last = engine_.position();
+  switch (engine::relation(engine_.history(), *its, last)) {
+    case engine::Relation::same:
+      break;
+    case engine::Relation::unknown:
+      if (Status same = compare_last_entry(); !same) return same;
+      break;
+    case engine::Relation::diverged:
+      return no_continuation("entry " + std::to_string(last.value) + " is of another history than the master's");
+    case engine::Relation::outdated:
+      return Error{ErrorCode::replication_error,
+                   "the master has been superseded: this node has followed a later one, of term " +
+                       std::to_string(engine_.history().term()) + " (this one's is " + std::to_string(its->term()) +
+                       "). Give it the right one with --replication-source-host, or empty its directory"};
+  }
+  its->follow();
+  return engine_.keep_history(std::move(*its));
+}
+
+// Where histories do not tell: the last entry that both have must be the same one. If it is only in the snapshots of
+// one of them, there is nothing to compare.
+Status Follower::compare_last_entry() {
+  const Lsn last = engine_.position();
+  if (last == Lsn{}) return {};
+  std::string own;
+  const Status read = engine_.read_log(Lsn{last.value - 1}, [&](Lsn, std::string_view entry) {
+    own = entry;
+    return false;
+  });
+  if (!read && !out_of_reach(read.error())) return read;
+  if (own.empty()) return {};
+  status_.poll_begins(engine_.unix_seconds());
+  if (Status asked = source_.ask_for_page(Lsn{last.value - 1}, 1); !asked) return asked;
+  Page page;
+  const Status taken = source_.take_page(Lsn{last.value - 1}, 1, page);
+  if (!taken) return out_of_reach(taken.error()) ? Status() : taken;
+  const std::string place = "entry " + std::to_string(last.value);
+  std::string difference;
+  if (page.source < last) {
+    difference = "the master's log ends at " + std::to_string(page.source.value) + ", this node is at " +
+                 std::to_string(last.value);
+  } else if (page.entries.empty() || page.entries.front().text != own) {
+    difference = "the master has another " + place + " than this node";
+  }
+  if (difference.empty()) return {};
+  return no_continuation(difference);
+}
+
+Error Follower::no_continuation(const std::string& difference) {
+  keep_old_as_ = "diverged-" + std::to_string(engine_.unix_seconds()) + "-" + std::to_string(engine_.position().value);
+  return {ErrorCode::replication_gap, "the master's data is not the continuation of what is here: " + difference +
+                                          "; what is here is kept in " + keep_old_as_};
+}
+
+// One page: it is applied while the next one is on its way, where there is more.
+Status Follower::poll(Lsn& after, bool& asked) {
+  const int limit = config_.replication_batch_size;
+  if (!asked) {
+    status_.poll_begins(engine_.unix_seconds());
+    if (Status sent = source_.ask_for_page(after, limit); !sent) return sent;
+  }
+  asked = false;
+  Page page;
+  if (Status taken = source_.take_page(after, limit, page); !taken) return taken;
+  if (page.source < after)
+    return Error{ErrorCode::replication_error, "the master's log ends at " + std::to_string(page.source.value) +
+                                                   ", this node is at " + std::to_string(after.value)};
+  if (!page.entries.empty()) after = page.entries.back().lsn;
+  if (page.more && limit >= kThrottledPage) {
+    status_.poll_begins(engine_.unix_seconds());
+    if (Status sent = source_.ask_for_page(after, limit); !sent) return sent;
+    asked = true;
+  }
+  if (Status applied = apply(page); !applied) return applied;
+  note_position(after >= page.source);
+  failures_ = 0;
+  last_error_.clear();
+  status_.poll_succeeded(engine_.unix_seconds(), page.source, page.entries.size());
+  engine_.has_data();
+  if (!asked) pause(std::chrono::milliseconds(config_.replication_poll_interval_ms));
+  return {};
+}
+
+Status Follower::apply(const Page& page) {
+  return submitter_.replicate(page.entries, [this](Lsn lsn, std::string_view reason) {
+    if (++without_effect_ <= kWarnings)
+      log_.warn("wal.entry_without_effect", "lsn=" + std::to_string(lsn.value) + " reason=" + std::string(reason));
+  });
+}
+
+// Without a log of its own a restart begins where the snapshots end, and what the file says would be too much.
+void Follower::note_position(bool caught_up) {
+  const Lsn position = engine_.position();
+  const auto now = engine_.clock().steady();
+  if (!config_.wal || position == noted_ || (!caught_up && now - noted_at_ < kNoteEvery)) return;
+  const Status written = replace_file(files_, config_.directory, std::string(snapshot::kReplicationLsnName),
+                                      std::to_string(position.value) + "\n");
+  if (!written) return log_.warn("replication.position_not_written", written.error().message);
+  noted_ = position;
+  noted_at_ = now;
+}
+
+void Follower::pause(std::chrono::milliseconds time) {
+  const auto until = std::chrono::steady_clock::now() + time;
+  const MutexLock lock(mutex_);
+  while (!stopping_ && changed_.wait_until(mutex_, until)) {
+  }
+}
+
+bool Follower::stopping() {
+  const MutexLock lock(mutex_);
+  return stopping_;
+}
+
+std::chrono::milliseconds Follower::retry_pause() {
+  const auto most = std::min(kLongestPause, kFirstPause * (1 << std::min(failures_, 10)));
+  return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(0, most.count())(random_));
+}
+
+}  // namespace karma::replication

@@ -1,0 +1,74 @@
+// A slave at work: one thread that asks the master for its log, page after page, and hands the entries to the writer.
+//
+//   no data yet    copy the master's snapshots; without any, its log is followed from the start
+//   connect        is what comes next the continuation of what is here?
+//   follow         while pages are full one is fetched as the one before is applied; else ask every poll interval
+//   lost           again after a pause that grows, at random up to a cap
+//   out of reach   the master's log does not reach back to here, or is not a continuation: copy its data anew
+//
+// Position and data are one: entries are in the slave's own log, under the master's LSNs, before they are applied.
+#pragma once
+
+#include <random>
+#include <string>
+#include <thread>
+
+#include <karma/config.h>
+#include <karma/file_system.h>
+
+#include "core/log.h"
+#include "core/mutex.h"
+#include "engine/engine.h"
+#include "engine/submitter.h"
+#include "replication/source.h"
+
+namespace karma::replication {
+
+class Follower {
+ public:
+  // Starts the thread. For a node with a source; nobody else may write to the engine.
+  Follower(engine::Engine& engine, FileSystem& files, EventLog& log);
+  ~Follower();  // ends the thread, in the middle of what it does
+
+ private:
+  void run();
+  // Each returns when something else is to be done, or with the failure that ended it.
+  Status copy();
+  Status follow();
+
+  Status connect();
+  Status compare_histories();
+  Status compare_last_entry();
+  Error no_continuation(const std::string& difference);
+  Status poll(Lsn& after, bool& asked);
+  Status apply(const Page& page);
+  void note_position(bool caught_up);
+  void report(const Error& error);
+  void begin_anew(const Error& why);
+  void pause(std::chrono::milliseconds time);
+  bool stopping();
+  std::chrono::milliseconds retry_pause();
+
+  engine::Engine& engine_;
+  FileSystem& files_;
+  const Config& config_;
+  EventLog& log_;
+  engine::FollowStatus& status_;
+  engine::Submitter submitter_;
+  Source source_;
+  std::mt19937_64 random_;
+  int failures_ = 0;  // in a row
+  bool copy_wanted_;
+  std::string keep_old_as_;  // of the data that a copy takes the place of; empty: it is not kept
+  Lsn noted_;                // in karma.replication.lsn
+  std::chrono::steady_clock::time_point noted_at_{};
+  std::string last_error_;  // as logged
+  std::uint64_t without_effect_ = 0;
+
+  Mutex mutex_;
+  Condition changed_;
+  bool stopping_ KARMA_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace karma::replication

@@ -1,0 +1,194 @@
+#include "replication/source.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/base64.h"
+#include "core/json_reader.h"
+
+namespace karma::replication {
+namespace {
+
+constexpr std::uint64_t kPieceBytes = 256 << 10;
+
+// {"lsn":…,"entry":{…}}, or with the entry's bytes beside it where they are no UTF-8.
+bool read_entry(std::string_view text, engine::LoggedEntry& entry, std::vector<std::string>& decoded) {
+  bool good = true;
+  json::Reader reader(text);
+  const bool read = reader.read_object([&](const json::Value& name, const json::Value& value) {
+    if (name.text == "lsn" && value.type == json::Type::unsigned_integer) entry.lsn = Lsn{value.number};
+    if (name.text == "entry" && value.type == json::Type::object && entry.text.empty()) entry.text = value.text;
+    if (name.text == "entry_base64") {
+      std::optional<std::string> bytes = decode_base64(value.text);
+      good = bytes.has_value();
+      if (good) entry.text = decoded.emplace_back(std::move(*bytes));
+    }
+  });
+  return read && good && entry.lsn != Lsn{} && !entry.text.empty();
+}
+
+snapshot::Meta meta_of(const nlohmann::json& fields) {
+  return {.series = fields.at("tree"),
+          .file = fields.at("file"),
+          .timestamp = fields.at("timestamp"),
+          .last_lsn = Lsn{fields.at("last_lsn")},
+          .bytes = fields.at("bytes")};
+}
+
+snapshot::ExactlyOnceMeta exactly_once_meta_of(const nlohmann::json& fields) {
+  return {.timestamp = fields.at("timestamp"),
+          .last_lsn = Lsn{fields.at("last_lsn")},
+          .bytes = fields.at("bytes"),
+          .record_count = fields.at("record_count"),
+          .committed_stream_count = fields.at("committed_stream_count")};
+}
+
+}  // namespace
+
+Error Source::bad_reply(std::string_view what) {
+  client_.close();
+  return {ErrorCode::replication_error, "the master's reply is not what it should be: " + std::string(what)};
+}
+
+Result<protocol::Reply> Source::ask(std::string_view op, const Fields& fields) {
+  client_.send(op, fields);
+  Result<protocol::Reply> reply = client_.receive();
+  if (reply && !reply->success) return reply->error();
+  return reply;
+}
+
+Status Source::ask_for_page(Lsn after, int limit) {
+  client_.send("replication.entries", {{"after_lsn", after.value}, {"limit", limit}});
+  return client_.flush();
+}
+
+Status Source::take_page(Lsn after, int limit, Page& page) {
+  page = {};
+  page.decoded.reserve(static_cast<std::size_t>(limit));  // entries refer to them
+  const Result<protocol::Reply> reply = client_.receive();
+  if (!reply) return reply.error();
+  if (!reply->success) return reply->error();
+  std::string_view entries;
+  json::Reader reader(reply->response);
+  const bool read = reader.read_object([&](const json::Value& name, const json::Value& value) {
+    if (name.text == "source_lsn" && value.type == json::Type::unsigned_integer) page.source = Lsn{value.number};
+    if (name.text == "entries" && value.type == json::Type::array) entries = value.text;
+    if (name.text == "truncated_by_bytes") page.more |= value.truth;
+  });
+  if (!read || entries.empty()) return bad_reply("no page of the log");
+  Lsn expected = after.next();
+  std::string fault;
+  json::Reader list(entries);
+  const bool listed = list.read_array([&](const json::Value& value) {
+    engine::LoggedEntry entry;
+    if (page.entries.size() == static_cast<std::size_t>(limit))
+      fault = "more entries than were asked for";
+    else if (!read_entry(value.text, entry, page.decoded))
+      fault = "an entry of the log cannot be read";
+    else if (entry.lsn != expected)
+      fault = "entry " + std::to_string(expected.value) + " is missing, " + std::to_string(entry.lsn.value) + " came";
+    if (!fault.empty()) return false;
+    page.entries.push_back(entry);
+    expected = expected.next();
+    return true;
+  });
+  if (!fault.empty()) return bad_reply(fault);
+  if (!listed) return bad_reply("no list of entries");
+  page.more |= page.entries.size() == static_cast<std::size_t>(limit);
+  return {};
+}
+
+Result<engine::History> Source::history() {
+  const Result<protocol::Reply> reply = ask("replication.status", Fields::object());
+  if (!reply) return reply.error();
+  std::optional<engine::History> history = engine::History();
+  json::Reader reader(reply->response);
+  const bool read = reader.read_object([&](const json::Value& name, const json::Value& value) {
+    if (name.text == "history") history = engine::History::of_json(value.text);
+  });
+  if (!read || !history) return bad_reply("no status, or a history that cannot be read");
+  return std::move(*history);
+}
+
+Result<SnapshotList> Source::snapshots() {
+  const Result<protocol::Reply> reply = ask("snapshot.info", Fields::object());
+  if (!reply) return reply.error();
+  try {
+    const nlohmann::json fields = reply->json();
+    SnapshotList list;
+    for (const nlohmann::json& meta : fields.at("latest_by_tree")) list.series.push_back(meta_of(meta));
+    const nlohmann::json& exactly_once = fields.at("idempotency_snapshot");
+    if (!exactly_once.is_null()) list.exactly_once = exactly_once_meta_of(exactly_once);
+    return list;
+  } catch (const nlohmann::json::exception& failure) {
+    return bad_reply(failure.what());
+  }
+}
+
+Status Source::fetch(std::string_view op, Fields fields, std::uint64_t bytes, const SameFile& same, const Sink& sink) {
+  std::uint64_t offset = 0;
+  bool done = false;
+  do {
+    fields["offset"] = offset;
+    fields["limit"] = kPieceBytes;
+    const Result<protocol::Reply> reply = ask(op, fields);
+    if (!reply) return reply.error();
+    try {
+      const nlohmann::json piece = reply->json();
+      if (!same(piece.at("metadata"))) return bad_reply("the snapshot changed while it was fetched");
+      const std::optional<std::string> data = decode_base64(piece.at("data_base64").get_ref<const std::string&>());
+      if (!data || data->size() > bytes - offset) return bad_reply("a piece of a snapshot of another size");
+      done = piece.at("done");
+      if (data->empty() && !done) return bad_reply("an empty piece of a snapshot");
+      offset += data->size();
+      if (Status taken = sink(*data); !taken) return taken;
+    } catch (const nlohmann::json::exception& failure) {
+      return bad_reply(failure.what());
+    }
+  } while (!done);
+  if (offset != bytes) return bad_reply("a snapshot of another size");
+  return {};
+}
+
+Status Source::fetch(const snapshot::Meta& meta, const Sink& sink) {
+  const auto same = [&](const nlohmann::json& metadata) {
+    const snapshot::Meta now = meta_of(metadata);
+    return now.file == meta.file && now.last_lsn == meta.last_lsn && now.bytes == meta.bytes;
+  };
+  return fetch("snapshot.fetch_chunk", {{"file", meta.file}}, meta.bytes, same, sink);
+}
+
+Status Source::fetch(const snapshot::ExactlyOnceMeta& meta, const Sink& sink) {
+  const auto same = [&](const nlohmann::json& metadata) {
+    const snapshot::ExactlyOnceMeta now = exactly_once_meta_of(metadata);
+    return now.timestamp == meta.timestamp && now.last_lsn == meta.last_lsn && now.bytes == meta.bytes;
+  };
+  return fetch("idempotency.snapshot_fetch_chunk", Fields::object(), meta.bytes, same, sink);
+}
+
+Result<std::optional<std::string>> Source::manifest() {
+  std::string text;
+  std::uint64_t bytes = UINT64_MAX;
+  // Its size is known with the first piece; its checksum tells whether the pieces are of one manifest.
+  const Result<protocol::Reply> first = ask("snapshot.manifest_fetch_chunk", {{"offset", 0}, {"limit", 1}});
+  if (!first) {
+    const ErrorCode code = first.error().code;
+    const bool none = code == ErrorCode::not_found || code == ErrorCode::unknown_command;
+    if (client_.connected() && none) return std::optional<std::string>();
+    return first.error();
+  }
+  try {
+    bytes = first->json().at("total_bytes");
+  } catch (const nlohmann::json::exception& failure) {
+    return bad_reply(failure.what());
+  }
+  const Status fetched = fetch(
+      "snapshot.manifest_fetch_chunk", Fields::object(), bytes, [](const nlohmann::json&) { return true; },
+      [&](std::string_view piece) {
+        text.append(piece);
+        return Status();
+      });
+  if (!fetched) return fetched.error();
+  return std::optional<std::string>(std::move(text));
+}
+
+}  // namespace karma::replication

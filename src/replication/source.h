@@ -1,0 +1,72 @@
+// The node that a slave follows, as the slave sees it: one kept connection, questions and their answers.
+//
+// Not thread-safe, except for interrupt(). A failure loses the connection.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <karma/error.h>
+#include <karma/types.h>
+
+#include "engine/submitter.h"
+#include "protocol/client.h"
+#include "snapshot/manager.h"
+
+namespace karma::replication {
+
+// Of the master's log. Valid until the next question.
+struct Page {
+  Lsn source;                                // up to where the master's log reaches
+  std::vector<engine::LoggedEntry> entries;  // LSNs ascending without a gap from the one asked for
+  bool more = false;                         // the limits of the page kept others out
+  std::vector<std::string> decoded;          // texts of entries that are no UTF-8
+};
+
+// The snapshots that the master holds.
+struct SnapshotList {
+  std::vector<snapshot::Meta> series;  // the newest of each
+  std::optional<snapshot::ExactlyOnceMeta> exactly_once;
+};
+
+class Source {
+ public:
+  explicit Source(protocol::Endpoint endpoint) : client_(std::move(endpoint)) {}
+
+  Status connect() { return client_.connect(); }
+  bool connected() const { return client_.connected(); }
+  void close() { client_.close(); }
+  void interrupt() { client_.interrupt(); }  // from any thread
+
+  // Asks for entries above `after`; take_page() gets the answer. Both may be called one page ahead.
+  Status ask_for_page(Lsn after, int limit);
+  // replication_gap: the master's log does not reach back so far. replication_error: what came is no page after
+  // `after`.
+  Status take_page(Lsn after, int limit, Page& page);
+
+  // Whose entries the master's log holds; an empty one of a Karma 1.0.
+  Result<engine::History> history();
+  Result<SnapshotList> snapshots();
+  // Pieces of a whole file, in order. Its description must stay what it was when it was listed.
+  using Sink = std::function<Status(std::string_view piece)>;
+  Status fetch(const snapshot::Meta& meta, const Sink& sink);
+  Status fetch(const snapshot::ExactlyOnceMeta& meta, const Sink& sink);
+  // Nothing if the master has none, or is a Karma 1.0.
+  Result<std::optional<std::string>> manifest();
+
+ private:
+  using Fields = protocol::Client::Fields;
+  // Whether a piece is one of the file that was listed.
+  using SameFile = std::function<bool(const nlohmann::json& metadata)>;
+  Result<protocol::Reply> ask(std::string_view op, const Fields& fields);
+  Status fetch(std::string_view op, Fields fields, std::uint64_t bytes, const SameFile& same, const Sink& sink);
+  Error bad_reply(std::string_view what);
+
+  protocol::Client client_;
+};
+
+}  // namespace karma::replication

@@ -1,0 +1,301 @@
+// A slave beside its master, both as whole nodes.
+#include <random>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "replication/nodes.h"
+
+namespace karma {
+namespace {
+
+using json = nlohmann::json;
+using test::caught_up;
+using test::eventually;
+using test::ReplicatingNode;
+
+class Following : public ::testing::Test {
+ protected:
+  void start_slave() {
+    slave.follow(master);
+    slave.start();
+  }
+  void expect_same() {
+    ASSERT_TRUE(caught_up(slave, master)) << slave.ask("replication.status").dump();
+    EXPECT_EQ(slave.content(), master.content());
+  }
+
+  ReplicatingNode master;
+  ReplicatingNode slave;
+};
+
+TEST_F(Following, ALogIsFollowedFromItsBeginning) {
+  master.start();
+  master.increment(1, 5);
+  (void)master.response("tree.create", {{"series", "empty"}});
+  start_slave();
+  expect_same();
+  master.increment(2, 7);
+  (void)master.response("tree.drop", {{"series", "empty"}});
+  expect_same();
+  EXPECT_EQ(slave.sum(2), 7);
+  EXPECT_EQ(slave.ask("counter.increment", {{"series", "s"}, {"key", 1}})["error_code"], "forbidden");
+  const json status = slave.response("replication.status");
+  EXPECT_EQ(status["replication_entries_applied"], 4);
+  EXPECT_EQ(status["replication_bootstrap_error_count"], 0);
+  EXPECT_TRUE(status["replication_last_poll_error"].is_null());
+  EXPECT_EQ(slave.response("system.health")["status"], "ok");
+}
+
+TEST_F(Following, SnapshotsComeFirstAndThenTheLogAfterThem) {
+  master.start();
+  for (int i = 0; i < 50; ++i) master.increment(static_cast<std::uint64_t>(i), 3);
+  (void)master.response("snapshot.create_all");
+  // Of a later moment than the set, so that the log between them has to come along.
+  master.increment(1, 10);
+  master.increment(1, 10, "t");
+  (void)master.response("snapshot.create", {{"series", "s"}});
+  master.increment(1, 100);
+  start_slave();
+  expect_same();
+  EXPECT_EQ(slave.response("replication.status")["replication_bootstrap_success_count"], 1);
+  slave.stop();
+  master.increment(2, 1000);
+  slave.start();
+  expect_same();
+  EXPECT_EQ(slave.response("replication.status")["replication_bootstrap_attempt_count"], 0) << "it has data";
+}
+
+TEST_F(Following, KeysAndStreamsGiveTheFirstAnswersAfterAPromotion) {
+  const json keyed = {{"series", "s"}, {"key", 1}, {"bucket", 20260101}, {"idempotency_key", "a"}};
+  const json other = {{"series", "s"}, {"key", 1}, {"bucket", 20260101}, {"idempotency_key", "b"}};
+  const json decrement = {{"series", "s"}, {"key", 1}, {"bucket", 20260101}, {"value", 1}, {"idempotency_key", "c"}};
+  master.start();
+  (void)master.response("counter.increment", keyed);
+  (void)master.response("snapshot.create_all");
+  const json first = master.response("counter.decrement", decrement);
+  // The series is later than the keys: what the decrement found is only in the manifest.
+  (void)master.response("snapshot.create", {{"series", "s"}});
+  (void)master.response("counter.increment", other);
+  start_slave();
+  expect_same();
+  master.stop();
+  slave.stop();
+  slave.be_master();
+  slave.start();
+  EXPECT_EQ(slave.response("counter.decrement", decrement), first);
+  for (const json& repeat : {keyed, other}) EXPECT_EQ(slave.ask("counter.increment", repeat)["idempotent"], true);
+  EXPECT_EQ(slave.sum(1), 1);
+  slave.increment(1);
+  EXPECT_EQ(slave.lsn(), 4);
+}
+
+TEST_F(Following, NothingIsReadBeforeTheFirstCopyIsComplete) {
+  master.start();
+  const int port = master.port();
+  master.stop();
+  slave.follow(port);
+  slave.start();
+  for (const char* op : {"tree.list", "snapshot.info", "replication.entries"})
+    EXPECT_EQ(slave.ask(op, {{"after_lsn", 0}})["error_code"], "stale_replica") << op;
+  EXPECT_EQ(slave.response("system.ping"), "pong");
+  EXPECT_TRUE(slave.response("replication.status")["replication_lag_entries"].is_null());
+  ASSERT_TRUE(eventually(
+      [&] { return slave.response("replication.status")["replication_bootstrap_error_count"].get<int>() >= 2; }));
+  EXPECT_TRUE(slave.response("replication.status")["replication_last_bootstrap_error"].is_string());
+  master.start();
+  master.increment(1, 5);
+  expect_same();
+}
+
+TEST_F(Following, AMasterThatIsAwayIsCountedAndItsReturnGoesUnnoticed) {
+  master.start();
+  master.increment(1, 5);
+  start_slave();
+  expect_same();
+  master.stop();
+  ASSERT_TRUE(eventually([&] {
+    const json status = slave.response("replication.status");
+    return status["replication_poll_error_count"].get<int>() >= 2 && status["replication_lag_entries"].is_null();
+  })) << "how far it is behind is not known";
+  EXPECT_EQ(slave.sum(1), 5);
+  master.start();
+  master.increment(1, 5);
+  expect_same();
+  EXPECT_EQ(slave.response("replication.status")["replication_bootstrap_attempt_count"], 1);
+}
+
+TEST_F(Following, WhatTheLogNoLongerHoldsIsCopiedAnew) {
+  master.start();
+  master.increment(1, 5);
+  start_slave();
+  expect_same();
+  slave.stop();
+  for (int i = 0; i < 5; ++i) master.increment(2);
+  (void)master.response("snapshot.create_all");
+  master.increment(3);
+  (void)master.response("snapshot.create_all");
+  slave.start();
+  expect_same();
+  EXPECT_EQ(slave.response("replication.status")["replication_bootstrap_success_count"], 1);
+  master.increment(4);
+  expect_same();
+}
+
+TEST_F(Following, AMasterThatWasWipedIsFollowedAnewAndTheOldDataKept) {
+  master.start();
+  master.increment(1, 5);
+  master.increment(1, 5);
+  start_slave();
+  expect_same();
+  master.server.reset();
+  master.files = std::make_unique<test::CrashableFileSystem>();
+  master.start();
+  master.increment(7, 1);
+  ASSERT_TRUE(eventually([&] {
+    return slave.ask("tree.list")["success"] == true && slave.content() == master.content();
+  })) << slave.ask("replication.status").dump();
+  expect_same();
+  for (int i = 0; i < 10; ++i) master.increment(8);
+  expect_same();
+}
+
+TEST_F(Following, AnotherEntryUnderTheSameNumberIsNoticed) {
+  master.start();
+  for (int i = 0; i < 4; ++i) master.increment(1, 5);
+  start_slave();
+  expect_same();
+  slave.stop();
+  master.server.reset();
+  master.files = std::make_unique<test::CrashableFileSystem>();
+  master.start();
+  for (int i = 0; i < 9; ++i) master.increment(2, 7);
+  slave.start();
+  ASSERT_TRUE(eventually([&] { return slave.content() == master.content(); }))
+      << slave.ask("replication.status").dump();
+  EXPECT_EQ(slave.response("replication.status")["replication_bootstrap_success_count"], 1);
+}
+
+// The last entry that the slave has is the same again, and only one before it is not.
+TEST_F(Following, AMasterThatWasPutBackIsNoticedWhateverItWritesNext) {
+  master.start();
+  for (int i = 0; i < 5; ++i) master.increment(1, 5);
+  const auto backup = master.files->after_crash(test::CrashableFileSystem::Unsynced::kept);
+  for (int i = 0; i < 5; ++i) master.increment(1, 5);
+  start_slave();
+  expect_same();
+  master.server.reset();
+  master.files = backup->after_crash(test::CrashableFileSystem::Unsynced::kept);
+  master.start();
+  master.increment(2, 5);
+  for (int i = 0; i < 6; ++i) master.increment(1, 5);
+  ASSERT_TRUE(eventually([&] { return slave.content() == master.content(); }))
+      << slave.ask("replication.status").dump();
+  expect_same();
+  EXPECT_EQ(slave.sum(2), 5);
+}
+
+// What was acknowledged by the new master must not give way to what the old one has.
+TEST_F(Following, AnOldMasterThatComesBackIsNotFollowed) {
+  master.start();
+  master.increment(1, 5);
+  start_slave();
+  expect_same();
+  ReplicatingNode third;
+  third.follow(master);
+  third.start();
+  ASSERT_TRUE(caught_up(third, master));
+  master.stop();
+  slave.stop();
+  slave.be_master();
+  slave.start();
+  slave.increment(1, 7);
+  third.server.reset();
+  third.follow(slave);
+  third.start();
+  ASSERT_TRUE(caught_up(third, slave));
+  EXPECT_EQ(third.response("replication.status")["replication_bootstrap_attempt_count"], 0) << "it is a continuation";
+  master.start();
+  master.increment(1, 100);
+  third.server.reset();
+  third.follow(master);
+  third.start();
+  ASSERT_TRUE(eventually([&] {
+    const json error = third.response("replication.status")["replication_last_poll_error"];
+    return error.is_string() && error.get<std::string>().find("superseded") != std::string::npos;
+  }));
+  EXPECT_EQ(third.sum(1), 12);
+  // The old master gives up what nobody else has, and keeps it aside.
+  master.server.reset();
+  master.follow(slave);
+  master.start();
+  ASSERT_TRUE(eventually([&] { return master.content() == slave.content(); }));
+}
+
+TEST_F(Following, WithoutALogItBeginsAfterItsSnapshots) {
+  master.start();
+  master.increment(1, 5);
+  slave.config.wal = false;
+  start_slave();
+  expect_same();
+  slave.stop();
+  master.increment(1, 5);
+  slave.start();
+  expect_same();
+  slave.server.reset();  // killed
+  slave.start();
+  expect_same();
+}
+
+TEST_F(Following, ASlaveIsASourceToo) {
+  master.start();
+  master.increment(1, 5);
+  (void)master.response("snapshot.create_all");
+  start_slave();
+  expect_same();
+  ReplicatingNode third;
+  third.follow(slave);
+  third.start();
+  master.increment(1, 6);
+  ASSERT_TRUE(caught_up(third, master));
+  EXPECT_EQ(third.content(), master.content());
+}
+
+// Both are killed again and again, and lose what was not synced, while writes and snapshots go on.
+TEST_F(Following, BothMayBeKilledAtAnyTime) {
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    ReplicatingNode source;
+    ReplicatingNode copy;
+    source.start();
+    copy.follow(source);
+    copy.start();
+    for (int step = 0; step < 60; ++step) {
+      switch (random() % 8) {
+        case 0:
+          copy.crash(random());
+          copy.start();
+          break;
+        case 1:
+          // A write that was answered is on the disk, so a slave never has what its master lost.
+          source.crash(random());
+          source.start();
+          break;
+        case 2:
+          (void)source.response("snapshot.create_all");
+          break;
+        case 3:
+          (void)source.ask("snapshot.create", {{"series", "s"}});
+          break;
+        default:
+          for (std::uint64_t i = random() % 20; i != 0; --i) source.increment(random() % 10, random() % 5 + 1);
+      }
+    }
+    ASSERT_TRUE(caught_up(copy, source)) << copy.ask("replication.status").dump();
+    EXPECT_EQ(copy.content(), source.content());
+  }
+}
+
+}  // namespace
+}  // namespace karma
