@@ -127,7 +127,8 @@ constexpr Setting kSettings[] = {
         .at_least(1)
         .of_source(),
     Setting{Group::replication, "replication-batch-size", "KARMA_REPLICATION_BATCH_SIZE",
-            &Config::replication_batch_size, "ENTRIES", "Log entries asked for at a time; below 100 with a pause after each page, full or not."}
+            &Config::replication_batch_size, "ENTRIES",
+            "Log entries asked for at a time; below 100 with a pause after each page, full or not."}
         .at_least(1)
         .at_most(10000)
         .of_source(),
