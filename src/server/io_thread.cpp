@@ -46,12 +46,12 @@ IoThread::~IoThread() {
 
 void IoThread::adopt(Socket accepted) {
   Socket socket(thread_.context());
-  error_code failure;
   const int descriptor = accepted.release();
-  socket.assign(Tcp::v4(), descriptor, failure);
-  if (failure) {
+  try {
+    socket.assign(Tcp::v4(), descriptor);
+  } catch (...) {
     ::close(descriptor);
-    throw boost::system::system_error(failure);
+    throw;
   }
   asio::post(thread_.context(), [this, socket = std::move(socket)]() mutable {
     host_.begin_round();

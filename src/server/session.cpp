@@ -58,7 +58,7 @@ void Session::on_read(const error_code& failure, std::size_t size) {
 // What cannot be handled now has to fit into own_.
 void Session::on_readable(error_code failure) {
   if (!open()) return;
-  if (failure || !may_receive()) {
+  if (failure || !may_receive() || host_.memory.growing_waits()) {
     reads_much_ = false;
     return end_step();
   }
@@ -75,8 +75,8 @@ void Session::on_received(const error_code& failure, std::string_view fresh) {
     discard();
   } else if (end_of_input_) {
     handle_input({});
-  } else if (!fresh.empty() && may_receive()) {
-    receive(received_ > 0 ? take_received() : fresh);
+  } else if (!fresh.empty() && (received_ == 0 || may_receive())) {
+    receive(fresh);
   } else {
     end_step();
   }
@@ -100,31 +100,54 @@ void Session::on_error(const error_code& failure) {
 }
 
 // Takes the bytes that were read. If the buffer came full, there are probably more: they follow in the shared buffer.
-std::string_view Session::take_received() {
+// With `peek` those stay in the kernel as well, and the bytes in in_ are moved in front of them.
+std::string_view Session::take_received(bool peek) {
   std::size_t size = std::exchange(received_, std::uint16_t{0});
   if (size < sizeof own_) return {own_, size};
   reads_much_ = true;
   char* const all = host_.input.data();
-  std::memcpy(all, own_, size);
+  const std::size_t before = peek ? in_.size() : 0;
+  if (before != 0) std::memcpy(all, in_.data(), before);
+  if (peek) in_.clear();
+  std::memcpy(all + before, own_, size);
+  size += before;
   error_code failure;
-  size += socket_.read_some(asio::buffer(all + size, kReadBytes - size), failure);
+  const std::size_t more =
+      socket_.receive(asio::buffer(all + size, kReadBytes - size), peek ? Socket::message_peek : 0, failure);
+  size += more;
+  if (peek) peeked_ = more;
   end_of_input_ = failure == asio::error::eof;
   if (failure && !end_of_input_ && !would_block(failure)) close(true);
   return {all, size};
 }
 
 void Session::receive(std::string_view fresh) {
-  if (!open()) return;
-  if (host_.draining) drained_ += fresh.size();
   if (in_.empty()) line_since_ = host_.now;
+  // While there is little room, bytes that have to wait do so in the kernel.
+  if (received_ > 0) fresh = take_received(holds_little() && host_.memory.growing_waits());
+  if (!open()) return;
+  if (host_.draining) drained_ += fresh.size() - peeked_;
   handle_input(fresh);
   const bool partial = open() && input_handled_ && !in_.empty();
-  const auto max_age = host_.options.read_timeout * kMaxLineAge;
-  if (partial && max_age.count() > 0 && host_.now - line_since_ > max_age) close();
+  const auto timeout = host_.options.read_timeout;
+  if (partial && timeout.count() > 0 && (host_.now - line_since_) / kMaxLineAge > timeout) close();
+}
+
+// Of the bytes that take_received() left in the kernel, takes those that have been handled. Returns the bytes that are
+// not in the kernel any more.
+std::string_view Session::fetch_peeked(std::string_view fresh, std::size_t handled) {
+  std::size_t here = fresh.size() - std::exchange(peeked_, 0);
+  if (host_.draining && handled > here) drained_ += handled - here;
+  while (here < handled && open()) {
+    error_code failure;
+    here += socket_.read_some(asio::buffer(host_.input.data() + here, handled - here), failure);
+    if (failure) close(true);
+  }
+  return fresh.substr(0, here);
 }
 
 void Session::discard() {
-  discarded_ += take_received().size();
+  discarded_ += take_received(false).size();
   if (end_of_input_ || discarded_ > kMaxDiscardedBytes) close();
   if (open()) update_waiting();
 }
@@ -143,6 +166,8 @@ void Session::handle_input(std::string_view fresh) {
   if (buffered) {
     in_.consume(handled);
   } else {
+    if (peeked_ != 0) fresh = fetch_peeked(fresh, handled);
+    if (!open()) return;
     in_.append(fresh.substr(handled));
   }
   // Memory of handled lines is not kept for the beginning of a line.
@@ -364,7 +389,7 @@ void Session::read_meanwhile() {
 void Session::read() {
   read_due_ = false;
   if (!open() || reading_.taken() || received_ > 0 || end_of_input_) return;
-  if (reads_much_ && may_receive()) {
+  if (reads_much_ && may_receive() && !host_.memory.growing_waits()) {
     socket_.async_wait(Socket::wait_read, reading_([this](const error_code& failure) {
                          host_.begin_round();
                          guarded([&] { on_readable(failure); });
@@ -382,8 +407,11 @@ Buffer& Session::reply_buffer(std::size_t request_bytes) {
   --pending_;
   pending_bytes_ -= request_bytes;
   if (pending_ == 0 && pause_ == Pause::pending_replies) pause_ = Pause::none;
-  enqueue();
-  if (open()) return out_;
+  if (open()) {
+    enqueue();
+    return out_;
+  }
+  update_waiting();
   host_.unwanted.clear();
   return host_.unwanted;
 }
@@ -397,7 +425,7 @@ void Session::resume() {
 
 void Session::go_on() {
   if (received_ > 0 && may_receive()) {
-    receive(take_received());
+    receive({});
   } else if (!input_handled_) {
     handle_input({});
   } else {
@@ -464,8 +492,10 @@ bool Session::may_handle(std::size_t unsent) const {
          pending_bytes_ < kMaxPendingBytes && unsent < kMaxUnsentBytes;
 }
 
+// Bytes that are here come first: each look at the socket could add more to them than a step handles.
 bool Session::may_receive() const {
-  return may_handle(unsent()) && !(counted_ == 0 ? host_.memory.reading_waits() : host_.memory.growing_waits());
+  return input_handled_ && may_handle(unsent()) &&
+         !(holds_little() ? host_.memory.reading_waits() : host_.memory.growing_waits());
 }
 
 // Of a client that had one request under way, the next one mostly comes after the reply: until then a read would be in
@@ -474,9 +504,12 @@ bool Session::takes_turns() const {
   return pending_ == 1 && in_.empty() && !host_.draining && host_.now - since_ < kTurnPatience;
 }
 
+// It holds the beginning of a line at most: to go on reading costs the node next to nothing.
+bool Session::holds_little() const { return out_.empty() && in_.size() <= kOwnReadBytes; }
+
 // It has something to handle and nothing else to wait for, and nobody else would wake it.
 bool Session::lacks_buffer_room() const {
-  return received_ > 0 && pending_ == 0 && unsent() == 0 && may_handle(0) && !may_receive();
+  return received_ > 0 && input_handled_ && pending_ == 0 && unsent() == 0 && may_handle(0) && !may_receive();
 }
 
 }  // namespace karma::server

@@ -3,7 +3,7 @@
 // Input   is read into a small buffer of the session's own. Only when that came full, what else there is follows in a
 //         large one that all sessions of the thread share, and the next read goes there directly. Lines are handled
 //         from there; only what cannot be handled yet (a partial line, lines after a paused one) is kept beyond the
-//         step.
+//         step. While the node has little room, most of that is left in the kernel.
 // Output  likewise: replies are gathered in a shared buffer and leave with one send; only what the socket does not take
 //         is kept.
 // Pauses  handling stops while a line is blocked, while too many replies are pending, and while the client takes none.
@@ -175,7 +175,8 @@ class Session {
   void on_error(const error_code& failure);
   void on_writable();
   void go_on();
-  std::string_view take_received();
+  std::string_view take_received(bool peek);
+  std::string_view fetch_peeked(std::string_view fresh, std::size_t handled);
   void receive(std::string_view fresh);
   void discard();
   void handle_input(std::string_view fresh);
@@ -196,6 +197,7 @@ class Session {
   bool may_handle(std::size_t unsent) const;
   bool may_receive() const;
   bool takes_turns() const;
+  bool holds_little() const;
   bool lacks_buffer_room() const;
   std::size_t unsent() const { return out_.size() - sent_; }
 
@@ -210,6 +212,7 @@ class Session {
   std::size_t pending_ = 0;        // replies that will come
   std::size_t pending_bytes_ = 0;  // of their requests
   std::size_t counted_ = 0;        // of in_ and out_, as the host counts them
+  std::size_t peeked_ = 0;         // of what is being handled, still in the kernel
   std::size_t discarded_ = 0;
   std::size_t drained_ = 0;  // bytes read while draining
 

@@ -303,6 +303,51 @@ TEST_F(SessionTest, BytesOfPendingRequestsAreBounded) {
   sender.join();
 }
 
+// Each step handles less of it than a look at the socket could bring.
+TEST_F(SessionTest, NoMoreIsReadThanIsHandled) {
+  constexpr int kCount = 200'000;  // 1.6 MB of lines
+  Client client = connect();
+  std::string requests;
+  for (int i = 0; i < kCount; ++i) requests += "big 200\n";
+  std::thread sender([&] { client.send(requests); });
+  std::size_t most = 0;
+  for (int i = 0; i < kCount; ++i) {
+    ASSERT_EQ(client.line().size(), 200U);
+    most = std::max(most, memory_->buffers.load());
+  }
+  sender.join();
+  EXPECT_LE(most, 4 * kReadBytes);
+}
+
+TEST_F(SessionTest, WhatHasToWaitStaysInTheKernelWhileThereIsLittleRoom) {
+  client_memory_bytes_ = 16 << 20;
+  options_.session.max_request_bytes = 20'000;
+  const std::size_t half = client_memory_bytes_ / 16;  // of the share of buffers
+  constexpr int kClients = 30;
+  constexpr int kLines = 6000;
+  const std::string argument(10'000, 'x');
+  start();
+  memory_->buffers += half;
+  std::string requests;
+  for (int i = 0; i < kLines; ++i) requests += "echo " + std::to_string(i) + "\n";
+  std::vector<Client> crowd;
+  for (int i = 0; i < kClients; ++i) crowd.push_back(connect());
+  for (Client& client : crowd) client.send("later first\n" + requests);
+  ASSERT_TRUE(script_.wait_for_waiting(kClients));
+  Client other = connect();
+  for (int i = 0; i < 10; ++i) {
+    other.send("echo " + argument + "\n");  // more than the small buffer takes
+    ASSERT_EQ(other.line(), argument) << "reads go on";
+  }
+  EXPECT_LE(memory_->buffers.load(), half + kClients * 2 * kOwnReadBytes);
+  script_.release(kClients);
+  for (Client& client : crowd) {
+    ASSERT_EQ(client.line(), "first");
+    for (int i = 0; i < kLines; ++i) ASSERT_EQ(client.line(), std::to_string(i));
+  }
+  memory_->buffers -= half;
+}
+
 TEST_F(SessionTest, AfterAHalfCloseEverythingIsAnswered) {
   Client client = connect();
   client.send("later 1\nread 2\necho 3");
@@ -518,6 +563,15 @@ TEST_F(SessionTest, ATricklingLineEndsSomeDay) {
   while (sent < 95 && client.send("x") && !client.readable(25)) ++sent;
   EXPECT_EQ(client.rest(), "") << "closed although it never was silent";
   EXPECT_LT(sent, 95);
+}
+
+TEST_F(SessionTest, ATimeoutOfManyYearsDoesNotEndALine) {
+  options_.session.read_timeout = std::chrono::seconds(999'999'999);
+  Client client = connect();
+  client.send("echo 1\necho ");  // one segment: both are read, or neither
+  EXPECT_EQ(client.line(), "1");
+  client.send("2\n");
+  EXPECT_EQ(client.line(), "2");
 }
 
 TEST_F(SessionTest, AHandlerThatThrowsCostsOneConnection) {
