@@ -19,10 +19,11 @@ namespace karma::commands {
 
 // Mutations that name a stream and whose answer is the outcome's message.
 struct OfStream {
-  static constexpr std::size_t kMaxReplyBytes = 256;
+  static constexpr std::size_t kMaxReplyBytes = 256;  // without the text that it echoes
   std::string_view stream_id;
 
   static void describe(auto& self, auto& fields) { fields.stream_id(self.stream_id); }
+  std::size_t echoed_bytes() const { return stream_id.size(); }
   void reply(const Outcome& outcome, Buffer& out) const { out.append(outcome.message); }
 };
 
@@ -38,6 +39,7 @@ struct IngestBegin : OfStream {
     fields.granularity(self.granularity);
     fields.logged_time(Field::began_at_unix, self.began_at);
   }
+  std::size_t echoed_bytes() const { return stream_id.size() + (granularity ? granularity->size() : 0); }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
     const store::IngestStreams& streams = store.exactly_once().streams();
     if (pending.streams.find(stream_id) != nullptr) return Verdict::flush_first;
@@ -216,8 +218,8 @@ struct IngestChunk : OfStream {
         });
     if (verdict == Verdict::answered) return rejected();
     if (verdict != Verdict::log) return verdict;
-    if (mode != store::IngestMode::add) pending.lowers = true;
-    if (!staged && changed == nullptr) pending.creates_series = true;
+    if (mode != store::IngestMode::add) pending.of(changed).lowered = true;
+    if (!staged && changed == nullptr) pending.of(changed).created = true;
     pending.streams.add_chunk(stream_id, series.text, staged ? items.size() : 0);
     return Verdict::log;
   }
@@ -261,8 +263,11 @@ struct IngestCommit : OfStream {
     const store::IngestStreams& streams = store.exactly_once().streams();
     if (pending.streams.find(stream_id) != nullptr) return Verdict::flush_first;
     if (answer_commit(streams, stream_id, outcome)) return Verdict::answered;
-    if (streams.active(stream_id)->identity->mode == store::IngestMode::replace_series)
-      pending.creates_series = pending.removes_series = true;
+    const store::ActiveStream& stream = *streams.active(stream_id);
+    if (stream.identity->mode == store::IngestMode::replace_series) {
+      PendingSeries& ahead = pending.of(store.find(*stream.series));
+      ahead.created = ahead.removed = true;
+    }
     pending.streams.end(stream_id);
     return Verdict::log;
   }

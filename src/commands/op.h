@@ -60,6 +60,7 @@ struct Spec {
   bool deletes = false;      // counts, keys or whatever cannot be had again by asking: refuses fields it does not take
   Access access = Access::write;  // of an admin op; queries read, mutations write
   bool quick = false;             // an admin op that must not wait for snapshots
+  bool heavy = false;             // an admin op that reads everything: few run or wait at a time
   bool of_node = false;           // about the node and not its data: a slave answers before it has any
   Counted counted = Counted::no;
 };
@@ -88,7 +89,10 @@ struct Op : Spec {
   Item (*target)(const void*) = nullptr;  // of one that changes a counter: which, and the day if it is one
   std::span<const Item> (*items)(const void*) = nullptr;  // of one that changes days of many
   std::span<const Key> (*keys)(const void*) = nullptr;    // of one that changes counters as a whole: which
-  std::size_t max_reply_bytes = 0;                        // of the response, without the envelope
+  // Of the response to a mutation that is applied, without the envelope and without the text of the request that it
+  // echoes, which has so many bytes before it is escaped.
+  std::size_t max_reply_bytes = 0;
+  std::size_t (*echoed_bytes)(const void*) = nullptr;
 
   // reads
   Status (*answer)(const void*, Reads&, Buffer&) = nullptr;
@@ -110,20 +114,24 @@ struct OfSeries {
 // A mutation that creates the series if it is missing, and may take something from its counters.
 struct CreatesSeries : OfSeries {
   Verdict admit(const store::Store& store, Pending& pending, Outcome&) const {
-    if (store.find(series.text) == nullptr) pending.creates_series = true;
-    pending.lowers = true;
+    const store::Series* found = store.find(series.text);
+    PendingSeries& ahead = pending.of(found);
+    if (found == nullptr) ahead.created = true;
+    ahead.lowered = true;
     return Verdict::log;
   }
 };
 // One that is refused if the series is missing, likewise.
 struct NeedsSeries : OfSeries {
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
-    if (store.find(series.text) != nullptr) {
-      if (pending.removes_series) return Verdict::flush_first;
-      pending.lowers = true;
+    const store::Series* found = store.find(series.text);
+    PendingSeries& ahead = pending.of(found);
+    if (found != nullptr) {
+      if (ahead.removed) return Verdict::flush_first;
+      ahead.lowered = true;
       return Verdict::log;
     }
-    if (pending.creates_series) return Verdict::flush_first;
+    if (ahead.created) return Verdict::flush_first;
     outcome.fail(no_such_series(series.text));
     return Verdict::answered;
   }
@@ -247,6 +255,7 @@ constexpr Op make_op() {
     } else {
       op.reply = detail::erased<C, &C::reply>;
       op.max_reply_bytes = C::kMaxReplyBytes;
+      op.echoed_bytes = detail::erased<C, &C::echoed_bytes>;
     }
     if constexpr (C::kSpec.idempotent) {
       op.reply_form = C::kReply;

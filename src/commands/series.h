@@ -68,7 +68,7 @@ struct SeriesBatchSet {
     // An empty set creates nothing.
     if (items.empty()) return Verdict::log;
     const Verdict verdict = admit_items(store, series.text, items, pending, outcome, store::first_set_overflow);
-    if (verdict == Verdict::log) pending.lowers = true;
+    if (verdict == Verdict::log) pending.of(store.find(series.text)).lowered = true;
     return verdict;
   }
   void apply(store::Store& store, Outcome& outcome) const {

@@ -176,7 +176,7 @@ struct SnapshotManifestFetchChunk {
 };
 
 struct SnapshotVerify : NoFields {
-  static constexpr Spec kSpec{.name = "snapshot.verify", .command = "verify", .access = Access::read};
+  static constexpr Spec kSpec{.name = "snapshot.verify", .command = "verify", .access = Access::read, .heavy = true};
 
   Status run(Services& services, Buffer& out) const {
     Result<Verified> verified = services.verify();

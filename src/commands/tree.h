@@ -1,6 +1,7 @@
 // tree.*: a whole series ("tree" is the word of Karma 1.0).
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,7 +26,7 @@ struct TreeDrop : NeedsSeries {
 
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
     const Verdict verdict = NeedsSeries::admit(store, pending, outcome);
-    if (verdict == Verdict::log) pending.removes_series = true;
+    if (verdict == Verdict::log) pending.of(store.find(series.text)).removed = true;
     return verdict;
   }
   void apply(store::Store& store, Outcome& outcome) const {
@@ -66,10 +67,18 @@ struct TreeDeleteRange : CreatesSeries {
 
 struct TreeList : NoFields {
   static constexpr Spec kSpec{.name = "tree.list", .command = "trees"};
+  static constexpr std::size_t kListedInline = 2000;
+
+  bool is_long(Reads& reads) const {
+    bool many = false;
+    reads.store([&](const store::Store& store) { many = store.series_count() > kListedInline; });
+    return many;
+  }
 
   Status answer(Reads& reads, Buffer& out) const {
     std::vector<std::string> names;
-    reads.store([&](const store::Store& store) { names = store.names(); });
+    reads.store([&](const store::Store& store) { names = store.unsorted_names(); });
+    std::sort(names.begin(), names.end());
     append_list(out, names.size(), [&](std::size_t i) { json::append_string(out, names[i]); });
     return {};
   }

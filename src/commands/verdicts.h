@@ -2,6 +2,8 @@
 // what they come to.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -37,35 +39,54 @@ struct Outcome {
   void fail(const Error& error) { fail(error.code, error.message); }
 };
 
-// What is logged in this batch but not yet applied, as far as it can change a verdict.
-struct Pending {
-  bool any = false;         // something is
-  std::uint64_t added = 0;  // sum of all values to be added, saturating
-  bool creates_series = false;
-  bool removes_series = false;  // drops or replaces one
-  bool lowers = false;          // takes something from a counter
-  std::size_t removals = 0;     // of ranges of days from all counters of a series
-  bool forgets_keys = false;    // of idempotency
+// The writes to a series that are logged in this batch but not yet applied, as far as they can change a verdict.
+struct PendingSeries {
+  std::uint64_t added = 0;   // sum of all values to be added, saturating
+  std::size_t removals = 0;  // of ranges of days from all counters
+  bool created = false;
+  bool removed = false;  // dropped or replaced
+  bool lowered = false;  // something is taken from a counter
+
+  void add(std::uint64_t value) { added = added > UINT64_MAX - value ? UINT64_MAX : added + value; }
+};
+
+// All writes of that kind.
+class Pending {
+ public:
+  bool any = false;           // something is
+  bool forgets_keys = false;  // of idempotency
   PendingStreams streams;
   PendingKeys keys;
 
+  // `series` is null for every one that does not exist yet. Some series share a place, so that no search is needed:
+  // then a verdict is more careful than it had to be.
+  PendingSeries& of(const store::Series* series) {
+    const auto address = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(series));
+    const std::size_t place = address * 0x9E3779B97F4A7C15U >> (64 - kPlaceBits);
+    noted_ |= std::uint64_t{1} << place;
+    return series_[place];
+  }
+
   // Nothing is pending. Keeps the memory of the last batch.
   void reset() {
-    any = creates_series = removes_series = lowers = forgets_keys = false;
-    added = 0;
-    removals = 0;
+    any = forgets_keys = false;
+    for (; noted_ != 0; noted_ &= noted_ - 1) series_[static_cast<std::size_t>(std::countr_zero(noted_))] = {};
     streams.clear();
     keys.clear();
   }
 
-  void add(std::uint64_t value) { added = added > UINT64_MAX - value ? UINT64_MAX : added + value; }
+ private:
+  static constexpr int kPlaceBits = 6;
+
+  std::array<PendingSeries, 1 << kPlaceBits> series_{};
+  std::uint64_t noted_ = 0;  // a bit for each place in use
 };
 
 // For ops that remove days from all counters of a series, besides the other verdict. That is done little by little
 // after it was acknowledged, and so the number under way is bounded.
 inline Verdict admit_removal(const store::Store& store, std::string_view name, Pending& pending, Outcome& outcome) {
   const store::Series* series = store.find(name);
-  if ((series == nullptr ? 0 : series->removal_count()) + ++pending.removals <= store::kMaxRemovals)
+  if ((series == nullptr ? 0 : series->removal_count()) + ++pending.of(series).removals <= store::kMaxRemovals)
     return Verdict::log;
   if (pending.any) return Verdict::flush_first;
   outcome.fail(ErrorCode::internal_error, "Too many ranges of this series are being deleted; try again shortly");
@@ -81,17 +102,19 @@ template <class Largest, class Overflows>
 Verdict admit_sum(const store::Series* series, std::uint64_t sum, Adds adds, Pending& pending, Outcome& outcome,
                   Largest&& largest, Overflows&& overflows) {
   // Whatever takes the place of the series may hold more than this one does.
-  if (pending.removes_series) return Verdict::flush_first;
-  const unsigned __int128 added = static_cast<unsigned __int128>(pending.added) + sum;
+  PendingSeries& ahead = pending.of(series);
+  if (ahead.removed) return Verdict::flush_first;
+  const unsigned __int128 added = static_cast<unsigned __int128>(ahead.added) + sum;
   const auto fits = [added](std::uint64_t bound) { return bound + added <= UINT64_MAX; };
   if (!fits(series == nullptr ? 0 : series->largest_total()) && !fits(series == nullptr ? 0 : largest(*series))) {
     // If nothing is pending but additions, what overflows now does so then; of several counters another one may then be
     // the first, which the refusal names.
-    const bool decided = !pending.any || (adds == Adds::to_one_counter && !pending.lowers);
+    const bool any = ahead.added != 0 || ahead.lowered;
+    const bool decided = !any || (adds == Adds::to_one_counter && !ahead.lowered);
     if (decided && overflows(series, outcome)) return Verdict::answered;
-    if (pending.any) return Verdict::flush_first;
+    if (any) return Verdict::flush_first;
   }
-  pending.add(sum);
+  ahead.add(sum);
   return Verdict::log;
 }
 
@@ -100,7 +123,7 @@ Verdict admit_adding(const store::Store& store, std::string_view name, std::uint
                      Outcome& outcome, Largest&& largest, Overflows&& overflows) {
   const store::Series* series = store.find(name);
   const Verdict verdict = admit_sum(series, sum, adds, pending, outcome, largest, overflows);
-  if (verdict == Verdict::log && series == nullptr) pending.creates_series = true;
+  if (verdict == Verdict::log && series == nullptr) pending.of(series).created = true;
   return verdict;
 }
 

@@ -86,10 +86,15 @@ Series Store::make_own_series() {
   return series;
 }
 
-std::vector<std::string> Store::names() const {
+std::vector<std::string> Store::unsorted_names() const {
   std::vector<std::string> names;
   names.reserve(series_.size());
   for (const auto& [name, series] : series_) names.push_back(name);
+  return names;
+}
+
+std::vector<std::string> Store::names() const {
+  std::vector<std::string> names = unsorted_names();
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -57,7 +57,8 @@ class Store {
   void swap(Store& other);
   std::uint64_t hash_seed() const { return hash_seed_; }
 
-  std::vector<std::string> names() const;  // ascending by bytes
+  std::vector<std::string> names() const;           // ascending by bytes
+  std::vector<std::string> unsorted_names() const;  // for callers that sort them without the lock
   std::size_t series_count() const;
   std::uint64_t key_count() const;  // over all series
 

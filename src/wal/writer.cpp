@@ -45,7 +45,8 @@ struct Chain {
   }
 };
 
-// Large writes, and what their sources submitted after them: each source gets its turn. Not thread-safe.
+// Large writes and those that depend on the batch, and what their sources submitted after them: each source gets its
+// turn. Not thread-safe.
 class LargeWrites {
  public:
   bool empty() const { return turns_.empty(); }
@@ -289,12 +290,13 @@ class Writer::Impl {
         continue;
       }
       const Verdict verdict = machine_.admit(*write, batch_.empty());
-      if (verdict == Verdict::flush_first) {
-        assert(!batch_.empty());
-        return false;
-      }
       waiting_.first = next;
       if (!next) waiting_.last = nullptr;
+      if (verdict == Verdict::flush_first) {
+        assert(!batch_.empty());
+        large_.push(write);  // only its source waits for the flush
+        continue;
+      }
       if (verdict == Verdict::log) {
         batch_.push_back(write);
         batch_bytes_ += write->entry.size();

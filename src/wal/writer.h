@@ -4,7 +4,7 @@
 //
 //   loop:  take all that waits, at most batch_size (waiting at most batch_wait for more)
 //          of large writes, which take long: so many points at a time, their sources in turn
-//          for each, in order:  admit  ->  log it | flush what is admitted first, then ask again | it is answered
+//          for each, in order:  admit  ->  log it | it waits for its turn, and is asked again | it is answered
 //          append to the log (one write, one sync)   -> on failure: refuse exactly this batch
 //          apply in order
 //          cycle_done: sessions are woken, once per thread

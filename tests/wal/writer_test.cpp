@@ -254,8 +254,8 @@ TEST_F(WalWriter, AppliesTheBatchBeforeItAsksAgain) {
     submit(client());
   });
   finish();
-  EXPECT_EQ(machine_.diary, ".llfA2.llA2..");
-  EXPECT_EQ(clients_[2].asked, 2);
+  EXPECT_EQ(machine_.diary, ".llffA2.llA2..");
+  EXPECT_EQ(clients_[2].asked, 3);
   EXPECT_EQ(machine_.lsns, (std::vector<std::uint64_t>{1, 2, 3, 4}));
   EXPECT_EQ(machine_.entries[2], clients_[2].entry);
 }
@@ -494,6 +494,35 @@ TEST_F(WalWriterLarge, SmallWritesOfOthersOvertakeThem) {
   finish();
   EXPECT_EQ(machine_.diary, ".llllA4.lA1.lA1.lA1.lA1..");
   EXPECT_EQ(sources(), "bbbaaaaa");
+}
+
+TEST_F(WalWriterLarge, WhoDependsOnTheBatchHoldsUpNobodyElse) {
+  start();
+  while_held([&] {
+    for (int i = 0; i < 4; ++i) client(0, 1).verdict = i == 0 ? Verdict::log : Verdict::flush_first;
+    for (int i = 0; i < 3; ++i) client(1, 1);
+  });
+  finish();
+  EXPECT_EQ(machine_.diary, ".lflllfA4.lfA1.lffA1.lA1..");
+  EXPECT_EQ(sources(), "abbbaaa");
+  EXPECT_TRUE(std::is_sorted(machine_.lsns.begin(), machine_.lsns.end()));
+}
+
+TEST_F(WalWriterLarge, ATaskFollowsWhatDependsOnTheBatch) {
+  start();
+  std::thread other;
+  std::atomic<bool> done = false;
+  while_held([&] {
+    client(0, 1);
+    Client& dependent = client(0, 1);
+    dependent.verdict = Verdict::flush_first;
+    other = std::thread([&] {
+      EXPECT_TRUE(writer_->run([&] { EXPECT_TRUE(dependent.applied); }));
+      done = true;
+    });
+  });
+  other.join();
+  EXPECT_TRUE(done);
 }
 
 TEST_F(WalWriterLarge, ABatchTakesOnSoManyPointsOfThem) {
