@@ -1,16 +1,18 @@
 // The memory that all clients together may cause to be held: one budget in three shares, so that none can use up the
 // memory that the others need.
 //
-//   requests  an eighth   on their way through writer or workers, whether or not their connection still lives
+//   requests  an eighth   on their way through writer or workers, with what workers have answered, whether or not their
+//                         connection still lives
 //   buffers   an eighth   received and not handled yet (partial lines too), and replies that nobody has taken yet
 //   staged    the rest    points of ingest streams
 //
 // Requests without room wait: a write is not handled while too much is under way, a large one while half as much is,
-// and a connection is not read while too much is buffered, earlier if some of it is its own. Staged points would wait
-// for ever, so they are refused. Reads go on while writes wait for a disk.
+// and a connection is not read while too much is buffered, earlier if much of it is its own. Staged points would wait
+// for ever, so they are refused. Reads go on while writes wait for a disk: from half of the share of buffers on,
+// requests that cannot be handled yet are left in the kernel, and none queue for workers, who may take long.
 //
-// Each I/O thread counts for itself and passes on its changes in steps, so that nobody shares a counter for each
-// request; the sums are off by a step for each thread at most.
+// Each I/O thread counts writes and buffers for itself and passes on its changes in steps, so that nobody shares a
+// counter for each request; the sums are off by a step for each thread at most.
 #pragma once
 
 #include <atomic>
@@ -66,7 +68,7 @@ class ClientMemory {
     return held >= 3 * quarter() || held + writes.load(std::memory_order_relaxed) >= 4 * quarter();
   }
   bool reading_waits() const { return buffers.load(std::memory_order_relaxed) >= limit_ / 8; }
-  // Connections with buffered bytes are stopped earlier, so that there is room for the others.
+  // Connections with many buffered bytes are stopped earlier, so that there is room for the others.
   bool growing_waits() const { return buffers.load(std::memory_order_relaxed) >= limit_ / 16; }
 
   std::size_t requests() const { return writes.load(std::memory_order_relaxed) + jobs.load(std::memory_order_relaxed); }

@@ -17,6 +17,14 @@ constexpr std::size_t kSpareBatches = 8;
 // counted in the budget.
 constexpr std::size_t kGatheredBytes = 128 << 10;
 
+// Of a write that is applied.
+std::size_t longest_reply(const Mutation& mutation) {
+  constexpr std::size_t kMostEscaped = 6;  // a byte becomes \u00xx
+  const Op& op = *mutation.op;
+  const std::size_t echoed = op.echoed_bytes == nullptr ? 0 : kMostEscaped * op.echoed_bytes(mutation.command);
+  return op.max_reply_bytes + echoed + protocol::kEnvelopeBytes;
+}
+
 Error unauthorized() { return {ErrorCode::unauthorized, "Unauthorized"}; }
 
 }  // namespace
@@ -27,8 +35,7 @@ Dispatcher::Dispatcher(Engine& engine, const Config& config, std::function<void(
       completions_(std::move(wake)),
       reader_(engine.store().lock().add_reader()),
       request_stats_(engine.add_request_stats()),
-      writes_(engine.client_memory().writes),
-      jobs_(engine.client_memory().jobs) {
+      writes_(engine.client_memory().writes) {
   spare_.reserve(kSpareBatches);
 }
 
@@ -82,10 +89,8 @@ void Dispatcher::collect(const ReplyBuffer& place, const ReplyLost& lost) {
   for (std::unique_ptr<Job> job = std::move(answers.jobs); job; job = std::move(job->next)) {
     alone_.erase(job->connection);
     deliver(*job);
-    job_bytes_ -= job->held_bytes;
   }
   writes_.set(write_bytes_);
-  jobs_.set(job_bytes_);
 }
 
 void Dispatcher::reply_error(const Error& error, Buffer& out) {
@@ -147,7 +152,7 @@ Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, 
   Mutation& mutation = *arena.make<Mutation>();
   Status status = decode(op, fields_, engine_.store().exactly_once(), context, mutation);
   // Before it is applied: a write never fails on the size of its reply.
-  if (status && engine_.over_response_limit(op.max_reply_bytes + protocol::kEnvelopeBytes)) status = too_large();
+  if (status && engine_.over_response_limit(longest_reply(mutation))) status = too_large();
   if (!status) {
     if (pending != 0) return Handled::blocked;
     if (status.error().code == ErrorCode::idempotency_conflict)
@@ -222,8 +227,8 @@ Handled Dispatcher::start_job(const Decoded& decoded, void* connection, Buffer& 
   job_->connection = connection;
   job_->request_bytes = request_bytes_;
   job_->completions = &completions_;
-  job_->held_bytes = sizeof(Job) + job_->arena.footprint();
-  const std::size_t held = job_->held_bytes;
+  job_->memory = &engine_.client_memory();
+  job_->hold(sizeof(Job) + job_->arena.footprint());
   alone_.insert(connection);
   try {
     engine_.submit(std::move(job_));
@@ -231,7 +236,6 @@ Handled Dispatcher::start_job(const Decoded& decoded, void* connection, Buffer& 
     alone_.erase(connection);
     throw;
   }
-  jobs_.set(job_bytes_ += held);
   return Handled::pending;
 }
 
@@ -252,11 +256,17 @@ void Dispatcher::finish(const Status& status, const Decoded& decoded, std::size_
 void Dispatcher::write_reply(const Mutation& mutation, Buffer& out) {
   const commands::Outcome& outcome = mutation.outcome;
   if (outcome.failed) return reply_error({outcome.code, std::string(outcome.message)}, out);
+  const std::size_t start = out.size();
   out.append(protocol::kReplyStart);
   mutation.op->reply(mutation.command, outcome, out);
   if (mutation.keyed != nullptr)
     out.append(mutation.keyed->repeated ? R"(,"idempotent":true)" : R"(,"idempotent":false)");
   out.append(protocol::kReplyEnd);
+  // Only the state of a stream that was there before: nothing was applied.
+  if (mutation.op->echoed_bytes != nullptr && engine_.over_response_limit(out.size() - start)) {
+    out.truncate(start);
+    return reply_error(too_large(), out);
+  }
   out.append(protocol::kLineEnd);
   request_stats_.count_success(mutation);
 }

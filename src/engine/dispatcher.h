@@ -58,10 +58,8 @@ class Dispatcher final : public RequestHandler {
   store::StoreLock::Reader& reader_;
   RequestStats& request_stats_;
 
-  std::size_t write_bytes_ = 0;  // of requests under way
-  std::size_t job_bytes_ = 0;
-  ClientMemory::Part writes_;  // of the node's
-  ClientMemory::Part jobs_;
+  std::size_t write_bytes_ = 0;     // of those under way
+  ClientMemory::Part writes_;       // of the node's
   std::size_t gathered_bytes_ = 0;  // of the requests in batch_
 
   protocol::Fields fields_;

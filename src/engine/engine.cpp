@@ -20,9 +20,23 @@ constexpr std::size_t kEntriesIndexedAtOnce = 4096;
 constexpr std::size_t kKeysAhead = 16;
 constexpr std::size_t kFetchedAhead = store::Series::kFetchedAhead;
 
-Error shutting_down() { return internal_error("The node is shutting down"); }
+// Of admin ops on the snapshot worker: those of readers must not keep out those of the owner.
+constexpr std::size_t kMaxReadersQueued = Worker::kMaxQueued / 2;
+// Of admin ops that read everything: one runs, one waits.
+constexpr int kMaxHeavyJobs = 2;
+
+Error too_many_waiting() { return internal_error("Too many requests of this kind are waiting; try again shortly"); }
 // Short enough to need no memory itself.
 Error out_of_memory() { return internal_error("Out of memory"); }
+
+// The job gets an answer, whether or not there is memory to say why.
+void fail(Job& job, Error (*why)()) {
+  try {
+    job.status = why();
+  } catch (const std::bad_alloc&) {
+    job.status = out_of_memory();
+  }
+}
 
 std::uint64_t random_seed() {
   std::random_device device;
@@ -164,21 +178,20 @@ RecoveryOptions Engine::recovery_options() {
 
 Result<std::unique_ptr<wal::Log>> Engine::open_log(const Recovered& recovered) {
   if (!config_.wal) return wal::null_log(recovered.last, config_.role == Role::slave);
-  wal::LogOptions options{.fsync = config_.wal_fsync,
-                          .segment_bytes = static_cast<std::uint64_t>(config_.wal_segment_bytes),
-                          .on_event = event_sink(),
-                          .in_background =
-                              [this](const std::function<void()>& job) {
-                                if (!snapshot_worker_->submit(job)) job();
-                              },
-                          .entries_indexed_at_once = kEntriesIndexedAtOnce,
-                          .accept_damage = !recovered.log.damage.empty(),
-                          .discard_entries = recovered.decision == Decision::go_on_anew};
+  wal::LogOptions options{
+      .fsync = config_.wal_fsync,
+      .segment_bytes = static_cast<std::uint64_t>(config_.wal_segment_bytes),
+      .on_event = event_sink(),
+      .in_background = [this](std::function<void()> job) { return snapshot_worker_->submit(std::move(job)); },
+      .entries_indexed_at_once = kEntriesIndexedAtOnce,
+      .accept_damage = !recovered.log.damage.empty(),
+      .discard_entries = recovered.decision == Decision::go_on_anew};
   return wal::open_log(files_, directory_, recovered.log, recovered.last, std::move(options));
 }
 
 Status Engine::shutdown(bool snapshot) {
   ticker_.reset();
+  jobs_abandoned_ = true;
   if (query_worker_) query_worker_->stop();
   if (snapshot_worker_) snapshot_worker_->stop();
   Status status;
@@ -354,29 +367,43 @@ void Engine::cycle_done() {
 }
 
 void Engine::submit(std::unique_ptr<Job> job) {
-  CompletionQueue* completions = job->completions;
-  const bool query = job->op->kind == commands::Kind::query || job->op->quick;
+  const commands::Op& op = *job->op;
+  const bool query = op.kind == commands::Kind::query || op.quick;
+  const bool little_room = client_memory_.growing_waits();
+  std::size_t most = Worker::kMaxQueued;
+  if (!query && op.access == commands::Access::read) most = kMaxReadersQueued;
+  if (little_room) most = 1;
+  if (op.heavy) {
+    job->counter = &heavy_jobs_;
+    if (heavy_jobs_.fetch_add(1) >= kMaxHeavyJobs) most = 0;
+  }
   // std::function wants a copyable callable, so the job changes hands as a plain pointer.
   Job* raw = job.get();
-  const auto run = [this, raw, query] {
+  const auto run = [this, raw, query, little_room] {
     std::unique_ptr<Job> mine(raw);
-    run_job(*mine, query ? query_reader_ : snapshot_reader_);
-    CompletionQueue* home = mine->completions;
-    home->publish(std::move(mine));
+    if (client_memory_.growing_waits() && !little_room) {
+      fail(*mine, too_many_waiting);
+    } else {
+      run_job(*mine, query ? query_reader_ : snapshot_reader_);
+    }
+    hand_back(std::move(mine));
   };
-  const auto abandon = [raw] {
+  const auto abandon = [this, raw] {
     std::unique_ptr<Job> mine(raw);
-    mine->status = shutting_down();
-    CompletionQueue* home = mine->completions;
-    home->publish(std::move(mine));
+    fail(*mine, shutting_down);
+    hand_back(std::move(mine));
   };
-  if ((query ? query_worker_ : snapshot_worker_)->submit(run, abandon)) {
+  if ((query ? query_worker_ : snapshot_worker_)->submit(run, abandon, most)) {
     (void)job.release();  // it may be answered and gone already
     return;
   }
-  job->status = jobs_abandoned_ ? shutting_down()
-                                : internal_error("Too many requests of this kind are waiting; try again shortly");
-  completions->publish(std::move(job));
+  fail(*job, jobs_abandoned_ ? shutting_down : too_many_waiting);
+  hand_back(std::move(job));
+}
+
+void Engine::hand_back(std::unique_ptr<Job> job) {
+  job->hold(job->response.capacity());
+  job->completions->publish(std::move(job));
 }
 
 void Engine::abandon_jobs() {
@@ -386,18 +413,22 @@ void Engine::abandon_jobs() {
 }
 
 void Engine::run_job(Job& job, store::StoreLock::Reader& reader) {
-  try {
-    if (job.op->kind == commands::Kind::admin) {
-      job.status = job.op->run(job.command, *this, job.response);
-      return;
-    }
+  const auto run = [&] {
+    if (job.op->kind == commands::Kind::admin) return job.op->run(job.command, *this, job.response);
     commands::Reads reads(store_, reader, *this, job.arena);
     reads.set_query_timeout(clock_, config_.query_timeout_ms);
-    job.status = job.op->answer(job.command, reads, job.response);
+    return job.op->answer(job.command, reads, job.response);
+  };
+  try {
+    try {
+      job.status = run();
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception& failure) {
+      job.status = internal_error(failure.what());
+    }
   } catch (const std::bad_alloc&) {
     job.status = out_of_memory();
-  } catch (const std::exception& failure) {
-    job.status = internal_error(failure.what());
   }
 }
 

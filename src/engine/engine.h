@@ -38,6 +38,8 @@ namespace karma::engine {
 
 inline constexpr std::string_view kLockName = "karma.lock";
 
+inline Error shutting_down() { return internal_error("The node is shutting down"); }
+
 class Engine final : public commands::Services, private wal::Machine {
  public:
   // Locks the directory, restores it, starts the threads. An error says what to do about it.
@@ -46,7 +48,8 @@ class Engine final : public commands::Services, private wal::Machine {
 
   // Finishes all submitted writes, writes snapshots if told to, closes the log. No dispatcher may submit any more.
   Status shutdown(bool snapshot);
-  // Reads and admin ops that wait for a worker, and those that come from now on, are answered with an error.
+  // Reads and admin ops that wait for a worker, and those that come from now on, are answered with an error; so are
+  // verifications and loads under way.
   void abandon_jobs();
   // SIGUSR1: create_all on the snapshot worker; the outcome goes to the log.
   void snapshot_in_background();
@@ -72,8 +75,9 @@ class Engine final : public commands::Services, private wal::Machine {
   void has_data() { awaits_data_.store(false, std::memory_order_relaxed); }
   ClientMemory& client_memory() { return client_memory_; }
   std::atomic<int>& open_connections() { return open_connections_; }
-  // How many connections the server takes; for stats.
+  // How many connections the server takes, and whether everybody may connect; for stats and health.
   void set_connection_limit(int limit) { connection_limit_ = limit; }
+  void set_open_to_network(bool open) { open_to_network_ = open; }
 
   // One per thread that serves requests; they live as long as the engine.
   RequestStats& add_request_stats();
@@ -143,6 +147,7 @@ class Engine final : public commands::Services, private wal::Machine {
   void prefetch_keys(const Mutation& admitted);
   void answer_in_order();
   void run_job(Job& job, store::StoreLock::Reader& reader);
+  void hand_back(std::unique_ptr<Job> job);
   Result<snapshot::Frozen> freeze();
   Status create_whole_set();
   Status watched(bool whole, const std::function<Status()>& create);
@@ -197,6 +202,8 @@ class Engine final : public commands::Services, private wal::Machine {
   std::atomic<int> open_connections_{0};
   std::atomic<std::uint64_t> snapshot_count_{0};
   std::atomic<int> connection_limit_{0};
+  std::atomic<bool> open_to_network_{false};
+  std::atomic<int> heavy_jobs_{0};
   std::atomic<bool> jobs_abandoned_{false};
   std::atomic<bool> writes_fail_{false};  // the last batch could not be logged
   std::uint64_t replay_refused_ = 0;      // constant after start

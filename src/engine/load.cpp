@@ -116,7 +116,9 @@ Result<std::string> Engine::load_snapshot(const std::string& file) {
     if (meta.error().code != ErrorCode::not_found) return meta.error();
     return Error{ErrorCode::not_found, "Dump \"" + file + "\" not found"};
   }
-  Result<store::Series> content = snapshots_->load(file, store_.make_series());
+  const auto stopped = [this] { return jobs_abandoned_.load(std::memory_order_relaxed); };
+  Result<store::Series> content = snapshots_->load(file, store_.make_series(), stopped);
+  if (stopped()) return shutting_down();
   if (!content) return content.error();
 
   Submitter submitter(*this);
@@ -124,6 +126,7 @@ Result<std::string> Engine::load_snapshot(const std::string& file) {
   Status status = loader.begin();
   if (!status) return status.error();
   content->for_each([&](Key key, std::uint64_t, std::span<const store::Point> points) {
+    if (status && stopped()) status = shutting_down();
     if (status) status = loader.add(key, points);
   });
   if (status) status = loader.finish();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "core/arena.h"
 #include "core/buffer.h"
 #include "core/mutex.h"
+#include "engine/client_memory.h"
 #include "engine/decode.h"
 #include "wal/writer.h"
 
@@ -78,10 +80,23 @@ struct MutationBatch {
 
 // A read or an admin op that runs on a worker thread.
 struct Job : Decoded {
+  Job() = default;
+  ~Job() {
+    if (memory != nullptr) memory->jobs.fetch_sub(held_bytes, std::memory_order_relaxed);
+    if (counter != nullptr) counter->fetch_sub(1);
+  }
+  // Counts so many more bytes until the job is destroyed.
+  void hold(std::size_t bytes) {
+    held_bytes += bytes;
+    memory->jobs.fetch_add(bytes, std::memory_order_relaxed);
+  }
+
   Arena arena;  // of the command, too
   void* connection = nullptr;
   std::size_t request_bytes = 0;
+  ClientMemory* memory = nullptr;  // set before anything is held
   std::size_t held_bytes = 0;
+  std::atomic<int>* counter = nullptr;  // counts the job until it is destroyed
   CompletionQueue* completions = nullptr;
   Status status;
   Buffer response;

@@ -222,9 +222,9 @@ class StartUp {
   }
 
   Status look_at_log(Recovered& recovered) {
-    const auto look = [](Lsn, std::string_view) { return Status(); };
-    Result<wal::Scan> scan = wal::scan(
-        files_, directory_, look, {.files = options_.log_files, .beyond_damage = true, .why_unknown = why_unknown});
+    Result<wal::Scan> scan =
+        wal::scan(files_, directory_, unless(options_.stopped),
+                  {.files = options_.log_files, .beyond_damage = true, .why_unknown = why_unknown});
     if (!scan) return scan.error();
     recovered.log = std::move(*scan);
     if (recovered.log.lsn_file_bad)
@@ -427,6 +427,12 @@ std::string why_unknown(std::string_view entry) {
   if (op != nullptr && op->kind == Kind::mutation) return {};
   const bool plain = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_.") == std::string_view::npos;
   return plain ? "the op " + std::string(name) + " is not one that this version logs" : "an op of another form";
+}
+
+wal::Visit unless(const snapshot::Manager::Stopped& stopped) {
+  return [stopped](Lsn, std::string_view) {
+    return stopped && stopped() ? Status(internal_error("The scan was stopped")) : Status();
+  };
 }
 
 Result<Recovered> examine(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,

@@ -20,6 +20,8 @@ namespace karma::engine {
 
 // Why this program cannot read an entry that a newer one may have logged; empty if it can. For wal::ScanOptions.
 std::string why_unknown(std::string_view entry);
+// Does nothing with the entries, and fails once it is to stop.
+wal::Visit unless(const snapshot::Manager::Stopped& stopped);
 
 struct Recovered {
   wal::Scan log;
@@ -42,6 +44,7 @@ struct RecoveryOptions {
   std::set<std::string> give_up;  // damaged files that the operator gives up, by name
   bool restore = true;            // false: the state is only looked at, and the caller throws it away
   const std::vector<wal::FileInfo>* log_files = nullptr;  // as in wal::ScanOptions
+  snapshot::Manager::Stopped stopped{};                   // asked now and then: the caller wants no result any more
   std::function<void(const std::string& event, const std::string& message)> on_event = [](const auto&, const auto&) {};
   std::function<void(const std::string& event, const std::string& message)> on_warning = on_event;
 };

@@ -13,6 +13,8 @@ namespace karma::engine {
 namespace {
 
 constexpr int kVerifyAttempts = 3;
+// The node's own snapshots find room if those of clients find none.
+constexpr std::size_t kMaxQueuedWithOwn = 2 * Worker::kMaxQueued;
 
 }  // namespace
 
@@ -25,7 +27,7 @@ Result<snapshot::Frozen> Engine::freeze() {
     frozen = freeze_store(store_, wal_->last());
     frozen.logged = wal_->keeps_entries();
   });
-  if (!ran) return internal_error("The node is shutting down");
+  if (!ran) return shutting_down();
   if (!rotated) return rotated.error();
   return frozen;
 }
@@ -82,7 +84,7 @@ Status Engine::create_snapshot(const std::string& series) {
     alone = alone && outcomes_.complete();
     if (alone) outcomes = outcomes_.all();
   });
-  if (!ran) return internal_error("The node is shutting down");
+  if (!ran) return shutting_down();
   if (!synced) return synced.error();
   if (!view) return commands::no_such_series(series);
   // Keys, streams and counts have to be of one moment. With a log, it brings the exactly-once state's file up to the
@@ -104,7 +106,7 @@ bool Engine::snapshot_if_due() {
 }
 
 void Engine::snapshot_in_background() {
-  const bool taken = snapshot_worker_->submit([this] { (void)create_all_snapshots(); }, [] {});
+  const bool taken = snapshot_worker_->submit([this] { (void)create_all_snapshots(); }, [] {}, kMaxQueuedWithOwn);
   if (!taken) log_.error("backup.failed", "too many snapshots are waiting");
 }
 
@@ -115,7 +117,9 @@ Result<commands::Verified> Engine::verify() {
   for (int attempt = 0; attempt < kVerifyAttempts; ++attempt) {
     const Result<std::vector<std::string>> before = snapshot_names();
     const std::vector<wal::FileInfo> log = wal_->files();
-    verification = verify_running(files_, directory_, *snapshots_, wal_->keeps_entries() ? &log : nullptr);
+    verification = verify_running(files_, directory_, *snapshots_, wal_->keeps_entries() ? &log : nullptr,
+                                  [this] { return jobs_abandoned_.load(std::memory_order_relaxed); });
+    if (jobs_abandoned_) return shutting_down();
     if (*verification && (*verification)->content()) break;
     const Result<std::vector<std::string>> after = snapshot_names();
     if (!before || !after || *before == *after) break;

@@ -3,8 +3,6 @@
 
 #include <cstdio>
 
-#include "core/text.h"
-
 #include "engine/engine.h"
 
 namespace karma::engine {
@@ -20,8 +18,6 @@ std::uint64_t resident_bytes() {
   std::fclose(file);
   return read ? resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
 }
-
-bool is_loopback(const std::string& host) { return is_localhost(host) || host == "::1" || host.starts_with("127."); }
 
 // A slave that has just started is not degraded yet.
 constexpr std::chrono::seconds kTimeToFindTheMaster(2);
@@ -71,7 +67,7 @@ ops::Stats Engine::stats() {
   stats.wal_failure_count = writer_->stats().failures;
   stats.writes_stopped = wal_->stopped();
   stats.replay_refused_entries = replay_refused_;
-  stats.open_to_network = !is_loopback(config_.bind) && !config_.auth_token && !config_.read_auth_token;
+  stats.open_to_network = open_to_network_;
 
   stats.max_connections = static_cast<std::uint64_t>(connection_limit_.load(std::memory_order_relaxed));
   stats.client_memory_limit_bytes = client_memory_.limit();
@@ -134,8 +130,7 @@ commands::Health Engine::health() {
   if (std::string problem = snapshot_watch_.problem(); !problem.empty()) health.problems.push_back(std::move(problem));
   if (std::string warning = snapshot_watch_.warning(clock_.steady(), wal_->bytes()); !warning.empty())
     health.warnings.push_back(std::move(warning));
-  if (!is_loopback(config_.bind) && !config_.auth_token && !config_.read_auth_token)
-    health.warnings.push_back("open to the network without a token");
+  if (open_to_network_) health.warnings.push_back("open to the network without a token");
   return health;
 }
 

@@ -32,12 +32,13 @@ void check_lsn_file(const wal::Scan& log, Verification& verification) {
 
 // Of the files, each by itself.
 Status check_files(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,
-                   const std::vector<wal::FileInfo>* log_files, Verification& verification) {
-  Result<wal::Scan> log = wal::scan(files, directory, [](Lsn, std::string_view) { return Status(); },
+                   const std::vector<wal::FileInfo>* log_files, const snapshot::Manager::Stopped& stopped,
+                   Verification& verification) {
+  Result<wal::Scan> log = wal::scan(files, directory, unless(stopped),
                                     {.files = log_files, .beyond_damage = true, .why_unknown = why_unknown});
   if (!log) return log.error();
   check_log(*log, verification);
-  Result<snapshot::Manager::Checked> checked = snapshots.check();
+  Result<snapshot::Manager::Checked> checked = snapshots.check(stopped);
   if (!checked) return checked.error();
   verification.found.dump_count = checked->dump_count;
   verification.found.metadata_checked = checked->metadata_checked;
@@ -74,7 +75,7 @@ void take(const Result<Recovered>& recovered, Verification& verification) {
 
 Result<Verification> verify_directory(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots) {
   Verification verification;
-  if (Status checked = check_files(files, directory, snapshots, nullptr, verification); !checked)
+  if (Status checked = check_files(files, directory, snapshots, nullptr, {}, verification); !checked)
     return checked.error();
   if (!verification.faults.empty()) return verification;
   if (snapshot::has_complete_bootstrap(files, directory))
@@ -90,12 +91,14 @@ Result<Verification> verify_directory(FileSystem& files, const std::string& dire
 }
 
 Result<Verification> verify_running(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,
-                                    const std::vector<wal::FileInfo>* log) {
+                                    const std::vector<wal::FileInfo>* log, const snapshot::Manager::Stopped& stopped) {
   Verification verification;
-  if (Status checked = check_files(files, directory, snapshots, log, verification); !checked) return checked.error();
+  if (Status checked = check_files(files, directory, snapshots, log, stopped, verification); !checked)
+    return checked.error();
   if (!verification.faults.empty()) return verification;
   RecoveryOptions options = recovery_options(verification);
   options.log_files = log;
+  options.stopped = stopped;
   take(examine(files, directory, snapshots, options), verification);
   return verification;
 }

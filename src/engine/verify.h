@@ -29,7 +29,8 @@ Result<Verification> verify_directory(FileSystem& files, const std::string& dire
 // The same while a node writes into the directory, without a second store: files are read through one after the other,
 // and entries are not applied. Meanwhile no snapshot may be written and the log not be trimmed: a file that vanishes is
 // a fault. `log`: Log::files(), unless nobody writes to the log. The numbers of series and keys are left to the caller.
+// Once `stopped` says so, it ends soon, and its result means nothing.
 Result<Verification> verify_running(FileSystem& files, const std::string& directory, snapshot::Manager& snapshots,
-                                    const std::vector<wal::FileInfo>* log);
+                                    const std::vector<wal::FileInfo>* log, const snapshot::Manager::Stopped& stopped);
 
 }  // namespace karma::engine

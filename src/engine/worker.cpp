@@ -23,10 +23,10 @@ Worker::Worker() : thread_([this] { run(); }) {}
 
 Worker::~Worker() { stop(); }
 
-bool Worker::submit(std::function<void()> job, std::function<void()> abandon) {
+bool Worker::submit(std::function<void()> job, std::function<void()> abandon, std::size_t most) {
   {
     const MutexLock lock(mutex_);
-    if (closed_ || jobs_.size() >= kMaxQueued) return false;
+    if (closed_ || jobs_.size() >= most) return false;
     jobs_.push_back({std::move(job), std::move(abandon)});
   }
   changed_.notify_one();

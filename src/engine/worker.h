@@ -20,9 +20,9 @@ class Worker {
   Worker();
   ~Worker();  // stop()
 
-  // False, and nothing is called, if the queue is full or the worker is closed. `abandon` is called instead of `job`
-  // if that has not begun when the worker is closed; without it the job runs even then.
-  bool submit(std::function<void()> job, std::function<void()> abandon = {});
+  // False, and nothing is called, if `most` are queued already or the worker is closed. `abandon` is called instead of
+  // `job` if that has not begun when the worker is closed; without it the job runs even then.
+  bool submit(std::function<void()> job, std::function<void()> abandon = {}, std::size_t most = kMaxQueued);
   // Takes no more, and abandons what has not begun.
   void close();
   // close(), runs what is left, then ends the thread.

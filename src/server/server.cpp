@@ -52,8 +52,10 @@ class Server::Impl {
         server::bind_to(control_->context(), config_.bind, config_.port, config_.nodelay);
     if (!bound) return bound.error();
     port_ = bound->port;
-    if (Status status = check_exposure(bound->beyond_loopback); !status.ok()) return status;
+    const bool open = bound->beyond_loopback && !config_.auth_token && !config_.read_auth_token;
+    if (Status status = check_exposure(open); !status.ok()) return status;
     if (Status status = open_engine(); !status.ok()) return status;
+    engine_->set_open_to_network(open);
     begin_serving();  // before anybody can connect: from here on a stop answers requests and saves
     start_io_threads();
     if (config_.replication_source_host) follower_.emplace(*engine_, files_, log_);
@@ -140,8 +142,8 @@ class Server::Impl {
 
   std::string active_clients() { return "active_clients=" + std::to_string(engine_->open_connections().load()); }
 
-  Status check_exposure(bool beyond_loopback) {
-    if (!beyond_loopback || config_.auth_token || config_.read_auth_token) return {};
+  Status check_exposure(bool open) {
+    if (!open) return {};
     const std::string where = config_.bind + ":" + std::to_string(port_);
     if (config_.protected_mode) {
       return internal_error("Protected mode: " + where +

@@ -9,7 +9,7 @@ namespace {
 
 class Checker {
  public:
-  explicit Checker(Manager::Impl& impl) : impl_(impl) {}
+  Checker(Manager::Impl& impl, const Manager::Stopped& stopped) : impl_(impl), stopped_(stopped) {}
 
   Result<Manager::Checked> run() {
     Result<Inventory> inventory = take_inventory(impl_.files, impl_.directory);
@@ -18,7 +18,10 @@ class Checker {
     // That a newer Karma wrote it is no damage, and a start says so.
     if (!inventory_.manifest_fault.empty() && !inventory_.manifest_newer)
       checked_.faults.push_back(inventory_.manifest_trouble());
-    for (const Candidate& candidate : inventory_.candidates) check(candidate);
+    for (const Candidate& candidate : inventory_.candidates) {
+      check(candidate);
+      if (stopped()) return internal_error("The check was stopped");
+    }
     check_exactly_once();
     return std::move(checked_);
   }
@@ -26,7 +29,8 @@ class Checker {
  private:
   void check(const Candidate& candidate) {
     if (candidate.present) ++checked_.dump_count;
-    Result<TreeFacts> facts = impl_.decode(candidate, [](Key, std::span<const store::Point>) { return true; });
+    Result<TreeFacts> facts =
+        impl_.decode(candidate, [this](Key, std::span<const store::Point>) { return !stopped(); });
     if (!facts) {
       fault(candidate.file.meta.file, facts.error().message);
     } else if (const std::string odd = facts->oddities(); !odd.empty()) {
@@ -63,17 +67,20 @@ class Checker {
     if (!exactly_once) checked_.faults.push_back(exactly_once.error().message);
   }
 
+  bool stopped() const { return stopped_ && stopped_(); }
+
   void fault(const std::string& file, const std::string& what) {
     checked_.faults.push_back(file + " is damaged: " + what);
   }
 
   Manager::Impl& impl_;
+  const Manager::Stopped& stopped_;
   Inventory inventory_;
   Manager::Checked checked_;
 };
 
 }  // namespace
 
-Result<Manager::Checked> Manager::check() { return Checker(*impl_).run(); }
+Result<Manager::Checked> Manager::check(const Stopped& stopped) { return Checker(*impl_, stopped).run(); }
 
 }  // namespace karma::snapshot

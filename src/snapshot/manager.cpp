@@ -158,11 +158,12 @@ bool Manager::is_listed(const std::string& file) {
                      [&](const ManifestFile& listed) { return listed.meta.file == file; });
 }
 
-Result<store::Series> Manager::load(const std::string& file, store::Series empty) {
+Result<store::Series> Manager::load(const std::string& file, store::Series empty, const Stopped& stopped) {
   Result<Candidate> candidate = impl_->look_up(file);
   if (!candidate) return candidate.error();
-  Result<TreeFacts> facts =
-      impl_->decode(*candidate, [&](Key key, std::span<const store::Point> points) { return empty.load(key, points); });
+  Result<TreeFacts> facts = impl_->decode(*candidate, [&](Key key, std::span<const store::Point> points) {
+    return !(stopped && stopped()) && empty.load(key, points);
+  });
   if (!facts) return internal_error(file + " is damaged: " + facts.error().message);
   return empty;
 }

@@ -162,6 +162,8 @@ struct ManagerOptions {
 // beside them from other threads; a file may then be gone between two calls.
 class Manager {
  public:
+  using Stopped = std::function<bool()>;
+
   Manager(FileSystem& files, std::string directory, const Clock& clock, ManagerOptions options);
   ~Manager();
 
@@ -205,7 +207,8 @@ class Manager {
   std::size_t file_count();
   // Bytes of a snapshot or of kRegistryName from `offset`, at most `limit` and kMaxReadBytes.
   Result<std::string> read(const std::string& file, std::uint64_t offset, std::uint64_t limit);
-  Result<store::Series> load(const std::string& file, store::Series empty);
+  // `stopped` is asked now and then whether to give up, which is an error.
+  Result<store::Series> load(const std::string& file, store::Series empty, const Stopped& stopped = {});
 
   struct Checked {
     std::size_t dump_count = 0;
@@ -214,7 +217,7 @@ class Manager {
     std::vector<std::string> faults;  // what is damaged, file first
   };
   // Checks every snapshot file, sidecar, exactly-once state and manifest against each other. Changes nothing.
-  Result<Checked> check();
+  Result<Checked> check(const Stopped& stopped = {});
 
   class Impl;  // manager_impl.h
 

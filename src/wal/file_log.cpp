@@ -322,10 +322,11 @@ Status FileLog::close_active() {
     write_index(*index, !options_.in_background);
   } else if (offsets_waiting_.load() < kMaxOffsetsWaiting) {
     offsets_waiting_.fetch_add(count);
-    options_.in_background([this, index] {
+    const bool taken = options_.in_background([this, index] {
       write_index(*index, true);
       offsets_waiting_.fetch_sub(index->offsets.size());
     });
+    if (!taken) offsets_waiting_.fetch_sub(count);
   }
   return {};
 }

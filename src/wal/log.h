@@ -132,9 +132,9 @@ struct LogOptions {
   // thread on which it happens.
   std::function<void(const std::string& event, const std::string& message)> on_event{};
   // Runs a job on another thread, later: the indexes of closed segments with more entries than the number below.
-  // Otherwise they are written while the batch that found the file full waits. Jobs that have not run must be dropped
-  // before the log is destroyed.
-  std::function<void(std::function<void()> job)> in_background{};
+  // Otherwise they are written while the batch that found the file full waits. False: it never runs, and the segment
+  // has no index. Jobs that have not run must be dropped before the log is destroyed.
+  std::function<bool(std::function<void()> job)> in_background{};
   std::size_t entries_indexed_at_once = 0;
   // The operator let the scan go on after damage: append after it.
   bool accept_damage = false;

@@ -34,6 +34,40 @@ std::set<std::string> names_of_all(Node& node, std::string_view op, std::string_
   }
 }
 
+TEST(Status, ANodeWithoutANetworkIsNotOpenToIt) {
+  Node node;
+  node.config.bind = "0.0.0.0";
+  node.open();
+  EXPECT_EQ(ask(node, "system.stats")["open_to_network"], false);
+  EXPECT_TRUE(ask(node, "system.health")["warnings"].empty());
+}
+
+TEST(IngestReplies, KeepToTheLimitOfResponses) {
+  constexpr std::size_t kLimit = 600;
+  Node node;
+  node.config.max_response_bytes = kLimit;
+  node.open();
+  std::string escaped;
+  for (int i = 0; i < 200; ++i) escaped += R"(\u0001)";
+  const std::string long_id = R"(,"stream_id":")" + escaped + R"(","mode":"add")";
+  EXPECT_TRUE(failed_with(node.call("ingest.begin", long_id), "response_too_large"));
+  EXPECT_TRUE(failed_with(node.call("ingest.abort", long_id.substr(0, long_id.find(",\"mode"))), "response_too_large"));
+  EXPECT_EQ(node.lsn(), 0U);
+  // What the reply tells of the stream's state is not known before.
+  const std::string begin = R"(,"stream_id":"i","mode":"add")";
+  node.expect("ingest.begin", begin);
+  std::string series;
+  for (int i = 0; i < 128; ++i) series += R"(\")";
+  const std::string chunk = R"(,"stream_id":"i","chunk_seq":1,"items":[[1,20260505,1]],"series":")" + series + '"';
+  node.expect("ingest.chunk", chunk);
+  const std::string again = node.call("ingest.begin", begin);
+  EXPECT_LE(again.size(), kLimit);
+  node.close();
+  node.config.max_response_bytes = 400;
+  node.open();
+  EXPECT_TRUE(failed_with(node.call("ingest.begin", begin), "response_too_large"));
+}
+
 TEST(RecoveryStatus, NeverFailsOverTheNumberOfCheckpoints) {
   Node node;
   node.config.max_response_bytes = 1 << 20;

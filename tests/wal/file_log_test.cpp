@@ -427,7 +427,10 @@ TEST(FileLog, IndexesEveryLineOfASegment) {
 TEST(FileLog, WritesSmallIndexesAtOnce) {
   CrashableFileSystem files;
   LogOptions options = rotating_at(1);
-  options.in_background = [&](const std::function<void()>&) { FAIL() << "not worth it"; };
+  options.in_background = [&](const std::function<void()>&) {
+    ADD_FAILURE() << "not worth it";
+    return true;
+  };
   options.entries_indexed_at_once = 1;
   const auto log = open_anew(files, options);
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(append(*log, 1).ok());
@@ -438,7 +441,10 @@ TEST(FileLog, LeavesIndexesToAnotherThreadWhereThereIsOne) {
   CrashableFileSystem files;
   std::vector<std::function<void()>> tasks;
   LogOptions options = rotating_at(1);
-  options.in_background = [&](std::function<void()> task) { tasks.push_back(std::move(task)); };
+  options.in_background = [&](std::function<void()> task) {
+    tasks.push_back(std::move(task));
+    return true;
+  };
   const auto log = open_anew(files, options);
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(append(*log, 1).ok());
   ASSERT_EQ(tasks.size(), 2u);
@@ -447,6 +453,18 @@ TEST(FileLog, LeavesIndexesToAnotherThreadWhereThereIsOne) {
   for (const auto& task : tasks) task();
   EXPECT_FALSE(files.exists(segment_path(1) + ".idx")) << "its segment is gone";
   EXPECT_TRUE(files.exists(segment_path(2) + ".idx"));
+}
+
+TEST(FileLog, DoesWithoutAnIndexThatNobodyCanWrite) {
+  CrashableFileSystem files;
+  int asked = 0;
+  LogOptions options = rotating_at(1);
+  options.in_background = [&](const std::function<void()>&) { return ++asked, false; };
+  const auto log = open_anew(files, options);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(append(*log, 1).ok());
+  EXPECT_EQ(asked, 2) << "of what is not waiting nothing is counted";
+  EXPECT_FALSE(files.exists(segment_path(1) + ".idx") || files.exists(segment_path(2) + ".idx"));
+  expect_entries(read_log(*log, 0), 1, 3);
 }
 
 TEST(FileLog, DoesNotOverwriteASegment) {
