@@ -17,8 +17,9 @@ int check_directory(const std::string& directory, std::ostream& out, std::ostrea
                     FileSystem& files = posix_file_system());
 
 // What a start does to the files, without starting: cuts an unfinished tail of the log, finishes its last line, gives
-// committed snapshot files their names and removes temporary files. Nothing else, and nothing at all where a start
-// would refuse. Then as check_directory().
+// committed snapshot files their names and removes temporary files. Where Karma 1.0 would count entries of the log
+// twice or could not replay them, writes snapshots of everything and begins a new log. Nothing else, and nothing at all
+// where a start would refuse. Then as check_directory().
 int repair_directory(const std::string& directory, std::ostream& out, std::ostream& err,
                      FileSystem& files = posix_file_system());
 

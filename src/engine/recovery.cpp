@@ -451,6 +451,7 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, snaps
     return decided.error();
   const wal::Scan& log = recovered.log;
   if (log.entry_count != 0) {
+    recovered.streams_began_before = store.exactly_once().streams().active_count() != 0;
     Replay replay(store, recovered, options);
     const auto log_progress = [&](std::uint64_t done, std::uint64_t all) {
       options.on_event("restore.log", "bytes=" + std::to_string(done) + " of=" + std::to_string(all));

@@ -27,11 +27,12 @@ struct Recovered {
   wal::Scan log;
   snapshot::Restored snapshots;
   ops::Checkpoints::Map checkpoints;
-  Lsn last;                   // the next entry has the LSN after it
-  std::uint64_t applied = 0;  // log entries
-  std::uint64_t covered = 0;  // log entries that the snapshots hold already
-  std::uint64_t refused = 0;  // log entries without effect
-  KnownOutcomes outcomes;     // of entries above the exactly-once state's file
+  Lsn last;                           // the next entry has the LSN after it
+  std::uint64_t applied = 0;          // log entries
+  std::uint64_t covered = 0;          // log entries that the snapshots hold already
+  std::uint64_t refused = 0;          // log entries without effect
+  bool streams_began_before = false;  // the log may go on with ingest streams that only the snapshots hold
+  KnownOutcomes outcomes;             // of entries above the exactly-once state's file
   Decision decision = Decision::go_on;
   bool holds_data = false;  // there is something that a start without a restore would lose
 };

@@ -6,6 +6,7 @@
 
 #include "core/json_text.h"
 #include "engine/engine.h"
+#include "engine/freeze.h"
 #include "engine/recovery.h"
 #include "engine/verify.h"
 #include "io/path.h"
@@ -43,6 +44,8 @@ class Examined {
       lock = std::move(*taken);
     }
     store::Store store(0);
+    // What a node remembers is for its flags to say.
+    store.exactly_once().set_limits({.records = {.max_records = UINT64_MAX, .max_age_seconds = 0}, .streams = {}});
     engine::RecoveryOptions options;
     options.now = system_clock().unix_seconds();
     Result<engine::Recovered> recovered = engine::recover(files, directory, manager, store, options);
@@ -57,9 +60,18 @@ class Examined {
     const std::set<std::string> left(after->begin(), after->end());
     for (const std::string& name : *before)
       if (!left.contains(name)) repaired(is_temp_file_name(name) ? name + " removed" : name + " renamed or removed");
-    // Opened as at a start, which repairs its end.
+    // Karma 1.0 replays the whole log on top of its snapshots, and does not start if an entry fails.
     const wal::Scan& log = recovered->log;
-    Result<std::unique_ptr<wal::Log>> opened = wal::open_log(files, directory, log, log.last, {});
+    const bool anew = recovered->decision == engine::Decision::go_on_anew || recovered->covered != 0 ||
+                      recovered->refused != 0 || recovered->streams_began_before;
+    if (anew) {
+      if (Status saved = manager.create_all(engine::freeze_store(store, recovered->last)); !saved)
+        return saved.error().message;
+      repaired("snapshots of everything written, the log begins anew");
+    }
+    // Opened as at a start, which repairs its end.
+    Result<std::unique_ptr<wal::Log>> opened =
+        wal::open_log(files, directory, log, recovered->last, {.discard_entries = anew});
     if (!opened) return opened.error().message;
     const std::string name(wal::kActiveName);
     if (log.torn_bytes != 0)

@@ -371,6 +371,91 @@ TEST_F(StartUp, RepairDoesWhatAStartDoesToTheFiles) {
   starts(node, 7);
 }
 
+// Karma 1.0 replays the whole log on top of the snapshots. So where they hold some of it, or where it needs what only
+// Karma keeps in them, all of it goes into snapshots.
+TEST_F(StartUp, RepairLeavesNoLogThatKarma1WouldCountTwiceOrCannotRead) {
+  const auto repaired = [](Node& node) {
+    const std::string said = repair(*node.files);
+    EXPECT_EQ(said[0], '0') << said;
+    EXPECT_NE(said.find("repaired: "), std::string::npos) << said;
+    EXPECT_NE(said.find(" 0 log entries"), std::string::npos) << said;
+    for (const std::string& name : names(*node.files)) EXPECT_FALSE(name.ends_with(".segment")) << name;
+    EXPECT_EQ(node.files->content(in_directory("karma.wal")).value_or(""), "");
+    EXPECT_EQ(repair(*node.files).find("repaired"), std::string::npos) << "the second time there is nothing to do";
+  };
+  {
+    SCOPED_TRACE("a snapshot of one series");
+    Node node;
+    node.open();
+    add(node, 5);
+    node.expect("snapshot.create", R"(,"series":"links")");
+    add(node, 2);
+    node.close();
+    repaired(node);
+    EXPECT_EQ(*node.files->content(in_directory("karma.wal.lsn")), "7\n");
+    starts(node, 7);
+  }
+  {
+    SCOPED_TRACE("killed before the log was trimmed");
+    Node node;
+    node.open();
+    add(node, 5);
+    node.close();
+    const std::string log = *node.files->content(in_directory("karma.wal"));
+    node.open();
+    node.expect("snapshot.create_all");
+    node.close();
+    node.files->edit(in_directory("karma.wal"), log);
+    node.files->erase(in_directory("karma.wal.lsn"));
+    repaired(node);
+    starts(node, 5);
+  }
+  {
+    SCOPED_TRACE("a stream that began before the snapshots");
+    const std::string chunk = R"(,"stream_id":"i1","series":"links","items":[[1,20260505,1]],"chunk_seq":)";
+    for (const bool committed : {false, true}) {
+      Node node;
+      node.open();
+      node.expect("ingest.begin", R"(,"stream_id":"i1","mode":"add")");
+      node.expect("ingest.chunk", chunk + "1");
+      node.expect("snapshot.create_all");
+      node.expect("ingest.chunk", chunk + "2");
+      if (committed) node.expect("ingest.commit", R"(,"stream_id":"i1")");
+      node.close();
+      repaired(node);
+      node.open();
+      if (!committed) node.expect("ingest.chunk", chunk + "3");
+      EXPECT_EQ(node.live_content(), total(committed ? 2 : 3));
+    }
+  }
+  {
+    SCOPED_TRACE("what Karma 1.0 logged before it refused");
+    Node node;
+    node.files->edit(in_directory("karma.wal"),
+                     "{\"v\":2,\"lsn\":1,\"entry\":{\"v\":2,\"op\":\"tree.drop\",\"series\":\"nope\"}}\n");
+    node.open();
+    add(node, 2);
+    node.close();
+    repaired(node);
+    starts(node, 2);
+  }
+}
+
+// Nothing of it is in a snapshot: 1.0 makes all of it from the log, the stream too.
+TEST_F(StartUp, RepairKeepsALogThatKarma1Replays) {
+  Node node;
+  node.open();
+  add(node, 5);
+  node.close(true);
+  node.open();
+  node.expect("ingest.begin", R"(,"stream_id":"i1","mode":"add")");
+  add(node, 2);
+  node.close();
+  const std::string log = *node.files->content(in_directory("karma.wal"));
+  EXPECT_EQ(repair(*node.files).find("repaired"), std::string::npos);
+  EXPECT_EQ(*node.files->content(in_directory("karma.wal")), log);
+}
+
 TEST_F(StartUp, RepairTouchesNothingThatAStartWouldRefuse) {
   Node node;
   node.open();
