@@ -302,6 +302,8 @@ class StartUp {
       situation_.entries = Entries::given_up;
       options_.on_warning("restore.warning", missing->to_string() + "; given up");
     }
+    look_at_numbers(log, snapshots);
+    if (!refusal_.empty()) return {};
     look_at_old_series(log, snapshots, given.covered);
     if (!refusal_.empty()) return {};
     // An unreasonably high number that was given up as damaged is not continued.
@@ -320,6 +322,24 @@ class StartUp {
           "start once with --restore=true";
     }
     return {};
+  }
+
+  // Karma 1.0 empties its log before it writes karma.wal.lsn. Killed in between, it numbers what it logs then from
+  // below its snapshots, and they hold none of that.
+  void look_at_numbers(const wal::Scan& log, const snapshot::Restored& snapshots) {
+    const Lsn snapshot = snapshots.newest_unlisted;
+    if (log.entry_count == 0 || log.checksummed || log.last >= snapshot || snapshots.log_restarted) return;
+    const std::string file = first_file(log);
+    const std::string what = "Entries may be missing: " + file + " ends with LSN " + std::to_string(log.last.value) +
+                             ", and a snapshot of Karma 1.0 has LSN " + std::to_string(snapshot.value) +
+                             "; if 1.0 was killed after that and began again with smaller LSNs, it holds none of them";
+    if (gave_up(file)) {
+      situation_.entries = Entries::given_up;
+      options_.on_warning("restore.warning", what + "; given up");
+    } else {
+      situation_.entries = Entries::missing;
+      refusal_ = what + ". " + advice(file);
+    }
   }
 
   // Karma 1.0 leaves the files of a series that is dropped, and finds it again at the next start; so does this one,

@@ -126,6 +126,7 @@ struct Restored {
   bool any = false;           // there is a current snapshot of some series
   bool lsn_unknown = false;   // one of them has neither manifest nor sidecar to tell its LSN
   Lsn newest_current;         // the largest LSN of a current snapshot
+  Lsn newest_unlisted;        // the same of those that the manifest does not list, if there is one
   Lsn newest_not_given_up;    // the same of those that the operator does not give up, and its file
   std::string newest_file;
   std::optional<Lsn> exactly_once_of_1_0;  // the LSN of an exactly-once state that Karma 1.0 wrote, where it is known

@@ -99,6 +99,8 @@ class Restorer {
       result_.any = true;
       result_.lsn_unknown |= current.origin == Origin::unlisted && !meta.has_sidecar;
       result_.newest_current = std::max(result_.newest_current, meta.last_lsn);
+      if (current.origin == Origin::unlisted)
+        result_.newest_unlisted = std::max(result_.newest_unlisted, meta.last_lsn);
       if (gave_up(meta.file) || meta.last_lsn < result_.newest_not_given_up) continue;
       result_.newest_not_given_up = meta.last_lsn;
       result_.newest_file = meta.file;

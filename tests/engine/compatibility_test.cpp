@@ -101,6 +101,25 @@ class Compatibility : public testing::Test {
                                    R"(,"bytes":)" + std::to_string(bytes.size()) + "}\n");
   }
 
+  // The exactly-once state of 1.0, and how far it reaches.
+  void exactly_once(const std::string& json, std::int64_t timestamp, std::uint64_t last_lsn) {
+    write("karma.idempotency.json", json);
+    write("karma.idempotency.json.meta.json",
+          R"({"file":"karma.idempotency.json","timestamp":)" + std::to_string(timestamp) + R"(,"last_lsn":)" +
+              std::to_string(last_lsn) + R"(,"bytes":)" + std::to_string(json.size()) +
+              R"(,"record_count":0,"committed_stream_count":0})" + "\n");
+  }
+
+  // It does not start, and the refusal says what may be given up.
+  void expect_refusal(const std::string& file) {
+    const std::string found = check(*node_.files);
+    EXPECT_EQ(found[0], '1') << found;
+    const std::string refusal = node_.try_open();
+    EXPECT_NE(refusal.find("--recover=" + file + " "), std::string::npos)
+        << (node_.is_open() ? "starts with " + node_.live_content() : refusal);
+    node_.close();
+  }
+
   // The directory opens with that content and LSN; it takes writes, and the same comes out of the log and of snapshots.
   void expect(const std::string& expected, std::uint64_t lsn) {
     ASSERT_EQ(content(*node_.files), expected);
@@ -124,6 +143,7 @@ class Compatibility : public testing::Test {
     ASSERT_EQ(content(*node_.files), more);
   }
 
+  const std::string kNoKeys = "{\"records\":[],\"committed_streams\":[]}\n";
   Node node_;
 };
 
@@ -261,14 +281,39 @@ TEST_F(Compatibility, Karma1MayGoOnInOurDirectoryAndWeInItsAgain) {
   node_.close(true);
   snapshot(ManualClock::kNoon + 100, "links", 3, {{1, {{20260505, 6}}}});
   snapshot(ManualClock::kNoon + 100, "users", 3, {{1, {{20260505, 7}}}});
-  const std::string exactly_once = "{\"records\":[],\"committed_streams\":[]}\n";
-  write("karma.idempotency.json", exactly_once);
-  write("karma.idempotency.json.meta.json",
-        R"({"file":"karma.idempotency.json","timestamp":1777982500,"last_lsn":3,"bytes":)" +
-            std::to_string(exactly_once.size()) + R"(,"record_count":0,"committed_stream_count":0})" + "\n");
+  exactly_once(kNoKeys, 1777982500, 3);
   write("karma.wal.lsn", "3\n");
   write("karma.wal", increment(4, "links", 1, 20260505, 100));
   expect(point("links", 1, 20260505, 106) + point("users", 1, 20260505, 7), 4);
+}
+
+// 1.0 had emptied its log and was killed before it wrote karma.wal.lsn again. Then its LSNs began below the snapshots,
+// and what it acknowledged is in none of them.
+TEST_F(Compatibility, ALogWhoseNumbersBeganAgainBelowTheSnapshotsIsRefused) {
+  for (const bool with_manifest : {false, true}) {
+    for (const std::uint64_t trimmed : {0, 60}) {
+      SCOPED_TRACE(std::to_string(with_manifest) + " " + std::to_string(trimmed));
+      node_.files = std::make_unique<CrashableFileSystem>();
+      if (with_manifest) {
+        node_.open();
+        node_.expect("counter.increment", R"(,"series":"links","key":1,"bucket":20260505)");
+        node_.close(true);
+      }
+      snapshot(ManualClock::kNoon + 100, "links", 100, {{1, {{20260505, 70}}}});
+      exactly_once(kNoKeys, ManualClock::kNoon + 100, 100);
+      write("karma.wal.lsn", trimmed == 0 ? "" : std::to_string(trimmed) + "\n");
+      write("karma.wal",
+            increment(trimmed + 1, "links", 1, 20260505, 1) + increment(trimmed + 2, "links", 1, 20260505, 1));
+      expect_refusal("karma.wal");
+      node_.config.recover = {"karma.wal"};
+      ASSERT_EQ(node_.try_open(), "");
+      EXPECT_EQ(node_.live_content(), point("links", 1, 20260505, 70));
+      node_.close();
+      node_.config.recover.clear();
+      expect(point("links", 1, 20260505, 70), 100);
+      node_.close();
+    }
+  }
 }
 
 // No snapshot in between: lines of both in one file, and in a segment that 1.0 closed.
