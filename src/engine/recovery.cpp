@@ -243,8 +243,7 @@ class StartUp {
 
   Status look_at_snapshots(Recovered& recovered) {
     const wal::Scan& log = recovered.log;
-    const snapshot::LogReach reach{
-        .has_entries = log.entry_count != 0, .first = log.first, .last = log.last, .lsn_file = log.lsn_file};
+    const snapshot::LogReach reach = log_reach(log);
     if (store_ != nullptr) snapshots_.set_log(reach);
     const auto progress = [&](std::size_t done, std::size_t all) {
       if (all == 0) return;  // nothing to restore
@@ -436,6 +435,14 @@ Lsn newest_snapshot(const snapshot::Restored& restored) {
   Lsn newest = std::max(restored.set_lsn, restored.exactly_once_lsn);
   for (const auto& [series, lsn] : restored.series_lsn) newest = std::max(newest, lsn);
   return newest;
+}
+
+snapshot::LogReach log_reach(const wal::Scan& log) {
+  return {.has_entries = log.entry_count != 0,
+          .first = log.first,
+          .last = log.last,
+          .lsn_file = log.lsn_file,
+          .whole = log.damage.empty()};
 }
 
 std::string why_unknown(std::string_view entry) {

@@ -23,6 +23,9 @@ std::string why_unknown(std::string_view entry);
 // Does nothing with the entries, and fails once it is to stop.
 wal::Visit unless(const snapshot::Manager::Stopped& stopped);
 
+// What is known of the log before the snapshots are read.
+snapshot::LogReach log_reach(const wal::Scan& log);
+
 struct Recovered {
   wal::Scan log;
   snapshot::Restored snapshots;

@@ -151,7 +151,10 @@ struct LogReach {
   bool has_entries = false;
   Lsn first;  // of the first entry, if any
   Lsn last;
-  Lsn lsn_file;  // karma.wal.lsn
+  Lsn lsn_file;       // karma.wal.lsn
+  bool whole = true;  // no damaged line in between that was given up
+  // Every entry from the one after `from` on up to `to`.
+  bool has_all(Lsn from, Lsn to) const { return whole && has_entries && first <= from.next() && last >= to; }
 };
 
 struct ManagerOptions {

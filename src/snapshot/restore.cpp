@@ -1,15 +1,15 @@
 // From files to the state at start. Which file of a series is current is decided in inventory.h; here it is read, and
 // if it is damaged or missing, this is done about it:
 //
-//   an older good file, of the same content (size and checksum)           use it
+//   an older good file, of the same content (size and checksum)           use it, with the LSN of the damaged one
 //   an older good file; the log has every entry from its LSN on up to     use it, with its LSN: the log brings it
 //     the LSN of the damaged one                                            forward
 //   no good file; the log began with nothing there, and still has it all  begin with nothing: the log makes it
 //   the operator gave the file up                                         the next older good one, or nothing
 //   anything else                                                         refuse, naming the file
 //
-// The log cannot bring anything forward across changes that were never in it (Manifest::unlogged_lsn), nor in a
-// directory whose LSNs began anew (Inventory, renumbered).
+// The log cannot bring anything forward across changes that were never in it (Manifest::unlogged_lsn), nor across lines
+// that were given up, nor in a directory whose LSNs began anew (Inventory, renumbered).
 #include <algorithm>
 #include <mutex>
 
@@ -205,8 +205,9 @@ class Restorer {
     if (loaded) return {};
     const std::string damage = file + " is damaged: " + loaded.error().message;
     for (std::size_t i = 1; i < candidates.size(); ++i) {
-      const Candidate& older = *candidates[i];
+      Candidate older = *candidates[i];
       if (!gave_up(file) && !may_stand_in(older, current)) continue;
+      if (is_same(older, current)) older.file.meta.last_lsn = current.file.meta.last_lsn;
       if (Status stood_in = load(name, older); !stood_in) {
         warn(older.file.meta.file + " is damaged: " + stood_in.error().message);
         continue;
@@ -260,11 +261,14 @@ class Restorer {
     progress_(bytes, bytes_all_);
   }
 
+  // The same bytes, so both hold everything up to the later LSN.
+  static bool is_same(const Candidate& a, const Candidate& b) {
+    return a.file.crc && a.file.crc == b.file.crc && a.file.meta.bytes == b.file.meta.bytes;
+  }
+
   bool may_stand_in(const Candidate& older, const Candidate& damaged) const {
     if (!older.present) return false;
-    if (older.file.crc && older.file.crc == damaged.file.crc && older.file.meta.bytes == damaged.file.meta.bytes) {
-      return true;
-    }
+    if (is_same(older, damaged)) return true;
     const Lsn from = older.file.meta.last_lsn;
     const Lsn to = damaged.file.meta.last_lsn;
     const auto lsn_known = [](const Candidate& candidate) {
@@ -274,15 +278,13 @@ class Restorer {
     if (inventory_.manifest && inventory_.manifest->unlogged_lsn && from <= *inventory_.manifest->unlogged_lsn) {
       return false;
     }
-    return !result_.log_restarted && log_.has_entries && log_.first <= from.next() && log_.last >= to;
+    return !result_.log_restarted && log_.has_all(from, to);
   }
 
   // Is the log from 1 on all that ever happened to the series?
   bool log_has_all(const std::vector<const Candidate*>& candidates) const {
     const Candidate& damaged = *candidates.front();
-    if (result_.log_restarted || !log_.has_entries || log_.first != Lsn{1} || log_.last < damaged.file.meta.last_lsn) {
-      return false;
-    }
+    if (result_.log_restarted || !log_.has_all(Lsn{}, damaged.file.meta.last_lsn)) return false;
     if (inventory_.manifest) return inventory_.manifest->log_complete && !inventory_.manifest->unlogged_lsn;
     return candidates.size() == 1 && damaged.file.meta.has_sidecar && !inventory_.replication_lsn;
   }

@@ -383,6 +383,64 @@ TEST_F(Damage, WhereTheLogReachesBackADamagedSnapshotIsMadeAnew) {
   EXPECT_EQ(node.live_content(), expected);
 }
 
+// The lines that were given up are missing in whatever the log would make.
+TEST_F(Damage, ALogWithAHoleIsNoReplacement) {
+  for (const bool with_older : {true, false}) {
+    SCOPED_TRACE(with_older);
+    Node node;
+    node.open();
+    add(node, "links", 1, 10);
+    if (with_older) node.expect("snapshot.create", R"(,"series":"links")");
+    node.clock.advance(10);
+    add(node, "links", 2, 20);
+    add(node, "links", 3, 30);
+    node.expect("snapshot.create", R"(,"series":"links")");
+    add(node, "links", 4, 40);
+    const std::string expected = node.live_content();
+    node.close();
+    const std::string newest = find_name(*node.files, std::to_string(ManualClock::kNoon + 10), "_links.tree");
+    std::string log = *node.files->content(in_directory("karma.wal"));
+    log[log.find("\"value\":20") + 8] = '9';
+    node.files->edit(in_directory("karma.wal"), log);
+    node.config.recover = {"karma.wal"};
+    const auto whole = node.after_crash(Unsynced::kept);
+    ASSERT_EQ(whole->try_open(), "");
+    EXPECT_EQ(whole->live_content(), expected) << "the snapshot has it";
+    whole->close();
+
+    std::string tree = *node.files->content(in_directory(newest));
+    tree[tree.size() / 2] = static_cast<char>(tree[tree.size() / 2] ^ 1);
+    node.files->edit(in_directory(newest), tree);
+    const std::string refusal = node.try_open();
+    EXPECT_NE(refusal.find("--recover=" + newest + " "), std::string::npos)
+        << (node.is_open() ? "starts with " + node.live_content() : refusal);
+    node.close();
+    node.config.recover.push_back(newest);
+    ASSERT_EQ(node.try_open(), "");
+    EXPECT_EQ(node.live_content(), point("links", 1, 10) + point("links", 3, 30) + point("links", 4, 40));
+  }
+}
+
+// What is in the damaged file is in the other, up to the same entry.
+TEST_F(Damage, ASnapshotOfTheSameContentStandsInForAllThatTheDamagedOneHeld) {
+  Node node;
+  node.open();
+  add(node, "links", 1, 5);
+  node.expect("snapshot.create", R"(,"series":"links")");
+  node.expect("counter.reset", R"(,"series":"links","key":1)");
+  node.clock.advance(10);
+  node.expect("snapshot.create_all");
+  const std::string between = find_name(*node.files, std::to_string(ManualClock::kNoon + 10), "_links.tree");
+  add(node, "links", 1, 5);
+  node.clock.advance(10);
+  node.expect("snapshot.create", R"(,"series":"links")");
+  const std::string newest = find_name(*node.files, std::to_string(ManualClock::kNoon + 20), "_links.tree");
+  node.close();
+  node.files->erase(in_directory(between));
+  node.files->erase(in_directory(between + ".meta.json"));
+  EXPECT_EQ(flip_every_byte(*node.files, newest, point("links", 1, 5)).refused, 0u);
+}
+
 // A set that holds what was written with --wal=false cannot be made from the log, however whole the log looks.
 TEST_F(Damage, TheLogIsNoReplacementForWhatItNeverHeld) {
   Node node;
