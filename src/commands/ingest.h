@@ -127,13 +127,14 @@ struct IngestChunk : OfStream {
       apply_next(store, has_items && !staged ? Part::stream_only : Part::all, outcome);
       return Replayed::applied;
     }
-    const bool repeated = !coverage.first_time(stream_id, number);
-    if (has_items) return Replayed::covered;
+    const bool held = is_held(check_in(store));
+    if (has_items) {
+      if (held) (void)coverage.first_time(stream_id, number);
+      return Replayed::covered;
+    }
     // The series is older than the exactly-once state: what its stream was is known only if it is remembered.
     const std::optional<store::IngestMode> mode = known_mode(store.exactly_once().streams());
     if (mode && *mode == store::IngestMode::replace_series) return Replayed::covered;
-    const bool held = is_held(check_in(store));
-    if (mode && held && repeated) return Replayed::covered;
     // Karma 1.0 logged before it refused, and what overflows now overflowed then.
     const store::Series* changed = store.find(series.text);
     if (mode && refuse_zero(*mode, items, outcome)) return Replayed::applied;
@@ -141,8 +142,10 @@ struct IngestChunk : OfStream {
       return Replayed::applied;
     if (!mode || !held) {
       outcome.fail(not_rebuilt(series.text, stream_id));
-    } else {
+    } else if (coverage.first_time(stream_id, number)) {
       apply_items(store, *mode);
+    } else {
+      return Replayed::covered;
     }
     return Replayed::applied;
   }

@@ -42,7 +42,8 @@ class Coverage {
   virtual ~Coverage() = default;
   virtual bool exactly_once() const = 0;  // keys and streams
   virtual bool series(std::string_view name) const = 0;
-  // Whether the chunk of a stream was not asked about before. A log of Karma 1.0 holds repeats of chunks.
+  // Whether the chunk of a stream, as the stream holds it, was not asked about before. A log of Karma 1.0 holds repeats
+  // of chunks, and also those that it refused.
   virtual bool first_time(std::string_view stream_id, std::uint64_t chunk) const = 0;
 };
 

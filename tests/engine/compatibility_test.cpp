@@ -605,6 +605,38 @@ TEST_F(Compatibility, ChunksThatWereRefusedOrRepeatedBehindADamagedSnapshot) {
   EXPECT_EQ(node_.live_content(), point("links", 1, 20260505, 6) + point("links", 2, 20260505, 18446744073709551614u));
 }
 
+// A chunk that 1.0 refused, and then the one with the same number that it took.
+TEST_F(Compatibility, AChunkThatWasRefusedDoesNotHideTheRightOneBehindADamagedSnapshot) {
+  const std::string huge = "[[2,20260505,9223372036854775807]]";
+  for (const std::string& right : {std::string("[[1,20260505,7]]"), huge}) {
+    SCOPED_TRACE(right);
+    node_.files = std::make_unique<CrashableFileSystem>();
+    node_.open();
+    node_.expect("ingest.begin", R"(,"stream_id":"i1","mode":"add")");
+    node_.expect("ingest.chunk", R"(,"stream_id":"i1","series":"links","chunk_seq":1,"items":)" + right);
+    node_.expect("ingest.commit", R"(,"stream_id":"i1")");
+    node_.close(true);
+    const std::string known = *node_.files->content(in_directory("karma.idempotency.json"));
+    node_.files = std::make_unique<CrashableFileSystem>();
+    snapshot(100, "links", 3, {{1, {{20260505, 1}}}});
+    snapshot(200, "links", 9, {{1, {{20260505, 8}}}});
+    std::string damaged = *node_.files->content(in_directory("200_links.tree"));
+    damaged[20] = static_cast<char>(damaged[20] ^ 0x40);
+    write("200_links.tree", damaged);
+    exactly_once(known, 200, 9);
+    const std::string chunk = R"("op":"ingest.chunk","stream_id":"i1","series":"links","chunk_seq":1,"items":)";
+    write("karma.wal", increment(4, "links", 2, 20260505, 9223372036854775807) +
+                           increment(5, "links", 2, 20260505, 9223372036854775807) + line(6, chunk + huge) +
+                           line(7, R"("op":"counter.reset","series":"links","key":2)") + line(8, chunk + right) +
+                           line(9, chunk + right));
+    ASSERT_EQ(node_.try_open(), "");
+    EXPECT_EQ(node_.live_content(),
+              right == huge ? point("links", 1, 20260505, 1) + point("links", 2, 20260505, 9223372036854775807)
+                            : point("links", 1, 20260505, 8));
+    node_.close();
+  }
+}
+
 TEST_F(Compatibility, TheLsnNoteMayLagBehindTheLog) {
   snapshot(100, "links", 3, {{1, {{20260505, 3}}}});
   write("karma.wal.lsn", "3\n");
