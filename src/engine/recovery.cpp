@@ -21,12 +21,20 @@ void apply_entry(store::Store& store, const Decoded& entry, commands::Outcome& o
 }
 
 // Its effect is in the series already, but not that it had a key. Its outcome is known, or follows from the entry: then
-// it is that on an empty series.
+// it is that on an empty series. A Karma 1.0 that was killed may have written the key, but not yet its LSN.
 void remember_entry(store::Store& store, const Decoded& entry, const snapshot::KnownOutcome* known,
                     commands::Outcome& outcome) {
+  store::IdempotencyRecords& records = store.exactly_once().records();
+  const store::IdempotencyRecord& own = entry.keyed->record;
   if (known != nullptr) {
     outcome.first = known->first;
     outcome.second = known->second;
+  } else if (const auto record = records.find(own.key); record && !records.is_too_old(*record, own.created_at) &&
+                                                        record->operation == own.operation &&
+                                                        record->content.same(own.content, entry.keyed->command)) {
+    outcome.first = record->first;
+    outcome.second = record->second;
+    return;
   } else {
     store::Store empty(0);
     empty.find_or_create(entry.op->series(entry.command));

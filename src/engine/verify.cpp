@@ -38,7 +38,7 @@ Status check_files(FileSystem& files, const std::string& directory, snapshot::Ma
                                     {.files = log_files, .beyond_damage = true, .why_unknown = why_unknown});
   if (!log) return log.error();
   check_log(*log, verification);
-  Result<snapshot::Manager::Checked> checked = snapshots.check(stopped);
+  Result<snapshot::Manager::Checked> checked = snapshots.check(log_reach(*log), stopped);
   if (!checked) return checked.error();
   verification.found.dump_count = checked->dump_count;
   verification.found.metadata_checked = checked->metadata_checked;

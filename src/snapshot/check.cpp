@@ -9,7 +9,8 @@ namespace {
 
 class Checker {
  public:
-  Checker(Manager::Impl& impl, const Manager::Stopped& stopped) : impl_(impl), stopped_(stopped) {}
+  Checker(Manager::Impl& impl, const LogReach& log, const Manager::Stopped& stopped)
+      : impl_(impl), log_(log), stopped_(stopped) {}
 
   Result<Manager::Checked> run() {
     Result<Inventory> inventory = take_inventory(impl_.files, impl_.directory);
@@ -18,8 +19,9 @@ class Checker {
     // That a newer Karma wrote it is no damage, and a start says so.
     if (!inventory_.manifest_fault.empty() && !inventory_.manifest_newer)
       checked_.faults.push_back(inventory_.manifest_trouble());
+    const Choice choice = choose(inventory_, log_);
     for (const Candidate& candidate : inventory_.candidates) {
-      check(candidate);
+      if (candidate.present || choice.is_current(candidate)) check(candidate);
       if (stopped()) return internal_error("The check was stopped");
     }
     check_exactly_once();
@@ -63,7 +65,8 @@ class Checker {
   }
 
   void check_exactly_once() {
-    Result<std::optional<CurrentExactlyOnce>> exactly_once = impl_.current_exactly_once(inventory_, &checked_.faults);
+    Result<std::optional<CurrentExactlyOnce>> exactly_once =
+        impl_.current_exactly_once(inventory_, log_, &checked_.faults);
     if (!exactly_once) checked_.faults.push_back(exactly_once.error().message);
   }
 
@@ -74,6 +77,7 @@ class Checker {
   }
 
   Manager::Impl& impl_;
+  const LogReach& log_;
   const Manager::Stopped& stopped_;
   Inventory inventory_;
   Manager::Checked checked_;
@@ -81,6 +85,8 @@ class Checker {
 
 }  // namespace
 
-Result<Manager::Checked> Manager::check(const Stopped& stopped) { return Checker(*impl_, stopped).run(); }
+Result<Manager::Checked> Manager::check(const LogReach& log, const Stopped& stopped) {
+  return Checker(*impl_, log, stopped).run();
+}
 
 }  // namespace karma::snapshot

@@ -253,7 +253,7 @@ Result<CurrentSet> Manager::Impl::begin_single(const std::string& series) {
   for (const Candidate& candidate : inventory->candidates) {
     if (candidate.present && !current.contains(&candidate)) set.older.push_back(list_file(candidate.file));
   }
-  Result<std::optional<CurrentExactlyOnce>> exactly_once = current_exactly_once(*inventory);
+  Result<std::optional<CurrentExactlyOnce>> exactly_once = current_exactly_once(*inventory, log);
   if (!exactly_once) {
     // Stays listed as it was, so that the damage is noticed at every start.
     if (inventory->manifest) set.head.exactly_once = inventory->manifest->exactly_once;

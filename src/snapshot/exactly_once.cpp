@@ -4,6 +4,8 @@
 //   listed, but the file and its sidecar have been written  Karma 1.0 wrote it: it counts, with the sidecar's LSN
 //     again, agree with each other and are not older
 //   the same, and the file has the same content             likewise
+//   listed, but only the file has been written again, by    it counts, with the manifest's LSN: the log still has
+//     a Karma 1.0 that was killed before the sidecar          what follows
 //   listed, anything else                                   damaged
 //   not listed                                              it counts, with the sidecar's LSN (without one: 0)
 #include "core/crc32c.h"
@@ -17,9 +19,27 @@ bool matches(const ManifestExactlyOnce& exactly_once, const Sum& sum) {
   return sum.bytes == exactly_once.meta.bytes && sum.crc == exactly_once.crc;
 }
 
+// Snapshots that the manifest does not list tell that Karma 1.0 was at work.
+Lsn newest_of_1_0(const Inventory& inventory) {
+  Lsn newest;
+  for (const Candidate& candidate : inventory.candidates) {
+    if (candidate.origin == Origin::unlisted) newest = std::max(newest, candidate.file.meta.last_lsn);
+  }
+  return newest;
+}
+
+// It writes this file after its snapshots and before it empties the log. A flipped bit leaves the size as it was.
+bool written_after_snapshots(const ManifestExactlyOnce& listed, std::uint64_t bytes, const Inventory& inventory,
+                             const LogReach& log) {
+  const Lsn newest = newest_of_1_0(inventory);
+  return bytes != 0 && bytes != listed.meta.bytes && newest > listed.meta.last_lsn &&
+         log.has_all(listed.meta.last_lsn, newest);
+}
+
 }  // namespace
 
 Result<std::optional<CurrentExactlyOnce>> Manager::Impl::current_exactly_once(const Inventory& inventory,
+                                                                              const LogReach& log_reach,
                                                                               std::vector<std::string>* warnings) {
   const std::string name(kExactlyOnceName);
   exactly_once_as_listed = false;
@@ -56,7 +76,11 @@ Result<std::optional<CurrentExactlyOnce>> Manager::Impl::current_exactly_once(co
   if (listed) {
     const bool again = sidecar && inventory.has(name) && current.sidecar_crc != listed->sidecar_crc &&
                        sidecar->bytes == current.meta.bytes && sidecar->last_lsn >= listed->meta.last_lsn;
-    if (!again) return internal_error(name + " is damaged: " + fault);
+    if (!again) {
+      if (!written_after_snapshots(*listed, current.meta.bytes, inventory, log_reach))
+        return internal_error(name + " is damaged: " + fault);
+      sidecar = listed->meta;
+    }
   }
   const std::uint64_t bytes = current.meta.bytes;
   if (sidecar) current.meta = *sidecar;
@@ -78,10 +102,12 @@ std::optional<CurrentExactlyOnce> Manager::Impl::listed_exactly_once(const Inven
     if (!found) continue;
     const std::uint32_t crc = crc32c(*found);
     if (crc == listed.sidecar_crc) return current;
-    // Karma 1.0 has written the same exactly-once state again since.
+    // Karma 1.0 has written the same exactly-once state again since. Without any write in between only the time stamp
+    // is another, which alone might be damage.
     const std::optional<ExactlyOnceMeta> again = decode_exactly_once_sidecar(*found);
-    if (again && again->bytes == listed.meta.bytes && again->last_lsn > listed.meta.last_lsn &&
-        again->timestamp > listed.meta.timestamp) {
+    if (again && again->bytes == listed.meta.bytes && again->timestamp > listed.meta.timestamp &&
+        (again->last_lsn > listed.meta.last_lsn ||
+         (again->last_lsn == listed.meta.last_lsn && newest_of_1_0(inventory) == again->last_lsn))) {
       current.meta = *again;
       current.sidecar_crc = crc;
       current.as_listed = exactly_once_as_listed = false;

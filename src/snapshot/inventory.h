@@ -76,6 +76,11 @@ struct Choice {
   bool renumbered = false;
   // Per series of the state: the current file first, then what might stand in for it, best first.
   std::map<std::string, std::vector<const Candidate*>, std::less<>> series;
+
+  bool is_current(const Candidate& candidate) const {
+    const auto found = series.find(candidate.file.meta.series);
+    return found != series.end() && found->second.front() == &candidate;
+  }
 };
 
 Choice choose(const Inventory& inventory, const LogReach& log);

@@ -99,7 +99,7 @@ Result<std::optional<ExactlyOnceMeta>> Manager::Impl::unknown_exactly_once() {
   }
   Result<Inventory> inventory = take_inventory(files, directory);
   if (!inventory) return inventory.error();
-  Result<std::optional<CurrentExactlyOnce>> exactly_once = current_exactly_once(*inventory);
+  Result<std::optional<CurrentExactlyOnce>> exactly_once = current_exactly_once(*inventory, log);
   std::optional<ExactlyOnceMeta> meta;
   if (exactly_once) {
     if (*exactly_once) meta = (*exactly_once)->meta;

@@ -221,7 +221,7 @@ class Manager {
     std::vector<std::string> faults;  // what is damaged, file first
   };
   // Checks every snapshot file, sidecar, exactly-once state and manifest against each other. Changes nothing.
-  Result<Checked> check(const Stopped& stopped = {});
+  Result<Checked> check(const LogReach& log = {}, const Stopped& stopped = {});
 
   class Impl;  // manager_impl.h
 

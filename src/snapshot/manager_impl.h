@@ -37,7 +37,7 @@ class Manager::Impl {
   // Decodes a whole file. If its checksum is known, it must be right. Error: what is wrong, without the file's name.
   Result<TreeFacts> decode(const Candidate& candidate, const TakeCounter& take, const BytesDone& done = {});
   // exactly_once.cpp. Nothing if there is none; Error, naming the file, if it is damaged.
-  Result<std::optional<CurrentExactlyOnce>> current_exactly_once(const Inventory& inventory,
+  Result<std::optional<CurrentExactlyOnce>> current_exactly_once(const Inventory& inventory, const LogReach& log,
                                                                  std::vector<std::string>* warnings = nullptr);
   // The listed one, found under that name.
   std::optional<CurrentExactlyOnce> listed_exactly_once(const Inventory& inventory, std::string disk_name,

@@ -175,7 +175,8 @@ class Restorer {
     const Meta& meta = candidate.file.meta;
     const std::string damage = sidecar_name(meta.file) + " is damaged: " + candidate.sidecar_fault;
     if (candidate.origin != Origin::unlisted) {
-      if (!candidate.sidecar_fault.empty()) warn(damage + "; the manifest tells what was in it");
+      const bool retired = !candidate.present && !choice_.is_current(candidate);  // Karma 1.0 has a newer one
+      if (!candidate.sidecar_fault.empty() && !retired) warn(damage + "; the manifest tells what was in it");
       return {};
     }
     const auto chosen = choice_.series.find(meta.series);
@@ -291,7 +292,8 @@ class Restorer {
 
   Status restore_exactly_once() {
     const std::string name(kExactlyOnceName);
-    Result<std::optional<CurrentExactlyOnce>> exactly_once = impl_.current_exactly_once(inventory_, &result_.warnings);
+    Result<std::optional<CurrentExactlyOnce>> exactly_once =
+        impl_.current_exactly_once(inventory_, log_, &result_.warnings);
     if (!exactly_once) {
       if (!gave_up(name)) return refuse(name, exactly_once.error().message);
       warn(exactly_once.error().message + "; given up");

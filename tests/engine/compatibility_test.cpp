@@ -287,6 +287,90 @@ TEST_F(Compatibility, Karma1MayGoOnInOurDirectoryAndWeInItsAgain) {
   expect(point("links", 1, 20260505, 106) + point("users", 1, 20260505, 7), 4);
 }
 
+// 1.0 was killed within a snapshot of everything: its exactly-once state has its name, the sidecar is the one before.
+// The log is still whole.
+TEST_F(Compatibility, Karma1WasKilledBeforeTheSidecarOfItsExactlyOnceState) {
+  const std::string increment_1 = R"(,"series":"links","key":1,"bucket":20260505,"value":5,"idempotency_key":"k1")";
+  const std::string reset_2 = R"(,"series":"links","key":1,"idempotency_key":"k2")";
+  node_.open();
+  node_.expect("series.batch_add", R"(,"series":"links","items":[[1,20260505,3],[2,20260505,4]])");
+  const std::string answered_1 = node_.call("counter.increment", increment_1);
+  node_.close(true);
+  const auto before = node_.after_crash(CrashableFileSystem::Unsynced::kept);
+  const auto other = node_.after_crash(CrashableFileSystem::Unsynced::kept);
+  other->open();
+  const std::string answered_2 = other->call("counter.reset", reset_2);
+  other->close(true);
+  const std::string ours = *node_.files->content(in_directory("karma.idempotency.json"));
+  const std::string theirs = *other->files->content(in_directory("karma.idempotency.json"));
+  const std::string log = line(3, R"("op":"counter.reset")" + reset_2);
+  const std::string expected = point("links", 2, 20260505, 4);
+  const auto snapshot_of_1_0 = [&] { snapshot(ManualClock::kNoon + 100, "links", 3, {{2, {{20260505, 4}}}}); };
+  const auto repeated = [](std::string answer) { return answer.replace(answer.find(":false,"), 7, ":true,"); };
+
+  snapshot_of_1_0();
+  write("karma.idempotency.json", theirs);
+  write("karma.wal", log);
+  const std::string found = check(*node_.files);
+  EXPECT_EQ(found[0], '0') << found;
+  ASSERT_EQ(node_.try_open(), "");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(node_.live_content(), expected);
+    EXPECT_EQ(node_.call("counter.increment", increment_1), repeated(answered_1));
+    EXPECT_EQ(node_.call("counter.reset", reset_2), repeated(answered_2));
+    node_.expect("snapshot.verify");
+    node_.expect("snapshot.create", R"(,"series":"links")");
+    node_.reopen();
+  }
+  node_.close();
+  expect(expected, 3);
+  node_.close();
+
+  // Damaged, or the log has been trimmed, or nothing tells that 1.0 was here.
+  const auto refused_with = [&](const std::string& json, const std::string& lines, bool with_snapshot) {
+    node_.files = before->files->after_crash(CrashableFileSystem::Unsynced::kept);
+    if (with_snapshot) snapshot_of_1_0();
+    write("karma.idempotency.json", json);
+    write("karma.wal", lines);
+    expect_refusal("karma.idempotency.json");
+  };
+  std::string flipped = ours;
+  flipped[flipped.find("k1")] = 'j';
+  refused_with(flipped, log, true);
+  refused_with(theirs.substr(0, theirs.size() / 2), log, true);
+  refused_with(theirs, "", true);
+  refused_with(theirs, log, false);
+}
+
+TEST_F(Compatibility, Karma1TookASnapshotWithoutAnyWriteInBetween) {
+  node_.open();
+  node_.expect("counter.increment", R"(,"series":"links","key":1,"bucket":20260505,"value":5,"idempotency_key":"k1")");
+  node_.close(true);
+  snapshot(ManualClock::kNoon + 100, "links", 1, {{1, {{20260505, 5}}}});
+  exactly_once(*node_.files->content(in_directory("karma.idempotency.json")), ManualClock::kNoon + 100, 1);
+  const std::string found = check(*node_.files);
+  EXPECT_EQ(found[0], '0') << found;
+  EXPECT_EQ(found.find("warning"), std::string::npos) << found;
+  expect(point("links", 1, 20260505, 5), 1);
+}
+
+TEST_F(Compatibility, Karma1RemovedTheSnapshotThatTheManifestLists) {
+  node_.open();
+  node_.expect("counter.increment", R"(,"series":"links","key":1,"bucket":20260505,"value":5)");
+  node_.close(true);
+  const std::string listed = find_name(*node_.files, "", "_links.tree");
+  node_.files->erase(in_directory(listed));
+  node_.files->erase(in_directory(listed + ".meta.json"));
+  EXPECT_NE(check(*node_.files).find("damaged: " + listed), std::string::npos);
+  snapshot(ManualClock::kNoon + 100, "links", 2, {{1, {{20260505, 6}}}});
+  exactly_once(kNoKeys, ManualClock::kNoon + 100, 2);
+  write("karma.wal.lsn", "2\n");
+  const std::string found = check(*node_.files);
+  EXPECT_EQ(found[0], '0') << found;
+  EXPECT_EQ(found.find("warning"), std::string::npos) << found;
+  expect(point("links", 1, 20260505, 6), 2);
+}
+
 // 1.0 had emptied its log and was killed before it wrote karma.wal.lsn again. Then its LSNs began below the snapshots,
 // and what it acknowledged is in none of them.
 TEST_F(Compatibility, ALogWhoseNumbersBeganAgainBelowTheSnapshotsIsRefused) {
