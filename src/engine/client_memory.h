@@ -9,7 +9,7 @@
 // Requests without room wait: a write is not handled while too much is under way, a large one while half as much is,
 // and a connection is not read while too much is buffered, earlier if much of it is its own. Staged points would wait
 // for ever, so they are refused. Reads go on while writes wait for a disk: from half of the share of buffers on,
-// requests that cannot be handled yet are left in the kernel, and none queue for workers, who may take long.
+// requests that cannot be handled yet are left in the kernel, and no reads queue for workers, who may take long.
 //
 // Each I/O thread counts writes and buffers for itself and passes on its changes in steps, so that nobody shares a
 // counter for each request; the sums are off by a step for each thread at most.
@@ -52,6 +52,8 @@ class ClientMemory {
     std::atomic<std::size_t>& sum_;
     std::size_t passed_on_ = 0;
   };
+
+  static bool is_large(std::size_t request_bytes) { return request_bytes >= kLargeRequestBytes; }
 
   std::size_t limit() const { return limit_; }
   std::uint64_t max_staged_points() const { return (limit_ - 2 * (limit_ / 8)) / kStagedPointBytes; }

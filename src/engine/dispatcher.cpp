@@ -145,7 +145,7 @@ Error Dispatcher::too_large() const {
 }
 
 Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, Buffer& out) {
-  if (engine_.client_memory().writes_wait(request_bytes_ >= ClientMemory::kLargeRequestBytes)) return Handled::no_room;
+  if (engine_.client_memory().writes_wait(ClientMemory::is_large(request_bytes_))) return Handled::no_room;
   if (!batch_) batch_ = take_batch();
   Arena& arena = batch_->arena;
   commands::DecodeContext context = make_context(arena);

@@ -167,11 +167,11 @@ void IoThread::collect_replies() {
   host_.unwanted.release();
 }
 
-// Room for writes and room for buffered bytes come from different shares: neither may wait for the other. Who waits
-// with a small write waits until there is room for a large one: it comes soon, as only the disk keeps it away, and
-// nobody tries in vain.
+// Room for writes and room for buffered bytes come from different shares: neither may wait for the other. Nor may a
+// small write wait for the room of a large one, which others like it could take up for ever.
 void IoThread::retry_starved() {
-  if (!memory_.writes_wait(true)) retry(Waiting::write_room);
+  if (!memory_.writes_wait(false)) retry(Waiting::write_room);
+  if (!memory_.writes_wait(true)) retry(Waiting::large_write_room);
   if (!memory_.reading_waits()) retry(Waiting::buffer_room);
 }
 
@@ -237,7 +237,11 @@ void IoThread::reap() {
     const auto gone = over.remove_if([](const Session& session) { return session.over(); });
     memory_.connections.fetch_sub(static_cast<int>(gone));
   }
-  const int paused = static_cast<int>(host_.list(Waiting::write_room).size() + host_.list(Waiting::buffer_room).size());
+  std::size_t starved = 0;
+  for (const Waiting room : {Waiting::write_room, Waiting::large_write_room, Waiting::buffer_room}) {
+    starved += host_.list(room).size();
+  }
+  const int paused = static_cast<int>(starved);
   if (paused != counted_paused_) memory_.paused.fetch_add(paused - std::exchange(counted_paused_, paused));
 }
 

@@ -230,11 +230,11 @@ bool Session::handle_line(std::string_view line, Buffer& out) {
       if (first == FirstLine::foreign) state_ = State::last_reply;
       return true;
     case engine::Handled::pending:
-      ++pending_;
+      if (++pending_ > 1) pipelines_ = true;
       pending_bytes_ += line.size();
       return true;
     case engine::Handled::no_room:
-      pause_ = Pause::write_room;
+      pause_ = engine::ClientMemory::is_large(line.size()) ? Pause::large_write_room : Pause::write_room;
       return false;
     case engine::Handled::blocked:
       break;
@@ -321,6 +321,7 @@ Waiting Session::waits_for() const {
   if (state_ == State::lingering) return Waiting::linger;
   if (unsent() > 0) return Waiting::reader;
   if (pause_ == Pause::write_room) return Waiting::write_room;
+  if (pause_ == Pause::large_write_room) return Waiting::large_write_room;
   if (pause_ == Pause::buffer_room) return Waiting::buffer_room;
   return pending_ > 0 ? Waiting::reply : Waiting::bytes;
 }
@@ -418,7 +419,7 @@ Buffer& Session::reply_buffer(std::size_t request_bytes) {
 
 void Session::resume() {
   queued_ = false;
-  if (pause_ == Pause::write_room || pause_ == Pause::buffer_room) pause_ = Pause::none;
+  if (waits_for_room()) pause_ = Pause::none;
   if (open()) return go_on();
   update_waiting();
 }
@@ -435,7 +436,7 @@ void Session::go_on() {
 }
 
 void Session::try_again() {
-  if (open() && (pause_ == Pause::write_room || pause_ == Pause::buffer_room)) enqueue();
+  if (open() && waits_for_room()) enqueue();
 }
 
 std::size_t Session::freeable_bytes() const {
@@ -498,10 +499,14 @@ bool Session::may_receive() const {
          !(holds_little() ? host_.memory.reading_waits() : host_.memory.growing_waits());
 }
 
-// Of a client that had one request under way, the next one mostly comes after the reply: until then a read would be in
-// vain, and bring nothing that could be answered any sooner.
+bool Session::waits_for_room() const {
+  return pause_ == Pause::write_room || pause_ == Pause::large_write_room || pause_ == Pause::buffer_room;
+}
+
+// A client that never had two requests under way mostly sends the next one after the reply: until then a read would be
+// in vain. If the next one comes sooner all the same, it waits for that reply.
 bool Session::takes_turns() const {
-  return pending_ == 1 && in_.empty() && !host_.draining && host_.now - since_ < kTurnPatience;
+  return pending_ == 1 && !pipelines_ && in_.empty() && !host_.draining && host_.now - since_ < kTurnPatience;
 }
 
 // It holds the beginning of a line at most: to go on reading costs the node next to nothing.

@@ -70,8 +70,8 @@ struct SessionOptions {
 
 // The reasons for which a session waits. Each has a timeout of its own, so sessions that wait for the same thing, in
 // the order in which they began to, are in the order of their deadlines.
-enum class Waiting { bytes, reader, linger, reply, write_room, buffer_room, nothing };
-inline constexpr std::size_t kWaitingCount = 7;
+enum class Waiting { bytes, reader, linger, reply, write_room, large_write_room, buffer_room, nothing };
+inline constexpr std::size_t kWaitingCount = 8;
 
 class Session;
 
@@ -165,7 +165,7 @@ class Session {
     closed,
   };
   // Why the next line has to wait.
-  enum class Pause : std::uint8_t { none, pending_replies, write_room, buffer_room };
+  enum class Pause : std::uint8_t { none, pending_replies, write_room, large_write_room, buffer_room };
   // Since it took its place among those who wait.
   enum class Progress : std::uint8_t { none, received, sent };
 
@@ -196,6 +196,7 @@ class Session {
 
   bool may_handle(std::size_t unsent) const;
   bool may_receive() const;
+  bool waits_for_room() const;
   bool takes_turns() const;
   bool holds_little() const;
   bool lacks_buffer_room() const;
@@ -230,6 +231,7 @@ class Session {
   bool watching_ = false;      // what reading_ is taken by is no read
   bool queued_ = false;
   bool read_due_ = false;
+  bool pipelines_ = false;   // the client has sent a request before the reply to the one before
   bool reads_much_ = false;  // the last read would not have fitted into own_
 
   std::uint16_t received_ = 0;  // of own_; they come after in_

@@ -27,6 +27,7 @@ using test::SocketClient;
 // A first '{' is for the session, which takes a connection without it for no client of Karma; the rest is
 // echo X   answers X at once            later X  answers X when the test says so
 // read X   answers X, after all before  big N    answers N bytes             throw    throws
+// write X  answers X, if there is room for writes
 class Script {
  public:
   class Handler final : public engine::RequestHandler {
@@ -49,10 +50,12 @@ class Script {
         return engine::Handled::pending;
       }
       if (pending > 0) return engine::Handled::blocked;
+      const bool large = engine::ClientMemory::is_large(line_bytes);
+      if (word == "write" && script_.memory->writes_wait(large)) return engine::Handled::no_room;
       if (word == "big") {
         out.append(std::string(std::stoul(std::string(argument)), 'x'));
       } else {
-        out.append(word == "echo" || word == "read" ? argument : "?" + std::string(line));
+        out.append(word == "echo" || word == "read" || word == "write" ? argument : "?" + std::string(line));
       }
       out.append("\r\n");
       std::lock_guard lock(script_.mutex_);
@@ -121,6 +124,8 @@ class Script {
     return waiting_.size();
   }
 
+  engine::ClientMemory* memory = nullptr;
+
  private:
   struct Waiting {
     void* connection;
@@ -156,6 +161,7 @@ class SessionTest : public ::testing::Test {
 
   void start() {
     memory_ = std::make_unique<engine::ClientMemory>(client_memory_bytes_);
+    script_.memory = memory_.get();
     Result<ListenSockets> bound = bind_to(control_.context(), "127.0.0.1", 0, true);
     ASSERT_TRUE(bound.ok() && start_listening(*bound).ok());
     port_ = bound->port;
@@ -408,6 +414,24 @@ TEST_F(SessionTest, WhoWaitsForRoomToBeReadDoesNotWaitForTheDisk) {
   memory_->buffers -= client_memory_bytes_;
   EXPECT_EQ(client.line(), "2");
   memory_->writes -= client_memory_bytes_;
+}
+
+TEST_F(SessionTest, ASmallWriteDoesNotWaitForTheRoomOfALargeOne) {
+  options_.session.max_request_bytes = 10'000;
+  const std::size_t quarter = client_memory_bytes_ / 8 / 4;  // of the share of requests
+  const std::string argument(engine::ClientMemory::kLargeRequestBytes, 'x');
+  Client large = connect();
+  Client small = connect();
+  memory_->writes += 3 * quarter;
+  large.send("write " + argument + "\n");
+  small.send("write 1\n");
+  while (memory_->paused.load() < 2) std::this_thread::yield();
+  memory_->writes -= quarter / 2;
+  EXPECT_EQ(small.line(), "1");
+  EXPECT_EQ(script_.handled(), 1);
+  memory_->writes -= 2 * quarter;
+  EXPECT_EQ(large.line(), argument);
+  memory_->writes -= quarter / 2;
 }
 
 // The largest has sent the rest of its line, which is not read while the disk stands still. The others send nothing
