@@ -23,7 +23,7 @@ struct OfStream {
   std::string_view stream_id;
 
   static void describe(auto& self, auto& fields) { fields.stream_id(self.stream_id); }
-  std::size_t echoed_bytes() const { return stream_id.size(); }
+  std::size_t echoed_bytes() const { return json::escaped_bytes(stream_id); }
   void reply(const Outcome& outcome, Buffer& out) const { out.append(outcome.message); }
 };
 
@@ -39,7 +39,9 @@ struct IngestBegin : OfStream {
     fields.granularity(self.granularity);
     fields.logged_time(Field::began_at_unix, self.began_at);
   }
-  std::size_t echoed_bytes() const { return stream_id.size() + (granularity ? granularity->size() : 0); }
+  std::size_t echoed_bytes() const {
+    return OfStream::echoed_bytes() + (granularity ? json::escaped_bytes(*granularity) : 0);
+  }
   Verdict admit(const store::Store& store, Pending& pending, Outcome& outcome) const {
     const store::IngestStreams& streams = store.exactly_once().streams();
     if (pending.streams.find(stream_id) != nullptr) return Verdict::flush_first;

@@ -91,7 +91,7 @@ struct Op : Spec {
   std::span<const Item> (*items)(const void*) = nullptr;  // of one that changes days of many
   std::span<const Key> (*keys)(const void*) = nullptr;    // of one that changes counters as a whole: which
   // Of the response to a mutation that is applied, without the envelope and without the text of the request that it
-  // echoes, which has so many bytes before it is escaped.
+  // echoes, which has so many bytes when it is escaped.
   std::size_t max_reply_bytes = 0;
   std::size_t (*echoed_bytes)(const void*) = nullptr;
 

@@ -82,6 +82,13 @@ void append_string(Buffer& out, std::string_view text) {
   out.append('"');
 }
 
+std::size_t escaped_bytes(std::string_view text) {
+  if (is_plain(text)) return text.size();
+  Buffer out;
+  append_string(out, text);
+  return out.size() - 2;
+}
+
 void append_valid(Buffer& out, std::string_view text) {
   if (valid_utf8(text)) return out.append(text);
   for (std::size_t at = 0; at < text.size();) {

@@ -20,6 +20,9 @@ inline void append_number(Buffer& out, std::uint64_t number) {
 // valid.
 void append_string(Buffer& out, std::string_view text);
 
+// How many bytes append_string() writes between the quotes.
+std::size_t escaped_bytes(std::string_view text);
+
 // JSON text as it stands, except for bytes that are not valid UTF-8: they become U+FFFD.
 void append_valid(Buffer& out, std::string_view text);
 

@@ -19,9 +19,8 @@ constexpr std::size_t kGatheredBytes = 128 << 10;
 
 // Of a write that is applied.
 std::size_t longest_reply(const Mutation& mutation) {
-  constexpr std::size_t kMostEscaped = 6;  // a byte becomes \u00xx
   const Op& op = *mutation.op;
-  const std::size_t echoed = op.echoed_bytes == nullptr ? 0 : kMostEscaped * op.echoed_bytes(mutation.command);
+  const std::size_t echoed = op.echoed_bytes == nullptr ? 0 : op.echoed_bytes(mutation.command);
   return op.max_reply_bytes + echoed + protocol::kEnvelopeBytes;
 }
 

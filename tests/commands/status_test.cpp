@@ -53,6 +53,7 @@ TEST(IngestReplies, KeepToTheLimitOfResponses) {
   EXPECT_TRUE(failed_with(node.call("ingest.begin", long_id), "response_too_large"));
   EXPECT_TRUE(failed_with(node.call("ingest.abort", long_id.substr(0, long_id.find(",\"mode"))), "response_too_large"));
   EXPECT_EQ(node.lsn(), 0U);
+  node.expect("ingest.begin", R"(,"mode":"add","stream_id":")" + std::string(200, 'x') + '"');
   // What the reply tells of the stream's state is not known before.
   const std::string begin = R"(,"stream_id":"i","mode":"add")";
   node.expect("ingest.begin", begin);
