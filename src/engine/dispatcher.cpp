@@ -218,7 +218,7 @@ Handled Dispatcher::read_or_run(const Op& op, void* connection, Buffer& out) {
 
 // It was decoded into job_.
 Handled Dispatcher::start_job(const Decoded& decoded, void* connection, Buffer& out) {
-  if (engine_.client_memory().jobs_are_refused()) {
+  if (decoded.op->access == Access::read && engine_.client_memory().jobs_are_refused()) {
     reply_error(internal_error("Too many requests are under way; try again shortly"), out);
     return Handled::replied;
   }

@@ -369,19 +369,21 @@ void Engine::cycle_done() {
 void Engine::submit(std::unique_ptr<Job> job) {
   const commands::Op& op = *job->op;
   const bool query = op.kind == commands::Kind::query || op.quick;
+  const bool reads = op.access == commands::Access::read;
   const bool little_room = client_memory_.growing_waits();
   std::size_t most = Worker::kMaxQueued;
-  if (!query && op.access == commands::Access::read) most = kMaxReadersQueued;
-  if (little_room) most = 1;
+  if (reads && !query) most = kMaxReadersQueued;
+  if (reads && little_room) most = 1;
   if (op.heavy) {
     job->counter = &heavy_jobs_;
     if (heavy_jobs_.fetch_add(1) >= kMaxHeavyJobs) most = 0;
   }
   // std::function wants a copyable callable, so the job changes hands as a plain pointer.
   Job* raw = job.get();
-  const auto run = [this, raw, query, little_room] {
+  const bool may_give_way = reads && !little_room;
+  const auto run = [this, raw, query, may_give_way] {
     std::unique_ptr<Job> mine(raw);
-    if (client_memory_.growing_waits() && !little_room) {
+    if (may_give_way && client_memory_.growing_waits()) {
       fail(*mine, too_many_waiting);
     } else {
       run_job(*mine, query ? query_reader_ : snapshot_reader_);

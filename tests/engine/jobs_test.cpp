@@ -148,6 +148,21 @@ TEST_F(Jobs, WithLittleRoomNothingQueues) {
   memory.buffers -= half;
 }
 
+TEST_F(Jobs, ReadersAndLittleRoomDoNotKeepTheOwnerOut) {
+  hold_worker();
+  ClientMemory& memory = engine_->client_memory();
+  const std::size_t all = memory.limit();
+  EXPECT_EQ(ask(1, R"(,"op":"snapshot.create","series":"s")"), Handled::pending);
+  memory.buffers += all;
+  memory.jobs += all;
+  EXPECT_EQ(ask(2, R"(,"op":"snapshot.create_all")"), Handled::pending);
+  EXPECT_EQ(ask(3, R"(,"op":"snapshot.load","file":")" + snapshot_file() + '"'), Handled::pending);
+  gate_.release();
+  for (int i = 1; i <= 3; ++i) EXPECT_TRUE(succeeded(reply(i))) << reply(i);
+  memory.jobs -= all;
+  memory.buffers -= all;
+}
+
 TEST_F(Jobs, WhatTheyAnswerCountsUntilItIsTaken) {
   for (int i = 0; i < 2001; ++i) {
     expect_success(R"(,"op":"tree.create","series":")" + std::string(100, 'x') + std::to_string(i) + '"');
