@@ -103,7 +103,14 @@ struct ReadsCounts : ReadsAllKeys {
     (void)reads.series(series.text, [&](const store::Series& found) { counted = found.counted(); });
     return !counted && ReadsAllKeys::is_long(reads);
   }
+  // Without a view if possible: a view makes the next writes copy.
   Result<store::RangeSummary> count(Reads& reads) const {
+    std::optional<store::RangeSummary> kept;
+    const Status status = reads.series(series.text, [&](const store::Series& found) {
+      if (found.counted()) kept = store::RangeSummary{found.total(), found.key_count(), found.bucket_count()};
+    });
+    if (!status) return status.error();
+    if (kept) return *kept;
     Result<store::SeriesView> view = reads.view(series.text);
     if (!view) return view.error();
     if (!view->count(reads.interrupt())) return reads.timeout_error();
