@@ -28,11 +28,12 @@ Lsn newest_of_1_0(const Inventory& inventory) {
   return newest;
 }
 
-// It writes this file after its snapshots and before it empties the log. A flipped bit leaves the size as it was.
+// It writes this file after its snapshots and before it empties the log. What was logged after the snapshots may be in
+// the file, but its counters would be nowhere. A flipped bit leaves the size as it was.
 bool written_after_snapshots(const ManifestExactlyOnce& listed, std::uint64_t bytes, const Inventory& inventory,
                              const LogReach& log) {
   const Lsn newest = newest_of_1_0(inventory);
-  return bytes != 0 && bytes != listed.meta.bytes && newest > listed.meta.last_lsn &&
+  return bytes != 0 && bytes != listed.meta.bytes && newest > listed.meta.last_lsn && log.last == newest &&
          log.has_all(listed.meta.last_lsn, newest);
 }
 

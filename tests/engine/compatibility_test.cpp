@@ -326,7 +326,7 @@ TEST_F(Compatibility, Karma1WasKilledBeforeTheSidecarOfItsExactlyOnceState) {
   expect(expected, 3);
   node_.close();
 
-  // Damaged, or the log has been trimmed, or nothing tells that 1.0 was here.
+  // Damaged, or the log has been trimmed or goes on after the snapshot, or nothing tells that 1.0 was here.
   const auto refused_with = [&](const std::string& json, const std::string& lines, bool with_snapshot) {
     node_.files = before->files->after_crash(CrashableFileSystem::Unsynced::kept);
     if (with_snapshot) snapshot_of_1_0();
@@ -339,6 +339,7 @@ TEST_F(Compatibility, Karma1WasKilledBeforeTheSidecarOfItsExactlyOnceState) {
   refused_with(flipped, log, true);
   refused_with(theirs.substr(0, theirs.size() / 2), log, true);
   refused_with(theirs, "", true);
+  refused_with(theirs, log + line(4, R"("op":"counter.increment","series":"links","key":3,"bucket":20260505)"), true);
   refused_with(theirs, log, false);
 }
 
