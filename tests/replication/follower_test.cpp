@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "replication/cutting_proxy.h"
 #include "replication/nodes.h"
 
 namespace karma {
@@ -259,6 +260,75 @@ TEST_F(Following, ASlaveIsASourceToo) {
   master.increment(1, 6);
   ASSERT_TRUE(caught_up(third, master));
   EXPECT_EQ(third.content(), master.content());
+}
+
+// Copying and following break off after so many bytes, several times, and begin again or go on: never with a half.
+TEST_F(Following, TheConnectionMayBreakAfterAnyByte) {
+  master.start();
+  for (std::uint64_t key = 0; key < 40; ++key) master.increment(key, key + 1);
+  (void)master.response("counter.increment",
+                        {{"series", "t"}, {"key", 1}, {"bucket", 20260101}, {"idempotency_key", "a"}});
+  (void)master.response("snapshot.create_all");
+  for (std::uint64_t key = 0; key < 40; ++key) master.increment(key, 1, "t");
+  (void)master.response("snapshot.create", {{"series", "t"}});
+  for (std::uint64_t key = 0; key < 40; ++key) master.increment(key, 1);
+  const json expected = master.content();
+  test::CuttingProxy proxy(master.port());
+  std::uint64_t whole = 0;
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 20; ++round) {
+    // The first round measures what there is to cut.
+    const std::uint64_t cut = whole == 0 ? 0 : random() % whole;
+    SCOPED_TRACE("round " + std::to_string(round) + " cut after " + std::to_string(cut));
+    const std::uint64_t before = proxy.forwarded();
+    proxy.cut_after(cut, round == 0 ? 0 : 2);
+    ReplicatingNode copy;
+    copy.config.replication_batch_size = 100;
+    copy.follow(proxy.port());
+    copy.start();
+    if (round > 0) {
+      ASSERT_TRUE(eventually([&] { return proxy.cuts_left() == 0; }));
+    }
+    ASSERT_TRUE(caught_up(copy, master)) << copy.ask("replication.status").dump();
+    ASSERT_EQ(copy.content(), expected);
+    if (round == 0) whole = proxy.forwarded() - before;
+    if (round % 4 == 0) {
+      copy.crash(random());
+      copy.start();
+      ASSERT_TRUE(caught_up(copy, master)) << copy.ask("replication.status").dump();
+      ASSERT_EQ(copy.content(), expected);
+    }
+  }
+}
+
+// Each call to the slave's disk fails once, in the middle of copying, changing over or following.
+TEST_F(Following, EachCallToTheDiskMayFail) {
+  master.start();
+  for (std::uint64_t key = 0; key < 10; ++key) master.increment(key, key + 1);
+  (void)master.response("snapshot.create_all");
+  for (std::uint64_t key = 0; key < 10; ++key) master.increment(key, 1, "t");
+  for (std::uint64_t call = 1; call < 400; call += 11) {
+    SCOPED_TRACE("call " + std::to_string(call));
+    ReplicatingNode copy;
+    copy.follow(master);
+    copy.start();
+    copy.files->fail_call(call, "Input/output error");
+    // A failed sync of the log stops writing for good, and a change that broke off waits for a restart.
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(400);
+    const auto same = [&] {
+      const json status = copy.ask("replication.status")["response"];
+      return status.is_object() && status["replication_lag_entries"] == 0 && status["replayed_lsn"] == master.lsn();
+    };
+    while (!same() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    if (same()) {
+      ASSERT_EQ(copy.content(), master.content());
+    }
+    copy.files->heal();
+    copy.server.reset();
+    copy.start();
+    ASSERT_TRUE(caught_up(copy, master)) << copy.ask("replication.status").dump();
+    ASSERT_EQ(copy.content(), master.content());
+  }
 }
 
 // Both are killed again and again, and lose what was not synced, while writes and snapshots go on.
