@@ -10,6 +10,7 @@
 // and its fields in describe(self, fields), which drives decoder, log encoder, fingerprint and documentation.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -66,6 +67,12 @@ struct Spec {
   Counted counted = Counted::no;
 };
 
+// An entry above `after`, for so long.
+struct Awaited {
+  Lsn after;
+  std::chrono::milliseconds time{0};
+};
+
 struct Op : Spec {
   Kind kind = Kind::query;
 
@@ -97,6 +104,7 @@ struct Op : Spec {
 
   // reads
   Status (*answer)(const void*, Reads&, Buffer&) = nullptr;
+  Awaited (*awaited)(const void*) = nullptr;       // of one that may wait for the log to grow
   bool (*is_long)(const void*, Reads&) = nullptr;  // better done on a worker thread; null: the op never takes long
 
   // admin ops
@@ -286,6 +294,7 @@ constexpr Op make_op() {
     op.access = Access::read;
     op.answer = detail::erased<C, &C::answer>;
     if constexpr (requires { &C::is_long; }) op.is_long = detail::erased<C, &C::is_long>;
+    if constexpr (requires { &C::awaited; }) op.awaited = detail::erased<C, &C::awaited>;
   } else {
     op.kind = Kind::admin;
     op.run = detail::erased<C, &C::run>;

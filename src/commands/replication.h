@@ -68,11 +68,14 @@ struct ReplicationEntries {
   static constexpr std::uint64_t kOverheadBytes = 2048;
   Lsn after;
   std::uint64_t limit = 0;
+  std::uint64_t wait_ms = 0;  // for an entry, where there is none
 
   static void describe(auto& self, auto& fields) {
     fields.number(Field::after_lsn, self.after.value);
     fields.limit(self.limit, protocol::kDefaultEntriesLimit, protocol::kMaxEntriesLimit);
+    fields.number_or_0(Field::wait_ms, self.wait_ms);
   }
+  Awaited awaited() const { return {after, std::chrono::milliseconds(std::min(wait_ms, protocol::kMaxWaitMs))}; }
   bool is_long(Reads&) const { return true; }  // it reads files
   Status answer(Reads& reads, Buffer& out) const {
     Services& services = reads.services();

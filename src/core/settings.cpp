@@ -121,9 +121,10 @@ constexpr Setting kSettings[] = {
         .at_least(1)
         .at_most(65535)
         .of_source(),
-    Setting{Group::replication, "replication-poll-interval-ms", "KARMA_REPLICATION_POLL_INTERVAL_MS",
-            &Config::replication_poll_interval_ms, "MILLISECONDS",
-            "Pause between two questions to the source when there is nothing new."}
+    Setting{
+        Group::replication, "replication-poll-interval-ms", "KARMA_REPLICATION_POLL_INTERVAL_MS",
+        &Config::replication_poll_interval_ms, "MILLISECONDS",
+        "Pause between two questions to a source of Karma 1.0 when there is nothing new; others answer when there is."}
         .at_least(1)
         .of_source(),
     Setting{Group::replication, "replication-batch-size", "KARMA_REPLICATION_BATCH_SIZE",

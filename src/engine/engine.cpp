@@ -67,7 +67,9 @@ Engine::Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& 
       snapshot_watch_({.interval = std::chrono::seconds(config.snapshot_interval),
                        .log_bytes = static_cast<std::uint64_t>(config.snapshot_wal_bytes)}),
       checkpoints_(files, config.directory, static_cast<std::size_t>(config.recovery_max_checkpoints)),
-      client_memory_(static_cast<std::size_t>(config.client_memory_mib) << 20) {}
+      client_memory_(static_cast<std::size_t>(config.client_memory_mib) << 20),
+      log_waiters_([this] { return wal_->last(); },
+                   [this](std::unique_ptr<Job> job) { run_on_worker(std::move(job)); }) {}
 
 Engine::~Engine() { (void)shutdown(false); }
 
@@ -191,6 +193,7 @@ Result<std::unique_ptr<wal::Log>> Engine::open_log(const Recovered& recovered) {
 
 Status Engine::shutdown(bool snapshot) {
   ticker_.reset();
+  end_waiting();
   jobs_abandoned_ = true;
   if (query_worker_) query_worker_->stop();
   if (snapshot_worker_) snapshot_worker_->stop();
@@ -364,9 +367,18 @@ void Engine::answer(Mutation& mutation) {
 void Engine::cycle_done() {
   for (CompletionQueue* completions : staged_queues_) completions->publish();
   staged_queues_.clear();
+  log_waiters_.notify();
 }
 
 void Engine::submit(std::unique_ptr<Job> job) {
+  if (job->op->awaited != nullptr) {
+    const commands::Awaited awaited = job->op->awaited(job->command);
+    if (log_waiters_.wait(job, awaited.after, awaited.time)) return;
+  }
+  run_on_worker(std::move(job));
+}
+
+void Engine::run_on_worker(std::unique_ptr<Job> job) {
   const commands::Op& op = *job->op;
   const bool query = op.kind == commands::Kind::query || op.quick;
   const bool reads = op.access == commands::Access::read;
@@ -407,6 +419,8 @@ void Engine::hand_back(std::unique_ptr<Job> job) {
   job->hold(job->response.capacity());
   job->completions->publish(std::move(job));
 }
+
+void Engine::end_waiting() { log_waiters_.close(); }
 
 void Engine::abandon_jobs() {
   jobs_abandoned_ = true;

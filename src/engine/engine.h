@@ -24,6 +24,7 @@
 #include "engine/client_memory.h"
 #include "engine/follow_status.h"
 #include "engine/history.h"
+#include "engine/log_waiters.h"
 #include "engine/mutation.h"
 #include "engine/recovery.h"
 #include "engine/request_stats.h"
@@ -48,6 +49,8 @@ class Engine final : public commands::Services, private wal::Machine {
 
   // Finishes all submitted writes, writes snapshots if told to, closes the log. No dispatcher may submit any more.
   Status shutdown(bool snapshot);
+  // Questions for entries of the log that are not there yet are answered now, and wait no more.
+  void end_waiting();
   // Reads and admin ops that wait for a worker, and those that come from now on, are answered with an error; so are
   // verifications and loads under way.
   void abandon_jobs();
@@ -146,6 +149,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::size_t prepare_part(store::Series& series, std::span<const Item> items, std::size_t& work);
   void prefetch_keys(const Mutation& admitted);
   void answer_in_order();
+  void run_on_worker(std::unique_ptr<Job> job);
   void run_job(Job& job, store::StoreLock::Reader& reader);
   void hand_back(std::unique_ptr<Job> job);
   Result<snapshot::Frozen> freeze();
@@ -212,6 +216,7 @@ class Engine final : public commands::Services, private wal::Machine {
   Lsn replicated_;  // karma.replication.lsn; constant after start
   std::atomic<bool> awaits_data_{false};
   bool unread_data_ = false;  // started with --restore=false on a directory with data; constant after start
+  LogWaiters log_waiters_;
 };
 
 }  // namespace karma::engine

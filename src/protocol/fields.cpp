@@ -43,6 +43,7 @@ constexpr std::array<std::string_view, kFieldCount> kNames = {
     "absolute_drift",
     "max_abs_delta",
     "after_lsn",
+    "wait_ms",
     "from",
     "to",
 };
@@ -52,7 +53,7 @@ constexpr std::array<std::string_view, kFieldCount> kNames = {
 constexpr std::size_t kSlots = 256;
 constexpr std::size_t slot_of(std::string_view name) {
   const auto at = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(name[i])); };
-  return (name.size() + at(0) + at(name.size() - 1) * 2 + at(name.size() / 2) * 8) % kSlots;
+  return (name.size() + at(0) * 2 + (at(name.size() - 1) + at(name.size() / 2)) * 8) % kSlots;
 }
 
 constexpr std::array<std::uint8_t, kSlots> make_slots() {

@@ -51,6 +51,7 @@ enum class Field : std::uint8_t {
   absolute_drift,
   max_abs_delta,
   after_lsn,
+  wait_ms,
   from,  // known where it stands beside a range instead of inside, as the next
   to,
   count_,

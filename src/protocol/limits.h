@@ -16,6 +16,7 @@ inline constexpr std::uint64_t kMaxChunkBytes = 524288;  // snapshot.fetch_chunk
 inline constexpr std::uint64_t kDefaultChunkBytes = 262144;
 inline constexpr std::uint64_t kMaxEntriesLimit = 10000;  // replication.entries
 inline constexpr std::uint64_t kDefaultEntriesLimit = 1000;
+inline constexpr std::uint64_t kMaxWaitMs = 10000;        // replication.entries waits no longer
 inline constexpr std::size_t kReplyEnvelopeBytes = 96;    // around a response, at most
 inline constexpr std::size_t kMaxStreamIdBytes = 1024;    // ingest.*, granularity likewise
 inline constexpr std::size_t kMaxCheckpointBytes = 1024;  // source, offset and event_id of recovery.checkpoint, each

@@ -15,6 +15,9 @@ using namespace std::chrono_literals;
 // Between two attempts, at random up to a bound that doubles with each failure.
 constexpr std::chrono::milliseconds kFirstPause = 100ms;
 constexpr std::chrono::milliseconds kLongestPause = 2000ms;
+// A question to the master stands so long, if it knows how to wait, and never longer than half of what is waited for
+// it.
+constexpr std::chrono::milliseconds kLongPoll = 1000ms;
 constexpr int kDefaultTimeoutSeconds = 30;  // where the node waits for its clients without a limit
 // Whoever asks for fewer entries at a time holds the slave back on purpose: then full pages have a pause between them.
 constexpr int kThrottledPage = 100;
@@ -153,6 +156,8 @@ Status Follower::compare_histories() {
                        std::to_string(engine_.history().term()) + " (this one's is " + std::to_string(its->term()) +
                        "). Give it the right one with --replication-source-host, or empty its directory"};
   }
+  const auto timeout = std::chrono::milliseconds(std::chrono::seconds(endpoint_of(config_).timeout_seconds));
+  wait_ = its->empty() ? 0ms : std::min(kLongPoll, timeout / 2);
   its->follow();
   return engine_.keep_history(std::move(*its));
 }
@@ -197,7 +202,7 @@ Status Follower::poll(Lsn& after, bool& asked) {
   const int limit = config_.replication_batch_size;
   if (!asked) {
     status_.poll_begins(engine_.unix_seconds());
-    if (Status sent = source_.ask_for_page(after, limit); !sent) return sent;
+    if (Status sent = source_.ask_for_page(after, limit, wait_); !sent) return sent;
   }
   asked = false;
   Page page;
@@ -217,7 +222,9 @@ Status Follower::poll(Lsn& after, bool& asked) {
   last_error_.clear();
   status_.poll_succeeded(engine_.unix_seconds(), page.source, page.entries.size());
   engine_.has_data();
-  if (!asked) pause(std::chrono::milliseconds(config_.replication_poll_interval_ms));
+  const bool throttled = page.more && limit < kThrottledPage;
+  if (!asked && (wait_.count() == 0 || throttled))
+    pause(std::chrono::milliseconds(config_.replication_poll_interval_ms));
   return {};
 }
 

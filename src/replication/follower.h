@@ -2,7 +2,8 @@
 //
 //   no data yet    copy the master's snapshots; without any, its log is followed from the start
 //   connect        is what comes next the continuation of what is here?
-//   follow         while pages are full one is fetched as the one before is applied; else ask every poll interval
+//   follow         while pages are full one is fetched as the one before is applied; else the master answers when there
+//                  is an entry, or, if it is a Karma 1.0, is asked every poll interval
 //   lost           again after a pause that grows, at random up to a cap
 //   out of reach   the master's log does not reach back to here, or is not a continuation: copy its data anew
 //
@@ -57,7 +58,8 @@ class Follower {
   engine::Submitter submitter_;
   Source source_;
   std::mt19937_64 random_;
-  int failures_ = 0;  // in a row
+  int failures_ = 0;                   // in a row
+  std::chrono::milliseconds wait_{0};  // what the master is asked to wait for an entry; 0: it does not know how to
   bool copy_wanted_;
   std::string keep_old_as_;  // of the data that a copy takes the place of; empty: it is not kept
   Lsn noted_;                // in karma.replication.lsn

@@ -56,8 +56,10 @@ Result<protocol::Reply> Source::ask(std::string_view op, const Fields& fields) {
   return reply;
 }
 
-Status Source::ask_for_page(Lsn after, int limit) {
-  client_.send("replication.entries", {{"after_lsn", after.value}, {"limit", limit}});
+Status Source::ask_for_page(Lsn after, int limit, std::chrono::milliseconds wait) {
+  Fields fields = {{"after_lsn", after.value}, {"limit", limit}};
+  if (wait.count() > 0) fields["wait_ms"] = wait.count();
+  client_.send("replication.entries", fields);
   return client_.flush();
 }
 

@@ -3,6 +3,7 @@
 // Not thread-safe, except for interrupt(). A failure loses the connection.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -43,7 +44,8 @@ class Source {
   void interrupt() { client_.interrupt(); }  // from any thread
 
   // Asks for entries above `after`; take_page() gets the answer. Both may be called one page ahead.
-  Status ask_for_page(Lsn after, int limit);
+  // `wait`: for an entry, where there is none; a Karma 1.0 answers at once.
+  Status ask_for_page(Lsn after, int limit, std::chrono::milliseconds wait = {});
   // replication_gap: the master's log does not reach back so far. replication_error: what came is no page after
   // `after`.
   Status take_page(Lsn after, int limit, Page& page);

@@ -75,6 +75,7 @@ class Server::Impl {
     }
     log_.info("server.stop_begin", active_clients());
     acceptor_.reset();
+    engine_->end_waiting();
     for (auto& thread : io_threads_) thread->drain();
     if (drain(std::chrono::seconds(config_.shutdown_timeout))) {
       log_.info("server.drain_complete", active_clients());

@@ -61,7 +61,7 @@ const std::map<std::string, std::string, std::less<>> kExamples = {
     {"snapshot.fetch_chunk", R"({"file":"1_s.tree","limit":10,"offset":0})"},
     {"snapshot.verify", R"({})"},
     {"replication.status", R"({})"},
-    {"replication.entries", R"({"after_lsn":0,"limit":10})"},
+    {"replication.entries", R"({"after_lsn":0,"limit":10,"wait_ms":5})"},
     {"recovery.checkpoint", R"({"source":"orders","source_offset":"e1","event_id":"b42"})"},
     {"recovery.status", R"({"source":"orders","limit":10,"cursor":"o"})"},
     {"recovery.forget", R"({"source":"orders"})"},
@@ -124,6 +124,7 @@ const std::map<std::string, std::vector<std::string>> kWrong = {
       "1777982401", R"("2026-05-05T12:00:01Z")", R"("2026-05-05T12:00:00-00:01")", "1777982400000", "1777982400000000",
       "1777982400000000000", "18446744073709551615", R"("2027-01-01T00:00:00Z")", "253402300800"}},
     {"after_lsn", {R"("1")", "-1", "1.5", "true"}},
+    {"wait_ms", {R"("1")", "-1", "1.5", "true"}},
     {"source", {"5", R"("")", "true"}},
     {"[source]", {}},  // what is no string asks for all
     {"recovery.checkpoint/source", {"5", R"("")", "true", "\"" + std::string(1025, 's') + "\""}},

@@ -233,6 +233,20 @@ TEST_F(Following, AnOldMasterThatComesBackIsNotFollowed) {
   ASSERT_TRUE(eventually([&] { return master.content() == slave.content(); }));
 }
 
+// With a poll interval of an hour nothing but the master's answer can bring it.
+TEST_F(Following, TheMasterAnswersWhenThereIsAnEntry) {
+  master.start();
+  slave.config.replication_poll_interval_ms = 3'600'000;
+  start_slave();
+  for (int i = 0; i < 20; ++i) {
+    master.increment(1);
+    expect_same();
+  }
+  // Nobody waits for a question that stands.
+  master.stop();
+  slave.stop();
+}
+
 TEST_F(Following, WithoutALogItBeginsAfterItsSnapshots) {
   master.start();
   master.increment(1, 5);
