@@ -103,7 +103,10 @@ struct ReplicationEntries {
       out.append(R"(,"entries":[)");
       out.append(page.text());
       out.append(']');
-      append_field(out, "next_lsn", page.count() == 0 ? after.value : page.last().value);
+      const Lsn next = page.count() == 0 ? after : page.last();
+      append_field(out, "next_lsn", next.value);
+      if (const std::string epoch = services.epoch_at(after); !epoch.empty()) append_field(out, "epoch_after", epoch);
+      if (const std::string epoch = services.epoch_at(next); !epoch.empty()) append_field(out, "epoch_last", epoch);
       out.append('}');
       if (page.count() == 0 || !services.over_response_limit(out.size() - start + protocol::kReplyEnvelopeBytes))
         return {};

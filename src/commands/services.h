@@ -53,7 +53,8 @@ class Services {
   virtual ops::Stats stats() = 0;
   virtual Health health() = 0;
   virtual LogState log_state() = 0;
-  virtual std::string history_json() = 0;  // of the log: docs/storage-format.md
+  virtual std::string history_json() = 0;     // of the log: docs/storage-format.md
+  virtual std::string epoch_at(Lsn lsn) = 0;  // its id; empty where it is not known
   virtual std::uint64_t snapshot_retention() const = 0;
   virtual std::uint64_t response_limit() const = 0;  // bytes; 0: none
   // Entries above `after` until `visit` returns false; replication_gap if the log does not reach back so far. Reads

@@ -62,7 +62,9 @@ Status Engine::adopt_bootstrap(std::string_view keep_old_as) {
   store::Store fresh(store_.hash_seed());
   fresh.exactly_once().set_limits(exactly_once_limits());
   snapshot::Manager staged(files_, staging, clock_, {.on_event = event_sink()});
-  Result<Recovered> recovered = recover(files_, staging, staged, fresh, recovery_options());
+  RecoveryOptions options = recovery_options();
+  options.stopped = [this] { return jobs_abandoned_.load(); };
+  Result<Recovered> recovered = recover(files_, staging, staged, fresh, options);
   if (!recovered) return recovered.error();
   if (recovered->decision == Decision::go_on_anew) {
     if (Status written = staged.create_all(freeze_store(fresh, recovered->last)); !written) return written;
@@ -82,7 +84,7 @@ Status Engine::adopt_bootstrap(std::string_view keep_old_as) {
 // On the writer's thread.
 Status Engine::change_to(Recovered& recovered, store::Store& fresh) {
   replaceable_log_->close();
-  if (Result<bool> adopted = snapshot::adopt_bootstrap(files_, directory_, kLockName); !adopted) return adopted.error();
+  if (Result<bool> adopted = snapshot::adopt_bootstrap(files_, directory_); !adopted) return adopted.error();
   snapshots_->forget({.has_entries = recovered.log.entry_count != 0,
                       .first = recovered.log.first,
                       .last = recovered.log.last,
@@ -95,11 +97,13 @@ Status Engine::change_to(Recovered& recovered, store::Store& fresh) {
     replaceable_log_->put(std::move(*log));
   }
   read_history();
-  outcomes_ = std::move(recovered.outcomes);
+  outcomes_ = {};
+  if (wal_->keeps_entries() && recovered.decision != Decision::go_on_anew) outcomes_ = std::move(recovered.outcomes);
   checkpoints_.restore(std::move(recovered.checkpoints));
   saved_lsn_.store(UINT64_MAX, std::memory_order_relaxed);
   count_snapshots();
-  has_data();
+  // A master without snapshots has all in its log: there is nothing to answer from yet.
+  awaits_data_ = !recovered.holds_data;
   return {};
 }
 
@@ -109,6 +113,12 @@ History Engine::history() const {
 }
 
 std::string Engine::history_json() { return history().to_json(); }
+
+std::string Engine::epoch_at(Lsn lsn) {
+  const MutexLock lock(history_mutex_);
+  const Epoch* const epoch = history_.at(lsn);
+  return epoch == nullptr ? std::string() : epoch->id;
+}
 
 Status Engine::keep_history(History history) {
   if (history == this->history()) return {};

@@ -98,7 +98,7 @@ Status Engine::start() {
       snapshot::ManagerOptions{.retention = static_cast<std::size_t>(config_.dump_retention_per_tree),
                                .on_event = event_sink()});
 
-  if (Result<bool> adopted = snapshot::adopt_bootstrap(files_, directory_, kLockName); !adopted) {
+  if (Result<bool> adopted = snapshot::adopt_bootstrap(files_, directory_); !adopted) {
     return adopted.error();
   } else if (*adopted) {
     log_.info("replication.bootstrap_adopted", "a complete copy of the master's data has taken its place");
@@ -112,6 +112,10 @@ Status Engine::start() {
   if (!recovered) return recovered.error();
   checkpoints_.restore(std::move(recovered->checkpoints));
   unread_data_ = recovered->decision == Decision::start_empty && recovered->holds_data;
+  if (unread_data_ && config_.replication_source_host)
+    return internal_error(
+        "With --restore=false this slave would go on where its data ends, without having loaded it: start it with "
+        "--restore=true, or empty its directory");
   if (unread_data_)
     log_.warn("restore.skipped", "the data in the directory is neither loaded nor touched, and no snapshots are taken");
   replay_refused_ = recovered->refused;
@@ -143,7 +147,7 @@ Status Engine::start() {
   if (config_.role == Role::master) begin_epoch(recovered->last);
   replicated_ = recovered->snapshots.replicated;
   // An answer from an empty store would be wrong, and nobody could see it.
-  awaits_data_ = config_.replication_source_host && config_.restore && !recovered->holds_data;
+  awaits_data_ = config_.replication_source_host && !recovered->holds_data;
   count_snapshots();
   deferred_free_worker_ = std::make_unique<Worker>();
   writer_ = std::make_unique<wal::Writer>(
@@ -231,7 +235,12 @@ wal::Verdict Engine::admit(wal::Write& write, bool batch_empty) {
 }
 
 wal::Verdict Engine::verdict(Mutation& mutation) {
-  if (mutation.replicated) return wal::Verdict::log;
+  if (mutation.replicated) {
+    if (!mutation.batch->failed) return wal::Verdict::log;
+    // It would get the LSN of an entry that is missing.
+    mutation.outcome.fail(ErrorCode::internal_error, "an entry before it could not be logged");
+    return wal::Verdict::answered;
+  }
   if (mutation.keyed != nullptr || keys_ahead_ != 0) prefetch_keys(mutation);
   if (mutation.keyed != nullptr) {
     const wal::Verdict known = commands::admit_key(*mutation.keyed, store_.exactly_once(), pending_, mutation.outcome);
@@ -354,6 +363,7 @@ void Engine::refuse(std::span<wal::Write* const> batch, const Error& error) {
   for (wal::Write* write : batch) {
     Mutation& mutation = static_cast<Mutation&>(*write);
     mutation.outcome.fail(error);
+    if (mutation.replicated) mutation.batch->failed = true;
     if (in_order_.empty()) answer(mutation);  // after stop(): never admitted
   }
   answer_in_order();

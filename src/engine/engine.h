@@ -95,6 +95,7 @@ class Engine final : public commands::Services, private wal::Machine {
   commands::Health health() override;
   commands::LogState log_state() override;
   std::string history_json() override;
+  std::string epoch_at(Lsn lsn) override;
   std::uint64_t snapshot_retention() const override;
   std::uint64_t response_limit() const override;
   Status read_log(Lsn after, const std::function<bool(Lsn, std::string_view)>& visit) override;

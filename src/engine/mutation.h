@@ -46,6 +46,7 @@ struct MutationBatch {
   wal::Write* last = nullptr;
   std::size_t unanswered = 0;
   std::size_t held_bytes = 0;  // from flush to answer
+  bool failed = false;         // one of it could not be logged: of replicated ones, none after it may be
   bool brief = true;           // nothing in it changes more than the counters that it names
 
   void append(Mutation& mutation) {
@@ -73,6 +74,7 @@ struct MutationBatch {
     first = last = nullptr;
     unanswered = 0;
     held_bytes = 0;
+    failed = false;
     brief = true;
   }
   std::size_t footprint() const { return arena.footprint() + entries.capacity(); }

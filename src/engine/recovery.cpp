@@ -412,7 +412,8 @@ class StartUp {
         facts.newest_file = snapshot::kExactlyOnceName;
       }
     }
-    if (!given_up(snapshot::kReplicationLsnName)) facts.replicated = snapshots.replicated;
+    // Of a log that goes on the scan has seen less than that file may tell of.
+    if (!log.told && !given_up(snapshot::kReplicationLsnName)) facts.replicated = snapshots.replicated;
     return facts;
   }
 

@@ -18,6 +18,8 @@ constexpr std::chrono::milliseconds kLongestPause = 2000ms;
 // A question to the master stands so long, if it knows how to wait, and never longer than half of what is waited for
 // it.
 constexpr std::chrono::milliseconds kLongPoll = 1000ms;
+// A connection that is idle for longer would be closed by the master sooner or later.
+constexpr std::chrono::milliseconds kKeptIdle = 2000ms;
 constexpr int kDefaultTimeoutSeconds = 30;  // where the node waits for its clients without a limit
 // Whoever asks for fewer entries at a time holds the slave back on purpose: then full pages have a pause between them.
 constexpr int kThrottledPage = 100;
@@ -114,6 +116,7 @@ Status Follower::copy() {
   if (!fetched) return fetched.error();
   // A master without snapshots has all in its log. What is here, if anything, gives way to nothing.
   if (*fetched || engine_.position() != Lsn{}) {
+    source_.close();  // what follows may take longer than a connection may be idle
     if (Status adopted = engine_.adopt_bootstrap(keep_old_as_); !adopted) return adopted;
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(engine_.clock().steady() - begun);
     log_.info("replication.snapshot_bootstrap",
@@ -122,7 +125,6 @@ Status Follower::copy() {
   status_.bootstrap_succeeded(engine_.unix_seconds());
   copy_wanted_ = false;
   keep_old_as_.clear();
-  failures_ = 0;
   return {};
 }
 
@@ -130,7 +132,7 @@ Status Follower::follow() {
   if (Status connected = connect(); !connected) return connected;
   if (Status same = compare_histories(); !same) return same;
   Lsn after = engine_.position();
-  for (bool asked = false; !stopping();) {
+  for (bool asked = false; !stopping() && source_.connected();) {
     if (Status polled = poll(after, asked); !polled) return polled;
   }
   return {};
@@ -142,6 +144,9 @@ Status Follower::compare_histories() {
   Result<engine::History> its = source_.history();
   if (!its) return its.error();
   const Lsn last = engine_.position();
+  if (!source_.keeps_log())
+    return Error{ErrorCode::replication_error,
+                 "the master keeps no log (it runs with --wal=false), so there is nothing to follow"};
   switch (engine::relation(engine_.history(), *its, last)) {
     case engine::Relation::same:
       break;
@@ -173,7 +178,6 @@ Status Follower::compare_last_entry() {
     return false;
   });
   if (!read && !out_of_reach(read.error())) return read;
-  if (own.empty()) return {};
   status_.poll_begins(engine_.unix_seconds());
   if (Status asked = source_.ask_for_page(Lsn{last.value - 1}, 1); !asked) return asked;
   Page page;
@@ -184,7 +188,7 @@ Status Follower::compare_last_entry() {
   if (page.source < last) {
     difference = "the master's log ends at " + std::to_string(page.source.value) + ", this node is at " +
                  std::to_string(last.value);
-  } else if (page.entries.empty() || page.entries.front().text != own) {
+  } else if (!own.empty() && (page.entries.empty() || page.entries.front().text != own)) {
     difference = "the master has another " + place + " than this node";
   }
   if (difference.empty()) return {};
@@ -208,8 +212,12 @@ Status Follower::poll(Lsn& after, bool& asked) {
   Page page;
   if (Status taken = source_.take_page(after, limit, page); !taken) return taken;
   if (page.source < after)
-    return Error{ErrorCode::replication_error, "the master's log ends at " + std::to_string(page.source.value) +
-                                                   ", this node is at " + std::to_string(after.value)};
+    return no_continuation("the master's log ends at " + std::to_string(page.source.value) + ", this node is at " +
+                           std::to_string(after.value));
+  if (!is_of_history(page, after)) {
+    source_.close();  // and the histories are compared again
+    return {};
+  }
   if (!page.entries.empty()) after = page.entries.back().lsn;
   if (page.more && limit >= kThrottledPage) {
     status_.poll_begins(engine_.unix_seconds());
@@ -223,9 +231,23 @@ Status Follower::poll(Lsn& after, bool& asked) {
   status_.poll_succeeded(engine_.unix_seconds(), page.source, page.entries.size());
   engine_.has_data();
   const bool throttled = page.more && limit < kThrottledPage;
-  if (!asked && (wait_.count() == 0 || throttled))
-    pause(std::chrono::milliseconds(config_.replication_poll_interval_ms));
+  if (!asked && (wait_.count() == 0 || throttled)) {
+    const std::chrono::milliseconds interval(config_.replication_poll_interval_ms);
+    if (interval > kKeptIdle) source_.close();
+    pause(interval);
+  }
   return {};
+}
+
+// A node that is itself a slave may get another history under a kept connection.
+bool Follower::is_of_history(const Page& page, Lsn after) const {
+  const engine::History own = engine_.history();
+  const auto fits = [&](const std::string& id, Lsn lsn) {
+    if (id.empty() || lsn == Lsn{}) return true;
+    const engine::Epoch* const epoch = own.at(lsn);
+    return epoch != nullptr && epoch->id == id;
+  };
+  return fits(page.epoch_after, after) && fits(page.epoch_last, page.entries.empty() ? after : page.entries.back().lsn);
 }
 
 Status Follower::apply(const Page& page) {
@@ -239,7 +261,8 @@ Status Follower::apply(const Page& page) {
 void Follower::note_position(bool caught_up) {
   const Lsn position = engine_.position();
   const auto now = engine_.clock().steady();
-  if (!config_.wal || position == noted_ || (!caught_up && now - noted_at_ < kNoteEvery)) return;
+  // Nor with one that is not synced: after a power failure the file could be ahead of it.
+  if (!config_.wal || !config_.wal_fsync || position == noted_ || (!caught_up && now - noted_at_ < kNoteEvery)) return;
   const Status written = replace_file(files_, config_.directory, std::string(snapshot::kReplicationLsnName),
                                       std::to_string(position.value) + "\n");
   if (!written) return log_.warn("replication.position_not_written", written.error().message);

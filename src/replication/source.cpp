@@ -75,6 +75,8 @@ Status Source::take_page(Lsn after, int limit, Page& page) {
     if (name.text == "source_lsn" && value.type == json::Type::unsigned_integer) page.source = Lsn{value.number};
     if (name.text == "entries" && value.type == json::Type::array) entries = value.text;
     if (name.text == "truncated_by_bytes") page.more |= value.truth;
+    if (name.text == "epoch_after" && value.type == json::Type::string) page.epoch_after = value.text;
+    if (name.text == "epoch_last" && value.type == json::Type::string) page.epoch_last = value.text;
   });
   if (!read || entries.empty()) return bad_reply("no page of the log");
   Lsn expected = after.next();
@@ -105,6 +107,7 @@ Result<engine::History> Source::history() {
   std::optional<engine::History> history = engine::History();
   json::Reader reader(reply->response);
   const bool read = reader.read_object([&](const json::Value& name, const json::Value& value) {
+    if (name.text == "wal_enabled") keeps_log_ = value.truth;
     if (name.text == "history") history = engine::History::of_json(value.text);
   });
   if (!read || !history) return bad_reply("no status, or a history that cannot be read");

@@ -26,6 +26,9 @@ struct Page {
   std::vector<engine::LoggedEntry> entries;  // LSNs ascending without a gap from the one asked for
   bool more = false;                         // the limits of the page kept others out
   std::vector<std::string> decoded;          // texts of entries that are no UTF-8
+  // The epochs of the entry asked after and of the last one; empty of a Karma 1.0, and where they are not known.
+  std::string epoch_after;
+  std::string epoch_last;
 };
 
 // The snapshots that the master holds.
@@ -52,6 +55,7 @@ class Source {
 
   // Whose entries the master's log holds; an empty one of a Karma 1.0.
   Result<engine::History> history();
+  bool keeps_log() const { return keeps_log_; }  // as history() saw it
   Result<SnapshotList> snapshots();
   // Pieces of a whole file, in order. Its description must stay what it was when it was listed.
   using Sink = std::function<Status(std::string_view piece)>;
@@ -69,6 +73,7 @@ class Source {
   Error bad_reply(std::string_view what);
 
   protocol::Client client_;
+  bool keeps_log_ = true;
 };
 
 }  // namespace karma::replication

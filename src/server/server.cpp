@@ -82,6 +82,7 @@ class Server::Impl {
     } else {
       force_close();
     }
+    engine_->abandon_jobs();  // nobody is left to ask for one; a copy that is being read ends, too
     follower_.reset();
     Status saved = shut_down_engine();
     if (!saved.ok()) log_.error("server.snapshot_failed", saved.error().message);

@@ -1,9 +1,12 @@
 #include "snapshot/adoption.h"
 
+#include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "io/path.h"
 #include "io/replace_file.h"
+#include "snapshot/file_name.h"
 
 namespace karma::snapshot {
 namespace {
@@ -13,12 +16,22 @@ constexpr std::string_view kMoving = "moving";
 constexpr std::string_view kMarkerStart = "old files: ";
 constexpr std::string_view kRemoved = "removed";
 
-// Moves each regular file of `from` but `spared`; to nowhere, if `to` is empty.
-Status move_all(FileSystem& files, const std::string& from, const std::string& to, std::string_view spared) {
+// Whether the name is one of a data directory. People keep other things there, too: tokens, for instance.
+bool is_data_file(std::string_view name) {
+  constexpr std::string_view kNames[] = {"karma.wal.lsn",         "karma.idempotency.json", "karma.manifest.json",
+                                         "karma.replication.lsn", "karma.history.json",     "recovery.json"};
+  if (name.starts_with("karma.wal") || name.starts_with(".karma.wal") || is_temp_file_name(name)) return true;
+  for (const std::string_view suffix : {kStagedSuffix, kSidecarSuffix})
+    if (name.ends_with(suffix)) name.remove_suffix(suffix.size());
+  return parse_file_name(name).has_value() || std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
+// Moves each data file of `from`; to nowhere, if `to` is empty.
+Status move_all(FileSystem& files, const std::string& from, const std::string& to) {
   const Result<std::vector<std::string>> names = files.list(from);
   if (!names) return names.error();
   for (const std::string& name : *names) {
-    if (name == spared) continue;
+    if (!is_data_file(name)) continue;
     const Status moved =
         to.empty() ? files.remove(join_path(from, name)) : files.rename(join_path(from, name), join_path(to, name));
     if (!moved) return moved;
@@ -36,7 +49,7 @@ Result<std::string> begin_bootstrap(FileSystem& files, const std::string& direct
   if (Status made = files.create_directories(staging); !made) return made.error();
   if (has_complete_bootstrap(files, directory))
     return internal_error("a complete copy of the master's data is waiting: restart this node to put it in its place");
-  if (Status emptied = move_all(files, staging, {}, {}); !emptied) return emptied.error();
+  if (Status emptied = move_all(files, staging, {}); !emptied) return emptied.error();
   return staging;
 }
 
@@ -53,7 +66,7 @@ bool has_complete_bootstrap(FileSystem& files, const std::string& directory) {
   return files.exists(join_path(staging, kComplete)) || files.exists(join_path(staging, kMoving));
 }
 
-Result<bool> adopt_bootstrap(FileSystem& files, const std::string& directory, std::string_view lock_name) {
+Result<bool> adopt_bootstrap(FileSystem& files, const std::string& directory) {
   if (!has_complete_bootstrap(files, directory)) return false;
   const std::string staging = join_path(directory, kBootstrapDirectory);
   const std::string complete = join_path(staging, kComplete);
@@ -72,11 +85,11 @@ Result<bool> adopt_bootstrap(FileSystem& files, const std::string& directory, st
       keep_in = join_path(directory, old_files);
       if (Status made = files.create_directories(keep_in); !made) return made.error();
     }
-    if (Status cleared = move_all(files, directory, keep_in, lock_name); !cleared) return cleared.error();
+    if (Status cleared = move_all(files, directory, keep_in); !cleared) return cleared.error();
     if (Status renamed = files.rename(complete, moving); !renamed) return renamed.error();
     if (Status synced = files.sync_directory(staging); !synced) return synced.error();
   }
-  if (Status moved = move_all(files, staging, directory, kMoving); !moved) return moved.error();
+  if (Status moved = move_all(files, staging, directory); !moved) return moved.error();
   if (Status removed = files.remove(moving); !removed) return removed.error();
   if (Status synced = files.sync_directory(staging); !synced) return synced.error();
   return true;

@@ -33,8 +33,8 @@ Status complete_bootstrap(FileSystem& files, const std::string& directory, std::
 // Whether there is a complete one, whose place the next start gives it.
 bool has_complete_bootstrap(FileSystem& files, const std::string& directory);
 
-// At a start, before anything else looks at the directory, but for `lock_name`, which stays. True if there was
-// something to adopt.
-Result<bool> adopt_bootstrap(FileSystem& files, const std::string& directory, std::string_view lock_name);
+// At a start, before anything else looks at the directory. True if there was something to adopt. Files that are none of
+// a data directory stay.
+Result<bool> adopt_bootstrap(FileSystem& files, const std::string& directory);
 
 }  // namespace karma::snapshot

@@ -42,7 +42,13 @@ FileLog::FileLog(FileSystem& files, std::string directory, const Scan& scan, Lsn
   active_.name = kActiveName;
 }
 
-FileLog::~FileLog() { drop_next(); }
+FileLog::~FileLog() {
+  {
+    const MutexLock lock(life_->mutex);  // waits for a job that has begun
+    life_->over = true;
+  }
+  drop_next();
+}
 
 void FileLog::event(const char* name, const std::string& message) const {
   if (options_.on_event) options_.on_event(name, message);
@@ -322,7 +328,9 @@ Status FileLog::close_active() {
     write_index(*index, !options_.in_background);
   } else if (offsets_waiting_.load() < kMaxOffsetsWaiting) {
     offsets_waiting_.fetch_add(count);
-    const bool taken = options_.in_background([this, index] {
+    const bool taken = options_.in_background([this, index, life = life_] {
+      const MutexLock lock(life->mutex);
+      if (life->over) return;
       write_index(*index, true);
       offsets_waiting_.fetch_sub(index->offsets.size());
     });

@@ -124,6 +124,13 @@ class FileLog final : public Log {
   std::atomic<std::uint64_t> sync_count_{0};
   std::atomic<std::uint64_t> write_count_{0};
   std::atomic<bool> stopped_{false};
+
+  // For jobs on another thread, which may come to their turn after the log has gone.
+  struct Life {
+    Mutex mutex;
+    bool over KARMA_GUARDED_BY(mutex) = false;
+  };
+  const std::shared_ptr<Life> life_ = std::make_shared<Life>();
 };
 
 }  // namespace karma::wal

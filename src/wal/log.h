@@ -58,6 +58,7 @@ struct Scan {
   Lsn first;  // of all files; 0 if there are no entries
   Lsn last;
   Lsn lsn_file;                         // content of karma.wal.lsn; 0 if missing, empty or not a number
+  bool told = false;                    // which files to read, as of a log that goes on
   bool lsn_file_bad = false;            // it exists and is neither empty nor a number
   bool checksummed = false;             // a line with a checksum was seen
   std::uint64_t later_plain_lines = 0;  // without checksum, after the first that has one: Karma 1.0 was at work
@@ -133,7 +134,7 @@ struct LogOptions {
   std::function<void(const std::string& event, const std::string& message)> on_event{};
   // Runs a job on another thread, later: the indexes of closed segments with more entries than the number below.
   // Otherwise they are written while the batch that found the file full waits. False: it never runs, and the segment
-  // has no index. Jobs that have not run must be dropped before the log is destroyed.
+  // has no index. A job that comes to its turn after the log has gone does nothing.
   std::function<bool(std::function<void()> job)> in_background{};
   std::size_t entries_indexed_at_once = 0;
   // The operator let the scan go on after damage: append after it.

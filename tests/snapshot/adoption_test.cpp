@@ -14,12 +14,11 @@ namespace {
 using test::CrashableFileSystem;
 
 constexpr const char* kDirectory = "data";
-constexpr const char* kLock = "karma.lock";
 
 std::unique_ptr<CrashableFileSystem> prepared(std::string_view keep_as) {
   auto files = std::make_unique<CrashableFileSystem>();
   EXPECT_TRUE(files->create_directories(kDirectory).ok());
-  for (const char* name : {"karma.lock", "karma.wal", "1_s.tree", "karma.manifest.json"})
+  for (const char* name : {"karma.lock", "karma.wal", "1_s.tree", "karma.manifest.json", "token"})
     files->edit(std::string(kDirectory) + "/" + name, "old");
   const Result<std::string> staging = begin_bootstrap(*files, kDirectory);
   EXPECT_TRUE(staging.ok());
@@ -39,7 +38,7 @@ std::map<std::string, std::string> content(CrashableFileSystem& files, const std
 }
 
 const std::map<std::string, std::string> kNew = {
-    {"karma.lock", "old"}, {"karma.wal", "new"}, {"2_s.tree", "new"}, {"2_t.tree", "new"}};
+    {"karma.lock", "old"}, {"token", "old"}, {"karma.wal", "new"}, {"2_s.tree", "new"}, {"2_t.tree", "new"}};
 const std::map<std::string, std::string> kKept = {
     {"karma.wal", "old"}, {"1_s.tree", "old"}, {"karma.manifest.json", "old"}};
 
@@ -50,7 +49,7 @@ TEST(Adoption, WithoutACompleteCopyNothingHappens) {
   const Result<std::string> staging = begin_bootstrap(files, kDirectory);
   ASSERT_TRUE(staging.ok());
   files.edit(*staging + "/karma.wal", "half");
-  const Result<bool> adopted = adopt_bootstrap(files, kDirectory, kLock);
+  const Result<bool> adopted = adopt_bootstrap(files, kDirectory);
   ASSERT_TRUE(adopted.ok());
   EXPECT_FALSE(*adopted);
   EXPECT_EQ(files.content(std::string(kDirectory) + "/karma.wal"), "old");
@@ -61,7 +60,7 @@ TEST(Adoption, WithoutACompleteCopyNothingHappens) {
 TEST(Adoption, ACompleteCopyIsNotBegunAnew) {
   const auto files = prepared({});
   EXPECT_FALSE(begin_bootstrap(*files, kDirectory).ok());
-  ASSERT_TRUE(adopt_bootstrap(*files, kDirectory, kLock).ok());
+  ASSERT_TRUE(adopt_bootstrap(*files, kDirectory).ok());
   EXPECT_TRUE(begin_bootstrap(*files, kDirectory).ok());
 }
 
@@ -74,9 +73,9 @@ TEST(Adoption, ACrashAtEachCallLeavesTheOldDataOrTheNew) {
         SCOPED_TRACE("call " + std::to_string(call) + " keep_as " + keep_as);
         auto files = prepared(keep_as);
         files->power_off_at(call, call);
-        if (adopt_bootstrap(*files, kDirectory, kLock).ok()) ended = call;
+        if (adopt_bootstrap(*files, kDirectory).ok()) ended = call;
         auto left = files->after_crash(unsynced, call);
-        ASSERT_TRUE(adopt_bootstrap(*left, kDirectory, kLock).ok());
+        ASSERT_TRUE(adopt_bootstrap(*left, kDirectory).ok());
         EXPECT_EQ(content(*left, kDirectory), kNew);
         EXPECT_FALSE(has_complete_bootstrap(*left, kDirectory));
         if (!keep_as.empty()) {
@@ -92,10 +91,10 @@ TEST(Adoption, EachFailingCallCanBeRepeated) {
     SCOPED_TRACE("call " + std::to_string(call));
     auto files = prepared("diverged-1");
     files->fail_call(call, "Input/output error");
-    const Result<bool> adopted = adopt_bootstrap(*files, kDirectory, kLock);
+    const Result<bool> adopted = adopt_bootstrap(*files, kDirectory);
     files->heal();
     if (adopted.ok() && *adopted) ended = call;
-    ASSERT_TRUE(adopt_bootstrap(*files, kDirectory, kLock).ok());
+    ASSERT_TRUE(adopt_bootstrap(*files, kDirectory).ok());
     EXPECT_EQ(content(*files, kDirectory), kNew);
     EXPECT_EQ(content(*files, std::string(kDirectory) + "/diverged-1"), kKept);
   }
