@@ -15,7 +15,7 @@ void FollowStatus::poll_begins(std::int64_t now) {
   stats_.replication_last_poll_attempt_unix = unix_time(now);
 }
 
-void FollowStatus::poll_succeeded(std::int64_t now, Lsn source, std::uint64_t entries) {
+void FollowStatus::poll_succeeded(std::int64_t now, Lsn source, Lsn own, std::uint64_t entries) {
   const MutexLock lock(mutex_);
   ++stats_.replication_poll_success_count;
   stats_.replication_last_poll_success_unix = unix_time(now);
@@ -23,6 +23,7 @@ void FollowStatus::poll_succeeded(std::int64_t now, Lsn source, std::uint64_t en
   stats_.replication_entries_applied += entries;
   if (entries != 0) stats_.replication_last_received_unix = unix_time(now);
   source_ = source;
+  own_ = own;
 }
 
 void FollowStatus::poll_failed(std::int64_t now, std::string message) {
@@ -40,8 +41,9 @@ void FollowStatus::bootstrap_begins(std::int64_t now) {
   source_.reset();
 }
 
-void FollowStatus::bootstrap_succeeded(std::int64_t now) {
+void FollowStatus::bootstrap_succeeded(std::int64_t now, Lsn own) {
   const MutexLock lock(mutex_);
+  own_ = own;
   ++stats_.replication_bootstrap_success_count;
   stats_.replication_last_bootstrap_success_unix = unix_time(now);
   stats_.replication_last_bootstrap_error.clear();
@@ -64,6 +66,7 @@ void FollowStatus::set_progress(std::string progress) {
 void FollowStatus::add_to(ops::ReplicationStats& stats, Lsn own) const {
   const MutexLock lock(mutex_);
   stats = stats_;
+  own = own_.value_or(own);
   stats.replication_replayed_lsn = own.value;
   stats.replication_lag_entries.reset();
   if (source_) stats.replication_lag_entries = source_->value > own.value ? source_->value - own.value : 0;

@@ -17,15 +17,16 @@ class FollowStatus {
   // Times are Unix seconds.
   void poll_begins(std::int64_t now);
   // A page was applied, or there was nothing new; `source`: the master's LSN as the same reply told it.
-  void poll_succeeded(std::int64_t now, Lsn source, std::uint64_t entries);
+  // `own`: up to where the slave has applied everything, and noted it.
+  void poll_succeeded(std::int64_t now, Lsn source, Lsn own, std::uint64_t entries);
   void poll_failed(std::int64_t now, std::string message);
   void bootstrap_begins(std::int64_t now);
-  void bootstrap_succeeded(std::int64_t now);
+  void bootstrap_succeeded(std::int64_t now, Lsn own);
   void bootstrap_failed(std::int64_t now, std::string message);
   // Of a bootstrap that goes on.
   void set_progress(std::string progress);
 
-  // `own`: the LSN up to which the slave has applied everything.
+  // `own`: the same at the start. What is told is of one moment: position, counters and lag.
   void add_to(ops::ReplicationStats& stats, Lsn own) const;
   // What is wrong with the following; empty if nothing is.
   std::string problem() const;
@@ -35,6 +36,7 @@ class FollowStatus {
   ops::ReplicationStats stats_ KARMA_GUARDED_BY(mutex_);
   // Known as long as the master answers. A lag against an old value would be a guess.
   std::optional<Lsn> source_ KARMA_GUARDED_BY(mutex_);
+  std::optional<Lsn> own_ KARMA_GUARDED_BY(mutex_);
   std::string progress_ KARMA_GUARDED_BY(mutex_);
 };
 

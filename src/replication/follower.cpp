@@ -122,7 +122,7 @@ Status Follower::copy() {
     log_.info("replication.snapshot_bootstrap",
               "lsn=" + std::to_string(engine_.position().value) + " ms=" + std::to_string(took.count()));
   }
-  status_.bootstrap_succeeded(engine_.unix_seconds());
+  status_.bootstrap_succeeded(engine_.unix_seconds(), engine_.position());
   copy_wanted_ = false;
   keep_old_as_.clear();
   return {};
@@ -130,6 +130,7 @@ Status Follower::copy() {
 
 Status Follower::follow() {
   if (Status connected = connect(); !connected) return connected;
+  waits_ = false;  // the first answer tells where the master is
   if (Status same = compare_histories(); !same) return same;
   Lsn after = engine_.position();
   for (bool asked = false; !stopping() && source_.connected();) {
@@ -206,7 +207,7 @@ Status Follower::poll(Lsn& after, bool& asked) {
   const int limit = config_.replication_batch_size;
   if (!asked) {
     status_.poll_begins(engine_.unix_seconds());
-    if (Status sent = source_.ask_for_page(after, limit, wait_); !sent) return sent;
+    if (Status sent = source_.ask_for_page(after, limit, waits_ ? wait_ : 0ms); !sent) return sent;
   }
   asked = false;
   Page page;
@@ -228,7 +229,8 @@ Status Follower::poll(Lsn& after, bool& asked) {
   note_position(after >= page.source);
   failures_ = 0;
   last_error_.clear();
-  status_.poll_succeeded(engine_.unix_seconds(), page.source, page.entries.size());
+  status_.poll_succeeded(engine_.unix_seconds(), page.source, engine_.position(), page.entries.size());
+  waits_ = true;
   engine_.has_data();
   const bool throttled = page.more && limit < kThrottledPage;
   if (!asked && (wait_.count() == 0 || throttled)) {

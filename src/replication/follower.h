@@ -61,6 +61,7 @@ class Follower {
   std::mt19937_64 random_;
   int failures_ = 0;                   // in a row
   std::chrono::milliseconds wait_{0};  // what the master is asked to wait for an entry; 0: it does not know how to
+  bool waits_ = false;                 // it is asked to
   bool copy_wanted_;
   std::string keep_old_as_;  // of the data that a copy takes the place of; empty: it is not kept
   Lsn noted_;                // in karma.replication.lsn
