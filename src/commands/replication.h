@@ -90,6 +90,7 @@ struct ReplicationEntries {
     });
     if (!status) return status;
     const std::size_t start = out.size();
+    bool with_epochs = true;
     while (true) {
       out.append('{');
       append_field(out, "after_lsn", after.value);
@@ -105,19 +106,29 @@ struct ReplicationEntries {
       out.append(']');
       const Lsn next = page.count() == 0 ? after : page.last();
       append_field(out, "next_lsn", next.value);
-      if (const std::string epoch = services.epoch_at(after); !epoch.empty()) append_field(out, "epoch_after", epoch);
-      if (const std::string epoch = services.epoch_at(next); !epoch.empty()) append_field(out, "epoch_last", epoch);
+      if (with_epochs) append_epochs(services, next, out);
       out.append('}');
       if (page.count() == 0 || !services.over_response_limit(out.size() - start + protocol::kReplyEnvelopeBytes))
         return {};
       // Only where the limit is so small that what surrounds the entries counts, or for a single large entry.
-      if (page.count() == 1) break;
+      if (page.count() == 1 && !with_epochs) break;
       out.truncate(start);
+      if (page.count() == 1) {
+        with_epochs = false;
+        continue;
+      }
       page.drop_last();
       truncated = true;
     }
     return Error{ErrorCode::response_too_large,
                  "Single WAL entry " + std::to_string(page.last().value) + " exceeds replication response byte budget"};
+  }
+
+ private:
+  // Where they are known.
+  void append_epochs(Services& services, Lsn next, Buffer& out) const {
+    if (const std::string epoch = services.epoch_at(after); !epoch.empty()) append_field(out, "epoch_after", epoch);
+    if (const std::string epoch = services.epoch_at(next); !epoch.empty()) append_field(out, "epoch_last", epoch);
   }
 };
 
