@@ -167,8 +167,7 @@ struct SnapshotManifestFetchChunk {
   }
   // It may be replaced between two pieces: a replica checks the checksum of the whole.
   Status run(Services& services, Buffer& out) const {
-    const std::string name(snapshot::kManifestName);
-    const Result<std::string> text = services.snapshots().read(name, 0, snapshot::kMaxReadBytes);
+    const Result<std::string> text = services.snapshots().manifest();
     if (!text) return text.error();
     if (offset > text->size()) return validation_error("Field offset exceeds manifest size");
     return reply_chunk(out, services, ManifestMeta{text->size()}, offset, limit);

@@ -22,7 +22,6 @@ using boost::system::error_code;
 
 constexpr std::chrono::seconds kConnectTimeout{5};
 constexpr std::size_t kReadBytes = 256 * 1024;
-constexpr std::size_t kMaxReplyBytes = std::size_t{1} << 30;
 // Enough that the server has the next group of writes at hand while it syncs one.
 constexpr std::uint64_t kMaxUnderWay = 1024;
 // A few requests of the usual length, so that they are still in the processor's cache when they go out, and the first
@@ -195,7 +194,7 @@ Result<Reply> Client::receive() {
 
 // Moves what can come in and go out; waits until something can if nothing did.
 Status Client::exchange() {
-  if (in_.size() - taken_ > kMaxReplyBytes) return internal_error("the server sends a reply without an end");
+  if (in_.size() - taken_ > endpoint_.max_reply_bytes) return internal_error("the server sends a reply without an end");
   in_.consume(taken_);
   scanned_ -= taken_;
   taken_ = 0;

@@ -4,6 +4,7 @@
 // side can block the other, however much is under way. Not thread-safe, except for interrupt().
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,6 +26,7 @@ struct Endpoint {
   int port = 8080;
   std::string token;         // empty: none
   int timeout_seconds = 30;  // without a byte in either direction while a reply is due
+  std::size_t max_reply_bytes = std::size_t{1} << 30;
 };
 
 // Valid until the next receive().

@@ -23,23 +23,19 @@ class Bootstrap {
       : source_(source), files_(files), staging_(std::move(staging)), options_(options) {}
 
   Result<bool> run() {
-    Result<SnapshotList> list = source_.snapshots();
-    if (!list) return list.error();
-    list_ = std::move(*list);
-    Result<std::optional<std::string>> text = source_.manifest();
-    if (!text) return text.error();
-    if (*text) {
-      Result<snapshot::Manifest> manifest = snapshot::decode_manifest(**text);
-      // Replaced between two pieces; or of files that a Karma 1.0 has written over since.
-      if (!manifest) return internal_error("the master's manifest cannot be read: " + manifest.error().message);
-      if (is_of_list(*manifest)) manifest_ = std::move(*manifest);
-    }
+    const Result<engine::History> before = source_.history();
+    if (!before) return before.error();
+    if (Status found = find_set(); !found) return found.error();
+    if (!manifest_ && before->empty()) leave_out_dropped();
     if (list_.series.empty() && !list_.exactly_once && !manifest_) return false;
-    if (Status fetched = fetch_files(); !fetched) return fetched.error();
+    // The one file that keeps its name: a newer set is noticed before the others are copied.
+    if (Status fetched = fetch_exactly_once(); !fetched) return fetched.error();
+    if (Status fetched = fetch_series(); !fetched) return fetched.error();
     if (Status fetched = fetch_log(); !fetched) return fetched.error();
-    // Of the node that all this came from: had it started anew meanwhile, the connection would have broken.
     Result<engine::History> history = source_.history();
     if (!history) return history.error();
+    if (*history != *before)
+      return Error{ErrorCode::replication_error, "the master's history changed while its data was copied"};
     if (!history->empty()) {
       history->follow();
       if (Status written = engine::write_history(files_, staging_, *history); !written) return written.error();
@@ -56,19 +52,35 @@ class Bootstrap {
   }
 
  private:
-  // Whether the manifest is about the snapshots that count.
-  bool is_of_list(const snapshot::Manifest& manifest) const {
-    const auto same = [](const snapshot::ManifestFile& listed, const snapshot::Meta& meta) {
-      return listed.meta.file == meta.file && listed.meta.bytes == meta.bytes && listed.meta.last_lsn == meta.last_lsn;
-    };
-    const bool same_keys =
-        manifest.exactly_once.has_value() == list_.exactly_once.has_value() &&
-        (!list_.exactly_once || manifest.exactly_once->meta.last_lsn == list_.exactly_once->last_lsn);
-    return same_keys &&
-           std::equal(manifest.series.begin(), manifest.series.end(), list_.series.begin(), list_.series.end(), same);
+  // With a manifest it alone tells: it comes in pieces, and what is fetched has to fit it.
+  Status find_set() {
+    Result<std::optional<std::string>> text = source_.manifest();
+    if (!text) return text.error();
+    if (!*text) {
+      Result<SnapshotList> list = source_.snapshots();
+      if (!list) return list.error();
+      list_ = std::move(*list);
+      return {};
+    }
+    Result<snapshot::Manifest> manifest = snapshot::decode_manifest(**text);
+    // Replaced between two pieces.
+    if (!manifest)
+      return Error{ErrorCode::replication_error, "the master's manifest cannot be read: " + manifest.error().message};
+    manifest_ = std::move(*manifest);
+    for (const snapshot::ManifestFile& file : manifest_->series) list_.series.push_back(file.meta);
+    if (manifest_->exactly_once) list_.exactly_once = manifest_->exactly_once->meta;
+    return {};
   }
 
-  Status fetch_files() {
+  // A Karma 1.0 keeps the files of dropped series. It writes the exactly-once state last of a set, after every series
+  // that there is, at one LSN.
+  void leave_out_dropped() {
+    if (!list_.exactly_once) return;
+    std::erase_if(list_.series,
+                  [&](const snapshot::Meta& meta) { return meta.last_lsn < list_.exactly_once->last_lsn; });
+  }
+
+  Status fetch_series() {
     for (std::size_t i = 0; i < list_.series.size(); ++i) {
       const snapshot::Meta& meta = list_.series[i];
       tell("file " + std::to_string(i + 1) + " of " + std::to_string(list_.series.size()));
@@ -88,17 +100,20 @@ class Bootstrap {
       listed->meta.has_sidecar = true;
       listed->sidecar_crc = sidecar_crc;
     }
+    return {};
+  }
+
+  Status fetch_exactly_once() {
     if (!list_.exactly_once) return {};
     tell("idempotency keys and streams");
     const std::string name(snapshot::kExactlyOnceName);
     const snapshot::ExactlyOnceMeta& meta = *list_.exactly_once;
-    const std::optional<std::uint32_t> crc =
-        manifest_ && manifest_->exactly_once ? std::optional(manifest_->exactly_once->crc) : std::nullopt;
+    const std::optional<std::uint32_t> crc = manifest_ ? std::optional(manifest_->exactly_once->crc) : std::nullopt;
     if (Status fetched = fetch_file(name, crc, [&](const auto& sink) { return source_.fetch(meta, sink); }); !fetched)
       return fetched;
     std::optional<std::uint32_t> sidecar_crc;
     Status written = write_sidecar(name, snapshot::encode_sidecar(meta), sidecar_crc);
-    if (manifest_ && manifest_->exactly_once) manifest_->exactly_once->sidecar_crc = sidecar_crc;
+    if (manifest_) manifest_->exactly_once->sidecar_crc = sidecar_crc;
     return written;
   }
 
@@ -128,17 +143,16 @@ class Bootstrap {
     return (*file)->finish();
   }
 
-  // Up to the newest part of the set: the start brings the others there.
+  // From the last moment at which all series are known up to the newest part of the set: the start brings the others
+  // there.
   Status fetch_log() {
     Lsn newest = list_.exactly_once ? list_.exactly_once->last_lsn : Lsn{};
-    Lsn oldest = list_.series.empty() ? newest : list_.series.front().last_lsn;
-    for (const snapshot::Meta& meta : list_.series) {
-      newest = std::max(newest, meta.last_lsn);
-      oldest = std::min(oldest, meta.last_lsn);
-    }
-    // A Karma 1.0 serves its log from the oldest snapshot on; its exactly-once state is of that moment or later.
+    for (const snapshot::Meta& meta : list_.series) newest = std::max(newest, meta.last_lsn);
     const bool has_set = manifest_ && (manifest_->lsn != Lsn{} || manifest_->log_complete);
-    const Lsn complete = has_set ? manifest_->lsn : oldest;
+    // Without a set of this version the exactly-once state tells: a Karma 1.0 writes it beside all series. Snapshots of
+    // single series tell nothing of the others.
+    const Lsn of_1_0 = list_.exactly_once ? list_.exactly_once->last_lsn : Lsn{};
+    const Lsn complete = has_set ? manifest_->lsn : of_1_0;
     if (complete >= newest) return {};
     Result<std::unique_ptr<wal::Log>> log = wal::open_log(files_, staging_, {}, complete, {});
     if (!log) return log.error();
@@ -149,7 +163,9 @@ class Bootstrap {
       tell("log entry " + std::to_string(after.value) + " of " + std::to_string(newest.value));
       if (Status asked = source_.ask_for_page(after, options_.page_entries); !asked) return asked;
       Page page;
-      if (Status taken = source_.take_page(after, options_.page_entries, page); !taken) return taken;
+      const Status taken = source_.take_page(after, options_.page_entries, page);
+      if (!taken && taken.error().code == ErrorCode::replication_gap && !has_set) return no_whole_set(after);
+      if (!taken) return taken;
       if (page.entries.empty())
         return Error{ErrorCode::replication_error, "the master's log ends before its own snapshots"};
       texts.clear();
@@ -157,6 +173,12 @@ class Bootstrap {
       if (Status appended = (*log)->append(texts); !appended) return appended;
     }
     return {};
+  }
+
+  static Error no_whole_set(Lsn after) {
+    return {ErrorCode::replication_error, "the master's snapshots are of single series, and its log after LSN " +
+                                              std::to_string(after.value) +
+                                              ", with all others, is refused: run snapshot.create_all on the master"};
   }
 
   void tell(const std::string& what) {

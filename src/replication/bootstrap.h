@@ -1,9 +1,10 @@
 // Fetches a master's data into a subdirectory of the slave's (snapshot/adoption.h), for Engine::adopt_bootstrap().
 //
 // The newest snapshot of each series, the exactly-once state, and the part of the log that brings all of them to one
-// LSN. From a Karma 1.0 they come as its own slaves take them. From this one the manifest comes along: with it every
-// byte is checked, keyed writes keep their first answers, and the set is known to be whole. A node that goes on writing
-// snapshots meanwhile changes the set: then all of it is fetched again, by the caller's next attempt.
+// LSN. From this version the manifest comes first: it lists the files, with it every byte is checked, keyed writes keep
+// their first answers, and the set is known to be whole. A Karma 1.0 lists its files in one reply; its set is that of
+// the exactly-once state's moment. A node that goes on writing snapshots meanwhile may change the set, or its history:
+// then all of it is fetched again, by the caller's next attempt.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,8 @@
 #include "replication/source.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <nlohmann/json.hpp>
 
 #include "core/base64.h"
@@ -10,8 +13,21 @@ namespace {
 
 constexpr std::uint64_t kPieceBytes = 256 << 10;
 
+protocol::Endpoint bounded(protocol::Endpoint endpoint) {
+  endpoint.max_reply_bytes = std::min(endpoint.max_reply_bytes, Source::kMaxReplyBytes);
+  return endpoint;
+}
+
+// Whether it can be a line of the log.
+bool is_entry(std::string_view text) {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20; };
+  if (std::any_of(text.begin(), text.end(), is_control)) return false;
+  json::Reader reader(text);
+  return reader.read_object([](const json::Value&, const json::Value&) {}) && reader.at_end();
+}
+
 // {"lsn":…,"entry":{…}}, or with the entry's bytes beside it where they are no UTF-8.
-bool read_entry(std::string_view text, engine::LoggedEntry& entry, std::vector<std::string>& decoded) {
+bool read_entry(std::string_view text, engine::LoggedEntry& entry, std::deque<std::string>& decoded) {
   bool good = true;
   json::Reader reader(text);
   const bool read = reader.read_object([&](const json::Value& name, const json::Value& value) {
@@ -19,7 +35,7 @@ bool read_entry(std::string_view text, engine::LoggedEntry& entry, std::vector<s
     if (name.text == "entry" && value.type == json::Type::object && entry.text.empty()) entry.text = value.text;
     if (name.text == "entry_base64") {
       std::optional<std::string> bytes = decode_base64(value.text);
-      good = bytes.has_value();
+      good = good && bytes && is_entry(*bytes);
       if (good) entry.text = decoded.emplace_back(std::move(*bytes));
     }
   });
@@ -44,6 +60,8 @@ snapshot::ExactlyOnceMeta exactly_once_meta_of(const nlohmann::json& fields) {
 
 }  // namespace
 
+Source::Source(protocol::Endpoint endpoint) : client_(bounded(std::move(endpoint))) {}
+
 Error Source::bad_reply(std::string_view what) {
   client_.close();
   return {ErrorCode::replication_error, "the master's reply is not what it should be: " + std::string(what)};
@@ -65,7 +83,6 @@ Status Source::ask_for_page(Lsn after, int limit, std::chrono::milliseconds wait
 
 Status Source::take_page(Lsn after, int limit, Page& page) {
   page = {};
-  page.decoded.reserve(static_cast<std::size_t>(limit));  // entries refer to them
   const Result<protocol::Reply> reply = client_.receive();
   if (!reply) return reply.error();
   if (!reply->success) return reply->error();
@@ -97,7 +114,7 @@ Status Source::take_page(Lsn after, int limit, Page& page) {
   });
   if (!fault.empty()) return bad_reply(fault);
   if (!listed) return bad_reply("no list of entries");
-  page.more |= page.entries.size() == static_cast<std::size_t>(limit);
+  page.more = !page.entries.empty() && (page.more || page.entries.size() == static_cast<std::size_t>(limit));
   return {};
 }
 
@@ -186,6 +203,7 @@ Result<std::optional<std::string>> Source::manifest() {
   } catch (const nlohmann::json::exception& failure) {
     return bad_reply(failure.what());
   }
+  if (bytes > kMaxManifestBytes) return bad_reply("a manifest of " + std::to_string(bytes) + " bytes");
   const Status fetched = fetch(
       "snapshot.manifest_fetch_chunk", Fields::object(), bytes, [](const nlohmann::json&) { return true; },
       [&](std::string_view piece) {

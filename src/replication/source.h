@@ -4,7 +4,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -25,7 +27,7 @@ struct Page {
   Lsn source;                                // up to where the master's log reaches
   std::vector<engine::LoggedEntry> entries;  // LSNs ascending without a gap from the one asked for
   bool more = false;                         // the limits of the page kept others out
-  std::vector<std::string> decoded;          // texts of entries that are no UTF-8
+  std::deque<std::string> decoded;           // texts of entries that are no UTF-8
   // The epochs of the entry asked after and of the last one; empty of a Karma 1.0, and where they are not known.
   std::string epoch_after;
   std::string epoch_last;
@@ -39,7 +41,11 @@ struct SnapshotList {
 
 class Source {
  public:
-  explicit Source(protocol::Endpoint endpoint) : client_(std::move(endpoint)) {}
+  // What a master may make this node keep in memory.
+  static constexpr std::size_t kMaxReplyBytes = std::size_t{256} << 20;
+  static constexpr std::uint64_t kMaxManifestBytes = std::uint64_t{256} << 20;
+
+  explicit Source(protocol::Endpoint endpoint);
 
   Status connect() { return client_.connect(); }
   bool connected() const { return client_.connected(); }
@@ -56,12 +62,13 @@ class Source {
   // Whose entries the master's log holds; an empty one of a Karma 1.0.
   Result<engine::History> history();
   bool keeps_log() const { return keeps_log_; }  // as history() saw it
+  // In one reply: for masters without a manifest.
   Result<SnapshotList> snapshots();
   // Pieces of a whole file, in order. Its description must stay what it was when it was listed.
   using Sink = std::function<Status(std::string_view piece)>;
   Status fetch(const snapshot::Meta& meta, const Sink& sink);
   Status fetch(const snapshot::ExactlyOnceMeta& meta, const Sink& sink);
-  // Nothing if the master has none, or is a Karma 1.0.
+  // Nothing if the master has none that counts, or is a Karma 1.0.
   Result<std::optional<std::string>> manifest();
 
  private:

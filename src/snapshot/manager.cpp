@@ -34,6 +34,7 @@ void Manager::Impl::keep(std::optional<CurrentSet> set) {
   const MutexLock lock(mutex_);
   known_.swap(kept);
   exactly_once_meta_.reset();
+  manifest_counts_.reset();
 }
 
 void Manager::forget(const LogReach& log) {
@@ -111,6 +112,37 @@ Result<std::optional<ExactlyOnceMeta>> Manager::Impl::unknown_exactly_once() {
   const MutexLock lock(mutex_);
   exactly_once_meta_ = meta;
   return meta;
+}
+
+Result<std::string> Manager::manifest() {
+  const std::string name(kManifestName);
+  const Result<bool> counts = impl_->manifest_counts();
+  if (!counts) return counts.error();
+  if (!*counts) return no_such_file(name);
+  return read(name, 0, kMaxReadBytes);
+}
+
+// A missing file changes nothing: whoever wants the set is to notice.
+Result<bool> Manager::Impl::manifest_counts() {
+  if (known()) return true;
+  {
+    const MutexLock lock(mutex_);
+    if (manifest_counts_) return *manifest_counts_;
+  }
+  Result<Inventory> inventory = take_inventory(files, directory);
+  if (!inventory) return inventory.error();
+  bool counts = inventory->manifest.has_value();
+  if (counts) {
+    const Result<std::optional<ExactlyOnceMeta>> exactly_once = unknown_exactly_once();
+    if (!exactly_once) return exactly_once.error();
+    const std::optional<ManifestExactlyOnce>& listed = inventory->manifest->exactly_once;
+    counts = *exactly_once == (listed ? std::optional(listed->meta) : std::nullopt);
+    for (const auto& [series, candidates] : choose(*inventory, log).series)
+      counts = counts && candidates.front()->origin != Origin::unlisted;
+  }
+  const MutexLock lock(mutex_);
+  manifest_counts_ = counts;
+  return counts;
 }
 
 Result<Candidate> Manager::Impl::look_up(const std::string& file) {

@@ -72,6 +72,7 @@ struct ExactlyOnceMeta {
   std::uint64_t bytes = 0;
   std::uint64_t record_count = 0;
   std::uint64_t committed_stream_count = 0;
+  friend bool operator==(const ExactlyOnceMeta&, const ExactlyOnceMeta&) = default;
 };
 
 // The exactly-once state as text (one JSON object, no line feed), passed on in pieces when the file is written; opaque
@@ -206,6 +207,8 @@ class Manager {
   // The newest of each series that belongs to the current set, by series name.
   Result<std::vector<Meta>> latest();
   Result<std::optional<ExactlyOnceMeta>> exactly_once_meta();
+  // The text of the manifest. not_found: there is none, or Karma 1.0 has written newer files, which it does not list.
+  Result<std::string> manifest();
   // not_found: no such file. `file` must have passed file_name_fault().
   Result<Meta> meta(const std::string& file);
   std::size_t file_count();

@@ -50,6 +50,8 @@ class Manager::Impl {
   std::shared_ptr<const CurrentSet> known();
   void keep(std::optional<CurrentSet> set);
   Result<std::optional<ExactlyOnceMeta>> unknown_exactly_once();
+  // Whether the manifest lists what counts.
+  Result<bool> manifest_counts();
   Result<Candidate> look_up(const std::string& file);
 
   // create.cpp
@@ -84,6 +86,7 @@ class Manager::Impl {
   std::shared_ptr<const CurrentSet> known_ KARMA_GUARDED_BY(mutex_);
   // While known_ is not there.
   std::optional<std::optional<ExactlyOnceMeta>> exactly_once_meta_ KARMA_GUARDED_BY(mutex_);
+  std::optional<bool> manifest_counts_ KARMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace karma::snapshot
