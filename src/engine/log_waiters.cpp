@@ -54,11 +54,12 @@ void LogWaiters::run() {
 }
 
 std::vector<std::unique_ptr<Job>> LogWaiters::take_due() {
+  const bool closed = closed_;
   const Lsn position = position_();
   const Time now = std::chrono::steady_clock::now();
   std::vector<std::unique_ptr<Job>> due;
   std::erase_if(waiting_, [&](Waiting& waiting) {
-    if (!closed_ && position <= waiting.after && now < waiting.until) return false;
+    if (!closed && position <= waiting.after && now < waiting.until) return false;
     due.push_back(std::move(waiting.job));
     return true;
   });
