@@ -110,17 +110,25 @@ struct SnapshotFetch {
   }
 };
 
-struct SnapshotFetchChunk {
-  static constexpr Spec kSpec{
-      .name = "snapshot.fetch_chunk", .command = "snapshot_fetch_chunk", .access = Access::read, .quick = true};
-  std::string_view file;
+// A piece of a file.
+struct Piece {
   std::uint64_t offset = 0;
   std::uint64_t limit = 0;
 
   static void describe(auto& self, auto& fields) {
-    fields.file(self.file);
     fields.number_or_0(Field::offset, self.offset);
     fields.limit(self.limit, protocol::kDefaultChunkBytes, protocol::kMaxChunkBytes);
+  }
+};
+
+struct SnapshotFetchChunk : Piece {
+  static constexpr Spec kSpec{
+      .name = "snapshot.fetch_chunk", .command = "snapshot_fetch_chunk", .access = Access::read, .quick = true};
+  std::string_view file;
+
+  static void describe(auto& self, auto& fields) {
+    fields.file(self.file);
+    Piece::describe(self, fields);
   }
   Status run(Services& services, Buffer& out) const {
     Result<snapshot::Meta> meta = services.snapshots().meta(std::string(file));
@@ -131,18 +139,12 @@ struct SnapshotFetchChunk {
 };
 
 // The exactly-once state's snapshot in pieces, as replicas fetch it.
-struct IdempotencySnapshotFetchChunk {
+struct IdempotencySnapshotFetchChunk : Piece {
   static constexpr Spec kSpec{.name = "idempotency.snapshot_fetch_chunk",
                               .command = "idempotency_snapshot_fetch_chunk",
                               .access = Access::read,
                               .quick = true};
-  std::uint64_t offset = 0;
-  std::uint64_t limit = 0;
 
-  static void describe(auto& self, auto& fields) {
-    fields.number_or_0(Field::offset, self.offset);
-    fields.limit(self.limit, protocol::kDefaultChunkBytes, protocol::kMaxChunkBytes);
-  }
   Status run(Services& services, Buffer& out) const {
     Result<std::optional<snapshot::ExactlyOnceMeta>> meta = services.snapshots().exactly_once_meta();
     if (!meta) return meta.error();
@@ -153,24 +155,18 @@ struct IdempotencySnapshotFetchChunk {
 };
 
 // The manifest in pieces: a replica that has it knows which files are one set, and their checksums.
-struct SnapshotManifestFetchChunk {
+struct SnapshotManifestFetchChunk : Piece {
   static constexpr Spec kSpec{.name = "snapshot.manifest_fetch_chunk",
                               .command = "snapshot_manifest_fetch_chunk",
                               .access = Access::read,
                               .quick = true};
-  std::uint64_t offset = 0;
-  std::uint64_t limit = 0;
 
-  static void describe(auto& self, auto& fields) {
-    fields.number_or_0(Field::offset, self.offset);
-    fields.limit(self.limit, protocol::kDefaultChunkBytes, protocol::kMaxChunkBytes);
-  }
   // It may be replaced between two pieces: a replica checks the checksum of the whole.
   Status run(Services& services, Buffer& out) const {
-    const Result<std::string> text = services.snapshots().manifest();
-    if (!text) return text.error();
-    if (offset > text->size()) return validation_error("Field offset exceeds manifest size");
-    return reply_chunk(out, services, ManifestMeta{text->size()}, offset, limit);
+    const Result<std::uint64_t> bytes = services.snapshots().manifest_bytes();
+    if (!bytes) return bytes.error();
+    if (offset > *bytes) return validation_error("Field offset exceeds manifest size");
+    return reply_chunk(out, services, ManifestMeta{*bytes}, offset, limit);
   }
 };
 

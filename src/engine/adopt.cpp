@@ -85,10 +85,7 @@ Status Engine::adopt_bootstrap(std::string_view keep_old_as) {
 Status Engine::change_to(Recovered& recovered, store::Store& fresh) {
   replaceable_log_->close();
   if (Result<bool> adopted = snapshot::adopt_bootstrap(files_, directory_); !adopted) return adopted.error();
-  snapshots_->forget({.has_entries = recovered.log.entry_count != 0,
-                      .first = recovered.log.first,
-                      .last = recovered.log.last,
-                      .lsn_file = recovered.log.lsn_file});
+  snapshots_->forget(log_reach(recovered.log));
   Result<std::unique_ptr<wal::Log>> log = open_log(recovered);
   if (!log) return log.error();
   {

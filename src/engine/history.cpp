@@ -6,15 +6,14 @@
 #include "core/crc32c.h"
 #include "core/json_reader.h"
 #include "core/json_text.h"
+#include "core/json_values.h"
 #include "io/path.h"
 #include "io/replace_file.h"
 
 namespace karma::engine {
 namespace {
 
-constexpr std::string_view kStart = R"({"format":1,"following":)";
-constexpr std::string_view kEpochs = R"(,"epochs":)";
-constexpr std::string_view kChecksum = R"(,"crc32c":)";
+constexpr std::uint64_t kFormat = 1;
 constexpr std::size_t kIdDigits = 32;
 
 std::string random_id() {
@@ -102,25 +101,21 @@ Result<History> read_history(FileSystem& files, const std::string& directory) {
   if (!files.exists(path)) return History();
   const Result<std::string> content = read_file(files, path);
   if (!content) return content.error();
-  const Error damaged = internal_error(std::string(kHistoryName) + " is damaged");
-  std::string_view text = *content;
-  const std::size_t end = text.rfind(kChecksum);
-  if (!text.starts_with(kStart) || end == text.npos || end < kStart.size()) return damaged;
-  if (text.substr(end) != std::string(kChecksum) + std::to_string(crc32c(text.substr(0, end))) + "}\n") return damaged;
-  text = text.substr(kStart.size(), end - kStart.size());
-  const std::size_t epochs = text.find(kEpochs);
-  if (epochs == text.npos) return damaged;
-  std::optional<History> history = History::of_json(text.substr(epochs + kEpochs.size()));
-  if (!history) return damaged;
-  if (text.substr(0, epochs) == "true") history->follow();
+  json::Object object{std::string_view(*content)};
+  const std::uint64_t format = object.number("format");
+  const json::Value epochs = object.want("epochs", json::Type::array);
+  std::optional<History> history;
+  if (has_right_checksum(*content) && object.ok() && format == kFormat) history = History::of_json(epochs.text);
+  if (!history) return internal_error(std::string(kHistoryName) + " is damaged");
+  if (object.truth("following")) history->follow();
   return std::move(*history);
 }
 
 Status write_history(FileSystem& files, const std::string& directory, const History& history) {
-  std::string text(kStart);
-  text += history.following() ? "true" : "false";
-  text += std::string(kEpochs) + history.to_json();
-  text += std::string(kChecksum) + std::to_string(crc32c(text)) + "}\n";
+  std::string text = R"({"format":)" + std::to_string(kFormat);
+  text += history.following() ? R"(,"following":true)" : R"(,"following":false)";
+  text += R"(,"epochs":)" + history.to_json();
+  text += checksum_end(text);
   return replace_file(files, directory, std::string(kHistoryName), text);
 }
 

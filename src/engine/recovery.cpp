@@ -378,8 +378,8 @@ class StartUp {
     }
   }
 
-  static LsnFacts lsn_facts(const wal::Scan& log, const snapshot::Restored& snapshots,
-                            const std::set<std::string>& give_up) {
+  LsnFacts lsn_facts(const wal::Scan& log, const snapshot::Restored& snapshots,
+                     const std::set<std::string>& give_up) const {
     const auto given_up = [&](std::string_view file) { return give_up.contains(std::string(file)); };
     LsnFacts facts;
     facts.covered = covered({.has_manifest = snapshots.manifest == ManifestState::good,
@@ -413,7 +413,8 @@ class StartUp {
       }
     }
     // Of a log that goes on the scan has seen less than that file may tell of.
-    if (!log.told && !given_up(snapshot::kReplicationLsnName)) facts.replicated = snapshots.replicated;
+    const bool goes_on = options_.log_files != nullptr;
+    if (!goes_on && !given_up(snapshot::kReplicationLsnName)) facts.replicated = snapshots.replicated;
     return facts;
   }
 

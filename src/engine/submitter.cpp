@@ -39,6 +39,7 @@ Status Submitter::replicate(std::span<const LoggedEntry> entries, const WithoutE
   batch_.reset();
   std::vector<const Mutation*> mutations;
   mutations.reserve(entries.size());
+  const std::int64_t now = engine_.unix_seconds();
   for (const LoggedEntry& entry : entries) {
     // It would be damage to the next start.
     if (const std::string why = why_unknown(entry.text); !why.empty())
@@ -46,8 +47,8 @@ Status Submitter::replicate(std::span<const LoggedEntry> entries, const WithoutE
                                                      why + "; this node has to be upgraded first"};
     Mutation* const mutation = add(entry.text);
     mutation->replicated = true;
-    const Status decoded = decode_entry(entry.text, engine_.store().exactly_once(), engine_.unix_seconds(), fields_,
-                                        batch_.arena, *mutation);
+    const Status decoded =
+        decode_entry(entry.text, engine_.store().exactly_once(), now, fields_, batch_.arena, *mutation);
     if (!decoded) {
       mutation->op = &kWithoutEffect;
       mutation->keyed = nullptr;

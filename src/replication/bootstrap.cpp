@@ -90,15 +90,11 @@ class Bootstrap {
         return Error{ErrorCode::replication_error, "the master names a snapshot in a way that none is named"};
       snapshot::ManifestFile* const listed = manifest_ ? &manifest_->series[i] : nullptr;
       const std::optional<std::uint32_t> crc = listed != nullptr ? listed->crc : std::nullopt;
-      if (Status fetched = fetch_file(meta.file, crc, [&](const auto& sink) { return source_.fetch(meta, sink); });
-          !fetched)
-        return fetched;
-      std::optional<std::uint32_t> sidecar_crc;
-      if (Status written = write_sidecar(meta.file, snapshot::encode_sidecar(meta), sidecar_crc); !written)
-        return written;
+      const Result<std::uint32_t> sidecar_crc = fetch_with_sidecar(meta.file, meta, crc);
+      if (!sidecar_crc) return sidecar_crc.error();
       if (listed == nullptr) continue;
       listed->meta.has_sidecar = true;
-      listed->sidecar_crc = sidecar_crc;
+      listed->sidecar_crc = *sidecar_crc;
     }
     return {};
   }
@@ -106,23 +102,34 @@ class Bootstrap {
   Status fetch_exactly_once() {
     if (!list_.exactly_once) return {};
     tell("idempotency keys and streams");
-    const std::string name(snapshot::kExactlyOnceName);
-    const snapshot::ExactlyOnceMeta& meta = *list_.exactly_once;
     const std::optional<std::uint32_t> crc = manifest_ ? std::optional(manifest_->exactly_once->crc) : std::nullopt;
-    if (Status fetched = fetch_file(name, crc, [&](const auto& sink) { return source_.fetch(meta, sink); }); !fetched)
-      return fetched;
-    std::optional<std::uint32_t> sidecar_crc;
-    Status written = write_sidecar(name, snapshot::encode_sidecar(meta), sidecar_crc);
-    if (manifest_) manifest_->exactly_once->sidecar_crc = sidecar_crc;
-    return written;
+    const Result<std::uint32_t> sidecar_crc =
+        fetch_with_sidecar(std::string(snapshot::kExactlyOnceName), *list_.exactly_once, crc);
+    if (!sidecar_crc) return sidecar_crc.error();
+    if (manifest_) manifest_->exactly_once->sidecar_crc = *sidecar_crc;
+    return {};
   }
 
-  template <class Fetch>
-  Status fetch_file(const std::string& name, std::optional<std::uint32_t> expected, const Fetch& fetch) {
+  // Returns the checksum of the sidecar, which is made here.
+  template <class FileMeta>
+  Result<std::uint32_t> fetch_with_sidecar(const std::string& name, const FileMeta& meta,
+                                           std::optional<std::uint32_t> expected) {
+    if (Status fetched = fetch_file(name, meta, expected); !fetched) return fetched.error();
+    const std::string text = snapshot::encode_sidecar(meta);
+    Result<std::unique_ptr<ReplaceFile>> file = ReplaceFile::create(files_, staging_, snapshot::sidecar_name(name));
+    if (!file) return file.error();
+    Status written = (*file)->append(text);
+    if (written) written = (*file)->finish();
+    if (!written) return written.error();
+    return crc32c(text);
+  }
+
+  template <class FileMeta>
+  Status fetch_file(const std::string& name, const FileMeta& meta, std::optional<std::uint32_t> expected) {
     Result<std::unique_ptr<ReplaceFile>> file = ReplaceFile::create(files_, staging_, name);
     if (!file) return file.error();
     std::uint32_t crc = 0;
-    const Status fetched = fetch([&](std::string_view piece) -> Status {
+    const Status fetched = source_.fetch(meta, [&](std::string_view piece) -> Status {
       if (options_.stopped()) return internal_error("the node is shutting down");
       crc = crc32c(piece, crc);
       bytes_ += piece.size();
@@ -132,14 +139,6 @@ class Bootstrap {
     if (!fetched) return fetched;
     if (expected && crc != *expected)
       return Error{ErrorCode::replication_error, name + " came with another checksum than the master's manifest has"};
-    return (*file)->finish();
-  }
-
-  Status write_sidecar(const std::string& of, const std::string& text, std::optional<std::uint32_t>& crc) {
-    crc = crc32c(text);
-    Result<std::unique_ptr<ReplaceFile>> file = ReplaceFile::create(files_, staging_, snapshot::sidecar_name(of));
-    if (!file) return file.error();
-    if (Status written = (*file)->append(text); !written) return written;
     return (*file)->finish();
   }
 

@@ -34,6 +34,10 @@ protocol::Endpoint endpoint_of(const Config& config) {
           .timeout_seconds = config.read_timeout > 0 ? config.read_timeout : kDefaultTimeoutSeconds};
 }
 
+std::string ends_below(Lsn source, Lsn own) {
+  return "the master's log ends at " + std::to_string(source.value) + ", this node is at " + std::to_string(own.value);
+}
+
 bool out_of_reach(const Error& error) { return error.code == ErrorCode::replication_gap; }
 
 }  // namespace
@@ -184,16 +188,10 @@ Status Follower::compare_last_entry() {
   Page page;
   const Status taken = source_.take_page(Lsn{last.value - 1}, 1, page);
   if (!taken) return out_of_reach(taken.error()) ? Status() : taken;
-  const std::string place = "entry " + std::to_string(last.value);
-  std::string difference;
-  if (page.source < last) {
-    difference = "the master's log ends at " + std::to_string(page.source.value) + ", this node is at " +
-                 std::to_string(last.value);
-  } else if (!own.empty() && (page.entries.empty() || page.entries.front().text != own)) {
-    difference = "the master has another " + place + " than this node";
-  }
-  if (difference.empty()) return {};
-  return no_continuation(difference);
+  if (page.source < last) return no_continuation(ends_below(page.source, last));
+  if (!own.empty() && (page.entries.empty() || page.entries.front().text != own))
+    return no_continuation("the master has another entry " + std::to_string(last.value) + " than this node");
+  return {};
 }
 
 Error Follower::no_continuation(const std::string& difference) {
@@ -212,9 +210,7 @@ Status Follower::poll(Lsn& after, bool& asked) {
   asked = false;
   Page page;
   if (Status taken = source_.take_page(after, limit, page); !taken) return taken;
-  if (page.source < after)
-    return no_continuation("the master's log ends at " + std::to_string(page.source.value) + ", this node is at " +
-                           std::to_string(after.value));
+  if (page.source < after) return no_continuation(ends_below(page.source, after));
   if (!is_of_history(page, after)) {
     source_.close();  // and the histories are compared again
     return {};
@@ -242,12 +238,9 @@ Status Follower::poll(Lsn& after, bool& asked) {
 }
 
 // A node that is itself a slave may get another history under a kept connection.
-bool Follower::is_of_history(const Page& page, Lsn after) const {
-  const engine::History own = engine_.history();
+bool Follower::is_of_history(const Page& page, Lsn after) {
   const auto fits = [&](const std::string& id, Lsn lsn) {
-    if (id.empty() || lsn == Lsn{}) return true;
-    const engine::Epoch* const epoch = own.at(lsn);
-    return epoch != nullptr && epoch->id == id;
+    return id.empty() || lsn == Lsn{} || engine_.epoch_at(lsn) == id;
   };
   return fits(page.epoch_after, after) && fits(page.epoch_last, page.entries.empty() ? after : page.entries.back().lsn);
 }

@@ -42,7 +42,7 @@ class Follower {
   Status compare_last_entry();
   Error no_continuation(const std::string& difference);
   Status poll(Lsn& after, bool& asked);
-  bool is_of_history(const Page& page, Lsn after) const;
+  bool is_of_history(const Page& page, Lsn after);
   Status apply(const Page& page);
   void note_position(bool caught_up);
   void report(const Error& error);

@@ -193,7 +193,7 @@ class Server::Impl {
       (*fewest)->adopt(std::move(socket));
     };
     const server::ConnectionLimits limits =
-        server::connection_limits(config_.max_connections, io_thread_count(config_), log_);
+        server::connection_limits(config_.max_connections, static_cast<int>(io_threads_.size()), log_);
     engine_->set_connection_limit(limits.connections);
     Acceptor::Service service{hand_over, &engine_->open_connections(), &engine_->client_memory().connections,
                               limits.connections, limits.refused};

@@ -7,6 +7,7 @@
 #include "io/path.h"
 #include "io/replace_file.h"
 #include "snapshot/file_name.h"
+#include "snapshot/manager.h"
 
 namespace karma::snapshot {
 namespace {
@@ -18,8 +19,8 @@ constexpr std::string_view kRemoved = "removed";
 
 // Whether the name is one of a data directory. People keep other things there, too: tokens, for instance.
 bool is_data_file(std::string_view name) {
-  constexpr std::string_view kNames[] = {"karma.wal.lsn",         "karma.idempotency.json", "karma.manifest.json",
-                                         "karma.replication.lsn", "karma.history.json",     "recovery.json"};
+  constexpr std::string_view kNames[] = {kExactlyOnceName, kManifestName, kReplicationLsnName, "karma.history.json",
+                                         "recovery.json"};
   if (name.starts_with("karma.wal") || name.starts_with(".karma.wal") || is_temp_file_name(name)) return true;
   for (const std::string_view suffix : {kStagedSuffix, kSidecarSuffix})
     if (name.ends_with(suffix)) name.remove_suffix(suffix.size());

@@ -40,7 +40,7 @@ void Manager::Impl::keep(std::optional<CurrentSet> set) {
 void Manager::forget(const LogReach& log) {
   impl_->keep({});
   impl_->exactly_once_as_listed = false;
-  impl_->log = log;
+  set_log(log);
 }
 
 Result<std::vector<Meta>> Manager::list() {
@@ -114,12 +114,15 @@ Result<std::optional<ExactlyOnceMeta>> Manager::Impl::unknown_exactly_once() {
   return meta;
 }
 
-Result<std::string> Manager::manifest() {
+Result<std::uint64_t> Manager::manifest_bytes() {
   const std::string name(kManifestName);
   const Result<bool> counts = impl_->manifest_counts();
   if (!counts) return counts.error();
-  if (!*counts) return no_such_file(name);
-  return read(name, 0, kMaxReadBytes);
+  const std::string path = impl_->path(name);
+  if (!*counts || !impl_->files.exists(path)) return no_such_file(name);
+  const Result<std::unique_ptr<File>> file = impl_->files.open(path, FileSystem::Open::read);
+  if (!file) return file.error();
+  return (*file)->size();
 }
 
 // A missing file changes nothing: whoever wants the set is to notice.

@@ -207,8 +207,8 @@ class Manager {
   // The newest of each series that belongs to the current set, by series name.
   Result<std::vector<Meta>> latest();
   Result<std::optional<ExactlyOnceMeta>> exactly_once_meta();
-  // The text of the manifest. not_found: there is none, or Karma 1.0 has written newer files, which it does not list.
-  Result<std::string> manifest();
+  // The size of the manifest. not_found: there is none, or Karma 1.0 has written newer files, which it does not list.
+  Result<std::uint64_t> manifest_bytes();
   // not_found: no such file. `file` must have passed file_name_fault().
   Result<Meta> meta(const std::string& file);
   std::size_t file_count();

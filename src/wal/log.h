@@ -58,7 +58,6 @@ struct Scan {
   Lsn first;  // of all files; 0 if there are no entries
   Lsn last;
   Lsn lsn_file;                         // content of karma.wal.lsn; 0 if missing, empty or not a number
-  bool told = false;                    // which files to read, as of a log that goes on
   bool lsn_file_bad = false;            // it exists and is neither empty nor a number
   bool checksummed = false;             // a line with a checksum was seen
   std::uint64_t later_plain_lines = 0;  // without checksum, after the first that has one: Karma 1.0 was at work

@@ -38,7 +38,6 @@ class LogScanner {
 
   Result<Scan> run() {
     if (Status read = read_lsn_file(); !read) return read.error();
-    scan_.told = options_.files != nullptr;
     if (Status scanned = options_.files != nullptr ? scan_told_files() : scan_listed_files(); !scanned)
       return scanned.error();
     report_progress(true);
