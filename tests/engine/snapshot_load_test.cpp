@@ -1,6 +1,9 @@
 // snapshot.load: every time, and whatever a snapshot may hold.
 #include <gtest/gtest.h>
 
+#include "core/log.h"
+#include "engine/engine.h"
+#include "support/engine_client.h"
 #include "support/engine_fixture.h"
 
 namespace karma::test {
@@ -48,6 +51,33 @@ TEST(SnapshotLoad, LoadsValuesThatAddUpBeyond64Bits) {
   for (const bool again : {false, true}) {
     if (again) node.reopen();
     for (int key = 1; key <= 3; ++key) EXPECT_EQ(sum(node, key), "18446744073709551615");
+  }
+}
+
+// The keys of a file come in the storage order of another series, which is that of their hashes.
+TEST(SnapshotLoad, MakesPagesAsSmallAsThoseThatGrew) {
+  constexpr int kKeys = 400000;
+  CrashableFileSystem files;
+  ManualClock clock;
+  const Config config = test_config();
+  EventLog log(clock, false);
+  Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(config, files, clock, log);
+  ASSERT_TRUE(opened.ok());
+  engine::Engine& engine = **opened;
+  {
+    Client client(engine, config);
+    for (int first = 0; first < kKeys; first += 10000) {
+      std::string items;
+      for (int key = first; key < first + 10000; ++key)
+        items += (items.empty() ? "[" : ",[") + std::to_string(key) + ",20260101,1]";
+      ASSERT_TRUE(succeeded(client.ask(R"({"v":2,"op":"series.batch_add","series":"s","items":[)" + items + "]}")));
+    }
+    ASSERT_TRUE(succeeded(client.ask(R"({"v":2,"op":"snapshot.create","series":"s"})")));
+    const std::size_t pages = engine.store().find("s")->page_count();
+    const std::string file = find_name(files, "", "_s.tree");
+    ASSERT_TRUE(succeeded(client.ask(R"({"v":2,"op":"snapshot.load")" + load_of(file) + "}")));
+    EXPECT_GE(engine.store().find("s")->page_count(), pages * 9 / 10);
+    (void)engine.shutdown(false);
   }
 }
 
