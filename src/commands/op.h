@@ -63,6 +63,7 @@ struct Spec {
   Access access = Access::write;  // of an admin op; queries read, mutations write
   bool quick = false;             // an admin op that must not wait for snapshots
   bool heavy = false;             // an admin op that reads everything: few run or wait at a time
+  bool on_slave = false;          // takes the write token, but not a master
   bool of_node = false;           // about the node and not its data: a slave answers before it has any
   Counted counted = Counted::no;
 };

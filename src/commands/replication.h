@@ -177,4 +177,22 @@ struct ReplicationStatus : NoFields {
   }
 };
 
+struct ReplicationPromote : NoFields {
+  static constexpr Spec kSpec{
+      .name = "replication.promote", .command = "replication_promote", .quick = true, .on_slave = true};
+
+  Status run(Services& services, Buffer& out) const {
+    const Result<Promotion> promotion = services.promote();
+    if (!promotion) return promotion.error();
+    out.append('{');
+    append_field(out, "role", std::string_view("master"));
+    append_truth_field(out, "promoted", promotion->done_now);
+    append_field(out, "wal_current_lsn", promotion->position.value);
+    json::append_name(out, "history");
+    out.append(promotion->history);
+    out.append('}');
+    return {};
+  }
+};
+
 }  // namespace karma::commands

@@ -39,6 +39,13 @@ struct Verified {
   Lsn wal_lsn_file;
 };
 
+// What replication.promote has done.
+struct Promotion {
+  bool done_now = false;  // false: it was a master before
+  Lsn position;
+  std::string history;  // as Services::history_json()
+};
+
 struct LogState {
   bool enabled = true;
   std::uint64_t bytes = 0;
@@ -55,6 +62,8 @@ class Services {
   virtual LogState log_state() = 0;
   virtual std::string history_json() = 0;     // of the log: docs/storage-format.md
   virtual std::string epoch_at(Lsn lsn) = 0;  // its id; empty where it is not known
+  // Not quick: from a worker. The slave is a master when it returns, durably; after an Error it is none.
+  virtual Result<Promotion> promote() = 0;
   virtual std::uint64_t snapshot_retention() const = 0;
   virtual std::uint64_t response_limit() const = 0;  // bytes; 0: none
   // Entries above `after` until `visit` returns false; replication_gap if the log does not reach back so far. Reads

@@ -13,6 +13,7 @@ start a server. Other commands, each with its own --help:
        karma export --series=SERIES       write the points of a series of a running server
        karma reconcile --csv=FILE --series=SERIES
                                           compare with what was counted elsewhere
+       karma promote                      make a running slave the master
 
 Karma is a TCP database of counters. A setting is taken from its flag, else from the environment
 variable at the end of its lines, else it is the default in brackets (which shows what the

@@ -93,7 +93,8 @@ Status Engine::change_to(Recovered& recovered, store::Store& fresh) {
     store_.swap(fresh);
     replaceable_log_->put(std::move(*log));
   }
-  read_history();
+  if (Status read = read_history(); !read)
+    log_.warn("replication.history_lost", read.error().message + "; slaves will copy all data anew");
   outcomes_ = {};
   if (wal_->keeps_entries() && recovered.decision != Decision::go_on_anew) outcomes_ = std::move(recovered.outcomes);
   checkpoints_.restore(std::move(recovered.checkpoints));
@@ -125,12 +126,12 @@ Status Engine::keep_history(History history) {
   return {};
 }
 
-// Without it nothing is wrong here, but slaves have to copy everything anew.
-void Engine::read_history() {
+// After an Error there is none. The data is right all the same, but slaves have to copy everything anew.
+Status Engine::read_history() {
   Result<History> read = engine::read_history(files_, directory_);
-  if (!read) log_.warn("replication.history_lost", read.error().message + "; slaves will copy all data anew");
   const MutexLock lock(history_mutex_);
   history_ = read ? std::move(*read) : History();
+  return read ? Status() : read.error();
 }
 
 void Engine::begin_epoch(Lsn last) {

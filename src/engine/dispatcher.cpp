@@ -135,7 +135,7 @@ commands::DecodeContext Dispatcher::make_context(Arena& arena) {
     return static_cast<const store::Store&>(mine.engine_.store()).find(series) != nullptr;
   };
   context.state = this;
-  context.slave = config_.role == Role::slave;
+  context.slave = engine_.is_slave();
   return context;
 }
 

@@ -67,6 +67,7 @@ Engine::Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& 
       snapshot_watch_({.interval = std::chrono::seconds(config.snapshot_interval),
                        .log_bytes = static_cast<std::uint64_t>(config.snapshot_wal_bytes)}),
       checkpoints_(files, config.directory, static_cast<std::size_t>(config.recovery_max_checkpoints)),
+      slave_(config.role == Role::slave),
       client_memory_(static_cast<std::size_t>(config.client_memory_mib) << 20),
       log_waiters_([this] { return wal_->last(); },
                    [this](std::unique_ptr<Job> job) { run_on_worker(std::move(job)); }) {}
@@ -143,11 +144,11 @@ Status Engine::start() {
     wal_ = std::move(log);
   }
   if (config_.wal && !begin_anew) outcomes_ = std::move(recovered->outcomes);
-  read_history();
-  if (config_.role == Role::master) begin_epoch(recovered->last);
-  replicated_ = recovered->snapshots.replicated;
+  if (Status role = find_role(); !role) return role;
+  if (!is_slave()) begin_epoch(recovered->last);
+  replicated_ = recovered->snapshots.replicated.value;
   // An answer from an empty store would be wrong, and nobody could see it.
-  awaits_data_ = config_.replication_source_host && !recovered->holds_data;
+  awaits_data_ = is_slave() && config_.replication_source_host && !recovered->holds_data;
   count_snapshots();
   deferred_free_worker_ = std::make_unique<Worker>();
   writer_ = std::make_unique<wal::Writer>(
@@ -157,7 +158,7 @@ Status Engine::start() {
                          .now = [this] { return clock_.steady(); }});
   snapshot_worker_ = std::make_unique<Worker>();
   query_worker_ = std::make_unique<Worker>();
-  if (config_.role == Role::master) abort_unfinished_loads();
+  if (!is_slave()) abort_unfinished_loads();
   Result<std::optional<snapshot::ExactlyOnceMeta>> last =
       snapshots_->exactly_once_meta();  // written with every whole set
   snapshot_watch_.started(last && *last ? (*last)->timestamp : 0, clock_.unix_seconds(), clock_.steady());

@@ -23,6 +23,7 @@
 #include "core/mutex.h"
 #include "engine/client_memory.h"
 #include "engine/follow_status.h"
+#include "engine/following.h"
 #include "engine/history.h"
 #include "engine/log_waiters.h"
 #include "engine/mutation.h"
@@ -60,6 +61,11 @@ class Engine final : public commands::Services, private wal::Machine {
   bool snapshot_if_due();
 
   const Config& config() const { return config_; }
+  // Until it is promoted.
+  bool is_slave() const { return slave_.load(std::memory_order_acquire); }
+  // Who follows the master, so that a promotion can end it; nullptr when that one goes, which waits for a promotion
+  // that is under way.
+  void set_following(Following* following);
   const Clock& clock() const { return clock_; }
   store::Store& store() { return store_; }
   bool logs_entries() const { return wal_->keeps_entries(); }
@@ -96,6 +102,7 @@ class Engine final : public commands::Services, private wal::Machine {
   commands::LogState log_state() override;
   std::string history_json() override;
   std::string epoch_at(Lsn lsn) override;
+  Result<commands::Promotion> promote() override;
   std::uint64_t snapshot_retention() const override;
   std::uint64_t response_limit() const override;
   Status read_log(Lsn after, const std::function<bool(Lsn, std::string_view)>& visit) override;
@@ -123,8 +130,11 @@ class Engine final : public commands::Services, private wal::Machine {
   RecoveryOptions recovery_options();
   Result<std::unique_ptr<wal::Log>> open_log(const Recovered& recovered);
   Status change_to(Recovered& recovered, store::Store& fresh);
-  void read_history();
+  Status read_history();
   void begin_epoch(Lsn last);
+  Status find_role();
+  std::string source_name() const;
+  Status become_master();
 
   // wal::Machine: one thread at a time, which has the writer's place
   wal::Verdict admit(wal::Write& write, bool batch_empty) override;
@@ -142,7 +152,7 @@ class Engine final : public commands::Services, private wal::Machine {
   void work() override;
   void free_deferred();
 
-  void abort_unfinished_loads();  // before anybody else uses the engine
+  void abort_unfinished_loads();  // when it becomes master, before anybody else can write
   void answer(Mutation& mutation);
   void fetch_ahead(std::span<wal::Write* const> writes) const;
   bool wants_next_lock(const wal::Write& write);
@@ -203,6 +213,7 @@ class Engine final : public commands::Services, private wal::Machine {
 
   Mutex stats_mutex_;
   std::vector<std::unique_ptr<RequestStats>> request_stats_ KARMA_GUARDED_BY(stats_mutex_);
+  std::atomic<bool> slave_;
   ClientMemory client_memory_;
   std::atomic<int> open_connections_{0};
   std::atomic<std::uint64_t> snapshot_count_{0};
@@ -214,7 +225,9 @@ class Engine final : public commands::Services, private wal::Machine {
   std::uint64_t replay_refused_ = 0;      // constant after start
   mutable Mutex history_mutex_;
   History history_ KARMA_GUARDED_BY(history_mutex_);
-  Lsn replicated_;  // karma.replication.lsn; constant after start
+  Mutex promotion_mutex_;
+  Following* following_ KARMA_GUARDED_BY(promotion_mutex_) = nullptr;
+  std::atomic<std::uint64_t> replicated_{0};  // of a master: karma.replication.lsn as it was when it became one
   std::atomic<bool> awaits_data_{false};
   bool unread_data_ = false;  // started with --restore=false on a directory with data; constant after start
   LogWaiters log_waiters_;

@@ -57,6 +57,12 @@ void History::begin_epoch(Lsn last) {
   epochs_.push_back({random_id(), last.next(), term});
 }
 
+void History::promote(Lsn last, std::string master) {
+  following_ = true;
+  begin_epoch(last);
+  promoted_from_ = std::move(master);
+}
+
 std::string History::to_json() const {
   Buffer out;
   out.append('[');
@@ -108,12 +114,18 @@ Result<History> read_history(FileSystem& files, const std::string& directory) {
   if (has_right_checksum(*content) && object.ok() && format == kFormat) history = History::of_json(epochs.text);
   if (!history) return internal_error(std::string(kHistoryName) + " is damaged");
   if (object.truth("following")) history->follow();
+  history->promoted_from_ = object.optional_text("promoted_from");
   return std::move(*history);
 }
 
 Status write_history(FileSystem& files, const std::string& directory, const History& history) {
   std::string text = R"({"format":)" + std::to_string(kFormat);
   text += history.following() ? R"(,"following":true)" : R"(,"following":false)";
+  if (history.promoted_from()) {
+    Buffer master;
+    json::append_string(master, *history.promoted_from());
+    text += R"(,"promoted_from":)" + std::string(master.view());
+  }
   text += R"(,"epochs":)" + history.to_json();
   text += checksum_end(text);
   return replace_file(files, directory, std::string(kHistoryName), text);

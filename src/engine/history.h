@@ -8,7 +8,8 @@
 //
 // karma.history.json: {"format":1,"following":false,"epochs":[["<32 hex digits>",<first LSN>,<term>],…],"crc32c":…},
 // first LSNs ascending. A start without entries since the one before takes its place; the oldest go where there are too
-// many.
+// many. Of a slave that was promoted while it ran, "promoted_from":"host:port" before the epochs names the master that
+// it followed ("" if none).
 #pragma once
 
 #include <cstddef>
@@ -34,6 +35,11 @@ struct Epoch {
   friend bool operator==(const Epoch&, const Epoch&) = default;
 };
 
+class History;
+// An empty one if there is no file. Error: it is damaged.
+Result<History> read_history(FileSystem& files, const std::string& directory);
+Status write_history(FileSystem& files, const std::string& directory, const History& history);
+
 class History {
  public:
   static constexpr std::size_t kMaxEpochs = 64;
@@ -53,14 +59,22 @@ class History {
   const Epoch* at(Lsn lsn) const;
   // A master starts, whose log ends at `last`.
   void begin_epoch(Lsn last);
+  // A slave of `master` becomes one, whose log ends at `last`: a later one than any that it followed.
+  void promote(Lsn last, std::string master);
+  // Whom it followed when it was promoted. Of a node that was started as master nothing: its settings tell.
+  const std::optional<std::string>& promoted_from() const { return promoted_from_; }
+  void forget_promotion() { promoted_from_.reset(); }
 
   // [["…",1,1],…] as on the wire and on disk. Nothing if the text is anything else.
   std::string to_json() const;
   static std::optional<History> of_json(std::string_view text);
 
  private:
+  friend Result<History> read_history(FileSystem& files, const std::string& directory);
+
   std::vector<Epoch> epochs_;  // first LSNs ascending
   bool following_ = false;
+  std::optional<std::string> promoted_from_;
 };
 
 // How a slave's log, which ends at `last`, is related to that of the master it asks.
@@ -71,9 +85,5 @@ enum class Relation {
   outdated,  // the slave has followed a master of a later term
 };
 Relation relation(const History& slave, const History& master, Lsn last);
-
-// An empty one if there is no file. Error: it is damaged.
-Result<History> read_history(FileSystem& files, const std::string& directory);
-Status write_history(FileSystem& files, const std::string& directory, const History& history);
 
 }  // namespace karma::engine

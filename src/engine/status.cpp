@@ -22,7 +22,7 @@ std::uint64_t resident_bytes() {
 // A slave that has just started is not degraded yet.
 constexpr std::chrono::seconds kTimeToFindTheMaster(2);
 
-std::string_view role_name(Role role) { return role == Role::master ? "master" : "slave"; }
+std::string_view role_name(bool slave) { return slave ? "slave" : "master"; }
 
 // Under the store's lock.
 void add_exactly_once(const store::ExactlyOnceState& exactly_once, ops::Stats& stats) {
@@ -49,11 +49,11 @@ void add_exactly_once(const store::ExactlyOnceState& exactly_once, ops::Stats& s
 ops::Stats Engine::stats() {
   ops::Stats stats;
   stats.uptime_seconds = std::chrono::duration<double>(clock_.steady() - started_).count();
-  stats.role = role_name(config_.role);
-  if (config_.role == Role::slave) {
+  stats.role = role_name(is_slave());
+  if (is_slave()) {
     follow_status_.add_to(stats, wal_->last());
   } else {
-    stats.replication_replayed_lsn = replicated_.value;
+    stats.replication_replayed_lsn = replicated_.load(std::memory_order_relaxed);
   }
   const commands::LogState log = log_state();
   stats.wal_enabled = log.enabled;
@@ -113,20 +113,23 @@ ops::Stats Engine::stats() {
 commands::Health Engine::health() {
   commands::Health health;
   health.uptime_seconds = std::chrono::duration<double>(clock_.steady() - started_).count();
-  health.role = role_name(config_.role);
+  const bool slave = is_slave();
+  health.role = role_name(slave);
   health.wal_enabled = config_.wal;
   if (wal_->stopped()) {
     health.problems.push_back("writing has stopped: a sync of the log failed; check the disk and restart the node");
   } else if (writes_fail_.load(std::memory_order_relaxed)) {
     health.problems.push_back("the last writes could not be logged and were refused; is the disk full?");
   }
-  if (config_.role == Role::slave) {
+  if (slave) {
     const bool starting = clock_.steady() - started_ < kTimeToFindTheMaster;
     std::string problem = config_.replication_source_host ? follow_status_.problem()
                                                           : "this slave follows no master: what it holds grows old, "
                                                             "and how far it is behind is not known";
     if (!problem.empty()) (starting ? health.warnings : health.problems).push_back(std::move(problem));
   }
+  if (!slave && config_.role == Role::slave)
+    health.warnings.push_back("this node was promoted, but its settings still say --role=slave");
   if (std::string problem = snapshot_watch_.problem(); !problem.empty()) health.problems.push_back(std::move(problem));
   if (std::string warning = snapshot_watch_.warning(clock_.steady(), wal_->bytes()); !warning.empty())
     health.warnings.push_back(std::move(warning));

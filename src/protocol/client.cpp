@@ -143,6 +143,12 @@ void Client::interrupt() {
   if (connection_) connection_->break_off();
 }
 
+void Client::resume() {
+  close();
+  const MutexLock lock(interrupt_mutex_);
+  interrupted_ = false;
+}
+
 void Client::close() {
   put(nullptr);
   out_.clear();

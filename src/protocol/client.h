@@ -59,6 +59,8 @@ class Client {
   // From any thread: whoever waits for the server finds the connection lost, and cannot connect again. Only the look-up
   // of the host's name goes on to its end.
   void interrupt();
+  // It can connect again. For the thread that uses the client.
+  void resume();
 
   using Fields = nlohmann::ordered_json;  // an object
   // Begins a request in `line`: {"v":2,"op":"…", the token and the fields; the caller appends what is long, and '}'.

@@ -52,9 +52,12 @@ Follower::Follower(engine::Engine& engine, FileSystem& files, EventLog& log)
       source_(endpoint_of(engine.config())),
       random_(std::random_device{}()),
       copy_wanted_(engine.awaits_data()),
-      thread_([this] { run(); }) {}
+      thread_([this] { run(); }) {
+  engine_.set_following(this);
+}
 
 Follower::~Follower() {
+  engine_.set_following(nullptr);
   {
     const MutexLock lock(mutex_);
     stopping_ = true;
@@ -65,7 +68,7 @@ Follower::~Follower() {
 }
 
 void Follower::run() {
-  while (!stopping()) {
+  while (hold()) {
     Status ended;
     try {
       ended = copy_wanted_ ? copy() : follow();
@@ -82,6 +85,46 @@ void Follower::run() {
     ++failures_;
     pause(retry_pause());
   }
+}
+
+Status Follower::end_with(const std::function<Status()>& change) {
+  {
+    const MutexLock lock(mutex_);
+    // It waits for the workers, of which one waits here.
+    if (adopting_)
+      return internal_error(
+          "This slave cannot be promoted: a copy of its master's data is taking its place; try again");
+    ending_ = true;
+    changed_.notify_all();
+  }
+  source_.interrupt();
+  {
+    const MutexLock lock(mutex_);
+    while (!held_) changed_.wait(mutex_);
+  }
+  Status changed = change();
+  const MutexLock lock(mutex_);
+  ended_ = changed.ok();
+  ending_ = false;
+  changed_.notify_all();
+  return changed;
+}
+
+// Between two things to do: waits while a promotion is made. False: nothing is to be done any more.
+bool Follower::hold() {
+  bool was_held = false;
+  {
+    const MutexLock lock(mutex_);
+    while (ending_) {
+      held_ = was_held = true;
+      changed_.notify_all();
+      changed_.wait(mutex_);
+    }
+    held_ = false;
+    if (stopping_ || ended_) return false;
+  }
+  if (was_held) source_.resume();
+  return true;
 }
 
 // Both ends of a failure: counters for machines, a line for people, once for each reason.
@@ -121,7 +164,10 @@ Status Follower::copy() {
   // A master without snapshots has all in its log. What is here, if anything, gives way to nothing.
   if (*fetched || engine_.position() != Lsn{}) {
     source_.close();  // what follows may take longer than a connection may be idle
-    if (Status adopted = engine_.adopt_bootstrap(keep_old_as_); !adopted) return adopted;
+    if (!begin_adopting()) return internal_error("the copy was given up");
+    const Status taken = engine_.adopt_bootstrap(keep_old_as_);
+    adopted();
+    if (!taken) return taken;
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(engine_.clock().steady() - begun);
     log_.info("replication.snapshot_bootstrap",
               "lsn=" + std::to_string(engine_.position().value) + " ms=" + std::to_string(took.count()));
@@ -268,13 +314,25 @@ void Follower::note_position(bool caught_up) {
 void Follower::pause(std::chrono::milliseconds time) {
   const auto until = std::chrono::steady_clock::now() + time;
   const MutexLock lock(mutex_);
-  while (!stopping_ && changed_.wait_until(mutex_, until)) {
+  while (!stopping_ && !ending_ && changed_.wait_until(mutex_, until)) {
   }
 }
 
+// What is being done is to end: for good, or for a promotion.
 bool Follower::stopping() {
   const MutexLock lock(mutex_);
-  return stopping_;
+  return stopping_ || ending_;
+}
+
+bool Follower::begin_adopting() {
+  const MutexLock lock(mutex_);
+  adopting_ = !stopping_ && !ending_;
+  return adopting_;
+}
+
+void Follower::adopted() {
+  const MutexLock lock(mutex_);
+  adopting_ = false;
 }
 
 std::chrono::milliseconds Follower::retry_pause() {

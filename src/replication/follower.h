@@ -5,6 +5,7 @@
 //   follow         while pages are full one is fetched as the one before is applied; else the master answers when there
 //                  is an entry, or, if it is a Karma 1.0, is asked every poll interval
 //   lost           again after a pause that grows, at random up to a cap
+//   promoted       ends for good
 //   out of reach   the master's log does not reach back to here, or is not a continuation: copy its data anew
 //
 // Position and data are one: entries are in the slave's own log, under the master's LSNs, before they are applied.
@@ -25,11 +26,14 @@
 
 namespace karma::replication {
 
-class Follower {
+class Follower final : public engine::Following {
  public:
   // Starts the thread. For a node with a source; nobody else may write to the engine.
   Follower(engine::Engine& engine, FileSystem& files, EventLog& log);
-  ~Follower();  // ends the thread, in the middle of what it does
+  ~Follower() override;  // ends the thread, in the middle of what it does
+
+  // A copy that is under way is given up, except for one that is just taking its place: then it is refused.
+  Status end_with(const std::function<Status()>& change) override;
 
  private:
   void run();
@@ -49,6 +53,9 @@ class Follower {
   void begin_anew(const Error& why);
   void pause(std::chrono::milliseconds time);
   bool stopping();
+  bool begin_adopting();
+  void adopted();
+  bool hold();
   std::chrono::milliseconds retry_pause();
 
   engine::Engine& engine_;
@@ -72,6 +79,10 @@ class Follower {
   Mutex mutex_;
   Condition changed_;
   bool stopping_ KARMA_GUARDED_BY(mutex_) = false;
+  bool ending_ KARMA_GUARDED_BY(mutex_) = false;    // end_with() waits, or makes its change
+  bool held_ KARMA_GUARDED_BY(mutex_) = false;      // the thread waits for it
+  bool ended_ KARMA_GUARDED_BY(mutex_) = false;     // it was made
+  bool adopting_ KARMA_GUARDED_BY(mutex_) = false;  // a copy takes its place
   std::thread thread_;
 };
 

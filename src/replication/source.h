@@ -51,6 +51,7 @@ class Source {
   bool connected() const { return client_.connected(); }
   void close() { client_.close(); }
   void interrupt() { client_.interrupt(); }  // from any thread
+  void resume() { client_.resume(); }        // after that
 
   // Asks for entries above `after`; take_page() gets the answer. Both may be called one page ahead.
   // `wait`: for an entry, where there is none; a Karma 1.0 answers at once.

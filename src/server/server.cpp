@@ -58,7 +58,7 @@ class Server::Impl {
     engine_->set_open_to_network(open);
     begin_serving();  // before anybody can connect: from here on a stop answers requests and saves
     start_io_threads();
-    if (config_.replication_source_host) follower_.emplace(*engine_, files_, log_);
+    if (config_.replication_source_host && engine_->is_slave()) follower_.emplace(*engine_, files_, log_);
     if (Status status = server::start_listening(*bound); !status.ok()) return status;
     start_accepting(std::move(bound->sockets));
     log_.info("server.start", "version=" + std::string(version()) + " port=" + std::to_string(port_));

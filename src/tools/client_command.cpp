@@ -1,4 +1,4 @@
-// The options of karma import, export and reconcile, and their --help.
+// The options of karma import, export, reconcile and promote, and their --help.
 #include <unistd.h>
 
 #include <ostream>
@@ -57,7 +57,18 @@ constexpr std::string_view kReconcileTail = R"(
 Exit codes   0  no drift     1  drift     2  cannot tell
 )";
 
-// What all three have in common. A token comes from a flag, a file, or the environment.
+constexpr std::string_view kPromoteHead = R"(Usage: karma promote [options]
+
+Makes a running slave the master: it follows its old master no more and takes writes. Make sure first that the old one
+is dead or stopped, and that no other slave has more (replayed_lsn in replication.status). See
+docs/replication-operations-runbook.md.
+
+)";
+constexpr std::string_view kPromoteTail = R"(
+Exit codes   0  it is master, now or before     1  failed     2  wrong usage
+)";
+
+// What all of them have in common. A token comes from a flag, a file, or the environment.
 class Connection {
  public:
   Connection(Options& options, tools::ConnectionOptions& target) : options_(target) {
@@ -228,6 +239,15 @@ int reconcile_command(Invocation& invocation, const Streams& streams) {
   return tools::run_reconcile(target, streams);
 }
 
+int promote_command(Invocation& invocation, const Streams& streams) {
+  tools::PromoteOptions target;
+  Options options("karma promote", kPromoteHead, kPromoteTail);
+  Connection connection(options, target.connection);
+  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
+  if (!invocation.positionals.empty()) return invocation.misused("karma promote takes options only: --host, --port");
+  return tools::run_promote(target, streams);
+}
+
 }  // namespace
 
 std::optional<int> run_client_command(int argc, const char* const* argv, const char* (*environment)(const char* name),
@@ -239,6 +259,7 @@ std::optional<int> run_client_command(int argc, const char* const* argv, const c
   if (command == "import") return import_command(invocation, streams);
   if (command == "export") return export_command(invocation, streams);
   if (command == "reconcile") return reconcile_command(invocation, streams);
+  if (command == "promote") return promote_command(invocation, streams);
   return std::nullopt;
 }
 

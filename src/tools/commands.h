@@ -1,4 +1,4 @@
-// karma import, karma export and karma reconcile: what each does once its options are known. Each returns the exit
+// karma import, export, reconcile and promote: what each does once its options are known. Each returns the exit
 // code.
 #pragma once
 
@@ -64,5 +64,11 @@ struct ReconcileOptions {
 };
 // 0: no drift, 1: drift, 2: cannot tell.
 int run_reconcile(const ReconcileOptions& options, const Streams& streams);
+
+struct PromoteOptions {
+  ConnectionOptions connection;
+};
+// 0: the node is master, now or before; 1: failed.
+int run_promote(const PromoteOptions& options, const Streams& streams);
 
 }  // namespace karma::tools

@@ -49,6 +49,8 @@ TEST(ClientCommand, WrongUsageIsTwo) {
       {"reconcile", "--series=s"},
       {"reconcile", "--csv=f"},
       {"reconcile", "--csv=f", "--series=s", "--directory=d"},
+      {"promote", "more"},
+      {"promote", "--series=s"},
   };
   for (const auto& misuse : misuses) {
     const Ran ran = run(misuse);
@@ -59,7 +61,7 @@ TEST(ClientCommand, WrongUsageIsTwo) {
 }
 
 TEST(ClientCommand, EachHasItsHelpThatFitsATerminal) {
-  for (const char* command : {"import", "export", "reconcile"}) {
+  for (const char* command : {"import", "export", "reconcile", "promote"}) {
     const Ran ran = run({command, "--help"});
     EXPECT_EQ(ran.code, 0);
     EXPECT_TRUE(ran.out.starts_with("Usage: karma " + std::string(command))) << ran.out;
