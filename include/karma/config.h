@@ -39,8 +39,9 @@ struct Config {
   bool restore = true;
   bool wal = true;
   bool wal_fsync = true;
-  int wal_segment_bytes = 64 << 20;  // 0: never rotate
-  int wal_batch_size = 1024;         // entries per sync
+  int wal_segment_bytes = 64 << 20;       // 0: never rotate
+  std::int64_t wal_retention_bytes = -1;  // of the log, for slaves; -1: see the table of settings
+  int wal_batch_size = 1024;              // entries per sync
   int wal_batch_wait_us = 0;
   int dump_retention_per_tree = 5;   // 0: keep all
   int snapshot_interval = 0;         // seconds between snapshots that nobody asks for; 0: none

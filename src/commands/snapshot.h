@@ -134,6 +134,7 @@ struct SnapshotFetchChunk : Piece {
     Result<snapshot::Meta> meta = services.snapshots().meta(std::string(file));
     if (!meta) return meta.error();
     if (offset > meta->bytes) return validation_error("Field offset exceeds snapshot size");
+    services.piece_fetched(meta->last_lsn);
     return reply_chunk(out, services, *meta, offset, limit);
   }
 };
@@ -150,6 +151,7 @@ struct IdempotencySnapshotFetchChunk : Piece {
     if (!meta) return meta.error();
     if (!*meta) return Error{ErrorCode::not_found, "Idempotency snapshot not found"};
     if (offset > (*meta)->bytes) return validation_error("Field offset exceeds idempotency snapshot size");
+    services.piece_fetched((*meta)->last_lsn);
     return reply_chunk(out, services, **meta, offset, limit);
   }
 };
@@ -166,6 +168,9 @@ struct SnapshotManifestFetchChunk : Piece {
     const Result<std::uint64_t> bytes = services.snapshots().manifest_bytes();
     if (!bytes) return bytes.error();
     if (offset > *bytes) return validation_error("Field offset exceeds manifest size");
+    const Result<CurrentSnapshots> current = current_snapshots(services.snapshots());
+    if (!current) return current.error();
+    services.list_fetched(current->last_lsn);
     return reply_chunk(out, services, ManifestMeta{*bytes}, offset, limit);
   }
 };

@@ -59,6 +59,10 @@ constexpr Setting kSettings[] = {
     Setting{Group::data, "wal-segment-bytes", "KARMA_WAL_SEGMENT_BYTES", &Config::wal_segment_bytes, "BYTES",
             "Begin a new log file when the current one is this large; 0: never."}
         .at_least(0),
+    Setting{Group::data, "wal-retention-bytes", "KARMA_WAL_RETENTION_BYTES", &Config::wal_retention_bytes, "BYTES",
+            "Keep so much of the log that is in snapshots already for slaves that have not got it yet; -1: the smaller "
+            "of 4 GiB and a tenth of the disk."}
+        .at_least(-1),
     Setting{Group::data, "wal-batch-size", "KARMA_WAL_BATCH_SIZE", &Config::wal_batch_size, "ENTRIES",
             "Writes that may share one sync."}
         .at_least(1),
@@ -163,10 +167,19 @@ template <class... Functions>
 Overloaded(Functions...) -> Overloaded<Functions...>;
 
 // Decimal, optional sign, blanks around it: what Karma 1.0 accepted.
-std::optional<int> parse_int(std::string_view text) {
+template <class Number>
+std::optional<Number> parse_signed(std::string_view text) {
   text = trim(text);
   if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
-  return parse_number<int>(text);
+  return parse_number<Number>(text);
+}
+
+template <class Number>
+Status assign_number(std::string_view text, Number& number) {
+  const std::optional<Number> value = parse_signed<Number>(text);
+  if (!value) return validation_error("must be an integer");
+  number = *value;
+  return {};
 }
 
 std::vector<std::string> split_at_commas(std::string_view text) {
@@ -203,6 +216,9 @@ std::string fault_of(const Setting& setting, const Config& config) {
           [&](int Config::*member) {
             int value = config.*member;
             return value < setting.min || value > setting.max ? range_fault(setting) : std::string();
+          },
+          [&](std::int64_t Config::*member) {
+            return config.*member < setting.min ? range_fault(setting) : std::string();
           },
           [&](std::string Config::*member) { return std::string((config.*member).empty() ? "must not be empty" : ""); },
           [&](std::optional<std::string> Config::*member) {
@@ -244,6 +260,7 @@ std::string value_text(const Setting& setting, const Config& config) {
   return std::visit(
       Overloaded{
           [&](int Config::*member) { return std::to_string(config.*member); },
+          [&](std::int64_t Config::*member) { return std::to_string(config.*member); },
           [&](bool Config::*member) { return std::string(config.*member ? "true" : "false"); },
           [&](std::string Config::*member) { return config.*member; },
           [&](Role Config::*member) { return std::string(config.*member == Role::master ? "master" : "slave"); },
@@ -263,12 +280,8 @@ std::string value_text(const Setting& setting, const Config& config) {
 
 Status assign(const Setting& setting, std::string_view text, Config& config) {
   return std::visit(Overloaded{
-                        [&](int Config::*member) -> Status {
-                          std::optional<int> value = parse_int(text);
-                          if (!value) return validation_error("must be an integer");
-                          config.*member = *value;
-                          return {};
-                        },
+                        [&](int Config::*member) { return assign_number(text, config.*member); },
+                        [&](std::int64_t Config::*member) { return assign_number(text, config.*member); },
                         [&](bool Config::*member) -> Status {
                           if (text != "true" && text != "false") return validation_error("must be true or false");
                           config.*member = text == "true";

@@ -26,8 +26,8 @@ struct TokenFile {
 
 // The type of the target decides how a value is read.
 using SettingTarget =
-    std::variant<int Config::*, bool Config::*, std::string Config::*, std::optional<std::string> Config::*,
-                 Role Config::*, std::vector<std::string> Config::*, TokenFile>;
+    std::variant<int Config::*, std::int64_t Config::*, bool Config::*, std::string Config::*,
+                 std::optional<std::string> Config::*, Role Config::*, std::vector<std::string> Config::*, TokenFile>;
 
 struct Setting {
   SettingGroup group;

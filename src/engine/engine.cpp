@@ -207,7 +207,8 @@ Status Engine::shutdown(bool snapshot) {
     if (unread_data_ && config_.wal) {
       log_.warn("backup.skipped", "started with --restore=false: what was written is in the log only");
     } else {
-      status = create_all_snapshots();
+      // Nothing is held: Karma 1.0 may be started next, and would apply what the log holds to the snapshots again.
+      status = snapshot_everything(LogHeld::not_at_all);
     }
   }
   if (writer_) writer_->stop();

@@ -29,6 +29,7 @@
 #include "engine/mutation.h"
 #include "engine/recovery.h"
 #include "engine/request_stats.h"
+#include "engine/snapshot_leases.h"
 #include "engine/snapshot_watch.h"
 #include "engine/worker.h"
 #include "snapshot/manager.h"
@@ -115,6 +116,8 @@ class Engine final : public commands::Services, private wal::Machine {
   std::int64_t unix_seconds() const override { return clock_.unix_seconds(); }
   ops::Checkpoints& checkpoints() override { return checkpoints_; }
   ops::Reconciliation& reconciliation() override { return reconciliation_; }
+  void list_fetched(Lsn oldest) override { leases_.began(oldest, clock_.steady()); }
+  void piece_fetched(Lsn lsn) override { leases_.fetched(lsn, clock_.steady()); }
   std::string snapshot_path(const std::string& file) const override;
 
  private:
@@ -164,7 +167,12 @@ class Engine final : public commands::Services, private wal::Machine {
   void run_job(Job& job, store::StoreLock::Reader& reader);
   void hand_back(std::unique_ptr<Job> job);
   Result<snapshot::Frozen> freeze();
-  Status create_whole_set();
+  enum class LogHeld { for_slaves, not_at_all };
+  Status snapshot_everything(LogHeld held);
+  Status create_whole_set(LogHeld held);
+  wal::Hold log_hold() const;
+  // Of the log, what is not in snapshots.
+  std::uint64_t needed_log_bytes() const;
   Status watched(bool whole, const std::function<Status()>& create);
   void count_snapshots();
   Result<std::vector<std::string>> snapshot_names() const;
@@ -192,6 +200,7 @@ class Engine final : public commands::Services, private wal::Machine {
 
   FollowStatus follow_status_;
   SnapshotWatch snapshot_watch_;
+  SnapshotLeases leases_;
   std::atomic<std::uint64_t> saved_lsn_{UINT64_MAX};  // of the last whole set, by this process
   std::unique_ptr<Ticker> ticker_;                    // if snapshots are taken without being asked for
 

@@ -13,6 +13,7 @@ namespace karma::engine {
 namespace {
 
 constexpr int kVerifyAttempts = 3;
+constexpr std::uint64_t kMostRetained = std::uint64_t{4} << 30;
 // The node's own snapshots find room if those of clients find none.
 constexpr std::size_t kMaxQueuedWithOwn = 2 * Worker::kMaxQueued;
 
@@ -46,14 +47,16 @@ Status Engine::watched(bool whole, const std::function<Status()>& create) {
   return status;
 }
 
-Status Engine::create_all_snapshots() {
+Status Engine::create_all_snapshots() { return snapshot_everything(LogHeld::for_slaves); }
+
+Status Engine::snapshot_everything(LogHeld held) {
   if (unread_data_)
     return internal_error(
         "The node was started with --restore=false: snapshots would take the place of data that was never loaded");
-  return watched(true, [this] { return create_whole_set(); });
+  return watched(true, [&] { return create_whole_set(held); });
 }
 
-Status Engine::create_whole_set() {
+Status Engine::create_whole_set(LogHeld held) {
   Result<snapshot::Frozen> frozen = freeze();
   if (!frozen) return frozen.error();
   Status status = snapshots_->create_all(*frozen);
@@ -62,9 +65,30 @@ Status Engine::create_whole_set() {
     saved_lsn_.store(frozen->lsn.value, std::memory_order_relaxed);
   }
   // Last: until here the log can replace every snapshot.
-  if (status) status = wal_->trim(frozen->lsn);
+  if (status) status = wal_->trim(frozen->lsn, held == LogHeld::for_slaves ? log_hold() : wal::Hold{});
   count_snapshots();
   return status;
+}
+
+// Entries that snapshots have, for those who copy an older snapshot and for slaves that were heard of lately.
+wal::Hold Engine::log_hold() const {
+  const SnapshotLeases::Time now = clock_.steady();
+  wal::Hold hold;
+  if (const std::optional<Lsn> copied = leases_.lowest(now)) hold.after = *copied;
+  if (config_.wal_retention_bytes >= 0) {
+    hold.bytes = static_cast<std::uint64_t>(config_.wal_retention_bytes);
+  } else {
+    std::error_code unknown;
+    const std::filesystem::space_info disk = std::filesystem::space(directory_, unknown);
+    hold.bytes = unknown ? kMostRetained : std::min<std::uint64_t>(kMostRetained, disk.capacity / 10);
+  }
+  return hold;
+}
+
+std::uint64_t Engine::needed_log_bytes() const {
+  const std::uint64_t held = wal_->held_bytes();
+  const std::uint64_t all = wal_->bytes();
+  return all > held ? all - held : 0;
 }
 
 Status Engine::create_snapshot(const std::string& series) {
@@ -100,7 +124,7 @@ Status Engine::create_snapshot(const std::string& series) {
 bool Engine::snapshot_if_due() {
   // Without a log no LSN tells.
   const bool anything_new = !wal_->keeps_entries() || wal_->last().value != saved_lsn_.load(std::memory_order_relaxed);
-  if (!snapshot_watch_.is_due(clock_.steady(), wal_->bytes(), anything_new)) return false;
+  if (!snapshot_watch_.is_due(clock_.steady(), needed_log_bytes(), anything_new)) return false;
   snapshot_in_background();
   return true;
 }

@@ -64,6 +64,7 @@ ops::Stats Engine::stats() {
   stats.connections = static_cast<std::uint64_t>(open_connections_.load(std::memory_order_relaxed));
   stats.wal_write_count = wal_->write_count();
   stats.wal_sync_count = wal_->sync_count();
+  stats.wal_held_bytes = wal_->held_bytes();
   stats.wal_failure_count = writer_->stats().failures;
   stats.writes_stopped = wal_->stopped();
   stats.replay_refused_entries = replay_refused_;
@@ -131,7 +132,7 @@ commands::Health Engine::health() {
   if (!slave && config_.role == Role::slave)
     health.warnings.push_back("this node was promoted, but its settings still say --role=slave");
   if (std::string problem = snapshot_watch_.problem(); !problem.empty()) health.problems.push_back(std::move(problem));
-  if (std::string warning = snapshot_watch_.warning(clock_.steady(), wal_->bytes()); !warning.empty())
+  if (std::string warning = snapshot_watch_.warning(clock_.steady(), needed_log_bytes()); !warning.empty())
     health.warnings.push_back(std::move(warning));
   if (open_to_network_) health.warnings.push_back("open to the network without a token");
   return health;

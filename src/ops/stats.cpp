@@ -138,6 +138,7 @@ const Row kRows[] = {
     {"client_memory_paused_connections", &Stats::client_memory_paused_connections, kGauge,
      "karma_client_memory_paused_connections"},
     {"log_lost_lines", &Stats::log_lost_lines, kCounter, "karma_log_lost_lines_total"},
+    {"wal_held_bytes", &Stats::wal_held_bytes, kGauge, "karma_wal_held_bytes"},
 };
 
 // Always with a decimal point, so that readers see a float.

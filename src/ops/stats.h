@@ -93,6 +93,7 @@ struct Stats : ReplicationStats {
   std::uint64_t wal_sync_count = 0;
   std::uint64_t wal_failure_count = 0;       // batches refused because they could not be written
   std::uint64_t replay_refused_entries = 0;  // entries of the log that had no effect, see docs/upgrading-from-1.0.md
+  std::uint64_t wal_held_bytes = 0;          // of wal_bytes: in snapshots too, and kept for slaves
   bool writes_stopped = false;               // a sync failed
   std::uint64_t snapshot_failure_count = 0;
   std::uint64_t snapshot_last_unix = 0;           // of everything, as the next two; 0: never

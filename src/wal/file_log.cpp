@@ -73,6 +73,7 @@ Status FileLog::open(const Scan& scan) {
       active_ = file;
     } else {
       segments_.push_back(file);
+      if (file.last <= scan.lsn_file) held_bytes_ += file.bytes;
     }
   }
   if (options_.discard_entries) return discard_all();
@@ -371,7 +372,7 @@ void FileLog::write_index(const Index& index, bool may_wait) {
   }
 }
 
-Status FileLog::trim(Lsn lsn) {
+Status FileLog::trim(Lsn lsn, const Hold& hold) {
   const MutexLock one_at_a_time(trim_mutex_);
   lsn = std::min(lsn, last());
   if (lsn > lsn_file_) {
@@ -380,10 +381,11 @@ Status FileLog::trim(Lsn lsn) {
     lsn_file_ = lsn;
   }
   std::size_t count = 0;
-  while (std::optional<FileInfo> segment = take_oldest(lsn)) {
+  while (std::optional<FileInfo> segment = take_oldest(lsn, hold)) {
     if (Status removed = remove_segment(*segment); !removed) {
       const MutexLock lock(files_mutex_);
       segments_.insert(segments_.begin(), *segment);
+      held_bytes_ = covered_bytes(lsn_file_);
       return removed;
     }
     bytes_.fetch_sub(segment->bytes, std::memory_order_relaxed);
@@ -396,11 +398,21 @@ Status FileLog::trim(Lsn lsn) {
   return files_.sync_directory(directory_);
 }
 
-// Takes the oldest segment off the list, if it holds nothing above `lsn`. Oldest first, so that what a crash leaves has
-// no hole; off the list before the file goes, so that a reader who misses the file looks it up again.
-std::optional<FileInfo> FileLog::take_oldest(Lsn lsn) {
+// Of segments that hold nothing above `lsn`.
+std::uint64_t FileLog::covered_bytes(Lsn lsn) const {
+  std::uint64_t bytes = 0;
+  for (const FileInfo& segment : segments_) bytes += segment.last <= lsn ? segment.bytes : 0;
+  return bytes;
+}
+
+// Takes the oldest segment off the list, if it holds nothing above `lsn` and is not held. Oldest first, so that what a
+// crash leaves has no hole; off the list before the file goes, so that a reader who misses the file looks it up again.
+std::optional<FileInfo> FileLog::take_oldest(Lsn lsn, const Hold& hold) {
   const MutexLock lock(files_mutex_);
+  const std::uint64_t covered = covered_bytes(lsn);
+  held_bytes_ = covered;
   if (segments_.empty() || segments_.front().last > lsn) return std::nullopt;
+  if (segments_.front().last > hold.after && covered <= hold.bytes) return std::nullopt;
   FileInfo segment = std::move(segments_.front());
   segments_.erase(segments_.begin());
   return segment;

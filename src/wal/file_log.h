@@ -33,10 +33,11 @@ class FileLog final : public Log {
   Status append(std::span<const std::string_view> entries) override;
   bool stopped() const override { return stopped_.load(std::memory_order_acquire); }
   Status rotate() override;
-  Status trim(Lsn lsn) override;
+  Status trim(Lsn lsn, const Hold& hold = {}) override;
   std::vector<FileInfo> files() const override;
   Lsn last() const override { return Lsn{last_.load(std::memory_order_acquire)}; }
   std::uint64_t bytes() const override { return bytes_.load(std::memory_order_relaxed); }
+  std::uint64_t held_bytes() const override { return held_bytes_.load(std::memory_order_relaxed); }
   std::uint64_t sync_count() const override { return sync_count_.load(std::memory_order_relaxed); }
   std::uint64_t write_count() const override { return write_count_.load(std::memory_order_relaxed); }
   Status read(Lsn after, const std::function<bool(Lsn, std::string_view entry)>& visit) override;
@@ -80,7 +81,8 @@ class FileLog final : public Log {
   Status mark_active();
   Status repair_end(const Scan& scan);
   Status discard_all();
-  std::optional<FileInfo> take_oldest(Lsn lsn);
+  std::optional<FileInfo> take_oldest(Lsn lsn, const Hold& hold);
+  std::uint64_t covered_bytes(Lsn lsn) const KARMA_REQUIRES(files_mutex_);
   Status remove_segment(const FileInfo& segment);
 
   Status locate(Lsn lsn, Position& position) const;
@@ -121,6 +123,7 @@ class FileLog final : public Log {
 
   std::atomic<std::uint64_t> last_;
   std::atomic<std::uint64_t> bytes_{0};
+  std::atomic<std::uint64_t> held_bytes_{0};
   std::atomic<std::uint64_t> sync_count_{0};
   std::atomic<std::uint64_t> write_count_{0};
   std::atomic<bool> stopped_{false};

@@ -86,6 +86,13 @@ struct ScanOptions {
 // that a file could not be read, or comes from `visit`.
 Result<Scan> scan(FileSystem& files, const std::string& directory, const Visit& visit, const ScanOptions& options = {});
 
+// What trimming leaves although snapshots have it, because others still want to read it: segments that hold entries
+// above `after`, the newest ones, as many as have room in `bytes`.
+struct Hold {
+  Lsn after{UINT64_MAX};
+  std::uint64_t bytes = 0;
+};
+
 // One batch of the log, as the writer appends it. Used by one thread (the writer's), except for the functions said to
 // be thread-safe.
 class Log {
@@ -108,8 +115,8 @@ class Log {
   virtual Status rotate() = 0;
 
   // Removes whole segments (index first) that hold nothing above `lsn`, after noting `lsn` (at most last()) in
-  // karma.wal.lsn. Thread-safe.
-  virtual Status trim(Lsn lsn) = 0;
+  // karma.wal.lsn; except for those that are held. Thread-safe.
+  virtual Status trim(Lsn lsn, const Hold& hold = {}) = 0;
 
   // The files that hold entries, in log order, each up to its last durable entry: scan() may read these while the log
   // goes on, as only trim() removes any. Thread-safe.
@@ -117,6 +124,7 @@ class Log {
 
   virtual Lsn last() const = 0;                   // thread-safe
   virtual std::uint64_t bytes() const = 0;        // all files; thread-safe
+  virtual std::uint64_t held_bytes() const = 0;   // of these, what the last trim left; thread-safe
   virtual std::uint64_t sync_count() const = 0;   // thread-safe
   virtual std::uint64_t write_count() const = 0;  // batches; thread-safe
 

@@ -17,10 +17,11 @@ class NullLog final : public Log {
   }
   bool stopped() const override { return false; }
   Status rotate() override { return {}; }
-  Status trim(Lsn) override { return {}; }
+  Status trim(Lsn, const Hold&) override { return {}; }
   std::vector<FileInfo> files() const override { return {}; }
   Lsn last() const override { return Lsn{last_.load(std::memory_order_acquire)}; }
   std::uint64_t bytes() const override { return 0; }
+  std::uint64_t held_bytes() const override { return 0; }
   std::uint64_t sync_count() const override { return 0; }
   std::uint64_t write_count() const override { return 0; }
   Status read(Lsn, const std::function<bool(Lsn, std::string_view)>&) override { return {}; }

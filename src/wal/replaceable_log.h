@@ -27,10 +27,11 @@ class ReplaceableLog final : public Log {
   Status append(std::span<const std::string_view> entries) override { return get()->append(entries); }
   bool stopped() const override { return get()->stopped(); }
   Status rotate() override { return get()->rotate(); }
-  Status trim(Lsn lsn) override { return get()->trim(lsn); }
+  Status trim(Lsn lsn, const Hold& hold = {}) override { return get()->trim(lsn, hold); }
   std::vector<FileInfo> files() const override { return get()->files(); }
   Lsn last() const override { return get()->last(); }
   std::uint64_t bytes() const override { return get()->bytes(); }
+  std::uint64_t held_bytes() const override { return get()->held_bytes(); }
   std::uint64_t sync_count() const override { return get()->sync_count(); }
   std::uint64_t write_count() const override { return get()->write_count(); }
   Status read(Lsn after, const std::function<bool(Lsn, std::string_view entry)>& visit) override {
@@ -45,10 +46,11 @@ class ReplaceableLog final : public Log {
     Status append(std::span<const std::string_view>) override { return closed(); }
     bool stopped() const override { return false; }
     Status rotate() override { return closed(); }
-    Status trim(Lsn) override { return closed(); }
+    Status trim(Lsn, const Hold&) override { return closed(); }
     std::vector<FileInfo> files() const override { return {}; }
     Lsn last() const override { return last_; }
     std::uint64_t bytes() const override { return 0; }
+    std::uint64_t held_bytes() const override { return 0; }
     std::uint64_t sync_count() const override { return 0; }
     std::uint64_t write_count() const override { return 0; }
     Status read(Lsn, const std::function<bool(Lsn, std::string_view)>&) override { return closed(); }

@@ -64,10 +64,11 @@ TEST_F(CommandLineTest, NothingGivenMeansTheDefaults) {
 TEST_F(CommandLineTest, EverySettingIsReadFromItsFlagAndItsVariable) {
   for (const Setting& setting : settings()) {
     if (std::holds_alternative<TokenFile>(setting.target)) continue;
-    std::string value = std::holds_alternative<int Config::*>(setting.target)    ? "7"
-                        : std::holds_alternative<bool Config::*>(setting.target) ? ""
-                        : std::holds_alternative<Role Config::*>(setting.target) ? "slave"
-                                                                                 : "text";
+    std::string value = std::holds_alternative<int Config::*>(setting.target)            ? "7"
+                        : std::holds_alternative<std::int64_t Config::*>(setting.target) ? "5000000000"
+                        : std::holds_alternative<bool Config::*>(setting.target)         ? ""
+                        : std::holds_alternative<Role Config::*>(setting.target)         ? "slave"
+                                                                                         : "text";
     if (value.empty()) value = value_text(setting, Config()) == "true" ? "false" : "true";
     std::string shown = setting.secret ? "(set)" : value;
     std::string flag = "--" + std::string(setting.flag);
@@ -111,6 +112,15 @@ TEST_F(CommandLineTest, EveryIntegerIsCheckedAtBothEndsOfItsRange) {
     EXPECT_TRUE(with(setting.min - 1LL).starts_with("Invalid configuration: ")) << with(setting.min - 1LL);
     EXPECT_NE(with(setting.max + 1LL), "accepted") << setting.flag;
   }
+}
+
+TEST_F(CommandLineTest, BytesOfADiskNeedSixtyFourBits) {
+  for (const char* good :
+       {"--wal-retention-bytes=-1", "--wal-retention-bytes=0", "--wal-retention-bytes=9223372036854775807"})
+    EXPECT_EQ(fault({good}), "accepted");
+  EXPECT_EQ(fault({"--wal-retention-bytes=-2"}),
+            "Invalid configuration: wal_retention_bytes must be greater than or equal to -1");
+  EXPECT_EQ(fault({"--wal-retention-bytes=9223372036854775808"}), "--wal-retention-bytes must be an integer");
 }
 
 TEST_F(CommandLineTest, ShortFormsTakeTheirValueInEveryWay) {

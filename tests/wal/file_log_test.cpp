@@ -111,6 +111,28 @@ TEST(FileLog, TrimRemovesWholeSegmentsAndRemembersHowFar) {
   EXPECT_EQ(files.content(kLsnPath), "5\n") << "never goes back";
 }
 
+TEST(FileLog, TrimLeavesWhatIsHeldAsFarAsThereIsRoom) {
+  CrashableFileSystem files;
+  auto log = open_anew(files, rotating_at(1));
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(append(*log, 2).ok());  // 1-2 3-4 5-6 | 7-8
+  EXPECT_EQ(log->held_bytes(), 0u);
+  ASSERT_TRUE(log->trim(Lsn{6}, {.after = Lsn{2}, .bytes = 1 << 20}).ok());
+  expect_entries(scan_log(files).entries, 3, 8);
+  const std::uint64_t segment = files.content(segment_path(3))->size();
+  EXPECT_EQ(log->held_bytes(), 2 * segment);
+  ASSERT_TRUE(log->trim(Lsn{6}, {.after = Lsn{3}, .bytes = 2 * segment}).ok());
+  EXPECT_EQ(log->held_bytes(), 2 * segment) << "4 is still wanted";
+  log.reset();
+  log = open_anew(files, rotating_at(1));
+  EXPECT_EQ(log->held_bytes(), 2 * segment) << "after a restart, too";
+  ASSERT_TRUE(log->trim(Lsn{6}, {.after = Lsn{2}, .bytes = 2 * segment - 1}).ok());
+  EXPECT_EQ(log->held_bytes(), segment) << "the newest stay";
+  expect_entries(scan_log(files).entries, 5, 8);
+  ASSERT_TRUE(log->trim(Lsn{6}).ok());
+  EXPECT_EQ(log->held_bytes(), 0u);
+  expect_entries(scan_log(files).entries, 7, 8);
+}
+
 TEST(FileLog, IsEmptyAfterRotationAndTrimAndGoesOnCounting) {
   CrashableFileSystem files;
   {
