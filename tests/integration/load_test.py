@@ -101,7 +101,8 @@ class LoadPrograms(unittest.TestCase):
         self.assertEqual((result["replies"], result["errors"], result["verified"]), (2000, 0, ""))
 
     def test_what_is_no_option_is_refused(self):
-        for name in ("karma_tcp_load_test", "karma_load_test", "karma_volume_load_test"):
+        for name in ("karma_tcp_load_test", "karma_load_test", "karma_volume_load_test", "karma_replication_load_test",
+                     "karma_wal_page_bench"):
             status, out, _ = program(name, "--help")
             self.assertEqual(status, 0)
             self.assertTrue(out.startswith("Usage: " + name))
@@ -153,6 +154,29 @@ class LoadPrograms(unittest.TestCase):
         status, out, _ = program("karma_stall_load_test", *arguments)
         self.assertEqual(status, 0)
         self.assertEqual(len(out.splitlines()), len(result["acts"]) + 1)
+
+    def test_slaves_follow_exactly(self):
+        arguments = ["--spawn=%s" % SERVER, "--clients=2", "--keys=40", "--batch-size=20", "--write-batches=10",
+                     "--read-rounds=50", "--seconds=1", "--rate=500", "--entries=3000", "--slaves=2",
+                     "--wal-fsync=false"]
+        result = self.run_json("karma_replication_load_test", *arguments)
+        self.assertEqual((result["points"], result["verified"]), (200, "exact"))
+        for name in ("bootstrap_ms", "copy_ms", "restore_ms", "lag_p50_ms", "sync_p99_ms", "catch_up_per_second",
+                     "read_idle_p99_us", "writes_without_slaves_per_second", "writes_with_slaves_per_second"):
+            self.assertGreater(result[name], 0, name)
+        self.assertGreaterEqual(result["lag_p99_ms"], result["lag_p50_ms"])
+
+    def test_pages_of_the_log(self):
+        arguments = ["--entries=3000", "--limit=100", "--tail-rounds=3", "--segment-bytes=50000", "--after-lsn=1234"]
+        places = ("start", "middle", "tail", "given")
+        result = self.run_json("karma_wal_page_bench", *arguments, "--compare-sidecar=true")
+        self.assertEqual((result["entries"], result["limit"]), (3000, 100))
+        self.assertGreater(result["segments"], 3)
+        for place in places:
+            for kind in ("_us", "_no_index_us", "_linear_us"):
+                self.assertGreater(result[place + kind], 0, place + kind)
+        result = self.run_json("karma_wal_page_bench", *arguments[:-1], "--skip-linear=true")
+        self.assertEqual([name for name in result if name.endswith("_us")], ["start_us", "middle_us", "tail_us"])
 
     def test_a_server_that_dies_is_told(self):
         with socket.create_server(("127.0.0.1", 0)) as nobody:
