@@ -12,6 +12,8 @@
 namespace karma {
 
 enum class Role { master, slave };
+// What a write is answered that too few slaves have confirmed in time.
+enum class OnAckTimeout { error, degrade };
 
 struct Config {
   // network
@@ -61,6 +63,9 @@ struct Config {
   std::optional<std::string> replication_token;
   int replication_poll_interval_ms = 1000;
   int replication_batch_size = 1000;
+  int min_replicas_ack = 0;  // slaves that have to confirm a write before it is answered; 0: none
+  int replicas_ack_timeout_ms = 1000;
+  OnAckTimeout replicas_ack_on_timeout = OnAckTimeout::error;
 
   bool log = true;
 };

@@ -26,6 +26,7 @@ enum class ErrorCode {
   replication_gap,       // the log does not reach back that far
   replication_error,     // the other node misbehaves
   stale_replica,         // a slave that does not have its master's data yet
+  not_confirmed,         // the write is durable here, but too few slaves have confirmed it in time
   internal_error,        // disk, memory: not the client's fault
 };
 

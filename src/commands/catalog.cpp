@@ -60,6 +60,7 @@ constexpr auto kOps = std::to_array<Op>({
     make_op<ReplicationStatus>(),
     make_op<ReplicationEntries>(),
     make_op<ReplicationPromote>(),
+    make_op<ReplicationReplicas>(),
     make_op<RecoveryCheckpoint>(),
     make_op<RecoveryStatus>(),
     make_op<RecoveryForget>(),

@@ -8,6 +8,7 @@
 
 #include "core/decimal.h"
 #include "core/json_values.h"
+#include "core/text.h"
 #include "core/utf8.h"
 
 namespace karma::commands {
@@ -295,6 +296,20 @@ void Decoder::number(Field field, std::uint64_t& number) {
 void Decoder::number_or_0(Field field, std::uint64_t& number) {
   number = 0;
   if (const Value* value = given(field)) unsigned_of(*value, name_of(field), number);
+}
+
+void Decoder::number(Field field, std::optional<std::uint64_t>& number) {
+  std::uint64_t found = 0;
+  const Value* const value = given(field);
+  if (value != nullptr && unsigned_of(*value, name_of(field), found)) number = found;
+}
+
+void Decoder::id(Field field, std::string_view& id) {
+  const Value* const value = given(field);
+  if (value == nullptr) return;
+  if (value->type != Type::string || !is_id(value->text))
+    return fail(field_text(name_of(field)) + " must be " + std::to_string(kIdDigits) + " hexadecimal digits");
+  id = context_.arena.copy(value->text);
 }
 
 void Decoder::cursor(std::optional<Key>& key) {

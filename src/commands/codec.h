@@ -85,6 +85,8 @@ class Decoder {
   void file(std::string_view& file);
   void number(Field field, std::uint64_t& number);
   void number_or_0(Field field, std::uint64_t& number);
+  void number(Field field, std::optional<std::uint64_t>& number);
+  void id(Field field, std::string_view& id);  // empty if it is not there
 
   // codec_exactly_once.cpp
   void stream_id(std::string_view& id);
@@ -185,6 +187,8 @@ class FieldLister {
   void file(std::string_view&) { add(Field::file); }
   void number(Field field, std::uint64_t&) { add(field); }
   void number_or_0(Field field, std::uint64_t&) { add_optional(field); }
+  void number(Field field, std::optional<std::uint64_t>&) { add_optional(field); }
+  void id(Field field, std::string_view&) { add_optional(field); }
   void stream_id(std::string_view&) { add(Field::stream_id); }
   void stream_id(std::optional<std::string_view>&) { add_optional(Field::stream_id); }
   void ingest_mode(store::IngestMode&) { add(Field::mode); }

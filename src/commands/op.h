@@ -105,8 +105,9 @@ struct Op : Spec {
 
   // reads
   Status (*answer)(const void*, Reads&, Buffer&) = nullptr;
-  Awaited (*awaited)(const void*) = nullptr;       // of one that may wait for the log to grow
-  bool (*is_long)(const void*, Reads&) = nullptr;  // better done on a worker thread; null: the op never takes long
+  Awaited (*awaited)(const void*) = nullptr;          // of one that may wait for the log to grow
+  void (*arrived)(const void*, Services&) = nullptr;  // of such a one: what it tells before it waits
+  bool (*is_long)(const void*, Reads&) = nullptr;     // better done on a worker thread; null: the op never takes long
 
   // admin ops
   Status (*run)(const void*, Services&, Buffer&) = nullptr;
@@ -295,7 +296,10 @@ constexpr Op make_op() {
     op.access = Access::read;
     op.answer = detail::erased<C, &C::answer>;
     if constexpr (requires { &C::is_long; }) op.is_long = detail::erased<C, &C::is_long>;
-    if constexpr (requires { &C::awaited; }) op.awaited = detail::erased<C, &C::awaited>;
+    if constexpr (requires { &C::awaited; }) {
+      op.awaited = detail::erased<C, &C::awaited>;
+      op.arrived = detail::erased<C, &C::arrived>;
+    }
   } else {
     op.kind = Kind::admin;
     op.run = detail::erased<C, &C::run>;

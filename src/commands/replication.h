@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,11 +70,24 @@ struct ReplicationEntries {
   Lsn after;
   std::uint64_t limit = 0;
   std::uint64_t wait_ms = 0;  // for an entry, where there is none
+  // Of a slave that says who it is.
+  std::string_view replica;
+  std::string_view replica_epoch;
+  std::optional<std::uint64_t> durable;
 
   static void describe(auto& self, auto& fields) {
     fields.number(Field::after_lsn, self.after.value);
     fields.limit(self.limit, protocol::kDefaultEntriesLimit, protocol::kMaxEntriesLimit);
     fields.number_or_0(Field::wait_ms, self.wait_ms);
+    fields.id(Field::replica, self.replica);
+    fields.id(Field::replica_epoch, self.replica_epoch);
+    fields.number(Field::durable_lsn, self.durable);
+  }
+  void arrived(Services& services) const {
+    if (replica.empty()) return;
+    std::optional<Lsn> on_disk;
+    if (durable) on_disk = Lsn{*durable};
+    services.replica_asks({.id = replica, .after = after, .durable = on_disk, .epoch = replica_epoch});
   }
   Awaited awaited() const { return {after, std::chrono::milliseconds(std::min(wait_ms, protocol::kMaxWaitMs))}; }
   bool is_long(Reads&) const { return true; }  // it reads files
@@ -192,6 +206,57 @@ struct ReplicationPromote : NoFields {
     out.append(promotion->history);
     out.append('}');
     return {};
+  }
+};
+
+// The slaves that ask this node for entries.
+struct ReplicationReplicas : NoFields {
+  static constexpr Spec kSpec{.name = "replication.replicas",
+                              .command = "replication_replicas",
+                              .access = Access::read,
+                              .quick = true,
+                              .of_node = true};
+
+  Status run(Services& services, Buffer& out) const {
+    const ReplicaReport report = services.replicas();
+    const Lsn source = services.log_state().current;
+    const std::size_t start = out.size();
+    out.append('{');
+    append_field(out, "source_lsn", source.value);
+    append_field(out, "min_replicas_ack", report.wanted);
+    append_number_or_null(out, "confirmed_lsn", report.wanted != 0, report.confirmed.value);
+    append_truth_field(out, "degraded", report.degraded);
+    append_field(out, "count", report.replicas.size());
+    out.append(R"(,"replicas":[)");
+    append_page(
+        out, {services, start, 2}, report.replicas.size(),
+        [&](std::size_t i) { append_replica(out, report.replicas[i], source); }, [](std::size_t) {});
+    out.append("]}");
+    return {};
+  }
+
+ private:
+  static void append_number_or_null(Buffer& out, std::string_view name, bool known, std::uint64_t number) {
+    json::append_name(out, name);
+    known ? json::append_number(out, number) : out.append("null");
+  }
+  static void append_replica(Buffer& out, const Replica& replica, Lsn source) {
+    out.append('{');
+    append_field(out, "replica", replica.id);
+    append_field(out, "position", replica.position.value);
+    append_number_or_null(out, "durable_lsn", replica.durable.has_value(), replica.durable.value_or(Lsn{}).value);
+    const bool behind = replica.position <= source;
+    append_number_or_null(out, "lag_entries", behind, source.value - replica.position.value);
+    append_field(out, "last_contact_unix",
+                 static_cast<std::uint64_t>(std::max<std::int64_t>(replica.last_contact_unix, 0)));
+    append_field(out, "last_contact_ms", static_cast<std::uint64_t>(replica.silent.count()));
+    append_text(out, "epoch", replica.epoch.empty() ? std::nullopt : std::optional<std::string_view>(replica.epoch));
+    if (replica.of_history) {
+      append_truth_field(out, "same_history", *replica.of_history);
+    } else {
+      append_text(out, "same_history", std::nullopt);
+    }
+    out.append('}');
   }
 };
 

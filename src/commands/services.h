@@ -1,8 +1,10 @@
 // What ops may ask of the node beyond the store. The engine provides it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +48,32 @@ struct Promotion {
   std::string history;  // as Services::history_json()
 };
 
+// What a slave says of itself when it asks for entries.
+struct ReplicaPoll {
+  std::string_view id;
+  Lsn after;                   // what it asks for comes after this one
+  std::optional<Lsn> durable;  // up to here everything is on its disk
+  std::string_view epoch;      // in which its last entry was written; empty: it does not know
+};
+
+// A slave of this node.
+struct Replica {
+  std::string id;
+  Lsn position;
+  std::optional<Lsn> durable;
+  std::string epoch;
+  std::optional<bool> of_history;  // its last entry is this node's; nothing: not known
+  std::chrono::milliseconds silent{0};
+  std::int64_t last_contact_unix = 0;
+};
+
+struct ReplicaReport {
+  std::vector<Replica> replicas;
+  std::uint64_t wanted = 0;  // so many have to confirm a write
+  Lsn confirmed;             // up to here so many have
+  bool degraded = false;     // writes do not wait for them any more
+};
+
 struct LogState {
   bool enabled = true;
   std::uint64_t bytes = 0;
@@ -64,6 +92,8 @@ class Services {
   virtual std::string epoch_at(Lsn lsn) = 0;  // its id; empty where it is not known
   // Not quick: from a worker. The slave is a master when it returns, durably; after an Error it is none.
   virtual Result<Promotion> promote() = 0;
+  virtual void replica_asks(const ReplicaPoll& poll) = 0;
+  virtual ReplicaReport replicas() = 0;
   virtual std::uint64_t snapshot_retention() const = 0;
   virtual std::uint64_t response_limit() const = 0;  // bytes; 0: none
   // Entries above `after` until `visit` returns false; replication_gap if the log does not reach back so far. Reads

@@ -32,7 +32,8 @@ Changes nothing.
 constexpr std::string_view kDirectoryTail = R"(
 Exit codes   0  whole     1  damaged     2  cannot tell
 )";
-constexpr std::string_view kCommands[] = {"check", "dump", "help", "import", "export", "reconcile", "promote"};
+constexpr std::string_view kCommands[] = {"check",  "dump",      "help",    "import",
+                                          "export", "reconcile", "promote", "replicas"};
 
 std::string version_text() { return "karma " + std::string(version()) + "\n"; }
 

@@ -32,6 +32,8 @@ std::string_view to_string(ErrorCode code) {
       return "replication_error";
     case ErrorCode::stale_replica:
       return "stale_replica";
+    case ErrorCode::not_confirmed:
+      return "not_confirmed";
     case ErrorCode::internal_error:
       return "internal_error";
   }

@@ -14,6 +14,7 @@ start a server. Other commands, each with its own --help:
        karma reconcile --csv=FILE --series=SERIES
                                           compare with what was counted elsewhere
        karma promote                      make a running slave the master
+       karma replicas                     list the slaves of a running server
 
 Karma is a TCP database of counters. A setting is taken from its flag, else from the environment
 variable at the end of its lines, else it is the default in brackets (which shows what the

@@ -152,6 +152,19 @@ constexpr Setting kSettings[] = {
         .kept_secret(),
     Setting{Group::access, "read-auth-token-file", "KARMA_READ_AUTH_TOKEN_FILE", TokenFile{&Config::read_auth_token},
             "FILE", "Read that token from a file, without its line end."},
+    Setting{
+        Group::replication, "min-replicas-ack", "KARMA_MIN_REPLICAS_ACK", &Config::min_replicas_ack, "N",
+        "Answer a write only when so many slaves have it on their disks; 0: when this node has. Slaves of Karma 1.0 "
+        "do not count."}
+        .at_least(0)
+        .at_most(64),
+    Setting{Group::replication, "replicas-ack-timeout-ms", "KARMA_REPLICAS_ACK_TIMEOUT_MS",
+            &Config::replicas_ack_timeout_ms, "MILLISECONDS", "How long a write waits for them."}
+        .at_least(1)
+        .at_most(600000),
+    Setting{Group::replication, "replicas-ack-on-timeout", "KARMA_REPLICAS_ACK_ON_TIMEOUT",
+            &Config::replicas_ack_on_timeout, "ACTION",
+            "error: answer not_confirmed. degrade: answer success, and wait no more until the slaves have caught up."},
     Setting{Group::logging, "log", "KARMA_LOG", &Config::log, "BOOL",
             "Log what happens, one JSON object a line: info to stdout, warn and error to stderr."},
 };
@@ -264,6 +277,9 @@ std::string value_text(const Setting& setting, const Config& config) {
           [&](bool Config::*member) { return std::string(config.*member ? "true" : "false"); },
           [&](std::string Config::*member) { return config.*member; },
           [&](Role Config::*member) { return std::string(config.*member == Role::master ? "master" : "slave"); },
+          [&](OnAckTimeout Config::*member) {
+            return std::string(config.*member == OnAckTimeout::error ? "error" : "degrade");
+          },
           [&](std::optional<std::string> Config::*member) {
             if (!(config.*member)) return std::string("none");
             return setting.secret ? std::string("(set)") : *(config.*member);
@@ -292,6 +308,11 @@ Status assign(const Setting& setting, std::string_view text, Config& config) {
                           config.*member = text == "master" ? Role::master : Role::slave;
                           return {};
                         },
+                        [&](OnAckTimeout Config::*member) -> Status {
+                          if (text != "error" && text != "degrade") return validation_error("must be error or degrade");
+                          config.*member = text == "error" ? OnAckTimeout::error : OnAckTimeout::degrade;
+                          return {};
+                        },
                         [&](std::vector<std::string> Config::*member) -> Status {
                           for (std::string& part : split_at_commas(text)) (config.*member).push_back(std::move(part));
                           return {};
@@ -314,6 +335,7 @@ Status validate(const Config& config) {
   if (config.replication_source_host && config.role != Role::slave) {
     return refuse("replication source requires slave role");
   }
+  if (config.min_replicas_ack > 0 && !config.wal) return refuse("min_replicas_ack requires the log (wal)");
   return {};
 }
 

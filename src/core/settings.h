@@ -25,9 +25,9 @@ struct TokenFile {
 };
 
 // The type of the target decides how a value is read.
-using SettingTarget =
-    std::variant<int Config::*, std::int64_t Config::*, bool Config::*, std::string Config::*,
-                 std::optional<std::string> Config::*, Role Config::*, std::vector<std::string> Config::*, TokenFile>;
+using SettingTarget = std::variant<int Config::*, std::int64_t Config::*, bool Config::*, std::string Config::*,
+                                   std::optional<std::string> Config::*, Role Config::*, OnAckTimeout Config::*,
+                                   std::vector<std::string> Config::*, TokenFile>;
 
 struct Setting {
   SettingGroup group;

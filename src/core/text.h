@@ -36,6 +36,12 @@ inline int hex_digit(char byte, char first_letter) {
   return byte >= first_letter && byte < first_letter + 6 ? byte - first_letter + 10 : -1;
 }
 
+// As epochs and replicas are named: 128 bits.
+inline constexpr std::size_t kIdDigits = 32;
+inline bool is_id(std::string_view text) {
+  return text.size() == kIdDigits && text.find_first_not_of(kHexDigits) == std::string_view::npos;
+}
+
 // The value of two hex digits, likewise.
 inline int hex_byte(const char* digits, char first_letter) {
   const int high = hex_digit(digits[0], first_letter);

@@ -254,7 +254,7 @@ void Dispatcher::finish(const Status& status, const Decoded& decoded, std::size_
 
 void Dispatcher::write_reply(const Mutation& mutation, Buffer& out) {
   const commands::Outcome& outcome = mutation.outcome;
-  if (outcome.failed) return reply_error({outcome.code, std::string(outcome.message)}, out);
+  if (outcome.failed) return reply_error(engine_.refusal(mutation), out);
   const std::size_t start = out.size();
   out.append(protocol::kReplyStart);
   mutation.op->reply(mutation.command, outcome, out);

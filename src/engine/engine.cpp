@@ -151,6 +151,7 @@ Status Engine::start() {
   awaits_data_ = is_slave() && config_.replication_source_host && !recovered->holds_data;
   count_snapshots();
   deferred_free_worker_ = std::make_unique<Worker>();
+  if (config_.min_replicas_ack > 0) acks_ = make_acks();
   writer_ = std::make_unique<wal::Writer>(
       *wal_, static_cast<wal::Machine&>(*this),
       wal::WriterOptions{.batch_size = static_cast<std::size_t>(config_.wal_batch_size),
@@ -372,6 +373,7 @@ void Engine::refuse(std::span<wal::Write* const> batch, const Error& error) {
 }
 
 void Engine::answer(Mutation& mutation) {
+  if (acks_ != nullptr && mutation.waits_for_replicas) return acks_->hold(mutation);
   if (!mutation.completions->has_staged()) staged_queues_.push_back(mutation.completions);
   mutation.completions->stage(mutation);
 }
@@ -379,11 +381,13 @@ void Engine::answer(Mutation& mutation) {
 void Engine::cycle_done() {
   for (CompletionQueue* completions : staged_queues_) completions->publish();
   staged_queues_.clear();
+  if (acks_ != nullptr) acks_->commit();
   log_waiters_.notify();
 }
 
 void Engine::submit(std::unique_ptr<Job> job) {
   if (job->op->awaited != nullptr) {
+    job->op->arrived(job->command, *this);
     const commands::Awaited awaited = job->op->awaited(job->command);
     if (log_waiters_.wait(job, awaited.after, awaited.time)) return;
   }
@@ -432,7 +436,10 @@ void Engine::hand_back(std::unique_ptr<Job> job) {
   job->completions->publish(std::move(job));
 }
 
-void Engine::end_waiting() { log_waiters_.close(); }
+void Engine::end_waiting() {
+  if (acks_ != nullptr) acks_->end();
+  log_waiters_.close();
+}
 
 void Engine::abandon_jobs() {
   jobs_abandoned_ = true;

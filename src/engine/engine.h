@@ -28,6 +28,8 @@
 #include "engine/log_waiters.h"
 #include "engine/mutation.h"
 #include "engine/recovery.h"
+#include "engine/replica_acks.h"
+#include "engine/replicas.h"
 #include "engine/request_stats.h"
 #include "engine/snapshot_leases.h"
 #include "engine/snapshot_watch.h"
@@ -51,7 +53,8 @@ class Engine final : public commands::Services, private wal::Machine {
 
   // Finishes all submitted writes, writes snapshots if told to, closes the log. No dispatcher may submit any more.
   Status shutdown(bool snapshot);
-  // Questions for entries of the log that are not there yet are answered now, and wait no more.
+  // Questions for entries of the log that are not there yet are answered now, and wait no more; so are writes that wait
+  // for slaves.
   void end_waiting();
   // Reads and admin ops that wait for a worker, and those that come from now on, are answered with an error; so are
   // verifications and loads under way.
@@ -94,6 +97,8 @@ class Engine final : public commands::Services, private wal::Machine {
 
   // Hands mutations to the writer. Each is answered through its completion queue.
   void submit(MutationBatch& batch) { writer_->submit(batch.first, batch.last, batch.brief); }
+  // Why it has failed.
+  Error refusal(const Mutation& mutation) const;
   // Runs the job on a worker; its completion queue gets it back.
   void submit(std::unique_ptr<Job> job);
 
@@ -104,6 +109,8 @@ class Engine final : public commands::Services, private wal::Machine {
   std::string history_json() override;
   std::string epoch_at(Lsn lsn) override;
   Result<commands::Promotion> promote() override;
+  void replica_asks(const commands::ReplicaPoll& poll) override;
+  commands::ReplicaReport replicas() override;
   std::uint64_t snapshot_retention() const override;
   std::uint64_t response_limit() const override;
   Status read_log(Lsn after, const std::function<bool(Lsn, std::string_view)>& visit) override;
@@ -138,6 +145,8 @@ class Engine final : public commands::Services, private wal::Machine {
   Status find_role();
   std::string source_name() const;
   Status become_master();
+  std::unique_ptr<ReplicaAcks> make_acks();
+  std::string replicas_problem() const;
 
   // wal::Machine: one thread at a time, which has the writer's place
   wal::Verdict admit(wal::Write& write, bool batch_empty) override;
@@ -190,6 +199,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::unique_ptr<snapshot::Manager> snapshots_;  // snapshot worker only, once started
   std::unique_ptr<wal::Log> wal_;
   wal::ReplaceableLog* replaceable_log_ = nullptr;  // wal_ of a node with a source
+  std::unique_ptr<ReplicaAcks> acks_;               // where writes wait for slaves
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<Worker> snapshot_worker_;
   std::unique_ptr<Worker> query_worker_;
@@ -239,6 +249,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::atomic<std::uint64_t> replicated_{0};  // of a master: karma.replication.lsn as it was when it became one
   std::atomic<bool> awaits_data_{false};
   bool unread_data_ = false;  // started with --restore=false on a directory with data; constant after start
+  Replicas replicas_;
   LogWaiters log_waiters_;
 };
 

@@ -7,6 +7,7 @@
 #include "core/json_reader.h"
 #include "core/json_text.h"
 #include "core/json_values.h"
+#include "core/text.h"
 #include "io/path.h"
 #include "io/replace_file.h"
 
@@ -14,15 +15,6 @@ namespace karma::engine {
 namespace {
 
 constexpr std::uint64_t kFormat = 1;
-constexpr std::size_t kIdDigits = 32;
-
-std::string random_id() {
-  std::random_device device;
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string id;
-  while (id.size() < kIdDigits) id += kDigits[device() % 16];
-  return id;
-}
 
 std::optional<Epoch> epoch_of(const json::Value& triple) {
   if (triple.type != json::Type::array) return {};
@@ -41,6 +33,13 @@ std::optional<Epoch> epoch_of(const json::Value& triple) {
 }
 
 }  // namespace
+
+std::string random_id() {
+  std::random_device device;
+  std::string id;
+  while (id.size() < kIdDigits) id += kHexDigits[device() % 16];
+  return id;
+}
 
 const Epoch* History::at(Lsn lsn) const {
   const auto later =

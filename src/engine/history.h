@@ -28,6 +28,9 @@ namespace karma::engine {
 
 inline constexpr std::string_view kHistoryName = "karma.history.json";
 
+// For an epoch or a replica.
+std::string random_id();
+
 struct Epoch {
   std::string id;
   Lsn first;

@@ -47,7 +47,7 @@ class Loader {
     if (Status status = chunk(); !status) return status;
     start("ingest.commit");
     out_.append('}');
-    return submitter_.execute(out_.view());
+    return submitter_.execute(out_.view(), Submitter::Until::confirmed);
   }
 
   void abort() {

@@ -30,6 +30,9 @@ struct Mutation : wal::Write, Decoded {
   CompletionQueue* completions = nullptr;
   MutationBatch* batch = nullptr;
   bool replicated = false;  // the master has admitted it
+  // Where slaves have to confirm writes: whether the answer waits for them, and up to where they have to.
+  bool waits_for_replicas = true;
+  Lsn confirmed_at;
   Mutation* next_answered = nullptr;
   // Of a large one: how many of its counters are ready to be changed, if nothing has happened since, and how often
   // preparing was tried.

@@ -78,6 +78,15 @@ ops::Stats Engine::stats() {
       static_cast<std::uint64_t>(client_memory_.paused.load(std::memory_order_relaxed));
   stats.log_lost_lines = log_.lost_lines();
   snapshot_watch_.add_to(stats, clock_.steady());
+  stats.replicas = replicas_.count(clock_.steady() - Replicas::kInContact);
+  stats.replicas_confirmed_lsn.reset();
+  if (acks_ != nullptr) {
+    const ReplicaAcks::State state = acks_->state();
+    stats.replicas_confirmed_lsn = state.confirmed.value;
+    stats.replicas_ack_waiting = state.waiting;
+    stats.replicas_ack_timeouts = state.timeouts;
+    stats.replicas_ack_degraded = state.degraded;
+  }
 
   const MutexLock lock(stats_mutex_);
   {
@@ -122,8 +131,10 @@ commands::Health Engine::health() {
   } else if (writes_fail_.load(std::memory_order_relaxed)) {
     health.problems.push_back("the last writes could not be logged and were refused; is the disk full?");
   }
+  const bool starting = clock_.steady() - started_ < kTimeToFindTheMaster;
+  if (std::string problem = replicas_problem(); !problem.empty())
+    (starting ? health.warnings : health.problems).push_back(std::move(problem));
   if (slave) {
-    const bool starting = clock_.steady() - started_ < kTimeToFindTheMaster;
     std::string problem = config_.replication_source_host ? follow_status_.problem()
                                                           : "this slave follows no master: what it holds grows old, "
                                                             "and how far it is behind is not known";

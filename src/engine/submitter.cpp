@@ -23,14 +23,15 @@ constexpr commands::Op kWithoutEffect = [] {
 
 }  // namespace
 
-Status Submitter::execute(std::string_view entry) {
+Status Submitter::execute(std::string_view entry, Until until) {
   batch_.reset();
   Mutation* const mutation = add(entry);
   Status decoded = decode_entry(entry, engine_.store().exactly_once(), 0, fields_, batch_.arena, *mutation);
   if (!decoded) return decoded;
+  mutation->waits_for_replicas = until == Until::confirmed;
   batch_.append(*mutation);
   run();
-  if (mutation->outcome.failed) return Error{mutation->outcome.code, std::string(mutation->outcome.message)};
+  if (mutation->outcome.failed) return engine_.refusal(*mutation);
   return {};
 }
 
@@ -70,6 +71,7 @@ Status Submitter::replicate(std::span<const LoggedEntry> entries, const WithoutE
 Mutation* Submitter::add(std::string_view entry) {
   Mutation* const mutation = batch_.arena.make<Mutation>();
   mutation->outcome.arena = &batch_.arena;
+  mutation->waits_for_replicas = false;
   mutation->completions = &completions_;
   mutation->entry = entry;
   return mutation;

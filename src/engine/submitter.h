@@ -23,8 +23,9 @@ class Submitter {
  public:
   explicit Submitter(Engine& engine) : engine_(engine), completions_([this] { wake(); }) {}
 
-  // `entry`: an object as in the log.
-  Status execute(std::string_view entry);
+  // `entry`: an object as in the log. Returns when it is applied, or only when as many slaves as are wanted have it.
+  enum class Until { applied, confirmed };
+  Status execute(std::string_view entry, Until until = Until::applied);
 
   // Logs and applies the entries as they are, in order; nobody else may write meanwhile. `without_effect` hears of
   // those that a restart would pass over, too. After an Error none of the entries above Engine::position() have been

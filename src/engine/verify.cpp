@@ -6,6 +6,7 @@
 
 #include "engine/history.h"
 #include "engine/recovery.h"
+#include "engine/replica_id.h"
 #include "ops/checkpoints.h"
 #include "snapshot/adoption.h"
 #include "wal/log.h"
@@ -49,6 +50,10 @@ Status check_files(FileSystem& files, const std::string& directory, snapshot::Ma
   if (Result<History> history = read_history(files, directory); !history)
     verification.faults.push_back(history.error().message +
                                   ": the counters are not affected, a start goes on without it");
+  if (Result<std::string> id = read_replica_id(files, directory); !id)
+    verification.faults.push_back(id.error().message +
+                                  ": the counters are not affected; without it this slave confirms nothing to its "
+                                  "master. Remove it while the node is stopped, and it gets a new name");
   return {};
 }
 

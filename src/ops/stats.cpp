@@ -137,6 +137,11 @@ const Row kRows[] = {
     {"client_memory_staged_bytes", &Stats::client_memory_staged_bytes, kGauge, "karma_client_memory_staged_bytes"},
     {"client_memory_paused_connections", &Stats::client_memory_paused_connections, kGauge,
      "karma_client_memory_paused_connections"},
+    {"replicas", &Stats::replicas, kGauge, "karma_replicas"},
+    {"replicas_confirmed_lsn", &Stats::replicas_confirmed_lsn, kGauge, "karma_replicas_confirmed_lsn"},
+    {"replicas_ack_waiting", &Stats::replicas_ack_waiting, kGauge, "karma_replicas_ack_waiting"},
+    {"replicas_ack_timeouts", &Stats::replicas_ack_timeouts, kCounter, "karma_replicas_ack_timeouts_total"},
+    {"replicas_ack_degraded", &Stats::replicas_ack_degraded, kGauge, "karma_replicas_ack_degraded"},
     {"log_lost_lines", &Stats::log_lost_lines, kCounter, "karma_log_lost_lines_total"},
     {"wal_held_bytes", &Stats::wal_held_bytes, kGauge, "karma_wal_held_bytes"},
 };

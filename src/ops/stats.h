@@ -107,7 +107,12 @@ struct Stats : ReplicationStats {
   std::uint64_t client_memory_buffer_bytes = 0;   // received and not handled, or replied and not taken
   std::uint64_t client_memory_staged_bytes = 0;   // points of ingest streams, as estimated
   std::uint64_t client_memory_paused_connections = 0;
-  std::uint64_t log_lost_lines = 0;  // of the event log, because nobody read it fast enough
+  std::uint64_t replicas = 0;                               // slaves that asked lately
+  std::optional<std::uint64_t> replicas_confirmed_lsn = 0;  // by --min-replicas-ack of them; absent: none are wanted
+  std::uint64_t replicas_ack_waiting = 0;                   // writes that wait for them
+  std::uint64_t replicas_ack_timeouts = 0;                  // that waited in vain
+  bool replicas_ack_degraded = false;                       // none waits until they have caught up
+  std::uint64_t log_lost_lines = 0;                         // of the event log, because nobody read it fast enough
 };
 
 // The response of system.stats, a JSON object.

@@ -44,6 +44,9 @@ constexpr std::array<std::string_view, kFieldCount> kNames = {
     "max_abs_delta",
     "after_lsn",
     "wait_ms",
+    "replica",
+    "replica_epoch",
+    "durable_lsn",
     "from",
     "to",
 };

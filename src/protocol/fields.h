@@ -52,6 +52,9 @@ enum class Field : std::uint8_t {
   max_abs_delta,
   after_lsn,
   wait_ms,
+  replica,
+  replica_epoch,
+  durable_lsn,
   from,  // known where it stands beside a range instead of inside, as the next
   to,
   count_,

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 
+#include "engine/replica_id.h"
 #include "io/replace_file.h"
 #include "replication/bootstrap.h"
 
@@ -214,6 +215,8 @@ Status Follower::compare_histories() {
   }
   const auto timeout = std::chrono::milliseconds(std::chrono::seconds(endpoint_of(config_).timeout_seconds));
   wait_ = its->empty() ? 0ms : std::min(kLongPoll, timeout / 2);
+  tells_id_ = !its->empty();
+  if (tells_id_) learn_own_id();
   its->follow();
   return engine_.keep_history(std::move(*its));
 }
@@ -246,12 +249,35 @@ Error Follower::no_continuation(const std::string& difference) {
                                           "; what is here is kept in " + keep_old_as_};
 }
 
+// The question also tells what this node has on its disk, which is less than what it asks after while a page is
+// applied.
+Status Follower::ask(Lsn after, std::chrono::milliseconds wait) {
+  status_.poll_begins(engine_.unix_seconds());
+  Self self;
+  if (tells_id_ && !id_.empty()) {
+    const Lsn position = engine_.position();
+    const bool syncs = config_.wal && config_.wal_fsync;
+    self = {id_, syncs ? std::optional(position) : std::nullopt, engine_.epoch_at(syncs ? position : after)};
+  }
+  return source_.ask_for_page(after, config_.replication_batch_size, wait, self);
+}
+
+// Without it the slave follows all the same, and confirms nothing.
+void Follower::learn_own_id() {
+  if (!id_.empty()) return;
+  Result<std::string> id = engine::own_replica_id(files_, config_.directory);
+  if (id) {
+    id_ = std::move(*id);
+  } else {
+    log_.warn("replication.no_id", id.error().message + "; the master is not told which slave this is");
+  }
+}
+
 // One page: it is applied while the next one is on its way, where there is more.
 Status Follower::poll(Lsn& after, bool& asked) {
   const int limit = config_.replication_batch_size;
   if (!asked) {
-    status_.poll_begins(engine_.unix_seconds());
-    if (Status sent = source_.ask_for_page(after, limit, waits_ ? wait_ : 0ms); !sent) return sent;
+    if (Status sent = ask(after, waits_ ? wait_ : 0ms); !sent) return sent;
   }
   asked = false;
   Page page;
@@ -263,8 +289,7 @@ Status Follower::poll(Lsn& after, bool& asked) {
   }
   if (!page.entries.empty()) after = page.entries.back().lsn;
   if (page.more && limit >= kThrottledPage) {
-    status_.poll_begins(engine_.unix_seconds());
-    if (Status sent = source_.ask_for_page(after, limit); !sent) return sent;
+    if (Status sent = ask(after, 0ms); !sent) return sent;
     asked = true;
   }
   if (Status applied = apply(page); !applied) return applied;

@@ -45,7 +45,9 @@ class Follower final : public engine::Following {
   Status compare_histories();
   Status compare_last_entry();
   Error no_continuation(const std::string& difference);
+  Status ask(Lsn after, std::chrono::milliseconds wait);
   Status poll(Lsn& after, bool& asked);
+  void learn_own_id();
   bool is_of_history(const Page& page, Lsn after);
   Status apply(const Page& page);
   void note_position(bool caught_up);
@@ -69,6 +71,8 @@ class Follower final : public engine::Following {
   int failures_ = 0;                   // in a row
   std::chrono::milliseconds wait_{0};  // what the master is asked to wait for an entry; 0: it does not know how to
   bool waits_ = false;                 // it is asked to
+  std::string id_;                     // this node's name for itself; empty: it is not told
+  bool tells_id_ = false;              // the master understands it
   bool copy_wanted_;
   std::string keep_old_as_;  // of the data that a copy takes the place of; empty: it is not kept
   Lsn noted_;                // in karma.replication.lsn

@@ -74,9 +74,14 @@ Result<protocol::Reply> Source::ask(std::string_view op, const Fields& fields) {
   return reply;
 }
 
-Status Source::ask_for_page(Lsn after, int limit, std::chrono::milliseconds wait) {
+Status Source::ask_for_page(Lsn after, int limit, std::chrono::milliseconds wait, const Self& self) {
   Fields fields = {{"after_lsn", after.value}, {"limit", limit}};
   if (wait.count() > 0) fields["wait_ms"] = wait.count();
+  if (!self.id.empty()) {
+    fields["replica"] = self.id;
+    if (!self.epoch.empty()) fields["replica_epoch"] = self.epoch;
+    if (self.durable) fields["durable_lsn"] = self.durable->value;
+  }
   client_.send("replication.entries", fields);
   return client_.flush();
 }

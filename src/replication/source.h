@@ -22,6 +22,13 @@
 
 namespace karma::replication {
 
+// What this slave says of itself; nothing to a Karma 1.0.
+struct Self {
+  std::string id;              // empty: nothing
+  std::optional<Lsn> durable;  // up to here everything is on its disk; nothing: it does not sync
+  std::string epoch;           // of its last entry
+};
+
 // Of the master's log. Valid until the next question.
 struct Page {
   Lsn source;                                // up to where the master's log reaches
@@ -55,7 +62,7 @@ class Source {
 
   // Asks for entries above `after`; take_page() gets the answer. Both may be called one page ahead.
   // `wait`: for an entry, where there is none; a Karma 1.0 answers at once.
-  Status ask_for_page(Lsn after, int limit, std::chrono::milliseconds wait = {});
+  Status ask_for_page(Lsn after, int limit, std::chrono::milliseconds wait = {}, const Self& self = {});
   // replication_gap: the master's log does not reach back so far. replication_error: what came is no page after
   // `after`.
   Status take_page(Lsn after, int limit, Page& page);

@@ -1,4 +1,4 @@
-// The options of karma import, export, reconcile and promote, and their --help.
+// The options of karma import, export, reconcile, promote and replicas, and their --help.
 #include <unistd.h>
 
 #include <ostream>
@@ -55,6 +55,16 @@ Leave out the day that is still being counted: --to=YESTERDAY.
 )";
 constexpr std::string_view kReconcileTail = R"(
 Exit codes   0  no drift     1  drift     2  cannot tell
+)";
+constexpr std::string_view kReplicasHead = R"(Usage: karma replicas [options]
+
+Lists the slaves that follow a running node: up to which LSN each has the log, and has it on its disk, how many entries
+that is behind, when it asked last, and whether its entries are of this node's history. Slaves of Karma 1.0 do not say
+who they are, and are not in the list.
+
+)";
+constexpr std::string_view kReplicasTail = R"(
+Exit codes   0  listed     1  failed     2  wrong usage
 )";
 
 constexpr std::string_view kPromoteHead = R"(Usage: karma promote [options]
@@ -248,6 +258,16 @@ int promote_command(Invocation& invocation, const Streams& streams) {
   return tools::run_promote(target, streams);
 }
 
+int replicas_command(Invocation& invocation, const Streams& streams) {
+  tools::ConnectionOptions target;
+  target.retry_seconds = 0;
+  Options options("karma replicas", kReplicasHead, kReplicasTail);
+  Connection connection(options, target);
+  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
+  if (!invocation.positionals.empty()) return invocation.misused("karma replicas takes options only");
+  return tools::run_replicas(target, streams);
+}
+
 }  // namespace
 
 std::optional<int> run_client_command(int argc, const char* const* argv, const char* (*environment)(const char* name),
@@ -260,6 +280,7 @@ std::optional<int> run_client_command(int argc, const char* const* argv, const c
   if (command == "export") return export_command(invocation, streams);
   if (command == "reconcile") return reconcile_command(invocation, streams);
   if (command == "promote") return promote_command(invocation, streams);
+  if (command == "replicas") return replicas_command(invocation, streams);
   return std::nullopt;
 }
 

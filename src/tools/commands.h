@@ -1,5 +1,5 @@
-// karma import, export, reconcile and promote: what each does once its options are known. Each returns the exit
-// code.
+// karma import, export, reconcile, promote and replicas: what each does once its options are known. Each returns the
+// exit code.
 #pragma once
 
 #include <iosfwd>
@@ -70,5 +70,7 @@ struct PromoteOptions {
 };
 // 0: the node is master, now or before; 1: failed.
 int run_promote(const PromoteOptions& options, const Streams& streams);
+// 0: printed, 1: failed.
+int run_replicas(const ConnectionOptions& options, const Streams& streams);
 
 }  // namespace karma::tools

@@ -28,6 +28,12 @@ namespace {
 constexpr int kDone = 0;
 constexpr int kFailed = 1;
 
+// A full disk, a log that failed, slaves that are away: the chunk is not in, or not safe, and may be sent again when
+// the server can.
+bool not_now(const Error& error) {
+  return error.code == ErrorCode::internal_error || error.code == ErrorCode::not_confirmed;
+}
+
 // What ingest.begin, commit and abort answer.
 struct StreamStatus {
   std::string status;
@@ -174,8 +180,7 @@ class Import {
   Status take_chunk(std::uint64_t chunk, const Reply& reply) {
     if (!reply.success) {
       const Error refused = reply.error();
-      // A full disk, a log that failed: the chunk is not in and may be sent again when the server can.
-      if (refused.code == ErrorCode::internal_error) return client_.lose(refused.message);
+      if (not_now(refused)) return client_.lose(refused.message);
       return refused;
     }
     sent_points_ += plan_.chunks[chunk].items;
@@ -213,7 +218,7 @@ class Import {
     if (!reply) return reply.error();
     if (reply->success) return status_of(*reply);
     const Error refused = reply->error();
-    return refused.code == ErrorCode::internal_error ? client_.lose(refused.message) : refused;
+    return not_now(refused) ? client_.lose(refused.message) : refused;
   }
 
   // Up to its items.

@@ -68,6 +68,7 @@ TEST_F(CommandLineTest, EverySettingIsReadFromItsFlagAndItsVariable) {
                         : std::holds_alternative<std::int64_t Config::*>(setting.target) ? "5000000000"
                         : std::holds_alternative<bool Config::*>(setting.target)         ? ""
                         : std::holds_alternative<Role Config::*>(setting.target)         ? "slave"
+                        : std::holds_alternative<OnAckTimeout Config::*>(setting.target) ? "degrade"
                                                                                          : "text";
     if (value.empty()) value = value_text(setting, Config()) == "true" ? "false" : "true";
     std::string shown = setting.secret ? "(set)" : value;
@@ -176,6 +177,14 @@ TEST_F(CommandLineTest, ReplicationIsCheckedOnlyWhereThereIsASource) {
   EXPECT_EQ(fault({"--replication-batch-size=0"}), "accepted");
   EXPECT_EQ(fault({"--role=slave", "--replication-source-host=h", "--replication-batch-size=0"}),
             "Invalid configuration: replication_batch_size must be between 1 and 10000");
+}
+
+TEST_F(CommandLineTest, WhatSlavesConfirmIsCheckedAndNeedsTheLog) {
+  EXPECT_EQ(fault({"--min-replicas-ack=2", "--replicas-ack-on-timeout=degrade"}), "accepted");
+  EXPECT_EQ(fault({"--min-replicas-ack=65"}), "Invalid configuration: min_replicas_ack must be between 0 and 64");
+  EXPECT_EQ(fault({"--replicas-ack-on-timeout=wait"}), "--replicas-ack-on-timeout must be error or degrade");
+  EXPECT_EQ(fault({"--min-replicas-ack=1", "--wal=false"}),
+            "Invalid configuration: min_replicas_ack requires the log (wal)");
 }
 
 TEST_F(CommandLineTest, UnknownFlagsAreNamedWithoutTheirValue) {

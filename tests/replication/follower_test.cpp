@@ -91,6 +91,69 @@ TEST_F(Following, KeysAndStreamsGiveTheFirstAnswersAfterAPromotion) {
   EXPECT_EQ(slave.lsn(), 4);
 }
 
+TEST_F(Following, TheMasterKnowsItsSlaveAndWhatItHasOnItsDisk) {
+  master.start();
+  master.increment(1, 5);
+  start_slave();
+  expect_same();
+  const auto known = [&] { return master.response("replication.replicas")["replicas"]; };
+  ASSERT_TRUE(eventually([&] { return known().size() == 1 && known()[0]["durable_lsn"] == master.lsn(); }));
+  const json first = known()[0];
+  EXPECT_EQ(first["lag_entries"], 0);
+  EXPECT_EQ(first["same_history"], true);
+  EXPECT_EQ(first["epoch"], master.response("replication.status")["history"][0][0]);
+  EXPECT_EQ(slave.response("replication.replicas")["count"], 0);
+  // It keeps its name, also when its data is copied anew.
+  slave.stop();
+  for (int i = 0; i < 5; ++i) master.increment(2);
+  (void)master.response("snapshot.create_all");
+  master.increment(3);
+  (void)master.response("snapshot.create_all");
+  slave.start();
+  expect_same();
+  ASSERT_TRUE(eventually([&] { return known()[0]["durable_lsn"] == master.lsn(); }));
+  EXPECT_EQ(known().size(), 1u);
+  EXPECT_EQ(known()[0]["replica"], first["replica"]);
+}
+
+TEST_F(Following, AWriteIsAnsweredWhenTheSlaveHasItOnItsDisk) {
+  master.config.min_replicas_ack = 1;
+  master.config.replicas_ack_timeout_ms = 600000;
+  master.start();
+  start_slave();
+  for (int i = 0; i < 50; ++i) {
+    master.increment(1);
+    // What is acknowledged survives the loss of the master.
+    EXPECT_GE(slave.lsn(), static_cast<std::uint64_t>(i + 1));
+  }
+  expect_same();
+  // Without its slave it cannot promise anything, and says so.
+  slave.stop();
+  master.stop();
+  master.config.replicas_ack_timeout_ms = 1;
+  master.start();
+  const json write = {{"series", "s"}, {"key", 1}, {"bucket", 20260101}, {"idempotency_key", "a"}};
+  const json refused = master.ask("counter.increment", write);
+  EXPECT_EQ(refused["error_code"], "not_confirmed") << refused;
+  EXPECT_EQ(master.sum(1), 51);
+  slave.start();
+  json repeat;
+  ASSERT_TRUE(eventually([&] { return (repeat = master.ask("counter.increment", write))["success"] == true; }));
+  EXPECT_EQ(repeat["idempotent"], true);
+  EXPECT_EQ(slave.sum(1), 51);
+}
+
+TEST_F(Following, ASlaveThatDoesNotSyncConfirmsNothing) {
+  master.start();
+  master.increment(1, 5);
+  slave.config.wal_fsync = false;
+  start_slave();
+  expect_same();
+  const json report = master.response("replication.replicas");
+  ASSERT_EQ(report["count"], 1);
+  EXPECT_TRUE(report["replicas"][0]["durable_lsn"].is_null());
+}
+
 TEST_F(Following, NothingIsReadBeforeTheFirstCopyIsComplete) {
   master.start();
   const int port = master.port();

@@ -51,6 +51,7 @@ TEST(ClientCommand, WrongUsageIsTwo) {
       {"reconcile", "--csv=f", "--series=s", "--directory=d"},
       {"promote", "more"},
       {"promote", "--series=s"},
+      {"replicas", "more"},
   };
   for (const auto& misuse : misuses) {
     const Ran ran = run(misuse);
@@ -61,7 +62,7 @@ TEST(ClientCommand, WrongUsageIsTwo) {
 }
 
 TEST(ClientCommand, EachHasItsHelpThatFitsATerminal) {
-  for (const char* command : {"import", "export", "reconcile", "promote"}) {
+  for (const char* command : {"import", "export", "reconcile", "promote", "replicas"}) {
     const Ran ran = run({command, "--help"});
     EXPECT_EQ(ran.code, 0);
     EXPECT_TRUE(ran.out.starts_with("Usage: karma " + std::string(command))) << ran.out;
@@ -79,6 +80,7 @@ TEST(ClientCommand, AServerThatIsNotThereIsToldAndGivenUp) {
   const Ran ran = run({"export", "--series=s", "--port=1", "--retry-seconds=0"});
   EXPECT_EQ(ran.code, 1);
   EXPECT_NE(ran.err.find("ERROR: cannot connect to 127.0.0.1:1: "), std::string::npos) << ran.err;
+  EXPECT_EQ(run({"replicas", "--port=1"}).code, 1);
 }
 
 }  // namespace

@@ -1,0 +1,95 @@
+// karma replicas: the slaves of a running node, as a table.
+#include <algorithm>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "tools/commands.h"
+#include "tools/retry.h"
+
+namespace karma::tools {
+namespace {
+
+using nlohmann::json;
+using Row = std::vector<std::string>;
+
+std::string number_or(const json& value, const char* otherwise) {
+  return value.is_number_unsigned() ? std::to_string(value.get<std::uint64_t>()) : otherwise;
+}
+
+std::string seconds_ago(const json& value) {
+  const std::uint64_t milliseconds = value.get<std::uint64_t>();
+  return std::to_string(milliseconds / 1000) + "." + std::to_string(milliseconds % 1000 / 100) + " s ago";
+}
+
+std::string history(const json& replica) {
+  const json& same = replica.at("same_history");
+  if (!same.is_boolean()) return "not known";
+  return same.get<bool>() ? "the same" : "another one";
+}
+
+Row row_of(const json& replica) {
+  return {replica.at("replica").get<std::string>(),      number_or(replica.at("position"), "?"),
+          number_or(replica.at("durable_lsn"), "never"), number_or(replica.at("lag_entries"), "unknown"),
+          seconds_ago(replica.at("last_contact_ms")),    history(replica)};
+}
+
+void print(const std::vector<Row>& rows, std::ostream& out) {
+  std::vector<std::size_t> widths(rows.front().size());
+  for (const Row& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      out << row[i];
+      if (i + 1 < row.size()) out << std::string(widths[i] - row[i].size() + 2, ' ');
+    }
+    out << '\n';
+  }
+}
+
+Status print_replicas(const ConnectionOptions& options, const Streams& streams) {
+  Client client(options.endpoint);
+  Retry retry(client, options.retry_seconds, streams.err);
+  json report;
+  const Status asked = retry.run([&]() -> Status {
+    client.send("replication.replicas", Client::Fields::object());
+    const Result<protocol::Reply> reply = client.receive();
+    if (!reply) return reply.error();
+    if (!reply->success) return reply->error();
+    report = reply->json();
+    return {};
+  });
+  if (!asked) return asked;
+  try {
+    std::vector<Row> rows = {{"replica", "position", "on disk", "lag", "last contact", "history"}};
+    for (const json& replica : report.at("replicas")) rows.push_back(row_of(replica));
+    streams.out << "the log ends at " << number_or(report.at("source_lsn"), "?");
+    if (report.at("confirmed_lsn").is_number())
+      streams.out << ", " << report.at("min_replicas_ack").get<std::uint64_t>() << " of the slaves have it up to "
+                  << report.at("confirmed_lsn").get<std::uint64_t>()
+                  << (report.at("degraded").get<bool>() ? ", and no write waits for them" : "");
+    streams.out << '\n';
+    if (rows.size() == 1) {
+      streams.out << "no slave has asked for it" << std::endl;
+      return {};
+    }
+    print(rows, streams.out);
+    streams.out << std::flush;
+  } catch (const json::exception& failure) {
+    return internal_error(std::string("the server's reply is not what it should be: ") + failure.what());
+  }
+  return {};
+}
+
+}  // namespace
+
+int run_replicas(const ConnectionOptions& options, const Streams& streams) {
+  const Status printed = print_replicas(options, streams);
+  if (printed) return 0;
+  streams.err << "ERROR: " << printed.error().message << std::endl;
+  return 1;
+}
+
+}  // namespace karma::tools
