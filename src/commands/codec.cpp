@@ -312,6 +312,13 @@ void Decoder::id(Field field, std::string_view& id) {
   id = context_.arena.copy(value->text);
 }
 
+void Decoder::flag(Field field, bool& truth) {
+  const Value* const value = given(field);
+  if (value == nullptr) return;
+  if (value->type != Type::boolean) return fail(field_text(name_of(field)) + " must be true or false");
+  truth = value->truth;
+}
+
 void Decoder::cursor(std::optional<Key>& key) {
   const Value* const value = given(Field::cursor);
   Key found;

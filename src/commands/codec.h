@@ -87,6 +87,7 @@ class Decoder {
   void number_or_0(Field field, std::uint64_t& number);
   void number(Field field, std::optional<std::uint64_t>& number);
   void id(Field field, std::string_view& id);  // empty if it is not there
+  void flag(Field field, bool& truth);         // true or false, default as it is
 
   // codec_exactly_once.cpp
   void stream_id(std::string_view& id);

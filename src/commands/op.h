@@ -176,6 +176,7 @@ FieldSet taken() {
   C command{};
   C::describe(command, lister);
   FieldSet taken = lister.taken() | set_of(Field::v, Field::op, Field::token);
+  if (Mutation<C>) taken |= set_of(Field::want_lsn);
   if (C::kSpec.idempotent) {
     taken |= set_of(Field::idempotency_key, Field::fingerprint, Field::idempotency_created_at_unix);
   }

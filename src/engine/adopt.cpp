@@ -92,6 +92,7 @@ Status Engine::change_to(Recovered& recovered, store::Store& fresh) {
     const std::lock_guard lock(store_.lock());
     store_.swap(fresh);
     replaceable_log_->put(std::move(*log));
+    applied_.store(wal_->last().value, std::memory_order_release);
   }
   if (Status read = read_history(); !read)
     log_.warn("replication.history_lost", read.error().message + "; slaves will copy all data anew");

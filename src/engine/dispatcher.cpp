@@ -10,6 +10,7 @@ namespace {
 using commands::Access;
 using commands::Kind;
 using commands::Op;
+using protocol::Field;
 
 constexpr std::uint64_t kTimedEvery = 16;
 constexpr std::size_t kSpareBatches = 8;
@@ -17,11 +18,13 @@ constexpr std::size_t kSpareBatches = 8;
 // counted in the budget.
 constexpr std::size_t kGatheredBytes = 128 << 10;
 
+constexpr std::size_t kLsnBytes = std::string_view(R"(,"lsn":18446744073709551615)").size();
+
 // Of a write that is applied.
 std::size_t longest_reply(const Mutation& mutation) {
   const Op& op = *mutation.op;
   const std::size_t echoed = op.echoed_bytes == nullptr ? 0 : op.echoed_bytes(mutation.command);
-  return op.max_reply_bytes + echoed + protocol::kEnvelopeBytes;
+  return op.max_reply_bytes + echoed + protocol::kEnvelopeBytes + (mutation.tells_lsn ? kLsnBytes : 0);
 }
 
 Error unauthorized() { return {ErrorCode::unauthorized, "Unauthorized"}; }
@@ -150,6 +153,7 @@ Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, 
   commands::DecodeContext context = make_context(arena);
   Mutation& mutation = *arena.make<Mutation>();
   Status status = decode(op, fields_, engine_.store().exactly_once(), context, mutation);
+  if (status && fields_.find(Field::want_lsn) != nullptr) status = decode_want_lsn(context, mutation.tells_lsn);
   // Before it is applied: a write never fails on the size of its reply.
   if (status && engine_.over_response_limit(longest_reply(mutation))) status = too_large();
   if (!status) {
@@ -194,8 +198,12 @@ Handled Dispatcher::read_or_run(const Op& op, void* connection, Buffer& out) {
   if (engine_.awaits_data() && !op.of_node && op.access == commands::Access::read)
     return reply_error({ErrorCode::stale_replica, "This slave does not have its master's data yet"}, out),
            Handled::replied;
+  Freshness wanted;
+  if (fields_.find(Field::min_lsn) != nullptr && !op.of_node && op.awaited == nullptr && op.access == Access::read)
+    if (Status status = decode_min_lsn(wanted); !status) return reply_error(status.error(), out), Handled::replied;
+  const bool must_wait = wanted.lsn > engine_.applied();
   // A command that may go to a worker is decoded into memory that can go with it.
-  const bool may_leave = op.kind == Kind::admin || op.is_long != nullptr;
+  const bool may_leave = op.kind == Kind::admin || op.is_long != nullptr || must_wait;
   if (may_leave && !job_) job_ = std::make_unique<Job>();
   Arena& arena = may_leave ? job_->arena : arena_;
   arena.reset();
@@ -203,7 +211,11 @@ Handled Dispatcher::read_or_run(const Op& op, void* connection, Buffer& out) {
   Decoded decoded;
   if (Status status = decode(op, fields_, engine_.store().exactly_once(), context, decoded); !status)
     return reply_error(status.error(), out), Handled::replied;
-  if (op.kind == Kind::admin) return start_job(decoded, connection, out);
+  if (job_) {
+    job_->min_lsn = wanted.lsn;
+    job_->patience = wanted.patience;
+  }
+  if (op.kind == Kind::admin || must_wait) return start_job(decoded, connection, out);
   commands::Reads reads(engine_.store(), reader_, engine_, arena);
   if (op.is_long != nullptr) {
     if (op.is_long(decoded.command, reads)) return start_job(decoded, connection, out);
@@ -214,6 +226,24 @@ Handled Dispatcher::read_or_run(const Op& op, void* connection, Buffer& out) {
   const Status status = op.answer(decoded.command, reads, out);
   finish(status, decoded, start, out);
   return Handled::replied;
+}
+
+Status Dispatcher::decode_want_lsn(commands::DecodeContext& context, bool& wanted) const {
+  commands::Decoder decoder(fields_, context);
+  decoder.flag(Field::want_lsn, wanted);
+  if (decoder.failed()) return decoder.error();
+  return {};
+}
+
+Status Dispatcher::decode_min_lsn(Freshness& wanted) {
+  commands::DecodeContext context{.arena = arena_};
+  commands::Decoder decoder(fields_, context);
+  std::uint64_t wait_ms = protocol::kDefaultWaitMs;
+  decoder.number(Field::min_lsn, wanted.lsn.value);
+  if (fields_.find(Field::wait_ms) != nullptr) decoder.number(Field::wait_ms, wait_ms);
+  if (decoder.failed()) return decoder.error();
+  wanted.patience = std::chrono::milliseconds(std::min(wait_ms, protocol::kMaxWaitMs));
+  return {};
 }
 
 // It was decoded into job_.
@@ -260,6 +290,7 @@ void Dispatcher::write_reply(const Mutation& mutation, Buffer& out) {
   mutation.op->reply(mutation.command, outcome, out);
   if (mutation.keyed != nullptr)
     out.append(mutation.keyed->repeated ? R"(,"idempotent":true)" : R"(,"idempotent":false)");
+  if (mutation.tells_lsn) json::append_field(out, "lsn", mutation.lsn.value);
   out.append(protocol::kReplyEnd);
   // Only the state of a stream that was there before: nothing was applied.
   if (mutation.op->echoed_bytes != nullptr && engine_.over_response_limit(out.size() - start)) {

@@ -40,6 +40,13 @@ class Dispatcher final : public RequestHandler {
   Handled mutate(const commands::Op& op, void* connection, std::size_t pending, Buffer& out);
   void begin_keyed(commands::KeyedWrite& keyed);
   void encode(Mutation& mutation);
+  // How new what is read has to be, and how long that may take.
+  struct Freshness {
+    Lsn lsn;
+    std::chrono::milliseconds patience{0};
+  };
+  Status decode_want_lsn(commands::DecodeContext& context, bool& wanted) const;
+  Status decode_min_lsn(Freshness& wanted);
   Handled read_or_run(const commands::Op& op, void* connection, Buffer& out);
   Handled start_job(const Decoded& decoded, void* connection, Buffer& out);
 

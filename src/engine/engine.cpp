@@ -70,7 +70,9 @@ Engine::Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& 
       slave_(config.role == Role::slave),
       client_memory_(static_cast<std::size_t>(config.client_memory_mib) << 20),
       log_waiters_([this] { return wal_->last(); },
-                   [this](std::unique_ptr<Job> job) { run_on_worker(std::move(job)); }) {}
+                   [this](std::unique_ptr<Job> job) { run_on_worker(std::move(job)); }),
+      read_waiters_([this] { return applied(); }, [this](std::unique_ptr<Job> job) { run_on_worker(std::move(job)); }) {
+}
 
 Engine::~Engine() { (void)shutdown(false); }
 
@@ -143,6 +145,7 @@ Status Engine::start() {
     replaceable_log_ = log.get();
     wal_ = std::move(log);
   }
+  applied_ = wal_->last().value;
   if (config_.wal && !begin_anew) outcomes_ = std::move(recovered->outcomes);
   if (Status role = find_role(); !role) return role;
   if (!is_slave()) begin_epoch(recovered->last);
@@ -297,6 +300,7 @@ void Engine::apply(std::span<wal::Write* const> batch) {
     }
     remember(batch.subspan(remembered, next - remembered));
   }
+  applied_.store(wal_->last().value, std::memory_order_release);
   if (!store_.purged()) work();  // work that takes no time is done at once
   if (store_.has_deferred_free()) free_deferred();
   count_keyed(batch);
@@ -373,6 +377,8 @@ void Engine::refuse(std::span<wal::Write* const> batch, const Error& error) {
 }
 
 void Engine::answer(Mutation& mutation) {
+  // One that is not logged tells what it was decided on, which has all that it repeats.
+  if (mutation.tells_lsn && mutation.lsn.value == 0) mutation.lsn = wal_->last();
   if (acks_ != nullptr && mutation.waits_for_replicas) return acks_->hold(mutation);
   if (!mutation.completions->has_staged()) staged_queues_.push_back(mutation.completions);
   mutation.completions->stage(mutation);
@@ -383,6 +389,7 @@ void Engine::cycle_done() {
   staged_queues_.clear();
   if (acks_ != nullptr) acks_->commit();
   log_waiters_.notify();
+  read_waiters_.notify();
 }
 
 void Engine::submit(std::unique_ptr<Job> job) {
@@ -391,7 +398,13 @@ void Engine::submit(std::unique_ptr<Job> job) {
     const commands::Awaited awaited = job->op->awaited(job->command);
     if (log_waiters_.wait(job, awaited.after, awaited.time)) return;
   }
+  if (job->min_lsn > applied() && read_waiters_.wait(job, {job->min_lsn.value - 1}, job->patience)) return;
   run_on_worker(std::move(job));
+}
+
+Error Engine::too_old(Lsn wanted) const {
+  return {ErrorCode::stale_replica, "This node has LSN " + std::to_string(applied().value) + " and not yet " +
+                                        std::to_string(wanted.value) + "; try again, or ask the master"};
 }
 
 void Engine::run_on_worker(std::unique_ptr<Job> job) {
@@ -439,6 +452,7 @@ void Engine::hand_back(std::unique_ptr<Job> job) {
 void Engine::end_waiting() {
   if (acks_ != nullptr) acks_->end();
   log_waiters_.close();
+  read_waiters_.close();
 }
 
 void Engine::abandon_jobs() {
@@ -449,6 +463,7 @@ void Engine::abandon_jobs() {
 
 void Engine::run_job(Job& job, store::StoreLock::Reader& reader) {
   const auto run = [&] {
+    if (job.min_lsn > applied()) return Status(too_old(job.min_lsn));
     if (job.op->kind == commands::Kind::admin) return job.op->run(job.command, *this, job.response);
     commands::Reads reads(store_, reader, *this, job.arena);
     reads.set_query_timeout(clock_, config_.query_timeout_ms);

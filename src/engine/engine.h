@@ -75,6 +75,10 @@ class Engine final : public commands::Services, private wal::Machine {
   bool logs_entries() const { return wal_->keeps_entries(); }
   // Up to which LSN everything is applied, where only one thread writes.
   Lsn position() const { return wal_->last(); }
+  // Of the last entry that readers see. Any thread.
+  Lsn applied() const { return {applied_.load(std::memory_order_acquire)}; }
+  // A read wants what this node has not applied yet.
+  Error too_old(Lsn wanted) const;
   FollowStatus& follow_status() { return follow_status_; }
   // Whose entries the log holds. A slave keeps its master's, before it takes an entry from there.
   History history() const;
@@ -250,7 +254,9 @@ class Engine final : public commands::Services, private wal::Machine {
   std::atomic<bool> awaits_data_{false};
   bool unread_data_ = false;  // started with --restore=false on a directory with data; constant after start
   Replicas replicas_;
+  std::atomic<std::uint64_t> applied_{0};
   LogWaiters log_waiters_;
+  LogWaiters read_waiters_;  // apart, so that clients cannot take the places of slaves
 };
 
 }  // namespace karma::engine

@@ -1,5 +1,6 @@
-// Questions for entries that are not there yet: a slave that has caught up asks for what comes next, and is answered
-// when it comes, or when its time is up. A thread of its own, begun by the first of them; nobody else waits.
+// Questions for entries that are not there yet: a slave that has caught up asks for what comes next, a client for what
+// it has written elsewhere. Each is answered when it comes, or when its time is up. A thread of its own, begun by the
+// first of them; nobody else waits.
 #pragma once
 
 #include <atomic>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -33,6 +34,7 @@ struct Mutation : wal::Write, Decoded {
   // Where slaves have to confirm writes: whether the answer waits for them, and up to where they have to.
   bool waits_for_replicas = true;
   Lsn confirmed_at;
+  bool tells_lsn = false;  // in its reply
   Mutation* next_answered = nullptr;
   // Of a large one: how many of its counters are ready to be changed, if nothing has happened since, and how often
   // preparing was tried.
@@ -96,7 +98,9 @@ struct Job : Decoded {
     memory->jobs.fetch_add(bytes, std::memory_order_relaxed);
   }
 
-  Arena arena;  // of the command, too
+  Arena arena;                            // of the command, too
+  Lsn min_lsn;                            // what is read must be no older
+  std::chrono::milliseconds patience{0};  // for that
   void* connection = nullptr;
   std::size_t request_bytes = 0;
   ClientMemory* memory = nullptr;  // set before anything is held

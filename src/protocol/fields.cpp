@@ -47,6 +47,8 @@ constexpr std::array<std::string_view, kFieldCount> kNames = {
     "replica",
     "replica_epoch",
     "durable_lsn",
+    "min_lsn",
+    "want_lsn",
     "from",
     "to",
 };

@@ -55,6 +55,8 @@ enum class Field : std::uint8_t {
   replica,
   replica_epoch,
   durable_lsn,
+  min_lsn,
+  want_lsn,
   from,  // known where it stands beside a range instead of inside, as the next
   to,
   count_,

@@ -366,6 +366,7 @@ std::set<std::string> taken_by(const Op& op) {
   if (taken.contains("series")) taken.insert("tree");
   if (taken.contains("bucket") || op.name == "series.delete_before") taken.insert("date");
   if (op.idempotent) taken.insert({"idempotency_key", "fingerprint", "idempotency_created_at_unix"});
+  if (op.kind == Kind::mutation) taken.insert("want_lsn");
   return taken;
 }
 

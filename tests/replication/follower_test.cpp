@@ -67,6 +67,20 @@ TEST_F(Following, SnapshotsComeFirstAndThenTheLogAfterThem) {
   EXPECT_EQ(slave.response("replication.status")["replication_bootstrap_attempt_count"], 0) << "it has data";
 }
 
+TEST_F(Following, AClientReadsItsOwnWritesOnTheSlave) {
+  master.start();
+  master.increment(1);
+  start_slave();
+  expect_same();
+  for (int i = 2; i <= 50; ++i) {
+    const json write =
+        master.ask("counter.increment", {{"series", "s"}, {"key", 1}, {"bucket", 20260101}, {"want_lsn", true}});
+    const json read = slave.ask("counter.sum", {{"series", "s"}, {"key", 1}, {"min_lsn", write["lsn"]}});
+    ASSERT_EQ(read["response"], i) << read;
+  }
+  EXPECT_EQ(slave.ask("tree.list", {{"min_lsn", 51}, {"wait_ms", 0}})["error_code"], "stale_replica");
+}
+
 TEST_F(Following, KeysAndStreamsGiveTheFirstAnswersAfterAPromotion) {
   const json keyed = {{"series", "s"}, {"key", 1}, {"bucket", 20260101}, {"idempotency_key", "a"}};
   const json other = {{"series", "s"}, {"key", 1}, {"bucket", 20260101}, {"idempotency_key", "b"}};
