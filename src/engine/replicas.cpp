@@ -57,7 +57,8 @@ std::optional<Lsn> Replicas::lowest_position(Time since) const {
   const MutexLock lock(mutex_);
   std::optional<Lsn> lowest;
   for (const Known& replica : known_)
-    if (replica.last_contact >= since && (!lowest || replica.position < *lowest)) lowest = replica.position;
+    if (replica.last_contact >= since && replica.of_history != false && (!lowest || replica.position < *lowest))
+      lowest = replica.position;
   return lowest;
 }
 

@@ -27,6 +27,8 @@ class Replicas {
   static constexpr std::size_t kMaxReplicas = 64;
   // After so long without a word.
   static constexpr std::chrono::hours kForgottenAfter{24};
+  // Since it asked last, a slave that may be restarting finds the log after its position.
+  static constexpr std::chrono::hours kWantsLogFor{1};
   // A slave that follows asks every second at least.
   static constexpr std::chrono::seconds kInContact{10};
 
@@ -37,7 +39,8 @@ class Replicas {
 
   // Up to this LSN at least `count` slaves have on their disks what this node has.
   Lsn confirmed_by(std::size_t count) const;
-  // From where on the log is wanted by slaves that have asked since then; nothing if there are none.
+  // From where on the log is wanted by slaves that have asked since then; nothing if there are none. One that is known
+  // to have another history will not read it.
   std::optional<Lsn> lowest_position(Time since) const;
   // How many have asked since then.
   std::size_t count(Time since) const;

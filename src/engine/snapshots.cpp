@@ -74,7 +74,8 @@ Status Engine::create_whole_set(LogHeld held) {
 wal::Hold Engine::log_hold() const {
   const SnapshotLeases::Time now = clock_.steady();
   wal::Hold hold;
-  if (const std::optional<Lsn> copied = leases_.lowest(now)) hold.after = *copied;
+  for (const std::optional<Lsn> wanted : {leases_.lowest(now), replicas_.lowest_position(now - Replicas::kWantsLogFor)})
+    if (wanted) hold.after = std::min(hold.after, *wanted);
   if (config_.wal_retention_bytes >= 0) {
     hold.bytes = static_cast<std::uint64_t>(config_.wal_retention_bytes);
   } else {

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/replicas.h"
 #include "engine/snapshot_leases.h"
 #include "support/engine_fixture.h"
 
@@ -76,6 +77,33 @@ TEST_F(LogRetention, WhoCopiesASnapshotFindsTheEntriesAfterItUntilTheLeaseRunsOu
   EXPECT_EQ(entries_after(3), std::nullopt);
   EXPECT_EQ(entries_after(8), 0u);
   EXPECT_EQ(held_bytes(), 0u);
+}
+
+TEST_F(LogRetention, ASlaveThatAskedLatelyFindsTheEntriesAfterItsPosition) {
+  const auto ask = [this](char slave, std::uint64_t after, std::uint64_t on_disk) {
+    node_.call("replication.entries", R"(,"after_lsn":)" + std::to_string(after) + R"(,"durable_lsn":)" +
+                                          std::to_string(on_disk) + R"(,"replica":")" + std::string(32, slave) + '"');
+  };
+  constexpr std::int64_t kHour = std::chrono::seconds(engine::Replicas::kWantsLogFor).count();
+  write(5);
+  ask('a', 5, 5);
+  ask('b', 4, 3);
+  write(2);
+  snapshot();
+  EXPECT_EQ(entries_after(3), 4u) << "of the slower one, from what it has on its disk";
+  EXPECT_EQ(entries_after(2), std::nullopt);
+
+  node_.clock.advance(kHour);
+  ask('a', 6, 6);
+  snapshot();
+  EXPECT_EQ(entries_after(3), 4u);
+  node_.clock.advance(1);
+  snapshot();
+  EXPECT_EQ(entries_after(3), std::nullopt) << "it has been silent for too long";
+  EXPECT_EQ(entries_after(6), 1u);
+  ask('a', 7, 7);
+  snapshot();
+  EXPECT_EQ(held_bytes(), 0u) << "nobody is behind";
 }
 
 TEST_F(LogRetention, NoMoreIsHeldThanTheRetentionAllows) {

@@ -203,7 +203,23 @@ TEST_F(Following, AMasterThatIsAwayIsCountedAndItsReturnGoesUnnoticed) {
   EXPECT_EQ(slave.response("replication.status")["replication_bootstrap_attempt_count"], 1);
 }
 
+TEST_F(Following, ASlaveThatIsRestartedFindsTheLogWhereItWas) {
+  master.start();
+  master.increment(1, 5);
+  start_slave();
+  expect_same();
+  slave.stop();
+  for (int i = 0; i < 5; ++i) master.increment(2);
+  (void)master.response("snapshot.create_all");
+  master.increment(3);
+  (void)master.response("snapshot.create_all");
+  slave.start();
+  expect_same();
+  EXPECT_EQ(slave.response("replication.status")["replication_bootstrap_attempt_count"], 0) << "nothing is copied";
+}
+
 TEST_F(Following, WhatTheLogNoLongerHoldsIsCopiedAnew) {
+  master.config.wal_retention_bytes = 0;
   master.start();
   master.increment(1, 5);
   start_slave();
