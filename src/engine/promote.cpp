@@ -86,7 +86,12 @@ Status Engine::become_master() {
   };
   if (!writer_->run(change)) return shutting_down();
   if (!written) return not_now(ErrorCode::internal_error, written.error().message);
-  abort_unfinished_loads();
+  // It is master from here on, whatever becomes of what a load has left.
+  try {
+    abort_unfinished_loads();
+  } catch (const std::exception& failure) {
+    log_.warn("replication.promoted", std::string("a load that was under way is not aborted: ") + failure.what());
+  }
   replicated_.store(wal_->last().value, std::memory_order_relaxed);
   slave_.store(false, std::memory_order_release);
   log_.info("replication.promoted",

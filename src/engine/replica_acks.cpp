@@ -41,8 +41,10 @@ void ReplicaAcks::commit() {
   if (was_idle && !waiting_.empty()) woken_.notify_one();
 }
 
+// What a slave said while the log was that of another history may be more than there is now.
 void ReplicaAcks::confirmed(Lsn lsn) {
   const MutexLock lock(mutex_);
+  lsn = std::min(lsn, options_.position());
   state_.confirmed = std::max(state_.confirmed, lsn);
   if (state_.degraded && state_.confirmed >= missed_ &&
       options_.position().value - state_.confirmed.value <= kCaughtUp) {

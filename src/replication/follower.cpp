@@ -103,7 +103,12 @@ Status Follower::end_with(const std::function<Status()>& change) {
     const MutexLock lock(mutex_);
     while (!held_) changed_.wait(mutex_);
   }
-  Status changed = change();
+  Status changed;
+  try {
+    changed = change();
+  } catch (const std::exception& failure) {
+    changed = internal_error(failure.what());  // or it would be held for ever
+  }
   const MutexLock lock(mutex_);
   ended_ = changed.ok();
   ending_ = false;
@@ -166,7 +171,12 @@ Status Follower::copy() {
   if (*fetched || engine_.position() != Lsn{}) {
     source_.close();  // what follows may take longer than a connection may be idle
     if (!begin_adopting()) return internal_error("the copy was given up");
-    const Status taken = engine_.adopt_bootstrap(keep_old_as_);
+    Status taken;
+    try {
+      taken = engine_.adopt_bootstrap(keep_old_as_);
+    } catch (const std::exception& failure) {
+      taken = internal_error(failure.what());
+    }
     adopted();
     if (!taken) return taken;
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(engine_.clock().steady() - begun);

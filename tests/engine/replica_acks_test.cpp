@@ -135,6 +135,14 @@ TEST_F(ReplicaAcksTest, OfTwoTheSlowerCounts) {
   EXPECT_EQ(await(1).size(), 1u);
 }
 
+// It answered to a log that gave way to another one in the meantime.
+TEST_F(ReplicaAcksTest, WhatTheLogDoesNotHoldCannotBeConfirmed) {
+  ReplicaAcks acks(
+      clock_, {.timeout = 1s, .on_timeout = OnAckTimeout::error, .position = [] { return Lsn{5}; }, .changed = {}});
+  acks.confirmed(Lsn{1000});
+  EXPECT_EQ(acks.state().confirmed, Lsn{5});
+}
+
 TEST_F(ReplicaAcksTest, RepliesKeepTheOrderOfTheRequests) {
   open();
   client_->write(keyed("a"));
