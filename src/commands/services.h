@@ -90,7 +90,7 @@ class Services {
   virtual LogState log_state() = 0;
   virtual std::string history_json() = 0;     // of the log: docs/storage-format.md
   virtual std::string epoch_at(Lsn lsn) = 0;  // its id; empty where it is not known
-  // Not quick: from a worker. The slave is a master when it returns, durably; after an Error it is none.
+  // From a worker. The slave is a master when it returns, durably; after an Error it is none.
   virtual Result<Promotion> promote() = 0;
   virtual void replica_asks(const ReplicaPoll& poll) = 0;
   virtual ReplicaReport replicas() = 0;

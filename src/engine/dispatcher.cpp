@@ -1,6 +1,7 @@
 #include "engine/dispatcher.h"
 
 #include <mutex>
+#include <optional>
 
 #include "protocol/envelope.h"
 
@@ -238,11 +239,12 @@ Status Dispatcher::decode_want_lsn(commands::DecodeContext& context, bool& wante
 Status Dispatcher::decode_min_lsn(Freshness& wanted) {
   commands::DecodeContext context{.arena = arena_};
   commands::Decoder decoder(fields_, context);
-  std::uint64_t wait_ms = protocol::kDefaultWaitMs;
+  std::optional<std::uint64_t> wait_ms;
   decoder.number(Field::min_lsn, wanted.lsn.value);
-  if (fields_.find(Field::wait_ms) != nullptr) decoder.number(Field::wait_ms, wait_ms);
+  decoder.number(Field::wait_ms, wait_ms);
   if (decoder.failed()) return decoder.error();
-  wanted.patience = std::chrono::milliseconds(std::min(wait_ms, protocol::kMaxWaitMs));
+  wanted.patience =
+      std::chrono::milliseconds(std::min(wait_ms.value_or(protocol::kDefaultWaitMs), protocol::kMaxWaitMs));
   return {};
 }
 

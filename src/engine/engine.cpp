@@ -380,13 +380,11 @@ void Engine::answer(Mutation& mutation) {
   // One that is not logged tells what it was decided on, which has all that it repeats.
   if (mutation.tells_lsn && mutation.lsn.value == 0) mutation.lsn = wal_->last();
   if (acks_ != nullptr && mutation.waits_for_replicas) return acks_->hold(mutation);
-  if (!mutation.completions->has_staged()) staged_queues_.push_back(mutation.completions);
-  mutation.completions->stage(mutation);
+  staged_.add(mutation);
 }
 
 void Engine::cycle_done() {
-  for (CompletionQueue* completions : staged_queues_) completions->publish();
-  staged_queues_.clear();
+  staged_.publish();
   if (acks_ != nullptr) acks_->commit();
   log_waiters_.notify();
   read_waiters_.notify();

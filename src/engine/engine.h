@@ -232,7 +232,7 @@ class Engine final : public commands::Services, private wal::Machine {
   const wal::Write* next_admitted_ = nullptr;
   KnownOutcomes outcomes_;           // of entries above the exactly-once state's file
   std::vector<Mutation*> in_order_;  // of the batch, and what was answered meanwhile without being logged
-  std::vector<CompletionQueue*> staged_queues_;
+  StagedAnswers staged_;
 
   Mutex stats_mutex_;
   std::vector<std::unique_ptr<RequestStats>> request_stats_ KARMA_GUARDED_BY(stats_mutex_);

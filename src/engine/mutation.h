@@ -143,4 +143,20 @@ class CompletionQueue {
   std::unique_ptr<Job> jobs_ KARMA_GUARDED_BY(mutex_);
 };
 
+// Answers on their way to the queues of those who asked. For the one thread at a time that stages in these queues.
+class StagedAnswers {
+ public:
+  void add(Mutation& mutation) {
+    if (!mutation.completions->has_staged()) queues_.push_back(mutation.completions);
+    mutation.completions->stage(mutation);
+  }
+  void publish() {
+    for (CompletionQueue* const queue : queues_) queue->publish();
+    queues_.clear();
+  }
+
+ private:
+  std::vector<CompletionQueue*> queues_;  // that have something staged
+};
+
 }  // namespace karma::engine

@@ -37,7 +37,7 @@ void ReplicaAcks::commit() {
   waiting_.push_back(batch);
   state_.waiting += batch.count;
   ended_ ? time_out_late(Time::max()) : release();
-  publish();
+  staged_.publish();
   if (was_idle && !waiting_.empty()) woken_.notify_one();
 }
 
@@ -52,7 +52,7 @@ void ReplicaAcks::confirmed(Lsn lsn) {
     options_.changed(false);
   }
   release();
-  publish();
+  staged_.publish();
 }
 
 void ReplicaAcks::forget() {
@@ -65,7 +65,7 @@ void ReplicaAcks::end() {
     const MutexLock lock(mutex_);
     ended_ = true;
     time_out_late(Time::max());
-    publish();
+    staged_.publish();
     woken_.notify_one();
   }
   if (thread_.joinable()) thread_.join();
@@ -85,7 +85,7 @@ void ReplicaAcks::run() {
     }
     const Time now = clock_.steady();
     time_out_late(now);
-    publish();
+    staged_.publish();
     if (waiting_.empty()) continue;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(waiting_.front().until - now);
     (void)woken_.wait_until(mutex_, std::chrono::steady_clock::now() + std::clamp(left, 1ms, kLook));
@@ -112,8 +112,7 @@ void ReplicaAcks::release_first(Batch& batch) {
   batch.first = mutation.next_answered;
   --batch.count;
   --state_.waiting;
-  if (!mutation.completions->has_staged()) staged_queues_.push_back(mutation.completions);
-  mutation.completions->stage(mutation);
+  staged_.add(mutation);
 }
 
 void ReplicaAcks::time_out_late(Time now) {
@@ -143,11 +142,6 @@ void ReplicaAcks::time_out(Batch& batch) {
     }
     release_first(batch);
   }
-}
-
-void ReplicaAcks::publish() {
-  for (CompletionQueue* const completions : staged_queues_) completions->publish();
-  staged_queues_.clear();
 }
 
 }  // namespace karma::engine

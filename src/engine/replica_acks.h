@@ -18,7 +18,6 @@
 #include <functional>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include <karma/clock.h>
 #include <karma/config.h>
@@ -77,7 +76,6 @@ class ReplicaAcks {
   void release_first(Batch& batch) KARMA_REQUIRES(mutex_);
   void time_out_late(Time now) KARMA_REQUIRES(mutex_);
   void time_out(Batch& batch) KARMA_REQUIRES(mutex_);
-  void publish() KARMA_REQUIRES(mutex_);
 
   const Clock& clock_;
   const Options options_;
@@ -86,7 +84,7 @@ class ReplicaAcks {
   mutable Mutex mutex_;
   Condition woken_;
   std::deque<Batch> waiting_ KARMA_GUARDED_BY(mutex_);
-  std::vector<CompletionQueue*> staged_queues_ KARMA_GUARDED_BY(mutex_);
+  StagedAnswers staged_ KARMA_GUARDED_BY(mutex_);
   State state_ KARMA_GUARDED_BY(mutex_);
   Lsn missed_ KARMA_GUARDED_BY(mutex_);  // degraded: the last entry whose time was up
   bool ended_ KARMA_GUARDED_BY(mutex_) = false;
