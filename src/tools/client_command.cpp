@@ -250,9 +250,9 @@ int reconcile_command(Invocation& invocation, const Streams& streams) {
 }
 
 int promote_command(Invocation& invocation, const Streams& streams) {
-  tools::PromoteOptions target;
+  tools::ConnectionOptions target;
   Options options("karma promote", kPromoteHead, kPromoteTail);
-  Connection connection(options, target.connection);
+  Connection connection(options, target);
   if (std::optional<int> code = invocation.parse(options, connection)) return *code;
   if (!invocation.positionals.empty()) return invocation.misused("karma promote takes options only: --host, --port");
   return tools::run_promote(target, streams);

@@ -65,11 +65,8 @@ struct ReconcileOptions {
 // 0: no drift, 1: drift, 2: cannot tell.
 int run_reconcile(const ReconcileOptions& options, const Streams& streams);
 
-struct PromoteOptions {
-  ConnectionOptions connection;
-};
 // 0: the node is master, now or before; 1: failed.
-int run_promote(const PromoteOptions& options, const Streams& streams);
+int run_promote(const ConnectionOptions& options, const Streams& streams);
 // 0: printed, 1: failed.
 int run_replicas(const ConnectionOptions& options, const Streams& streams);
 

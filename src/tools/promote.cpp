@@ -3,39 +3,34 @@
 
 #include <nlohmann/json.hpp>
 
-#include "protocol/client.h"
+#include "tools/ask.h"
 #include "tools/commands.h"
-#include "tools/retry.h"
 
 namespace karma::tools {
+namespace {
 
-int run_promote(const PromoteOptions& options, const Streams& streams) {
-  Client client(options.connection.endpoint);
-  Retry retry(client, options.connection.retry_seconds, streams.err);
-  bool promoted = false;
-  std::uint64_t lsn = 0;
-  // A repeat does no harm: it is answered that the node is master already.
-  const Status done = retry.run([&]() -> Status {
-    client.send("replication.promote", Client::Fields::object());
-    const Result<protocol::Reply> reply = client.receive();
-    if (!reply) return reply.error();
-    if (!reply->success) return reply->error();
-    try {
-      const nlohmann::json response = reply->json();
-      promoted = response.at("promoted");
-      lsn = response.at("wal_current_lsn");
-    } catch (const nlohmann::json::exception& failure) {
-      return internal_error(std::string("the server's reply cannot be read: ") + failure.what());
-    }
-    return {};
-  });
-  if (!done) {
-    streams.err << "ERROR: " << done.error().message << std::endl;
-    return 1;
+// A repeat does no harm: it is answered that the node is master already.
+Status promote(const ConnectionOptions& options, const Streams& streams) {
+  try {
+    const Result<nlohmann::json> response = ask(options, "replication.promote", streams);
+    if (!response) return response.error();
+    const bool promoted = response->at("promoted");
+    const std::uint64_t lsn = response->at("wal_current_lsn");
+    streams.out << (promoted ? "promoted: it is master now, at LSN " : "it was master already, at LSN ") << lsn
+                << std::endl;
+  } catch (const nlohmann::json::exception& failure) {
+    return internal_error(std::string("the server's reply cannot be read: ") + failure.what());
   }
-  streams.out << (promoted ? "promoted: it is master now, at LSN " : "it was master already, at LSN ") << lsn
-              << std::endl;
-  return 0;
+  return {};
+}
+
+}  // namespace
+
+int run_promote(const ConnectionOptions& options, const Streams& streams) {
+  const Status promoted = promote(options, streams);
+  if (promoted) return 0;
+  streams.err << "ERROR: " << promoted.error().message << std::endl;
+  return 1;
 }
 
 }  // namespace karma::tools

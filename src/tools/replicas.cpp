@@ -6,8 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tools/ask.h"
 #include "tools/commands.h"
-#include "tools/retry.h"
 
 namespace karma::tools {
 namespace {
@@ -50,19 +50,10 @@ void print(const std::vector<Row>& rows, std::ostream& out) {
 }
 
 Status print_replicas(const ConnectionOptions& options, const Streams& streams) {
-  Client client(options.endpoint);
-  Retry retry(client, options.retry_seconds, streams.err);
-  json report;
-  const Status asked = retry.run([&]() -> Status {
-    client.send("replication.replicas", Client::Fields::object());
-    const Result<protocol::Reply> reply = client.receive();
-    if (!reply) return reply.error();
-    if (!reply->success) return reply->error();
-    report = reply->json();
-    return {};
-  });
-  if (!asked) return asked;
   try {
+    const Result<json> asked = ask(options, "replication.replicas", streams);
+    if (!asked) return asked.error();
+    const json& report = *asked;
     std::vector<Row> rows = {{"replica", "position", "on disk", "lag", "last contact", "history"}};
     for (const json& replica : report.at("replicas")) rows.push_back(row_of(replica));
     streams.out << "the log ends at " << number_or(report.at("source_lsn"), "?");

@@ -1,0 +1,23 @@
+#include "tools/ask.h"
+
+#include "tools/retry.h"
+
+namespace karma::tools {
+
+Result<nlohmann::json> ask(const ConnectionOptions& options, std::string_view op, const Streams& streams) {
+  Client client(options.endpoint);
+  Retry retry(client, options.retry_seconds, streams.err);
+  nlohmann::json response;
+  const Status asked = retry.run([&]() -> Status {
+    client.send(op, Client::Fields::object());
+    const Result<protocol::Reply> reply = client.receive();
+    if (!reply) return reply.error();
+    if (!reply->success) return reply->error();
+    response = reply->json();
+    return {};
+  });
+  if (!asked) return asked.error();
+  return response;
+}
+
+}  // namespace karma::tools
