@@ -13,6 +13,7 @@
 
 #include "load_beside.h"
 #include "load_clients.h"
+#include "load_connection.h"
 #include "load_flags.h"
 #include "load_report.h"
 #include "load_server.h"
@@ -72,49 +73,8 @@ std::uint64_t nanoseconds_since(Time begin) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now() - begin).count());
 }
 
-// One request at a time.
-class Asker {
- public:
-  explicit Asker(const Address& to) : socket_(connect_to(to)) {
-    if (socket_ < 0) fail("cannot connect: " + std::string(std::strerror(errno)));
-  }
-  ~Asker() { ::close(socket_); }
-  Asker(const Asker&) = delete;
-  Asker& operator=(const Asker&) = delete;
-
-  std::string ask(std::string request) {
-    request += '\n';
-    for (std::size_t sent = 0; sent < request.size();) {
-      const ssize_t wrote = ::send(socket_, request.data() + sent, request.size() - sent, MSG_NOSIGNAL);
-      if (wrote <= 0) fail("the connection broke");
-      sent += static_cast<std::size_t>(wrote);
-    }
-    while (true) {
-      if (const std::size_t end = received_.find('\n'); end != received_.npos) {
-        std::string line = received_.substr(0, end);
-        received_.erase(0, end + 1);
-        return line;
-      }
-      char block[65536];
-      const ssize_t got = ::recv(socket_, block, sizeof block, 0);
-      if (got <= 0) fail("the connection broke");
-      received_.append(block, static_cast<std::size_t>(got));
-    }
-  }
-  nlohmann::json response(std::string request) {
-    const std::string line = ask(std::move(request));
-    const nlohmann::json reply = nlohmann::json::parse(line, nullptr, false);
-    if (!reply.is_object() || reply["success"] != true) fail("refused: " + line.substr(0, 200));
-    return reply["response"];
-  }
-
- private:
-  const int socket_;
-  std::string received_;
-};
-
 std::uint64_t position_of(const Address& node) {
-  return Asker(node).response(R"({"v":2,"op":"replication.status"})")["wal_current_lsn"];
+  return Connection(node).response(request("replication.status", ""))["wal_current_lsn"];
 }
 
 // Sums on a node, one at a time, while `work` is done.
@@ -183,9 +143,9 @@ class Replication {
     return slave;
   }
   static void wait_for_data(const Address& node) {
-    Asker asker(node);
-    while (asker.ask(R"({"v":2,"op":"counter.sum","series":"load","key":0})").find(R"("success":true)") ==
-           std::string::npos)
+    Connection asker(node);
+    const std::string read = request("counter.sum", R"(,"series":"load","key":0)");
+    while (asker.exchange(read).find(R"("success":true)") == std::string::npos)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   void wait_until_level(const SpawnedServer& slave) const {
@@ -213,7 +173,7 @@ class Replication {
 
   // Beside copying the files and starting a node on the copy.
   void bootstrap() {
-    (void)Asker(master_.address()).response(R"({"v":2,"op":"snapshot.create_all"})");
+    (void)Connection(master_.address()).response(request("snapshot.create_all", ""));
     Time begin = now();
     slave_ = new_slave();
     const double took = seconds_since(begin);
@@ -247,10 +207,10 @@ class Replication {
     const Histogram sync = syncs();
     const auto key = std::to_string(options_.workload.keys);  // nobody else's
     const std::string write =
-        R"({"v":2,"op":"counter.increment","series":"load","key":)" + key + R"(,"bucket":20260101,"value":1})";
-    const std::string read = R"({"v":2,"op":"counter.sum","series":"load","key":)" + key + "}";
-    Asker master(master_.address());
-    Asker slave(slave_->address());
+        request("counter.increment", R"(,"series":"load","key":)" + key + R"(,"bucket":20260101,"value":1)");
+    const std::string read = request("counter.sum", R"(,"series":"load","key":)" + key);
+    Connection master(master_.address());
+    Connection slave(slave_->address());
     Histogram lags;
     const Time end = now() + std::chrono::seconds(options_.seconds);
     WriterBeside writer(master_.address(), Dialect::karma, writes_, static_cast<double>(options_.rate));

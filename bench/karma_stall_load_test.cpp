@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "load_clients.h"
+#include "load_connection.h"
 #include "load_directory.h"
 #include "load_flags.h"
 #include "load_protocol.h"
@@ -43,66 +44,10 @@ struct Options {
 };
 
 constexpr std::uint64_t kBatch = 10000;
-constexpr std::size_t kUnderWay = 16;
 constexpr std::string_view kNothing = "nothing";  // what the others are compared with: always a row
 constexpr std::uint64_t kDeletes = 200;
 
 double milliseconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e6; }
-
-std::string request(std::string_view op, const std::string& fields) {
-  return R"({"v":2,"op":")" + std::string(op) + '"' + fields + "}\n";
-}
-
-// One request after the other, or several under way.
-class Connection {
- public:
-  explicit Connection(const Address& address) : socket_(connect_to(address)) {
-    if (socket_ < 0) fail("cannot connect");
-  }
-  ~Connection() { ::close(socket_); }
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
-
-  void send(std::string_view line) {
-    while (!line.empty()) {
-      const ssize_t sent = ::send(socket_, line.data(), line.size(), MSG_NOSIGNAL);
-      if (sent <= 0) fail("cannot send");
-      line.remove_prefix(static_cast<std::size_t>(sent));
-    }
-    ++under_way_;
-  }
-  std::string receive() {
-    std::size_t end = 0;
-    while ((end = in_.find('\n')) == std::string::npos) {
-      char bytes[65536];
-      const ssize_t size = ::recv(socket_, bytes, sizeof bytes, 0);
-      if (size <= 0) fail("the server closed a connection");
-      in_.append(bytes, static_cast<std::size_t>(size));
-    }
-    std::string reply = in_.substr(0, end);
-    in_.erase(0, end + 1);
-    --under_way_;
-    return reply;
-  }
-  std::string ask(const std::string& line) {
-    send(line);
-    std::string reply = receive();
-    if (reply.find(R"("success":true)") == std::string::npos) fail("refused: " + reply + " to " + line.substr(0, 200));
-    return reply;
-  }
-  void send_ahead(const std::string& line) {
-    send(line);
-    if (under_way_ >= kUnderWay) (void)receive();
-  }
-  void finish() {
-    while (under_way_ != 0) (void)receive();
-  }
-
- private:
-  const int socket_;
-  std::string in_;
-  std::size_t under_way_ = 0;
-};
 
 // A client that asks the same again and again.
 class Probe {
