@@ -26,6 +26,21 @@ class Following : public ::testing::Test {
     EXPECT_EQ(slave.content(), master.content());
   }
 
+  // The slave is away while the master writes, and takes a snapshot of everything twice.
+  void follow_with_a_gap() {
+    master.start();
+    master.increment(1, 5);
+    start_slave();
+    expect_same();
+    slave.stop();
+    for (int i = 0; i < 5; ++i) master.increment(2);
+    (void)master.response("snapshot.create_all");
+    master.increment(3);
+    (void)master.response("snapshot.create_all");
+    slave.start();
+    expect_same();
+  }
+
   ReplicatingNode master;
   ReplicatingNode slave;
 };
@@ -204,33 +219,13 @@ TEST_F(Following, AMasterThatIsAwayIsCountedAndItsReturnGoesUnnoticed) {
 }
 
 TEST_F(Following, ASlaveThatIsRestartedFindsTheLogWhereItWas) {
-  master.start();
-  master.increment(1, 5);
-  start_slave();
-  expect_same();
-  slave.stop();
-  for (int i = 0; i < 5; ++i) master.increment(2);
-  (void)master.response("snapshot.create_all");
-  master.increment(3);
-  (void)master.response("snapshot.create_all");
-  slave.start();
-  expect_same();
+  ASSERT_NO_FATAL_FAILURE(follow_with_a_gap());
   EXPECT_EQ(slave.response("replication.status")["replication_bootstrap_attempt_count"], 0) << "nothing is copied";
 }
 
 TEST_F(Following, WhatTheLogNoLongerHoldsIsCopiedAnew) {
   master.config.wal_retention_bytes = 0;
-  master.start();
-  master.increment(1, 5);
-  start_slave();
-  expect_same();
-  slave.stop();
-  for (int i = 0; i < 5; ++i) master.increment(2);
-  (void)master.response("snapshot.create_all");
-  master.increment(3);
-  (void)master.response("snapshot.create_all");
-  slave.start();
-  expect_same();
+  ASSERT_NO_FATAL_FAILURE(follow_with_a_gap());
   EXPECT_EQ(slave.response("replication.status")["replication_bootstrap_success_count"], 1);
   master.increment(4);
   expect_same();
