@@ -22,13 +22,14 @@ constexpr int kWrongUsage = 2;
 constexpr int kMaxSeconds = 86400;
 constexpr int kMaxLineBytes = 1 << 30;
 
-constexpr std::string_view kImportHead = R"(Usage: karma import FILE --series=SERIES [options]
+constexpr std::string_view kImportHead = R"(Usage: karma import FILE [--series=SERIES] [options]
 
 Counts the points of a file into a running server, exactly once: if anything interrupts it, the same command goes on
 where it stopped, and a file that is in already is not counted again. All lines are checked before the first is sent.
 
 FILE   CSV: key,bucket,value a line, buckets as 20260505 or 2026-05-05, with a header or without
        NDJSON: {"key":42,"bucket":20260505,"value":10} or [42,20260505,10] a line
+       Without --series each line names its own, as those of karma dump do: {"series":"links","key":42,...}
 
 )";
 constexpr std::string_view kImportTail = R"(
@@ -202,8 +203,10 @@ int import_command(Invocation& invocation, const Streams& streams) {
   Connection connection(options, target.connection);
   if (std::optional<int> code = invocation.parse(options, connection)) return *code;
   const bool stream_alone = target.abort && !target.stream_id.empty() && invocation.positionals.empty();
-  if (!stream_alone && (invocation.positionals.size() != 1 || target.series.empty()))
-    return invocation.misused("karma import takes a file and a series: karma import FILE --series=SERIES");
+  if (!stream_alone && invocation.positionals.size() != 1)
+    return invocation.misused("karma import takes a file: karma import FILE [--series=SERIES]");
+  if (!stream_alone && target.series.empty() && !target.stream_id.empty())
+    return invocation.misused("a stream is of one series: --stream-id needs --series");
   if (target.stream_id.size() > protocol::kMaxStreamIdBytes) return invocation.misused("--stream-id is too long");
   if (!stream_alone) target.file = invocation.positionals[0];
   return tools::run_import(target, streams);

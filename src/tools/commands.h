@@ -30,7 +30,7 @@ struct ConnectionOptions {
 struct ImportOptions {
   ConnectionOptions connection;
   std::string file;
-  std::string series;
+  std::string series;  // empty: each line names its own
   std::string mode = "add";
   std::optional<PointsFormat> format;
   std::string stream_id;  // empty: from the file's content

@@ -52,10 +52,10 @@ Result<StreamStatus> status_of(const Reply& reply) {
 
 class Import {
  public:
-  Import(const ImportOptions& options, const Streams& streams)
+  Import(const ImportOptions& options, PointsReader::Others others, const Streams& streams)
       : options_(options),
         streams_(streams),
-        reader_(options.format, options.series),
+        reader_(options.format, options.series, others),
         client_(options.connection.endpoint),
         retry_(client_, options.connection.retry_seconds, streams.err) {}
 
@@ -275,10 +275,27 @@ class Import {
   bool already_ = false;
 };
 
+// A stream for each series that the lines name.
+Status import_each(const ImportOptions& options, const Streams& streams) {
+  const Result<std::unique_ptr<File>> file = posix_file_system().open(options.file, FileSystem::Open::read);
+  if (!file) return file.error();
+  const Result<std::set<std::string>> names = series_named(**file);
+  if (!names) return validation_error(options.file + ": " + names.error().message + "; nothing was sent");
+  if (names->empty()) return validation_error(options.file + " holds no points; nothing was sent");
+  for (const std::string& name : *names) {
+    ImportOptions one = options;
+    one.series = name;
+    if (Status status = Import(one, PointsReader::Others::passed_over, streams).run(); !status.ok()) return status;
+  }
+  return {};
+}
+
 }  // namespace
 
 int run_import(const ImportOptions& options, const Streams& streams) {
-  const Status status = Import(options, streams).run();
+  const bool each = options.series.empty() && !options.file.empty();
+  const Status status =
+      each ? import_each(options, streams) : Import(options, PointsReader::Others::refused, streams).run();
   if (status.ok()) return kDone;
   streams.err << "ERROR: " << status.error().message << std::endl;
   return kFailed;

@@ -6,6 +6,7 @@
 #include "core/json_reader.h"
 #include "core/json_text.h"
 #include "core/text.h"
+#include "tools/line_source.h"
 
 namespace karma::tools {
 namespace {
@@ -31,6 +32,7 @@ Error bad(std::string_view what, std::string_view text) {
 }
 
 constexpr std::string_view kNumberWanted = "must be a whole number from 0 to 18446744073709551615";
+constexpr std::string_view kSeriesWanted = "without --series each line must be an object that names its series";
 constexpr std::string_view kBucketWanted = "the bucket must be a calendar day like 20260505 or 2026-05-05";
 
 Result<Item> item_of(std::string_view key, std::string_view bucket, std::string_view value) {
@@ -121,8 +123,8 @@ std::optional<PointsFormat> points_format_of(std::string_view text) {
   return std::nullopt;
 }
 
-PointsReader::PointsReader(std::optional<PointsFormat> format, std::string series)
-    : series_(std::move(series)), format_(format) {}
+PointsReader::PointsReader(std::optional<PointsFormat> format, std::string series, Others others)
+    : series_(std::move(series)), others_(others), format_(format) {}
 
 Result<std::optional<Item>> PointsReader::read(std::string_view line) {
   // Nearly all lines of nearly all files.
@@ -208,11 +210,39 @@ Result<std::optional<Item>> PointsReader::read_object(std::string_view line) {
     if (name.text == "series") series = json::decode_string(value, arena_);
   });
   if (!read || !reader.at_end()) return bad("a line is one JSON array or object", line);
+  if (others_ == Others::passed_over && !series) return bad(kSeriesWanted, line);
+  const bool empty_series = !fields[0] && !fields[1] && !fields[2];  // as karma dump tells of one
+  if (others_ == Others::passed_over && (*series != series_ || empty_series)) return std::optional<Item>();
   if (series && *series != series_) return bad("the line must be of series " + series_, *series);
   if (!fields[0] || !fields[1] || !fields[2]) return bad("an object needs the fields key, bucket and value", line);
   Result<Item> item = item_of(*fields[0], *fields[1], *fields[2]);
   if (!item) return item.error();
   return std::optional<Item>(*item);
+}
+
+Result<std::set<std::string>> series_named(const File& file) {
+  std::set<std::string> names;
+  Arena arena;
+  const Result<Sha256Digest> read = for_each_line(file, [&](const Line& line) -> Status {
+    const std::string_view text = trim(line.text);
+    if (text.empty()) return {};
+    arena.reset();
+    std::optional<std::string_view> series;
+    bool point = false;
+    json::Reader reader(text);
+    const bool object = text[0] == '{' && reader.read_object([&](const json::Value& name, const json::Value& value) {
+      if (name.text == "series") series = json::decode_string(value, arena);
+      point |= name.text == "key";
+    });
+    const Error none = bad("line " + std::to_string(line.number) + ": " + std::string(kSeriesWanted), text);
+    if (!object || !series) return none;
+    if (const std::string_view fault = series_name_fault(*series); !fault.empty())
+      return validation_error("line " + std::to_string(line.number) + ": the series " + std::string(fault));
+    if (point) names.emplace(*series);
+    return {};
+  });
+  if (!read) return read.error();
+  return names;
 }
 
 void append_csv(Buffer& out, const Item& point) {

@@ -2,17 +2,20 @@
 //
 //   CSV      42,20260505,10 or 42,2026-05-05,10: key, bucket, value. If the first line begins with a letter, it names
 //            the columns, in any order, `date` for bucket, and maybe further ones
-//   NDJSON   {"key":42,"bucket":20260505,"value":10} or [42,20260505,10]; the bucket may be a string, "2026-05-05" too
+//   NDJSON   {"key":42,"bucket":20260505,"value":10} or [42,20260505,10]; the bucket may be a string, "2026-05-05" too.
+//            An object may name its series
 //
 // Empty lines mean nothing.
 #pragma once
 
 #include <array>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
 #include <karma/error.h>
+#include <karma/file_system.h>
 #include <karma/types.h>
 
 #include "core/arena.h"
@@ -34,8 +37,10 @@ std::optional<Bucket> bucket_of(std::string_view text);
 // Reads lines, the first of the file first. Not thread-safe.
 class PointsReader {
  public:
-  // Without a format the first line decides. A line that names another series is refused.
-  PointsReader(std::optional<PointsFormat> format, std::string series);
+  // Lines of other series: an error, or passed over. In the latter case each line must name its series.
+  enum class Others { refused, passed_over };
+  // Without a format the first line decides.
+  PointsReader(std::optional<PointsFormat> format, std::string series, Others others = Others::refused);
 
   // The point of a line (without its end), or nothing if it holds none.
   Result<std::optional<Item>> read(std::string_view line);
@@ -51,6 +56,7 @@ class PointsReader {
   Status read_header(std::string_view line);
 
   const std::string series_;
+  const Others others_;
   std::optional<PointsFormat> format_;
   bool first_ = true;
   std::array<std::size_t, 3> columns_ = {0, 1, 2};  // of key, bucket and value
@@ -59,6 +65,9 @@ class PointsReader {
   bool all_plain_ = true;
   Arena arena_;
 };
+
+// Which series the lines of a file name. Error: one of them names none.
+Result<std::set<std::string>> series_named(const File& file);
 
 void append_csv(Buffer& out, const Item& point);
 void append_ndjson(Buffer& out, const Item& point);

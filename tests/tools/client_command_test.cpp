@@ -33,7 +33,7 @@ TEST(ClientCommand, OnlyTheFirstArgumentNamesIt) {
 TEST(ClientCommand, WrongUsageIsTwo) {
   const std::vector<std::vector<const char*>> misuses = {
       {"import"},
-      {"import", "file"},
+      {"import", "a", "--stream-id=i"},
       {"import", "--series=s"},
       {"import", "a", "b", "--series=s"},
       {"import", "a", "--series=a/b"},
@@ -73,6 +73,7 @@ TEST(ClientCommand, EachHasItsHelpThatFitsATerminal) {
 
 TEST(ClientCommand, AMissingFileFailsWithoutAServer) {
   EXPECT_EQ(run({"import", "does/not/exist", "--series=s"}).code, 1);
+  EXPECT_EQ(run({"import", "does/not/exist"}).code, 1);
   EXPECT_EQ(run({"reconcile", "--csv=does/not/exist", "--series=s"}).code, 2);
 }
 

@@ -42,6 +42,33 @@ TEST(PointsText, AHeaderSaysWhichColumnIsWhich) {
   EXPECT_EQ(read({"42,20260505,10", "key,bucket,value"}), "42/20260505/10 !") << "only the first line is a header";
 }
 
+TEST(PointsText, LinesMayBeOfSeveralSeries) {
+  PointsReader reader({}, "links", PointsReader::Others::passed_over);
+  const auto point = [&](std::string_view line) { return reader.read(line); };
+  EXPECT_FALSE(point(R"({"series":"other","key":1,"bucket":20260505,"value":2})")->has_value());
+  EXPECT_EQ((*point(R"({"series":"links","key":1,"bucket":20260505,"value":2,"lsn":7})"))->value, 2U);
+  EXPECT_FALSE(point(R"({"series":"links"})")->has_value()) << "an empty series, as karma dump tells of it";
+  EXPECT_FALSE(point(R"({"series":"links","key":1})").ok());
+  EXPECT_FALSE(point(R"({"key":1,"bucket":20260505,"value":2})").ok()) << "it may be of any";
+
+  test::CrashableFileSystem files;
+  const auto named = [&](const std::string& text) {
+    files.edit("d/points", text);
+    return series_named(**files.open("d/points", FileSystem::Open::read));
+  };
+  EXPECT_EQ(*named(R"({"series":"b","key":1})"
+                   "\n\n"
+                   R"({"series":"a","key":1})"
+                   "\n"
+                   R"({"series":"b","key":2})"
+                   "\n"
+                   R"({"series":"empty"})"),
+            (std::set<std::string>{"a", "b"}));
+  EXPECT_EQ(*named(""), std::set<std::string>());
+  for (const char* line : {"1,20260505,1", "[1,20260505,1]", R"({"key":1})", R"({"series":"a/b","key":1})", "{"})
+    EXPECT_FALSE(named(line).ok()) << line;
+}
+
 TEST(PointsText, AllOfSixtyFourBits) {
   EXPECT_EQ(read({"18446744073709551615,10000101,18446744073709551615"}),
             "18446744073709551615/10000101/18446744073709551615");
