@@ -62,8 +62,11 @@ class FileSystem {
   virtual bool exists(const std::string& path) = 0;
   // Regular files only, names without the directory, in no order.
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
+  // The directories in it, likewise; links to directories are none.
+  virtual Result<std::vector<std::string>> list_directories(const std::string& directory) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;
+  virtual Status remove_directory(const std::string& path) = 0;  // an empty one
   virtual Result<std::unique_ptr<Directory>> open_directory(const std::string& path) = 0;
   // The same as open_directory() and Directory::sync().
   virtual Status sync_directory(const std::string& directory) = 0;

@@ -5,6 +5,7 @@
 #include "core/mutex.h"
 #include "engine/engine.h"
 #include "engine/freeze.h"
+#include "engine/only_here.h"
 #include "io/path.h"
 #include "snapshot/adoption.h"
 
@@ -84,7 +85,8 @@ Status Engine::adopt_bootstrap(std::string_view keep_old_as) {
 // On the writer's thread.
 Status Engine::change_to(Recovered& recovered, store::Store& fresh) {
   replaceable_log_->close();
-  if (Result<bool> adopted = snapshot::adopt_bootstrap(files_, directory_); !adopted) return adopted.error();
+  if (Result<bool> adopted = snapshot::adopt_bootstrap(files_, directory_, diverged_warning()); !adopted)
+    return adopted.error();
   snapshots_->forget(log_reach(recovered.log));
   Result<std::unique_ptr<wal::Log>> log = open_log(recovered);
   if (!log) return log.error();
@@ -106,6 +108,30 @@ Status Engine::change_to(Recovered& recovered, store::Store& fresh) {
   // A master without snapshots has all in its log: there is nothing to answer from yet.
   awaits_data_ = !recovered.holds_data;
   return {};
+}
+
+snapshot::Warn Engine::diverged_warning() {
+  return [this](const std::string& message) { log_.warn("replication.diverged_copy", message); };
+}
+
+bool Engine::tell_only_here() {
+  return snapshot_worker_->submit([this] { write_only_here(); }, [] {});
+}
+
+void Engine::write_only_here() {
+  const Result<std::vector<std::string>> copies = snapshot::diverged_copies(files_, directory_);
+  if (!copies) return log_.warn("replication.only_here", copies.error().message);
+  const History history = this->history();
+  const Present present{history, store_, snapshot_reader_, clock_.unix_seconds()};
+  for (const std::string& copy : *copies) {
+    const Result<std::optional<OnlyHere>> written =
+        engine::write_only_here(files_, directory_, copy, present, [this] { return jobs_abandoned_.load(); });
+    if (!written) {
+      log_.warn("replication.only_here", copy + ": " + written.error().message);
+    } else if (*written) {
+      log_.warn("replication.only_here", (*written)->to_string(join_path(directory_, copy)));
+    }
+  }
 }
 
 History Engine::history() const {

@@ -101,7 +101,7 @@ Status Engine::start() {
       snapshot::ManagerOptions{.retention = static_cast<std::size_t>(config_.dump_retention_per_tree),
                                .on_event = event_sink()});
 
-  if (Result<bool> adopted = snapshot::adopt_bootstrap(files_, directory_); !adopted) {
+  if (Result<bool> adopted = snapshot::adopt_bootstrap(files_, directory_, diverged_warning()); !adopted) {
     return adopted.error();
   } else if (*adopted) {
     log_.info("replication.bootstrap_adopted", "a complete copy of the master's data has taken its place");

@@ -34,6 +34,7 @@
 #include "engine/snapshot_leases.h"
 #include "engine/snapshot_watch.h"
 #include "engine/worker.h"
+#include "snapshot/adoption.h"
 #include "snapshot/manager.h"
 #include "store/store.h"
 #include "wal/replaceable_log.h"
@@ -87,6 +88,9 @@ class Engine final : public commands::Services, private wal::Machine {
   // that follows the master, on a node with a source; nobody else may write. After an Error either the old data is in
   // its place, or the next start completes the change (the message says so).
   Status adopt_bootstrap(std::string_view keep_old_as);
+  // Old data that was put aside: what only that had is written beside it, on a worker (only_here.h). For a node that
+  // has caught up with its master. False: the worker has too much to do.
+  bool tell_only_here();
   // A slave that has never had its master's data: an answer from its store would be wrong.
   bool awaits_data() const { return awaits_data_.load(std::memory_order_relaxed); }
   void has_data() { awaits_data_.store(false, std::memory_order_relaxed); }
@@ -143,6 +147,7 @@ class Engine final : public commands::Services, private wal::Machine {
   store::ExactlyOnceState::Limits exactly_once_limits() const;
   RecoveryOptions recovery_options();
   Result<std::unique_ptr<wal::Log>> open_log(const Recovered& recovered);
+  snapshot::Warn diverged_warning();
   Status change_to(Recovered& recovered, store::Store& fresh);
   Status read_history();
   void begin_epoch(Lsn last);
@@ -189,6 +194,7 @@ class Engine final : public commands::Services, private wal::Machine {
   Status watched(bool whole, const std::function<Status()>& create);
   void count_snapshots();
   Result<std::vector<std::string>> snapshot_names() const;
+  void write_only_here();
   std::function<void(const std::string&, const std::string&)> event_sink();
 
   const Config config_;

@@ -101,6 +101,27 @@ Relation relation(const History& slave, const History& master, Lsn last) {
   return mine->id == its->id ? Relation::same : Relation::diverged;
 }
 
+std::optional<Lsn> fork(const History& history, Lsn last, const History& other) {
+  const auto find = [](const std::vector<Epoch>& epochs, const Epoch& wanted) {
+    return std::find_if(epochs.begin(), epochs.end(), [&](const Epoch& epoch) { return epoch.id == wanted.id; });
+  };
+  const auto end = [](const std::vector<Epoch>& epochs, std::vector<Epoch>::const_iterator epoch) {
+    return std::next(epoch) == epochs.end() ? Lsn{UINT64_MAX} : Lsn{std::next(epoch)->first.value - 1};
+  };
+  const std::vector<Epoch>& mine = history.epochs();
+  const std::vector<Epoch>& its = other.epochs();
+  for (auto epoch = mine.end(); epoch != mine.begin();) {
+    --epoch;
+    const auto same = find(its, *epoch);
+    if (same == its.end() || epoch->first > last) continue;
+    if (same->first != epoch->first) return {};
+    return std::min({end(mine, epoch), end(its, same), last});
+  }
+  // Both know of their first entries, which are of different epochs.
+  const bool whole = !mine.empty() && !its.empty() && mine.front().first == Lsn{1} && its.front().first == Lsn{1};
+  return whole ? std::optional(Lsn{}) : std::nullopt;
+}
+
 Result<History> read_history(FileSystem& files, const std::string& directory) {
   const std::string path = join_path(directory, kHistoryName);
   if (!files.exists(path)) return History();

@@ -88,5 +88,8 @@ enum class Relation {
   outdated,  // the slave has followed a master of a later term
 };
 Relation relation(const History& slave, const History& master, Lsn last);
+// Up to which LSN a log that ends at `last` is the same as another one, which may go on for ever. Nothing if their
+// epochs do not tell.
+std::optional<Lsn> fork(const History& history, Lsn last, const History& other);
 
 }  // namespace karma::engine

@@ -184,6 +184,14 @@ bool is_regular(int directory, const dirent& entry) {
   return ::fstatat(directory, entry.d_name, &info, 0) == 0 && S_ISREG(info.st_mode);
 }
 
+bool is_directory(int directory, const dirent& entry) {
+  const std::string_view name(entry.d_name);
+  if (name == "." || name == "..") return false;
+  if (entry.d_type != DT_UNKNOWN) return entry.d_type == DT_DIR;
+  struct stat info;
+  return ::fstatat(directory, entry.d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
+}
+
 class PosixFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, Open how) override {
@@ -200,18 +208,10 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<std::vector<std::string>> list(const std::string& directory) override {
-    std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), ::closedir);
-    if (!stream) return failure("list", directory, errno);
-    std::vector<std::string> names;
-    for (;;) {
-      errno = 0;
-      const dirent* entry = ::readdir(stream.get());
-      if (!entry) {
-        if (errno != 0) return failure("list", directory, errno);
-        return names;
-      }
-      if (is_regular(::dirfd(stream.get()), *entry)) names.emplace_back(entry->d_name);
-    }
+    return list_those(directory, is_regular);
+  }
+  Result<std::vector<std::string>> list_directories(const std::string& directory) override {
+    return list_those(directory, is_directory);
   }
 
   Status rename(const std::string& from, const std::string& to) override {
@@ -223,6 +223,10 @@ class PosixFileSystem final : public FileSystem {
 
   Status remove(const std::string& path) override {
     if (::unlink(path.c_str()) != 0) return failure("remove", path, errno);
+    return {};
+  }
+  Status remove_directory(const std::string& path) override {
+    if (::rmdir(path.c_str()) != 0) return failure("remove the directory", path, errno);
     return {};
   }
 
@@ -267,6 +271,23 @@ class PosixFileSystem final : public FileSystem {
       return internal_error("The data directory is in use: another process holds " + base_name(path));
     }
     return std::unique_ptr<Lock>(std::make_unique<PosixLock>(std::move(descriptor)));
+  }
+
+ private:
+  static Result<std::vector<std::string>> list_those(const std::string& directory,
+                                                     bool (*wanted)(int directory, const dirent& entry)) {
+    std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), ::closedir);
+    if (!stream) return failure("list", directory, errno);
+    std::vector<std::string> names;
+    for (;;) {
+      errno = 0;
+      const dirent* entry = ::readdir(stream.get());
+      if (!entry) {
+        if (errno != 0) return failure("list", directory, errno);
+        return names;
+      }
+      if (wanted(::dirfd(stream.get()), *entry)) names.emplace_back(entry->d_name);
+    }
   }
 };
 

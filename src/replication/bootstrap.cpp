@@ -27,7 +27,10 @@ class Bootstrap {
     if (!before) return before.error();
     if (Status found = find_set(); !found) return found.error();
     if (!manifest_ && before->empty()) leave_out_dropped();
-    if (list_.series.empty() && !list_.exactly_once && !manifest_) return false;
+    if (list_.series.empty() && !list_.exactly_once && !manifest_) {
+      if (Status kept = keep_history(*before); !kept) return kept.error();
+      return false;
+    }
     // The one file that keeps its name: a newer set is noticed before the others are copied.
     if (Status fetched = fetch_exactly_once(); !fetched) return fetched.error();
     if (Status fetched = fetch_series(); !fetched) return fetched.error();
@@ -36,10 +39,7 @@ class Bootstrap {
     if (!history) return history.error();
     if (*history != *before)
       return Error{ErrorCode::replication_error, "the master's history changed while its data was copied"};
-    if (!history->empty()) {
-      history->follow();
-      if (Status written = engine::write_history(files_, staging_, *history); !written) return written.error();
-    }
+    if (Status kept = keep_history(std::move(*history)); !kept) return kept.error();
     if (manifest_) {
       manifest_->older.clear();
       const std::string name(snapshot::kManifestName);
@@ -52,6 +52,12 @@ class Bootstrap {
   }
 
  private:
+  Status keep_history(engine::History history) {
+    if (history.empty()) return {};
+    history.follow();
+    return engine::write_history(files_, staging_, history);
+  }
+
   // With a manifest it alone tells: it comes in pieces, and what is fetched has to fit it.
   Status find_set() {
     Result<std::optional<std::string>> text = source_.manifest();

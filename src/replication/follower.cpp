@@ -7,6 +7,7 @@
 #include "engine/replica_id.h"
 #include "io/replace_file.h"
 #include "replication/bootstrap.h"
+#include "snapshot/adoption.h"
 
 namespace karma::replication {
 namespace {
@@ -186,6 +187,7 @@ Status Follower::copy() {
   status_.bootstrap_succeeded(engine_.unix_seconds(), engine_.position());
   copy_wanted_ = false;
   keep_old_as_.clear();
+  copies_told_ = false;
   return {};
 }
 
@@ -254,7 +256,8 @@ Status Follower::compare_last_entry() {
 }
 
 Error Follower::no_continuation(const std::string& difference) {
-  keep_old_as_ = "diverged-" + std::to_string(engine_.unix_seconds()) + "-" + std::to_string(engine_.position().value);
+  const Lsn last = engine_.position();
+  keep_old_as_ = snapshot::diverged_name(files_, config_.directory, engine_.epoch_at(last), last);
   return {ErrorCode::replication_gap, "the master's data is not the continuation of what is here: " + difference +
                                           "; what is here is kept in " + keep_old_as_};
 }
@@ -309,6 +312,7 @@ Status Follower::poll(Lsn& after, bool& asked) {
   status_.poll_succeeded(engine_.unix_seconds(), page.source, engine_.position(), page.entries.size());
   waits_ = true;
   engine_.has_data();
+  if (!page.more && !copies_told_) copies_told_ = engine_.tell_only_here();
   const bool throttled = page.more && limit < kThrottledPage;
   if (!asked && (wait_.count() == 0 || throttled)) {
     const std::chrono::milliseconds interval(config_.replication_poll_interval_ms);

@@ -74,8 +74,9 @@ class Follower final : public engine::Following {
   std::string id_;                     // this node's name for itself; empty: it is not told
   bool tells_id_ = false;              // the master understands it
   bool copy_wanted_;
-  std::string keep_old_as_;  // of the data that a copy takes the place of; empty: it is not kept
-  Lsn noted_;                // in karma.replication.lsn
+  std::string keep_old_as_;   // of the data that a copy takes the place of; empty: it is not kept
+  bool copies_told_ = false;  // what is in diverged copies only
+  Lsn noted_;                 // in karma.replication.lsn
   std::chrono::steady_clock::time_point noted_at_{};
   std::string last_error_;  // as logged
   std::uint64_t without_effect_ = 0;

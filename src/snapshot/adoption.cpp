@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
+#include <utility>
 #include <vector>
 
+#include "core/text.h"
 #include "io/path.h"
 #include "io/replace_file.h"
 #include "snapshot/file_name.h"
@@ -16,6 +19,9 @@ constexpr std::string_view kComplete = "complete";
 constexpr std::string_view kMoving = "moving";
 constexpr std::string_view kMarkerStart = "old files: ";
 constexpr std::string_view kRemoved = "removed";
+constexpr std::string_view kLockName = "karma.lock";
+constexpr std::string_view kDiverged = "diverged-";
+constexpr std::string_view kUnknownEpoch = "unknown";
 
 // Whether the name is one of a data directory. People keep other things there, too: tokens, for instance.
 bool is_data_file(std::string_view name) {
@@ -43,7 +49,76 @@ Status move_all(FileSystem& files, const std::string& from, const std::string& t
   return files.sync_directory(from);
 }
 
+// What a marker says of the old files; nothing if it is damaged.
+std::optional<std::string> old_files_of(std::string_view marker) {
+  if (!marker.starts_with(kMarkerStart) || !marker.ends_with('\n')) return {};
+  marker.remove_prefix(kMarkerStart.size());
+  marker.remove_suffix(1);
+  return std::string(marker);
+}
+
+// Not if somebody uses it as a data directory, or keeps directories in it.
+Status remove_diverged(FileSystem& files, const std::string& path) {
+  std::unique_ptr<FileSystem::Lock> lock;
+  if (const std::string lock_path = join_path(path, kLockName); files.exists(lock_path)) {
+    Result<std::unique_ptr<FileSystem::Lock>> taken = files.lock(lock_path);
+    if (!taken) return taken.error();
+    lock = std::move(*taken);
+  }
+  const Result<std::vector<std::string>> directories = files.list_directories(path);
+  if (!directories) return directories.error();
+  if (!directories->empty()) return internal_error("there are directories in it");
+  const Result<std::vector<std::string>> names = files.list(path);
+  if (!names) return names.error();
+  for (const std::string& name : *names) {
+    if (Status removed = files.remove(join_path(path, name)); !removed) return removed;
+  }
+  return files.remove_directory(path);
+}
+
+// A later one has taken their place. They are in nobody's way: what cannot be removed stays until the next time.
+void remove_diverged_except(FileSystem& files, const std::string& directory, const std::string& kept,
+                            const Warn& warn) {
+  const Result<std::vector<std::string>> copies = diverged_copies(files, directory);
+  if (!copies) {
+    if (warn) warn(copies.error().message);
+    return;
+  }
+  for (const std::string& name : *copies) {
+    if (name == kept) continue;
+    Status removed = remove_diverged(files, join_path(directory, name));
+    if (removed) removed = files.sync_directory(directory);
+    if (!removed && warn) warn(name + " is not removed: " + removed.error().message);
+  }
+}
+
 }  // namespace
+
+std::string diverged_name(FileSystem& files, const std::string& directory, std::string_view epoch, Lsn last) {
+  const std::string name =
+      std::string(kDiverged) + std::string(epoch.empty() ? kUnknownEpoch : epoch) + "-" + std::to_string(last.value);
+  std::string free = name;
+  for (int number = 2; files.exists(join_path(directory, free)); ++number) free = name + "-" + std::to_string(number);
+  return free;
+}
+
+std::optional<Lsn> lsn_of_diverged(std::string_view name) {
+  if (!name.starts_with(kDiverged)) return {};
+  name.remove_prefix(kDiverged.size());
+  const std::string_view epoch = name.substr(0, name.find('-'));
+  if (epoch.size() == name.size() || (epoch != kUnknownEpoch && !is_id(epoch))) return {};
+  name.remove_prefix(epoch.size() + 1);
+  const std::size_t dash = name.find('-');
+  if (dash != std::string_view::npos && !parse_number<unsigned>(name.substr(dash + 1))) return {};
+  const std::optional<std::uint64_t> lsn = parse_number<std::uint64_t>(name.substr(0, dash));
+  return lsn ? std::optional(Lsn{*lsn}) : std::nullopt;
+}
+
+Result<std::vector<std::string>> diverged_copies(FileSystem& files, const std::string& directory) {
+  Result<std::vector<std::string>> names = files.list_directories(directory);
+  if (names) std::erase_if(*names, [](const std::string& name) { return !lsn_of_diverged(name); });
+  return names;
+}
 
 Result<std::string> begin_bootstrap(FileSystem& files, const std::string& directory) {
   std::string staging = join_path(directory, kBootstrapDirectory);
@@ -67,7 +142,7 @@ bool has_complete_bootstrap(FileSystem& files, const std::string& directory) {
   return files.exists(join_path(staging, kComplete)) || files.exists(join_path(staging, kMoving));
 }
 
-Result<bool> adopt_bootstrap(FileSystem& files, const std::string& directory) {
+Result<bool> adopt_bootstrap(FileSystem& files, const std::string& directory, const Warn& warn) {
   if (!has_complete_bootstrap(files, directory)) return false;
   const std::string staging = join_path(directory, kBootstrapDirectory);
   const std::string complete = join_path(staging, kComplete);
@@ -75,15 +150,13 @@ Result<bool> adopt_bootstrap(FileSystem& files, const std::string& directory) {
   if (files.exists(complete)) {
     Result<std::string> marker = read_file(files, complete);
     if (!marker) return marker.error();
-    std::string_view old_files = *marker;
-    if (!old_files.starts_with(kMarkerStart) || !old_files.ends_with('\n'))
+    const std::optional<std::string> old_files = old_files_of(*marker);
+    if (!old_files)
       return internal_error(std::string(kBootstrapDirectory) + "/" + std::string(kComplete) +
                             " is damaged: remove the directory, and the data is fetched from the master again");
-    old_files.remove_prefix(kMarkerStart.size());
-    old_files.remove_suffix(1);
     std::string keep_in;
-    if (old_files != kRemoved) {
-      keep_in = join_path(directory, old_files);
+    if (*old_files != kRemoved) {
+      keep_in = join_path(directory, *old_files);
       if (Status made = files.create_directories(keep_in); !made) return made.error();
     }
     if (Status cleared = move_all(files, directory, keep_in); !cleared) return cleared.error();
@@ -91,6 +164,10 @@ Result<bool> adopt_bootstrap(FileSystem& files, const std::string& directory) {
     if (Status synced = files.sync_directory(staging); !synced) return synced.error();
   }
   if (Status moved = move_all(files, staging, directory); !moved) return moved.error();
+  const Result<std::string> marker = read_file(files, moving);
+  if (!marker) return marker.error();
+  if (const std::optional<std::string> kept = old_files_of(*marker); kept && *kept != kRemoved)
+    remove_diverged_except(files, directory, *kept, warn);
   if (Status removed = files.remove(moving); !removed) return removed.error();
   if (Status synced = files.sync_directory(staging); !synced) return synced.error();
   return true;

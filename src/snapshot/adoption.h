@@ -9,20 +9,32 @@
 //
 //   no marker      the old data; what is in the subdirectory is begun anew
 //   complete       the old files go, then the marker becomes `moving`
-//   moving         the new files move, then the marker goes
+//   moving         the new files move, directories of earlier old files go, then the marker goes
 //
-// Old files are removed, or moved to a subdirectory that the marker names.
+// Old files are removed, or moved to a subdirectory that the marker names: a diverged copy. It stays until a later one
+// has taken its place, so there is one at most, and two for a moment.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <karma/error.h>
 #include <karma/file_system.h>
+#include <karma/types.h>
 
 namespace karma::snapshot {
 
 inline constexpr std::string_view kBootstrapDirectory = "karma.bootstrap";
+
+// diverged-<epoch of the last entry>-<its LSN>, with a number after it where that name is taken.
+std::string diverged_name(FileSystem& files, const std::string& directory, std::string_view epoch, Lsn last);
+// The LSN in such a name; nothing if it is another name, of a directory that is not ours to remove.
+std::optional<Lsn> lsn_of_diverged(std::string_view name);
+// All that there are in the directory.
+Result<std::vector<std::string>> diverged_copies(FileSystem& files, const std::string& directory);
 
 // Makes the subdirectory, empty. Returns its path. Error: there is a complete one already.
 Result<std::string> begin_bootstrap(FileSystem& files, const std::string& directory);
@@ -34,7 +46,8 @@ Status complete_bootstrap(FileSystem& files, const std::string& directory, std::
 bool has_complete_bootstrap(FileSystem& files, const std::string& directory);
 
 // At a start, before anything else looks at the directory. True if there was something to adopt. Files that are none of
-// a data directory stay.
-Result<bool> adopt_bootstrap(FileSystem& files, const std::string& directory);
+// a data directory stay. An earlier diverged copy that cannot be removed is told to `warn`.
+using Warn = std::function<void(const std::string& message)>;
+Result<bool> adopt_bootstrap(FileSystem& files, const std::string& directory, const Warn& warn = {});
 
 }  // namespace karma::snapshot

@@ -66,6 +66,26 @@ TEST(History, RelationsOfTwoLogs) {
   EXPECT_EQ(relation(a, ac, Lsn{0}), Relation::same) << "nothing is the beginning of everything";
 }
 
+TEST(History, WhereTwoLogsPart) {
+  const History none;
+  const History a({{id('a'), Lsn{1}, 1}});
+  const History ab({{id('a'), Lsn{1}, 1}, {id('b'), Lsn{5}, 1}});
+  const History ad({{id('a'), Lsn{1}, 1}, {id('d'), Lsn{4}, 2}});
+  EXPECT_EQ(fork(a, Lsn{9}, ad), Lsn{3}) << "the other one was promoted at 3";
+  EXPECT_EQ(fork(a, Lsn{2}, ad), Lsn{2}) << "the other one has all of it";
+  EXPECT_EQ(fork(ab, Lsn{9}, ad), Lsn{3});
+  EXPECT_EQ(fork(ab, Lsn{9}, a), Lsn{4});
+  EXPECT_EQ(fork(ab, Lsn{4}, a), Lsn{4});
+  EXPECT_EQ(fork(ab, Lsn{3}, a), Lsn{3}) << "nothing of the later epoch is here";
+  EXPECT_EQ(fork(ab, Lsn{9}, ab), Lsn{9}) << "as far as epochs tell";
+  EXPECT_EQ(fork(a, Lsn{9}, History({{id('c'), Lsn{1}, 1}})), Lsn{0}) << "nothing in common, from the first entry on";
+  EXPECT_EQ(fork(a, Lsn{9}, History({{id('c'), Lsn{2}, 1}})), std::nullopt) << "the first entry may be the same";
+  EXPECT_EQ(fork(History({{id('c'), Lsn{2}, 1}}), Lsn{9}, a), std::nullopt);
+  EXPECT_EQ(fork(a, Lsn{9}, none), std::nullopt);
+  EXPECT_EQ(fork(none, Lsn{9}, a), std::nullopt);
+  EXPECT_EQ(fork(a, Lsn{9}, History({{id('a'), Lsn{2}, 1}})), std::nullopt) << "that cannot be";
+}
+
 TEST(History, TextsThatAreNone) {
   for (const std::string& text :
        std::vector<std::string>{std::string(), std::string("[["), std::string("{}"), std::string("[[\"a\",1]]"),

@@ -149,6 +149,18 @@ TEST_F(PosixFileSystem, ListsRegularFilesWhateverTheirNames) {
   EXPECT_TRUE(files_.exists(path("sub/deep")));
 }
 
+TEST_F(PosixFileSystem, DirectoriesAreListedApartAndRemovedWhenTheyAreEmpty) {
+  ASSERT_TRUE(files_.create_directories(path("d")).ok());
+  ASSERT_EQ(::symlink(directory_.c_str(), path("link").c_str()), 0);
+  EXPECT_EQ(files_.list_directories(directory_).value(), std::vector<std::string>{"d"});
+  ASSERT_TRUE(files_.open(path("d/a"), Open::write).ok());
+  EXPECT_FALSE(files_.remove_directory(path("d")).ok()) << "there is a file in it";
+  ASSERT_TRUE(files_.remove(path("d/a")).ok());
+  EXPECT_TRUE(files_.remove_directory(path("d")).ok());
+  EXPECT_FALSE(files_.exists(path("d")));
+  EXPECT_FALSE(files_.list_directories(path("d")).ok());
+}
+
 TEST_F(PosixFileSystem, ErrorsNameTheFileButNotWhereItIs) {
   for (const Error& error :
        {files_.open(path("none"), Open::read).error(), files_.rename(path("none"), path("other")).error(),

@@ -100,5 +100,78 @@ TEST(Adoption, EachFailingCallCanBeRepeated) {
   }
 }
 
+const std::string kEpoch(32, 'a');
+std::string copy(std::string_view rest) { return "diverged-" + kEpoch + "-" + std::string(rest); }
+
+std::vector<std::string> directories(CrashableFileSystem& files) {
+  const Result<std::vector<std::string>> names = files.list_directories(kDirectory);
+  EXPECT_TRUE(names.ok());
+  return *names;
+}
+
+TEST(Adoption, ADivergedCopyIsNamedAfterItsLastEntry) {
+  CrashableFileSystem files;
+  ASSERT_TRUE(files.create_directories(kDirectory).ok());
+  EXPECT_EQ(diverged_name(files, kDirectory, kEpoch, Lsn{12}), copy("12"));
+  ASSERT_TRUE(files.create_directories(std::string(kDirectory) + "/" + copy("12")).ok());
+  EXPECT_EQ(diverged_name(files, kDirectory, kEpoch, Lsn{12}), copy("12-2")) << "never into another one";
+  EXPECT_EQ(diverged_name(files, kDirectory, "", Lsn{7}), "diverged-unknown-7");
+  EXPECT_EQ(lsn_of_diverged(copy("12")), Lsn{12});
+  EXPECT_EQ(lsn_of_diverged(copy("12-2")), Lsn{12});
+  EXPECT_EQ(lsn_of_diverged("diverged-unknown-7"), Lsn{7});
+  for (const std::string& name : {copy(""), copy("x"), copy("12-"), copy("12-keep"), std::string("diverged-1"),
+                                  std::string("diverged-mine"), std::string("diverged-mine-12"), std::string("data")})
+    EXPECT_EQ(lsn_of_diverged(name), std::nullopt) << name;
+}
+
+// A file for the earlier copy, which a later one replaces.
+std::unique_ptr<CrashableFileSystem> with_an_earlier_copy(std::string_view keep_as) {
+  auto files = prepared(keep_as);
+  files->edit(std::string(kDirectory) + "/" + copy("5") + "/karma.wal", "older");
+  files->edit(std::string(kDirectory) + "/" + copy("5") + "/notes", "of people");
+  files->edit(std::string(kDirectory) + "/diverged-keep/karma.wal", "renamed by people");
+  return files;
+}
+
+TEST(Adoption, ADivergedCopyStaysUntilALaterOneHasTakenItsPlace) {
+  const auto nothing_kept = with_an_earlier_copy({});
+  ASSERT_TRUE(adopt_bootstrap(*nothing_kept, kDirectory).ok());
+  EXPECT_EQ(content(*nothing_kept, std::string(kDirectory) + "/" + copy("5")).size(), 2U);
+  // At every moment at least one is there, and in the end it is the later one.
+  for (std::uint64_t call = 1, ended = 0; ended == 0; ++call) {
+    for (const auto unsynced : {CrashableFileSystem::Unsynced::lost, CrashableFileSystem::Unsynced::kept,
+                                CrashableFileSystem::Unsynced::some}) {
+      SCOPED_TRACE("call " + std::to_string(call));
+      auto files = with_an_earlier_copy(copy("9"));
+      files->power_off_at(call, call);
+      if (adopt_bootstrap(*files, kDirectory).ok()) ended = call;
+      auto left = files->after_crash(unsynced, call);
+      const auto later = content(*left, std::string(kDirectory) + "/" + copy("9"));
+      const auto earlier = content(*left, std::string(kDirectory) + "/" + copy("5"));
+      EXPECT_TRUE(later == kKept || earlier.size() == 2);
+      ASSERT_TRUE(adopt_bootstrap(*left, kDirectory).ok());
+      EXPECT_EQ(content(*left, kDirectory), kNew);
+      EXPECT_EQ(content(*left, std::string(kDirectory) + "/" + copy("9")), kKept);
+      EXPECT_EQ(directories(*left), (std::vector<std::string>{copy("9"), "diverged-keep", "karma.bootstrap"}));
+    }
+  }
+}
+
+TEST(Adoption, ACopyThatIsInUseOrHoldsDirectoriesStaysAndIsTold) {
+  const auto files = with_an_earlier_copy(copy("9"));
+  const std::string base = std::string(kDirectory) + "/";
+  files->edit(base + copy("6") + "/karma.lock", "");
+  files->edit(base + copy("7") + "/more/of_people", "");
+  files->edit(base + copy("7") + "/karma.wal", "");
+  const auto lock = files->lock(base + copy("6") + "/karma.lock");
+  ASSERT_TRUE(lock.ok());
+  std::vector<std::string> told;
+  ASSERT_TRUE(adopt_bootstrap(*files, kDirectory, [&](const std::string& message) { told.push_back(message); }).ok());
+  EXPECT_EQ(told.size(), 2U);
+  EXPECT_FALSE(files->content(base + copy("5") + "/karma.wal"));
+  EXPECT_TRUE(files->content(base + copy("6") + "/karma.lock"));
+  EXPECT_TRUE(files->content(base + copy("7") + "/karma.wal")) << "not a part of it";
+}
+
 }  // namespace
 }  // namespace karma::snapshot

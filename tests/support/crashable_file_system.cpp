@@ -23,17 +23,24 @@ struct CrashableFileSystem::Node {
 };
 
 // `node` gets the name `path`; with `from`, it had that one before; without node, the name goes. Or it is the name of a
-// new directory.
+// directory that is new, or goes.
 struct CrashableFileSystem::NameChange {
   std::string path;
   NodePointer node;
   std::string from = {};
   bool is_directory = false;
+  bool goes = false;
 
   bool touches(const std::string& directory) const {
     return parent_path(path) == directory || (!from.empty() && parent_path(from) == directory);
   }
   void apply(Names& names) const {
+    if (goes) {
+      // The names in it went before, and no later than with it.
+      std::erase_if(names.files, [this](const auto& file) { return parent_path(file.first) == path; });
+      names.directories.erase(path);
+      return;
+    }
     if (is_directory) {
       names.directories.insert(path);
       return;
@@ -429,6 +436,17 @@ Result<std::vector<std::string>> CrashableFileSystem::list(const std::string& di
   return names;
 }
 
+Result<std::vector<std::string>> CrashableFileSystem::list_directories(const std::string& directory) {
+  call_hook(Operation::list, directory);
+  const std::lock_guard lock(mutex_);
+  if (Verdict verdict = begin(Operation::list, directory); verdict.error) return *verdict.error;
+  std::vector<std::string> names;
+  for (const std::string& path : names_.directories) {
+    if (parent_path(path) == directory && path != directory) names.push_back(base_name(path));
+  }
+  return names;
+}
+
 Status CrashableFileSystem::rename(const std::string& from, const std::string& to) {
   call_hook(Operation::rename, to);
   const std::lock_guard lock(mutex_);
@@ -448,6 +466,20 @@ Status CrashableFileSystem::remove(const std::string& path) {
   if (verdict.error && !verdict.partly) return *verdict.error;
   if (!names_.files.contains(path)) return failure(Operation::remove, path, "No such file or directory");
   change_name({path, nullptr});
+  if (verdict.error) return *verdict.error;
+  return {};
+}
+
+Status CrashableFileSystem::remove_directory(const std::string& path) {
+  call_hook(Operation::remove, path);
+  const std::lock_guard lock(mutex_);
+  const Verdict verdict = begin(Operation::remove, path);
+  if (verdict.error && !verdict.partly) return *verdict.error;
+  const auto in_it = [&](const auto& file) { return parent_path(file.first) == path; };
+  if (!names_.directories.contains(path)) return failure(Operation::remove, path, "No such file or directory");
+  if (std::any_of(names_.files.begin(), names_.files.end(), in_it))
+    return failure(Operation::remove, path, "Directory not empty");
+  change_name({path, nullptr, {}, true, true});
   if (verdict.error) return *verdict.error;
   return {};
 }

@@ -108,8 +108,10 @@ class CrashableFileSystem final : public FileSystem {
   Result<std::unique_ptr<File>> open(const std::string& path, Open how) override;
   bool exists(const std::string& path) override;
   Result<std::vector<std::string>> list(const std::string& directory) override;
+  Result<std::vector<std::string>> list_directories(const std::string& directory) override;
   Status rename(const std::string& from, const std::string& to) override;
   Status remove(const std::string& path) override;
+  Status remove_directory(const std::string& path) override;
   Status sync_directory(const std::string& directory) override;
   Result<std::unique_ptr<Directory>> open_directory(const std::string& path) override;
   Status create_directories(const std::string& path) override;

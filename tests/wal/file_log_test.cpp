@@ -658,8 +658,12 @@ class Interfering final : public FileSystem {
   }
   bool exists(const std::string& path) override { return files_.exists(path); }
   Result<std::vector<std::string>> list(const std::string& directory) override { return files_.list(directory); }
+  Result<std::vector<std::string>> list_directories(const std::string& directory) override {
+    return files_.list_directories(directory);
+  }
   Status rename(const std::string& from, const std::string& to) override { return files_.rename(from, to); }
   Status remove(const std::string& path) override { return files_.remove(path); }
+  Status remove_directory(const std::string& path) override { return files_.remove_directory(path); }
   Result<std::unique_ptr<Directory>> open_directory(const std::string& path) override {
     return files_.open_directory(path);
   }
