@@ -77,7 +77,8 @@ bool Decoder::unsigned_of(const Value& value, std::string_view name, std::uint64
 }
 
 std::string_view Decoder::copy_of(const Value& string) {
-  return string.escaped ? json::decode_string(string, context_.arena) : context_.arena.copy(string.text);
+  if (string.escaped) return json::decode_string(string, context_.arena);
+  return context_.line_stays ? string.text : context_.arena.copy(string.text);
 }
 
 bool Decoder::accept_name(std::string_view name) {

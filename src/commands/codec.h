@@ -50,6 +50,8 @@ struct DecodeContext {
   void* state = nullptr;
   std::int64_t now = 0;  // Unix seconds; says which day today is
   bool slave = false;    // that takes writes from its master only
+  // The line stays as long as the command: names are not copied, for which a counter.sum takes 2 % more instructions.
+  bool line_stays = false;
 };
 
 class Decoder {

@@ -38,7 +38,7 @@ class Buffer {
   void release() { *this = Buffer(); }
 
   // Room for `count` more bytes at end(); commit() the bytes that were used.
-  char* reserve(std::size_t count) {
+  [[gnu::always_inline]] char* reserve(std::size_t count) {
     if (capacity_ - size_ < count) grow(count);
     return data_ + size_;
   }
@@ -62,7 +62,7 @@ class Buffer {
   }
 
  private:
-  void grow(std::size_t count) {
+  [[gnu::noinline]] void grow(std::size_t count) {
     std::size_t capacity = capacity_ < 256 ? 256 : capacity_ * 2;
     if (capacity < size_ + count) capacity = size_ + count;
     void* data = std::realloc(data_, capacity);

@@ -8,9 +8,10 @@ using commands::DecodeContext;
 using commands::Op;
 using protocol::Fields;
 
-const Op* find_op(const Fields& fields) {
+const Op* find_op(const Fields& fields, const Op* likely) {
   const json::Value* name = fields.find(protocol::Field::op);
   if (name == nullptr || name->type != json::Type::string) return nullptr;
+  if (likely != nullptr && name->text == likely->name) return likely;  // no name of an op has to be escaped
   if (!name->escaped) return commands::find_op(name->text);
   Arena arena;
   return commands::find_op(json::decode_string(*name, arena));

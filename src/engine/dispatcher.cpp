@@ -112,9 +112,9 @@ Handled Dispatcher::execute(std::string_view line, void* connection, std::size_t
   if (Status status = protocol::check_version(fields_); !status) return refuse(status.error());
   Access granted;
   if (!authenticate(granted)) return refuse(unauthorized());
-  const Op* named = find_op(fields_);
+  const Op* named = find_op(fields_, latest_op_);
   if (named == nullptr) return refuse(no_op(fields_));
-  const Op& op = *named;
+  const Op& op = *(latest_op_ = named);
   if (granted < op.access)
     return refuse({ErrorCode::forbidden, "Read-only token cannot execute command " + std::string(op.command)});
   if (op.kind == Kind::mutation) return mutate(op, connection, pending, out);
@@ -209,6 +209,7 @@ Handled Dispatcher::read_or_run(const Op& op, void* connection, Buffer& out) {
   Arena& arena = may_leave ? job_->arena : arena_;
   arena.reset();
   commands::DecodeContext context = make_context(arena);
+  context.line_stays = !may_leave;
   Decoded decoded;
   if (Status status = decode(op, fields_, engine_.store().exactly_once(), context, decoded); !status)
     return reply_error(status.error(), out), Handled::replied;
@@ -272,13 +273,10 @@ Handled Dispatcher::start_job(const Decoded& decoded, void* connection, Buffer& 
 
 // Ends the envelope that began at `start`, or puts an error in its place.
 void Dispatcher::finish(const Status& status, const Decoded& decoded, std::size_t start, Buffer& out) {
-  if (status) {
-    out.append(protocol::kReplyEnd);
-    if (!engine_.over_response_limit(out.size() - start)) {
-      out.append(protocol::kLineEnd);
-      request_stats_.count_success(decoded);
-      return;
-    }
+  if (status && !engine_.over_response_limit(out.size() - start + protocol::kReplyEnd.size())) {
+    out.append(protocol::kReplyLineEnd);
+    request_stats_.count_success(decoded);
+    return;
   }
   out.truncate(start);
   reply_error(status ? too_large() : status.error(), out);
@@ -293,13 +291,13 @@ void Dispatcher::write_reply(const Mutation& mutation, Buffer& out) {
   if (mutation.keyed != nullptr)
     out.append(mutation.keyed->repeated ? R"(,"idempotent":true)" : R"(,"idempotent":false)");
   if (mutation.tells_lsn) json::append_field(out, "lsn", mutation.lsn.value);
-  out.append(protocol::kReplyEnd);
   // Only the state of a stream that was there before: nothing was applied.
-  if (mutation.op->echoed_bytes != nullptr && engine_.over_response_limit(out.size() - start)) {
+  if (mutation.op->echoed_bytes != nullptr &&
+      engine_.over_response_limit(out.size() - start + protocol::kReplyEnd.size())) {
     out.truncate(start);
     return reply_error(too_large(), out);
   }
-  out.append(protocol::kLineEnd);
+  out.append(protocol::kReplyLineEnd);
   request_stats_.count_success(mutation);
 }
 

@@ -70,6 +70,7 @@ class Dispatcher final : public RequestHandler {
   std::size_t gathered_bytes_ = 0;  // of the requests in batch_
 
   protocol::Fields fields_;
+  const commands::Op* latest_op_ = nullptr;
   std::size_t request_bytes_ = 0;         // of the line at hand
   Arena arena_;                           // of the read at hand, if it never takes long
   std::unique_ptr<Job> job_;              // of a read that may, or of an admin op

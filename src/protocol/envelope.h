@@ -13,7 +13,8 @@ namespace karma::protocol {
 
 inline constexpr std::string_view kLineEnd = "\r\n";
 inline constexpr std::string_view kReplyStart = R"({"protocol_version":2,"success":true,"response":)";
-inline constexpr std::string_view kReplyEnd = R"(,"error_code":null})";
+inline constexpr std::string_view kReplyLineEnd = ",\"error_code\":null}\r\n";
+inline constexpr std::string_view kReplyEnd = kReplyLineEnd.substr(0, kReplyLineEnd.size() - kLineEnd.size());
 // The largest envelope of a response, the mark of idempotent writes included.
 inline constexpr std::size_t kEnvelopeBytes = kReplyStart.size() + kReplyEnd.size() + 19;
 static_assert(kEnvelopeBytes <= kReplyEnvelopeBytes);
