@@ -39,6 +39,10 @@ Status Engine::find_role() {
               "this node was promoted and starts as master, whatever its settings say: change them to --role=master; "
               "to make it a slave, name its new master, or empty the directory");
     slave_ = false;
+  } else {
+    // It is a slave again, whose settings may later name the first master, too.
+    history.forget_promotion();
+    return keep_history(std::move(history));
   }
   const MutexLock lock(history_mutex_);
   history_ = std::move(history);

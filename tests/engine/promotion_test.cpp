@@ -96,6 +96,11 @@ TEST_F(Promotion, TheNodeRemembersItUntilItsSettingsNameAnotherMaster) {
   node->open();
   EXPECT_EQ(role(*node), "slave");
   node->close();
+  be_slave(*node);
+  node->open();
+  EXPECT_EQ(role(*node), "slave") << "it was a slave of another one since";
+  node->expect("replication.promote");
+  node->close();
   // Settings that say master tell all there is to know; a slave by settings that are written anew is one.
   node->config.role = Role::master;
   node->config.replication_source_host.reset();
