@@ -32,6 +32,10 @@ std::optional<Epoch> epoch_of(const json::Value& triple) {
   return epoch;
 }
 
+bool have_common_epoch(const History& a, const History& b) {
+  return std::ranges::find_first_of(a.epochs(), b.epochs(), {}, &Epoch::id, &Epoch::id) != a.epochs().end();
+}
+
 }  // namespace
 
 std::string random_id() {
@@ -94,7 +98,9 @@ std::optional<History> History::of_json(std::string_view text) {
 
 Relation relation(const History& slave, const History& master, Lsn last) {
   if (last == Lsn{}) return Relation::same;
-  if (!master.empty() && slave.term() > master.term()) return Relation::outdated;
+  // A master that knows nothing of what is here is no old one: it was wiped.
+  if (!master.empty() && slave.term() > master.term())
+    return have_common_epoch(slave, master) ? Relation::outdated : Relation::diverged;
   const Epoch* const mine = slave.at(last);
   const Epoch* const its = master.at(last);
   if (mine == nullptr || its == nullptr) return Relation::unknown;

@@ -295,7 +295,14 @@ Status Follower::poll(Lsn& after, bool& asked) {
   asked = false;
   Page page;
   if (Status taken = source_.take_page(after, limit, page); !taken) return taken;
-  if (page.source < after) return no_continuation(ends_below(page.source, after));
+  if (page.source < after) {
+    const std::string difference = ends_below(page.source, after);
+    // It has lost nothing if it is of the same epoch still: a start after a loss would have begun another one. So it is
+    // a slave itself, and comes later.
+    if (!page.epoch_after.empty() && is_of_history(page, after))
+      return Error{ErrorCode::replication_error, difference + ", and is to come there"};
+    return no_continuation(difference);
+  }
   if (!is_of_history(page, after)) {
     source_.close();  // and the histories are compared again
     return {};

@@ -49,6 +49,7 @@ TEST(History, RelationsOfTwoLogs) {
   const History ab({{id('a'), Lsn{1}, 1}, {id('b'), Lsn{5}, 1}});
   const History ac({{id('a'), Lsn{1}, 1}, {id('c'), Lsn{4}, 1}});
   const History late({{id('b'), Lsn{5}, 1}});
+  const History foreign({{id('f'), Lsn{1}, 1}});
   EXPECT_EQ(relation(a, ab, Lsn{4}), Relation::same);
   EXPECT_EQ(relation(a, ab, Lsn{5}), Relation::diverged) << "the slave has an entry more of the old epoch";
   EXPECT_EQ(relation(ab, ab, Lsn{9}), Relation::same);
@@ -56,6 +57,8 @@ TEST(History, RelationsOfTwoLogs) {
   EXPECT_EQ(relation(ab, a, Lsn{4}), Relation::same) << "nothing of the later epoch is here";
   const History promoted({{id('a'), Lsn{1}, 1}, {id('d'), Lsn{5}, 2}});
   EXPECT_EQ(relation(promoted, ab, Lsn{9}), Relation::outdated);
+  EXPECT_EQ(relation(promoted, foreign, Lsn{9}), Relation::diverged)
+      << "it was wiped: no older one has no common epoch";
   EXPECT_EQ(relation(ab, promoted, Lsn{4}), Relation::same);
   EXPECT_EQ(relation(ab, promoted, Lsn{5}), Relation::diverged);
   EXPECT_EQ(relation(ab, ac, Lsn{5}), Relation::diverged);

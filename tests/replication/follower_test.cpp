@@ -430,6 +430,57 @@ TEST_F(Following, AChainNoticesThatItsSourceHasOtherData) {
   EXPECT_EQ(third.response("replication.status")["replication_bootstrap_attempt_count"], 0);
 }
 
+// What it has may be confirmed, and must not give way to less of the same.
+TEST_F(Following, ASourceThatIsBehindIsWaitedFor) {
+  master.start();
+  for (int i = 0; i < 5; ++i) master.increment(1, 5);
+  start_slave();
+  expect_same();
+  ReplicatingNode third;
+  third.follow(master);
+  third.start();
+  slave.server.reset();
+  for (int i = 0; i < 5; ++i) master.increment(1, 5);
+  ASSERT_TRUE(caught_up(third, master));
+  const json content = third.content();
+  master.server.reset();
+  slave.start();
+  third.server.reset();
+  third.follow(slave);
+  third.start();
+  ASSERT_TRUE(eventually([&] {
+    const json error = third.response("replication.status")["replication_last_poll_error"];
+    return error.is_string() && error.get<std::string>().find("ends at 5") != std::string::npos;
+  }));
+  EXPECT_EQ(third.response("replication.status")["replication_lag_entries"], nullptr);
+  EXPECT_EQ(third.content(), content);
+  master.start();
+  master.increment(2, 7);
+  ASSERT_TRUE(caught_up(third, master));
+  EXPECT_EQ(third.content(), master.content());
+  EXPECT_EQ(third.response("replication.status")["replication_bootstrap_attempt_count"], 0);
+}
+
+// It is of an earlier term then than its slaves, and yet no old master.
+TEST_F(Following, APromotedMasterThatWasWipedIsFollowedAnew) {
+  master.start();
+  master.increment(1, 5);
+  start_slave();
+  expect_same();
+  ReplicatingNode third;
+  third.follow(slave);
+  third.start();
+  (void)slave.response("replication.promote");
+  slave.increment(1, 5);
+  ASSERT_TRUE(caught_up(third, slave));
+  slave.server.reset();
+  slave.files = std::make_unique<test::CrashableFileSystem>();
+  slave.be_master();
+  slave.start();
+  slave.increment(2, 7);
+  ASSERT_TRUE(eventually([&] { return third.content() == slave.content(); })) << third.ask("replication.status").dump();
+}
+
 // Copying and following break off after so many bytes, several times, and begin again or go on: never with a half.
 TEST_F(Following, TheConnectionMayBreakAfterAnyByte) {
   master.start();
