@@ -81,10 +81,20 @@ inline void append_meta(Buffer& out, const ManifestMeta& meta) {
   out.append('}');
 }
 
-// {"metadata":…,"offset":…,…,"data_base64":"…"}: a piece of a snapshot file.
+// How much of a file fits into a reply: Base64 takes four bytes for three.
+inline std::uint64_t piece_bytes(const Services& services, std::uint64_t limit) {
+  constexpr std::uint64_t kOverheadBytes = 2048;  // envelope, metadata and numbers
+  const std::uint64_t most = services.response_limit();
+  if (most == 0) return limit;
+  const std::uint64_t room = most > kOverheadBytes ? (most - kOverheadBytes) / 4 * 3 : 0;
+  return std::min(limit, std::max<std::uint64_t>(room, 1));
+}
+
+// {"metadata":…,"offset":…,…,"data_base64":"…"}: a piece of a snapshot file, shorter than `limit` where a reply cannot
+// hold more.
 template <class FileMeta>
 Status reply_chunk(Buffer& out, Services& services, const FileMeta& meta, std::uint64_t offset, std::uint64_t limit) {
-  const Result<std::string> bytes = services.snapshots().read(name_of_file(meta), offset, limit);
+  const Result<std::string> bytes = services.snapshots().read(name_of_file(meta), offset, piece_bytes(services, limit));
   if (!bytes) return bytes.error();
   const std::uint64_t next = offset + bytes->size();
   out.append(R"({"metadata":)");

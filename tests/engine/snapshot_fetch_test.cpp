@@ -34,6 +34,30 @@ TEST(SnapshotFetch, WhatNoResponseCanHoldIsRefusedAndNotCutOff) {
   std::filesystem::remove_all(directory);
 }
 
+// So that a slave, which asks for more, gets it all the same.
+TEST(SnapshotFetch, APieceIsAsLongAsAReplyMayBe) {
+  Node node;
+  node.config.max_response_bytes = 4096;
+  node.open();
+  for (int key = 0; key < 1000; ++key)
+    node.expect("counter.increment", R"(,"series":"s","bucket":20260101,"key":)" + std::to_string(key));
+  node.expect("snapshot.create_all");
+  const std::string info = node.call("snapshot.info");
+  const std::string file =
+      info.substr(info.find(R"("file":")") + 8, info.find(".tree") + 5 - info.find(R"("file":")") - 8);
+  std::uint64_t offset = 0;
+  for (int pieces = 0; pieces < 100; ++pieces) {
+    const std::string piece = node.call(
+        "snapshot.fetch_chunk", R"(,"file":")" + file + R"(","limit":262144,"offset":)" + std::to_string(offset));
+    const std::size_t next = piece.find(R"("next_offset":)");
+    ASSERT_NE(next, piece.npos) << piece;
+    EXPECT_LE(piece.size(), 4096u);
+    offset = std::stoull(piece.substr(next + 14));
+    if (piece.find(R"("done":true)") != piece.npos) break;
+  }
+  EXPECT_GT(offset, 4096u);
+}
+
 TEST(SnapshotFetch, APieceOfTheExactlyOnceIsReadAlone) {
   Node node;
   node.open();
