@@ -1,5 +1,6 @@
 """A server of its own for a script, and a connection to it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -13,19 +14,26 @@ REPLY_TIMEOUT_SECONDS = 30
 
 
 class Server:
-    def __init__(self, binary, directory, flags=(), start_seconds=START_TIMEOUT_SECONDS):
+    """Its log, if wanted, is appended to a file."""
+
+    def __init__(self, binary, directory, flags=(), start_seconds=START_TIMEOUT_SECONDS, port=None, log=None):
         self.binary, self.directory, self.flags, self.start_seconds = binary, directory, flags, start_seconds
+        self.port, self.log = port or self.any_port(), log
+        self.process = None
+
+    @staticmethod
+    def any_port():
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.process = None
+            return probe.getsockname()[1]
 
     def start(self):
         """Returns when the server answers; restoring may take its time."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KARMA_")}
-        self.process = subprocess.Popen(
-            [self.binary, "--bind=127.0.0.1", "--port=%d" % self.port, "--directory=%s" % self.directory,
-             "--log=false", *self.flags], stdin=subprocess.DEVNULL, env=environment)
+        command = [self.binary, "--bind=127.0.0.1", "--port=%d" % self.port, "--directory=%s" % self.directory,
+                   "--log=%s" % ("true" if self.log else "false"), *self.flags]
+        with open(self.log, "ab") if self.log else contextlib.nullcontext() as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         deadline = time.monotonic() + self.start_seconds
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
@@ -70,7 +78,14 @@ class Client:
 
     def ask(self, **fields):
         """Returns the reply. OSError or EOFError: the connection broke, and nobody knows what became of the request."""
-        self.socket.sendall(json.dumps({"v": 2, **fields}, separators=(",", ":")).encode() + b"\n")
+        self.send([fields])
+        return self.receive()
+
+    def send(self, requests):
+        lines = [json.dumps({"v": 2, **fields}, separators=(",", ":")) + "\n" for fields in requests]
+        self.socket.sendall("".join(lines).encode())
+
+    def receive(self):
         line = self.replies.readline()
         if not line.endswith(b"\n"):
             raise EOFError("the connection ended")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The commands of docs/replication-operations-runbook.md, as somebody would copy them into the terminals of three hosts.
+"""The commands of docs/replication-operations-runbook.md, as somebody would copy them to the terminals of three hosts.
 
 The hosts are addresses of this machine, each with directories of its own and something that does what systemd would do
 there. 10.0.0.5 of the page is 127.0.0.5 here, 8080 a free port.
