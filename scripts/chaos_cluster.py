@@ -1,7 +1,6 @@
 """A master, two slaves and their clients, for scripts/chaos: one run of them, and what must be true of it."""
 
 import itertools
-import math
 import pathlib
 import random
 import subprocess
@@ -12,8 +11,8 @@ from chaos_model import Failure
 from chaos_nodes import Network, Node
 
 WRITERS = 6
-EVEN_SECONDS = 45   # until all slaves have caught up
-STILL_SECONDS = 3   # from then on each slave has asked a master that stands still
+EVEN_SECONDS = 120  # until all slaves have caught up
+STALE_REPLIES = 5   # at most so many that a slave gets were made before its master stood still
 
 
 class Cluster:
@@ -104,11 +103,11 @@ class Cluster:
         expected, position = self.master.content(), self.master.status()
         if not expected:
             raise Failure("the master does not answer")
-        even = {self.master: still_at}
+        even, replies = {self.master}, {}
         while len(even) < len(self.nodes):
             for slave in self.slaves():
-                if slave not in even and self.is_even(slave, expected, position, even):
-                    even[slave] = time.monotonic()
+                if slave not in even and self.is_even(slave, expected, position, self.source(slave) in even, replies):
+                    even.add(slave)
             if time.monotonic() > still_at + EVEN_SECONDS:
                 raise Failure("not all catch up:\n%s" % "\n".join(map(self.describe, self.nodes)))
             time.sleep(0.01)
@@ -119,9 +118,8 @@ class Cluster:
         self.tell("all are even at LSN %d" % position["wal_current_lsn"])
         self.gate.open()
 
-    def is_even(self, slave, expected, position, even):
+    def is_even(self, slave, expected, position, source_stands_still, replies):
         """Failure if it says so and is not."""
-        long_ago = time.monotonic() > even.get(self.source(slave), math.inf) + STILL_SECONDS
         before, content, after = slave.status(), slave.content(), slave.status()
         if not before or not after or content is None:
             return False
@@ -131,7 +129,9 @@ class Cluster:
                    status["history"][-1:] == position["history"][-1:] for status in (before, after))
         if content == expected:
             return same
-        if same or (long_ago and before["replayed_lsn"] == after["replayed_lsn"]):
+        count = before["replication_poll_success_count"]
+        fresh = source_stands_still and count > replies.setdefault(slave, count) + STALE_REPLIES
+        if same or (fresh and before["replayed_lsn"] == after["replayed_lsn"]):
             raise Failure("%s says that it has everything, and has something else: %s\n%s" % (
                 slave.name, first_difference(content, expected), "\n".join(map(self.describe, self.nodes))))
         return False
