@@ -170,7 +170,9 @@ struct ReplicationStatus : NoFields {
     append_field(out, "last_snapshot_lsn", current->last_lsn.value);
     // Both lists as far as there is room: snapshot.info and recovery.status have the rest.
     const std::string history = services.history_json();
-    const std::size_t room_for_the_rest = 256 + history.size();
+    Buffer digest_check;
+    ops::append_digest_check(stats, digest_check);
+    const std::size_t room_for_the_rest = 256 + history.size() + digest_check.size();
     const std::vector<ops::Checkpoint> checkpoints = services.checkpoints().list_behind({}, protocol::kMaxListLimit);
     const std::size_t checkpoint_bytes =
         std::min<std::size_t>(services.response_limit() / 4, kMaxCheckpointsShownBytes);
@@ -186,8 +188,49 @@ struct ReplicationStatus : NoFields {
     append_field(out, "recovery_checkpoint_count", count);
     json::append_name(out, "history");
     out.append(history);
+    out.append(digest_check.view());
     out.append('}');
     return {};
+  }
+};
+
+// A slave asks first for any digest from its position on, and then again for that of the LSN it was told, until it has
+// been counted.
+struct ReplicationDigest {
+  static constexpr Spec kSpec{
+      .name = "replication.digest", .command = "replication_digest", .access = Access::read, .quick = true};
+  Lsn after;
+
+  static void describe(auto& self, auto& fields) { fields.number(Field::after_lsn, self.after.value); }
+
+  Status run(Services& services, Buffer& out) const {
+    const Result<DigestAt> at = services.state_digest(after);
+    if (!at) return at.error();
+    const std::size_t start = out.size();
+    out.append('{');
+    append_field(out, "lsn", at->lsn.value);
+    append_truth_field(out, "ready", at->digest != nullptr);
+    if (at->digest != nullptr) append_digest(*at->digest, {services, start, kLeftOffBytes}, out);
+    out.append('}');
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t kLeftOffBytes = 48;
+
+  static void append_digest(const StateDigest& digest, const ResponseRoom& room, Buffer& out) {
+    append_text(out, "epoch", digest.epoch.empty() ? std::nullopt : std::optional<std::string_view>(digest.epoch));
+    append_field(out, "digest", digest.all.text());
+    out.append(R"(,"series":[)");
+    const auto append_series = [&](std::size_t i) {
+      out.append('{');
+      append_field(out, "tree", digest.series[i].first);
+      append_field(out, "digest", digest.series[i].second.text());
+      out.append('}');
+    };
+    const std::size_t shown = append_page(out, room, digest.series.size(), append_series, [](std::size_t) {});
+    out.append(']');
+    if (shown < digest.series.size()) append_field(out, "series_left_off", digest.series.size() - shown);
   }
 };
 

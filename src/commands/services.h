@@ -4,9 +4,11 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <karma/error.h>
@@ -16,6 +18,7 @@
 #include "ops/reconciliation.h"
 #include "ops/stats.h"
 #include "snapshot/manager.h"
+#include "store/digest.h"
 
 namespace karma::commands {
 
@@ -74,6 +77,18 @@ struct ReplicaReport {
   bool degraded = false;     // writes do not wait for them any more
 };
 
+// What the node's counters are at an LSN, as another node can compare it.
+struct StateDigest {
+  std::string epoch;  // of the LSN; empty where it is not known
+  store::Digest all;
+  std::vector<std::pair<std::string, store::Digest>> series;  // names ascending
+};
+
+struct DigestAt {
+  Lsn lsn;
+  std::shared_ptr<const StateDigest> digest;  // nullptr: it is being counted
+};
+
 struct LogState {
   bool enabled = true;
   std::uint64_t bytes = 0;
@@ -94,6 +109,9 @@ class Services {
   virtual Result<Promotion> promote() = 0;
   virtual void replica_asks(const ReplicaPoll& poll) = 0;
   virtual ReplicaReport replicas() = 0;
+  // From a worker or the thread that follows. At the lowest LSN from `after` on for which there is one, or of now,
+  // which is then begun.
+  virtual Result<DigestAt> state_digest(Lsn after) = 0;
   virtual std::uint64_t snapshot_retention() const = 0;
   virtual std::uint64_t response_limit() const = 0;  // bytes; 0: none
   // Entries above `after` until `visit` returns false; replication_gap if the log does not reach back so far. Reads

@@ -137,6 +137,12 @@ constexpr Setting kSettings[] = {
         .at_least(1)
         .at_most(10000)
         .of_source(),
+    Setting{Group::replication, "replication-check-interval", "KARMA_REPLICATION_CHECK_INTERVAL_SECONDS",
+            &Config::replication_check_interval, "SECONDS",
+            "How often a slave compares a digest of all counters with its master's; 0: never."}
+        .named("replication_check_interval_seconds")
+        .at_least(0)
+        .of_source(),
     Setting{Group::replication, "replication-token", "KARMA_REPLICATION_TOKEN", &Config::replication_token, "TOKEN",
             "Token for the source; its read token suffices. Visible in the process list: prefer the file."}
         .kept_secret(),

@@ -99,6 +99,7 @@ Status Engine::change_to(Recovered& recovered, store::Store& fresh) {
   if (Status read = read_history(); !read)
     log_.warn("replication.history_lost", read.error().message + "; slaves will copy all data anew");
   replicas_.forget_all();
+  digests_.forget();
   if (acks_ != nullptr) acks_->forget();
   outcomes_ = {};
   if (wal_->keeps_entries() && recovered.decision != Decision::go_on_anew) outcomes_ = std::move(recovered.outcomes);

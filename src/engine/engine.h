@@ -33,6 +33,7 @@
 #include "engine/request_stats.h"
 #include "engine/snapshot_leases.h"
 #include "engine/snapshot_watch.h"
+#include "engine/state_digests.h"
 #include "engine/worker.h"
 #include "snapshot/adoption.h"
 #include "snapshot/manager.h"
@@ -117,6 +118,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::string history_json() override;
   std::string epoch_at(Lsn lsn) override;
   Result<commands::Promotion> promote() override;
+  Result<commands::DigestAt> state_digest(Lsn after) override;
   void replica_asks(const commands::ReplicaPoll& poll) override;
   commands::ReplicaReport replicas() override;
   std::uint64_t snapshot_retention() const override;
@@ -260,6 +262,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::atomic<bool> awaits_data_{false};
   bool unread_data_ = false;  // started with --restore=false on a directory with data; constant after start
   Replicas replicas_;
+  StateDigests digests_;
   std::atomic<std::uint64_t> applied_{0};
   LogWaiters log_waiters_;
   LogWaiters read_waiters_;  // apart, so that clients cannot take the places of slaves

@@ -1,9 +1,12 @@
 #include "engine/follow_status.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace karma::engine {
 namespace {
+
+constexpr const char* kNotCompared = "not_compared";
 
 std::uint64_t unix_time(std::int64_t now) { return now < 0 ? 0 : static_cast<std::uint64_t>(now); }
 
@@ -48,6 +51,7 @@ void FollowStatus::bootstrap_succeeded(std::int64_t now, Lsn own) {
   stats_.replication_last_bootstrap_success_unix = unix_time(now);
   stats_.replication_last_bootstrap_error.clear();
   progress_.clear();
+  diverged_.clear();
 }
 
 void FollowStatus::bootstrap_failed(std::int64_t now, std::string message) {
@@ -63,9 +67,37 @@ void FollowStatus::set_progress(std::string progress) {
   progress_ = std::move(progress);
 }
 
-void FollowStatus::add_to(ops::ReplicationStats& stats, Lsn own) const {
+void FollowStatus::digests_compared(Lsn lsn, bool equal, Time now) {
+  const MutexLock lock(mutex_);
+  ++(equal ? stats_.digest_check_equal_count : stats_.digest_check_different_count);
+  stats_.digest_check_result = equal ? "equal" : "different";
+  stats_.digest_check_reason.clear();
+  compared_ = {lsn, now};
+}
+
+void FollowStatus::digests_not_compared(std::string reason) {
+  const MutexLock lock(mutex_);
+  ++stats_.digest_check_not_compared_count;
+  stats_.digest_check_result = kNotCompared;
+  stats_.digest_check_reason = std::move(reason);
+}
+
+void FollowStatus::diverged(std::string how) {
+  const MutexLock lock(mutex_);
+  diverged_ = std::move(how);
+}
+
+void FollowStatus::add_to(ops::ReplicationStats& stats, Lsn own, Time now) const {
   const MutexLock lock(mutex_);
   stats = stats_;
+  if (stats.digest_check_result.empty()) stats.digest_check_result = kNotCompared;
+  stats.digest_check_lsn.reset();
+  stats.digest_check_age_seconds.reset();
+  if (compared_) {
+    const auto age = std::chrono::duration_cast<std::chrono::seconds>(now - compared_->time);
+    stats.digest_check_lsn = compared_->lsn.value;
+    stats.digest_check_age_seconds = static_cast<std::uint64_t>(std::max<std::int64_t>(age.count(), 0));
+  }
   own = own_.value_or(own);
   stats.replication_replayed_lsn = own.value;
   stats.replication_lag_entries.reset();
@@ -74,6 +106,11 @@ void FollowStatus::add_to(ops::ReplicationStats& stats, Lsn own) const {
 
 std::string FollowStatus::problem() const {
   const MutexLock lock(mutex_);
+  const std::string problem = following_problem();
+  return diverged_.empty() ? problem : "diverged: " + diverged_ + (problem.empty() ? "" : "; " + problem);
+}
+
+std::string FollowStatus::following_problem() const {
   if (!progress_.empty()) return "copying the master's data: " + progress_;
   if (!stats_.replication_last_bootstrap_error.empty())
     return "the master's data could not be copied: " + stats_.replication_last_bootstrap_error;

@@ -1,6 +1,7 @@
 // What a slave knows of its following: filled by whoever follows, read for stats and health. Thread-safe.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -26,18 +27,34 @@ class FollowStatus {
   // Of a bootstrap that goes on.
   void set_progress(std::string progress);
 
+  // Digests of both states at that LSN were compared.
+  using Time = std::chrono::steady_clock::time_point;
+  void digests_compared(Lsn lsn, bool equal, Time now);
+  // They could not be: that is no success, and whatever was found before may not hold any more.
+  void digests_not_compared(std::string reason);
+  // What is here is no beginning of what the master has; until the master's data is here.
+  void diverged(std::string how);
+
   // `own`: the same at the start. What is told is of one moment: position, counters and lag.
-  void add_to(ops::ReplicationStats& stats, Lsn own) const;
+  void add_to(ops::ReplicationStats& stats, Lsn own, Time now) const;
   // What is wrong with the following; empty if nothing is.
   std::string problem() const;
 
  private:
+  std::string following_problem() const KARMA_REQUIRES(mutex_);
+
   mutable Mutex mutex_;
   ops::ReplicationStats stats_ KARMA_GUARDED_BY(mutex_);
   // Known as long as the master answers. A lag against an old value would be a guess.
   std::optional<Lsn> source_ KARMA_GUARDED_BY(mutex_);
   std::optional<Lsn> own_ KARMA_GUARDED_BY(mutex_);
   std::string progress_ KARMA_GUARDED_BY(mutex_);
+  std::string diverged_ KARMA_GUARDED_BY(mutex_);
+  struct Comparison {
+    Lsn lsn;
+    Time time;
+  };
+  std::optional<Comparison> compared_ KARMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace karma::engine

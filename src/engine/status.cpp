@@ -51,9 +51,11 @@ ops::Stats Engine::stats() {
   stats.uptime_seconds = std::chrono::duration<double>(clock_.steady() - started_).count();
   stats.role = role_name(is_slave());
   if (is_slave()) {
-    follow_status_.add_to(stats, wal_->last());
+    follow_status_.add_to(stats, wal_->last(), clock_.steady());
   } else {
     stats.replication_replayed_lsn = replicated_.load(std::memory_order_relaxed);
+    stats.digest_check_lsn.reset();
+    stats.digest_check_age_seconds.reset();
   }
   const commands::LogState log = log_state();
   stats.wal_enabled = log.enabled;

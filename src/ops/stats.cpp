@@ -144,6 +144,15 @@ const Row kRows[] = {
     {"replicas_ack_degraded", &Stats::replicas_ack_degraded, kGauge, "karma_replicas_ack_degraded"},
     {"log_lost_lines", &Stats::log_lost_lines, kCounter, "karma_log_lost_lines_total"},
     {"wal_held_bytes", &Stats::wal_held_bytes, kGauge, "karma_wal_held_bytes"},
+    {"digest_check_result", &Stats::digest_check_result},
+    {"digest_check_reason", &Stats::digest_check_reason},
+    {"digest_check_lsn", &Stats::digest_check_lsn, kGauge, "karma_digest_check_lsn"},
+    {"digest_check_age_seconds", &Stats::digest_check_age_seconds, kGauge, "karma_digest_check_age_seconds"},
+    {"digest_check_equal_count", &Stats::digest_check_equal_count, kCounter, "karma_digest_check_equal_total"},
+    {"digest_check_different_count", &Stats::digest_check_different_count, kCounter,
+     "karma_digest_check_different_total"},
+    {"digest_check_not_compared_count", &Stats::digest_check_not_compared_count, kCounter,
+     "karma_digest_check_not_compared_total"},
 };
 
 // Always with a decimal point, so that readers see a float.
@@ -187,13 +196,21 @@ void write_stats(const Stats& stats, Buffer& out) {
   json::append_value(out, fields);
 }
 
-void append_replication(const Stats& stats, Buffer& out) {
+namespace {
+
+void append_fields(const Stats& stats, std::string_view first_part, Buffer& out) {
   for (const Row& row : kRows) {
-    if (!row.field.starts_with("replication_") || row.field == "replication_replayed_lsn") continue;
+    if (!row.field.starts_with(first_part) || row.field == "replication_replayed_lsn") continue;
     json::append_name(out, row.field);
     json::append_value(out, std::visit(JsonValue{stats}, row.member));
   }
 }
+
+}  // namespace
+
+void append_replication(const Stats& stats, Buffer& out) { append_fields(stats, "replication_", out); }
+
+void append_digest_check(const Stats& stats, Buffer& out) { append_fields(stats, "digest_check_", out); }
 
 std::string metrics_text(const Stats& stats) {
   std::string text;

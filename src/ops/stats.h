@@ -32,6 +32,15 @@ struct ReplicationStats {
   std::uint64_t replication_last_bootstrap_success_unix = 0;
   std::uint64_t replication_last_bootstrap_error_unix = 0;
   std::string replication_last_bootstrap_error;  // empty: none
+
+  // Is the slave's state its master's?
+  std::string digest_check_result;                            // equal, different or not_compared; empty: no slave
+  std::string digest_check_reason;                            // why it was not compared the last time
+  std::optional<std::uint64_t> digest_check_lsn = 0;          // of the last comparison
+  std::optional<std::uint64_t> digest_check_age_seconds = 0;  // since then
+  std::uint64_t digest_check_equal_count = 0;
+  std::uint64_t digest_check_different_count = 0;
+  std::uint64_t digest_check_not_compared_count = 0;
 };
 
 struct Stats : ReplicationStats {
@@ -120,6 +129,7 @@ void write_stats(const Stats& stats, Buffer& out);
 
 // The same for replication.status: the fields from the lag on, each led by a comma.
 void append_replication(const Stats& stats, Buffer& out);
+void append_digest_check(const Stats& stats, Buffer& out);
 
 // The text of system.metrics: what a Prometheus scrape gets.
 std::string metrics_text(const Stats& stats);

@@ -23,6 +23,8 @@ constexpr std::chrono::milliseconds kLongPoll = 1000ms;
 // A connection that is idle for longer would be closed by the master sooner or later.
 constexpr std::chrono::milliseconds kKeptIdle = 2000ms;
 constexpr int kDefaultTimeoutSeconds = 30;  // where the node waits for its clients without a limit
+// While a check of digests goes on there may soon be more to ask.
+constexpr std::chrono::milliseconds kWaitWhileChecking = 50ms;
 // Whoever asks for fewer entries at a time holds the slave back on purpose: then full pages have a pause between them.
 constexpr int kThrottledPage = 100;
 // karma.replication.lsn is for Karma 1.0 and for people: not written more often while there is more to come.
@@ -52,6 +54,7 @@ Follower::Follower(engine::Engine& engine, FileSystem& files, EventLog& log)
       status_(engine.follow_status()),
       submitter_(engine),
       source_(endpoint_of(engine.config())),
+      digest_check_(engine, source_),
       random_(std::random_device{}()),
       copy_wanted_(engine.awaits_data()),
       thread_([this] { run(); }) {
@@ -79,6 +82,7 @@ void Follower::run() {
     }
     if (ended || stopping()) continue;
     source_.close();
+    digest_check_.give_up(ended.error().message);
     if (!copy_wanted_ && out_of_reach(ended.error())) {
       begin_anew(ended.error());
     } else {
@@ -188,6 +192,7 @@ Status Follower::copy() {
   copy_wanted_ = false;
   keep_old_as_.clear();
   copies_told_ = false;
+  digest_check_.copied();
   return {};
 }
 
@@ -195,6 +200,7 @@ Status Follower::follow() {
   if (Status connected = connect(); !connected) return connected;
   waits_ = false;  // the first answer tells where the master is
   if (Status same = compare_histories(); !same) return same;
+  digest_check_.connected(tells_id_);
   Lsn after = engine_.position();
   for (bool asked = false; !stopping() && source_.connected();) {
     if (Status polled = poll(after, asked); !polled) return polled;
@@ -258,8 +264,23 @@ Status Follower::compare_last_entry() {
 Error Follower::no_continuation(const std::string& difference) {
   const Lsn last = engine_.position();
   keep_old_as_ = snapshot::diverged_name(files_, config_.directory, engine_.epoch_at(last), last);
-  return {ErrorCode::replication_gap, "the master's data is not the continuation of what is here: " + difference +
-                                          "; what is here is kept in " + keep_old_as_};
+  return diverged("the master's data is not the continuation of what is here: " + difference +
+                  "; what is here is kept in " + keep_old_as_);
+}
+
+Error Follower::diverged(const std::string& how) {
+  status_.diverged(how);
+  return {ErrorCode::replication_gap, how};
+}
+
+// Compares states, if that is due, between two pages.
+Status Follower::check_digest(Lsn position) {
+  const Result<std::optional<std::string>> difference = digest_check_.step(position);
+  if (!difference) return difference.error();
+  if (!*difference) return {};
+  // The first copy that is kept tells enough.
+  if (digest_check_.differs_again()) return diverged("the copy of the master's data differs again: " + **difference);
+  return no_continuation(**difference);
 }
 
 // The question also tells what this node has on its disk, which is less than what it asks after while a page is
@@ -272,7 +293,8 @@ Status Follower::ask(Lsn after, std::chrono::milliseconds wait) {
     const bool syncs = config_.wal && config_.wal_fsync;
     self = {id_, syncs ? std::optional(position) : std::nullopt, engine_.epoch_at(syncs ? position : after)};
   }
-  return source_.ask_for_page(after, config_.replication_batch_size, wait, self);
+  asked_for_ = digest_check_.most_entries(after, config_.replication_batch_size);
+  return source_.ask_for_page(after, asked_for_, wait, self);
 }
 
 // Without it the slave follows all the same, and confirms nothing.
@@ -290,11 +312,13 @@ void Follower::learn_own_id() {
 Status Follower::poll(Lsn& after, bool& asked) {
   const int limit = config_.replication_batch_size;
   if (!asked) {
-    if (Status sent = ask(after, waits_ ? wait_ : 0ms); !sent) return sent;
+    if (Status checked = check_digest(after); !checked) return checked;
+    const auto wait = digest_check_.under_way() ? std::min(wait_, kWaitWhileChecking) : wait_;
+    if (Status sent = ask(after, waits_ ? wait : 0ms); !sent) return sent;
   }
   asked = false;
   Page page;
-  if (Status taken = source_.take_page(after, limit, page); !taken) return taken;
+  if (Status taken = source_.take_page(after, asked_for_, page); !taken) return taken;
   if (page.source < after) {
     const std::string difference = ends_below(page.source, after);
     // It has lost nothing if it is of the same epoch still: a start after a loss would have begun another one. So it is
@@ -308,11 +332,12 @@ Status Follower::poll(Lsn& after, bool& asked) {
     return {};
   }
   if (!page.entries.empty()) after = page.entries.back().lsn;
-  if (page.more && limit >= kThrottledPage) {
+  if (page.more && limit >= kThrottledPage && !digest_check_.wants_step()) {
     if (Status sent = ask(after, 0ms); !sent) return sent;
     asked = true;
   }
   if (Status applied = apply(page); !applied) return applied;
+  digest_check_.applied(after);
   note_position(after >= page.source);
   failures_ = 0;
   last_error_.clear();

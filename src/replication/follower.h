@@ -22,6 +22,7 @@
 #include "core/mutex.h"
 #include "engine/engine.h"
 #include "engine/submitter.h"
+#include "replication/digest_check.h"
 #include "replication/source.h"
 
 namespace karma::replication {
@@ -45,6 +46,8 @@ class Follower final : public engine::Following {
   Status compare_histories();
   Status compare_last_entry();
   Error no_continuation(const std::string& difference);
+  Error diverged(const std::string& how);
+  Status check_digest(Lsn position);
   Status ask(Lsn after, std::chrono::milliseconds wait);
   Status poll(Lsn& after, bool& asked);
   void learn_own_id();
@@ -67,6 +70,8 @@ class Follower final : public engine::Following {
   engine::FollowStatus& status_;
   engine::Submitter submitter_;
   Source source_;
+  DigestCheck digest_check_;
+  int asked_for_ = 0;  // entries, at most
   std::mt19937_64 random_;
   int failures_ = 0;                   // in a row
   std::chrono::milliseconds wait_{0};  // what the master is asked to wait for an entry; 0: it does not know how to

@@ -136,6 +136,33 @@ Result<engine::History> Source::history() {
   return std::move(*history);
 }
 
+Result<MasterDigest> Source::digest(Lsn after) {
+  const Result<protocol::Reply> reply = ask("replication.digest", {{"after_lsn", after.value}});
+  if (!reply) return reply.error();
+  try {
+    const nlohmann::json fields = reply->json();
+    MasterDigest found;
+    found.lsn = Lsn{fields.at("lsn")};
+    found.ready = fields.at("ready");
+    if (!found.ready) return found;
+    if (!fields.at("epoch").is_null()) found.epoch = fields.at("epoch");
+    bool good = true;
+    const auto read = [&](const nlohmann::json& text) {
+      const std::optional<store::Digest> digest = store::Digest::of_text(text.get_ref<const std::string&>());
+      good = good && digest;
+      return digest.value_or(store::Digest());
+    };
+    found.all = read(fields.at("digest"));
+    for (const nlohmann::json& series : fields.at("series"))
+      found.series.emplace(series.at("tree"), read(series.at("digest")));
+    found.all_named = !fields.contains("series_left_off");
+    if (!good) return bad_reply("no digest");
+    return found;
+  } catch (const nlohmann::json::exception& failure) {
+    return bad_reply(failure.what());
+  }
+}
+
 Result<SnapshotList> Source::snapshots() {
   const Result<protocol::Reply> reply = ask("snapshot.info", Fields::object());
   if (!reply) return reply.error();

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@
 #include "engine/submitter.h"
 #include "protocol/client.h"
 #include "snapshot/manager.h"
+#include "store/digest.h"
 
 namespace karma::replication {
 
@@ -38,6 +40,16 @@ struct Page {
   // The epochs of the entry asked after and of the last one; empty of a Karma 1.0, and where they are not known.
   std::string epoch_after;
   std::string epoch_last;
+};
+
+// Of the master's counters.
+struct MasterDigest {
+  Lsn lsn;
+  bool ready = false;  // the rest is there
+  std::string epoch;   // of that LSN; empty where it is not known
+  store::Digest all;
+  std::map<std::string, store::Digest, std::less<>> series;
+  bool all_named = true;  // false: the reply had no room for the other series
 };
 
 // The snapshots that the master holds.
@@ -70,6 +82,8 @@ class Source {
   // Whose entries the master's log holds; an empty one of a Karma 1.0.
   Result<engine::History> history();
   bool keeps_log() const { return keeps_log_; }  // as history() saw it
+  // At the lowest LSN from `after` on for which the master has one, or of now, which it then begins to count.
+  Result<MasterDigest> digest(Lsn after);
   // In one reply: for masters without a manifest.
   Result<SnapshotList> snapshots();
   // Pieces of a whole file, in order. Its description must stay what it was when it was listed.

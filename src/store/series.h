@@ -30,6 +30,7 @@
 
 namespace karma::store {
 
+class Digest;     // digest.h
 class Directory;  // pages of counters, reference-counted; directory.h
 class Page;
 struct Removals;  // removals.h
@@ -101,6 +102,8 @@ class SeriesReads {
   bool summary(BucketRange range, RangeSummary& result, const Interrupt& interrupt) const;
   // The first `limit` keys above `after`, or of all, ascending.
   bool next_keys(const Key* after, std::size_t limit, std::vector<Key>& result, const Interrupt& interrupt) const;
+  // Adds all counters to the digest.
+  bool add_to(Digest& digest, const Interrupt& interrupt) const;
   // All keys, ascending.
   bool all_keys(std::vector<Key>& result, const Interrupt& interrupt) const;
   // Every counter once, in storage order: key, total, points ascending (valid during the call only).

@@ -3,6 +3,7 @@
 #include <limits>
 #include <optional>
 
+#include "store/digest.h"
 #include "store/directory.h"
 #include "store/removals.h"
 #include "store/selection.h"
@@ -113,6 +114,16 @@ bool SeriesReads::for_each(const std::function<void(Key, std::uint64_t, std::spa
     points.clear();
     counter.points(everything, points);
     visit({counter.key}, counter.total, points);
+  });
+}
+
+bool SeriesReads::add_to(Digest& digest, const Interrupt& interrupt) const {
+  DayRange everything(kEverything);
+  std::vector<Point> points;
+  return scan(*directory_, removals_.get(), &everything, interrupt, [&](const Counter& counter) {
+    points.clear();
+    counter.points(everything, points);
+    digest.add({counter.key}, points);
   });
 }
 

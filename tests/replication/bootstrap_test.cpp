@@ -1,9 +1,7 @@
 // What a slave copies from masters of several kinds: Karma 1.0, played by a node of this version whose replies are
 // rewritten; one with many series; one that changes while it is copied; one that Karma 1.0 has worked on.
 #include <cstdint>
-#include <functional>
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -13,6 +11,7 @@
 #include "core/buffer.h"
 #include "io/replace_file.h"
 #include "replication/nodes.h"
+#include "replication/relay.h"
 #include "replication/source.h"
 #include "snapshot/manifest.h"
 #include "support/scripted_server.h"
@@ -21,63 +20,14 @@ namespace karma {
 namespace {
 
 using json = nlohmann::json;
-using Reply = nlohmann::ordered_json;  // entries of the log keep the order of their fields
+using test::be_1_0;
 using test::caught_up;
 using test::eventually;
+using test::refusal;
+using test::Relay;
 using test::ReplicatingNode;
+using test::Reply;
 using test::ScriptedServer;
-
-Reply refusal(const std::string& code, const std::string& message) {
-  return {{"success", false}, {"response", message}, {"error_code", code}};
-}
-
-// Passes requests on to a node and lets a function change the replies.
-class Relay {
- public:
-  using Change = std::function<void(const json& request, Reply& reply)>;
-
-  Relay(const ReplicatingNode& node, Change change)
-      : node_(node), change_(std::move(change)), server_([this](const std::string& line) { return answer(line); }) {}
-
-  int port() const { return server_.port(); }
-  std::vector<std::string> ops() {
-    const std::lock_guard lock(mutex_);
-    return ops_;
-  }
-
- private:
-  std::string answer(const std::string& line) {
-    json request = json::parse(line);
-    request.erase("wait_ms");  // one answer at a time
-    const std::string op = request["op"];
-    {
-      const std::lock_guard lock(mutex_);
-      ops_.push_back(op);
-    }
-    test::SocketClient client(node_.port());
-    client.send(request.dump() + "\n");
-    Reply reply = Reply::parse(client.line());
-    change_(request, reply);
-    return reply.dump();
-  }
-
-  const ReplicatingNode& node_;
-  const Change change_;
-  std::mutex mutex_;
-  std::vector<std::string> ops_;
-  ScriptedServer server_;
-};
-
-// What a Karma 1.0 does not know.
-void be_1_0(const json& request, Reply& reply) {
-  if (request["op"] == "replication.status") reply["response"].erase("history");
-  if (request["op"] == "replication.entries" && reply["success"] == true) {
-    reply["response"].erase("epoch_after");
-    reply["response"].erase("epoch_last");
-  }
-  if (request["op"] == "snapshot.manifest_fetch_chunk")
-    reply = refusal("unknown_command", "Unknown command: snapshot.manifest_fetch_chunk");
-}
 
 class Bootstrapping : public ::testing::Test {
  protected:
