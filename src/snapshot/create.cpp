@@ -272,12 +272,15 @@ Result<ManifestFile> Manager::Impl::stage(const std::string& name, const store::
   file.meta = {name, make_file_name(timestamp, name), timestamp, lsn, 0, true};
   Result<StagedFile> staged = StagedFile::create(files, directory, file.meta.file);
   if (!staged) return staged.error();
-  Status written = encode_tree(series, [&](std::string_view bytes) { return staged->append(bytes); });
-  if (!written) return written.error();
+  const Result<store::Digest> encoded =
+      encode_tree(series, [&](std::string_view bytes) { return staged->append(bytes); });
+  if (!encoded) return encoded.error();
+  file.digest = *encoded;
   if (Status synced = staged->sync_now_or(unsynced); !synced) return synced.error();
   file.meta.bytes = staged->bytes();
   file.crc = staged->crc();
-  written = stage_text(sidecar_name(file.meta.file), encode_sidecar(file.meta), file.sidecar_crc, unsynced);
+  const Status written =
+      stage_text(sidecar_name(file.meta.file), encode_sidecar(file.meta), file.sidecar_crc, unsynced);
   if (!written) return written.error();
   return file;
 }
@@ -368,6 +371,7 @@ Status Manager::Impl::complete(ManifestFile& file, const Candidate& candidate) {
   Result<TreeFacts> facts = decode(candidate, [](Key, std::span<const store::Point>) { return true; });
   if (!facts) return internal_error(file.meta.file + " is damaged: " + facts.error().message);
   file.crc = facts->crc;
+  file.digest = facts->digest;
   file.meta.bytes = facts->bytes;
   return {};
 }

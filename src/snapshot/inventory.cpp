@@ -112,7 +112,7 @@ class Taker {
     if (sidecar && candidate.present && sidecar->file == candidate.file.meta.file &&
         sidecar->last_lsn > candidate.file.meta.last_lsn && sidecar->bytes == size_of(candidate.disk_name) &&
         content_differs(candidate)) {
-      candidate.file = {*sidecar, {}, crc32c(*text)};
+      candidate.file = {*sidecar, {}, crc32c(*text), {}};
       candidate.origin = Origin::unlisted;
       return;
     }

@@ -216,6 +216,10 @@ Result<TreeFacts> Manager::Impl::decode(const Candidate& candidate, const TakeCo
   }
   Result<TreeFacts> facts = decode_tree(**file, take, done);
   if (facts && candidate.file.crc && facts->crc != *candidate.file.crc) return internal_error("its checksum is wrong");
+  // Every byte is what was written, and what was written is not what the series held: or it is not read as it was
+  // meant.
+  if (facts && candidate.file.digest && facts->digest != *candidate.file.digest)
+    return internal_error("its digest is " + facts->digest.text() + " and not " + candidate.file.digest->text());
   return facts;
 }
 

@@ -78,8 +78,13 @@ void append_outcomes(Buffer& out, const std::vector<KnownOutcome>& outcomes) {
 
 bool read_file(const json::Value& value, std::vector<ManifestFile>& files) {
   json::Object object(value);
-  ManifestFile file{read_meta(object), read_checksum(object, "file_crc32c"), read_checksum(object, "sidecar_crc32c")};
+  ManifestFile file{
+      read_meta(object), read_checksum(object, "file_crc32c"), read_checksum(object, "sidecar_crc32c"), {}};
   file.meta.has_sidecar = object.truth("sidecar");
+  if (const std::optional<std::string> text = object.optional_text("digest")) {
+    file.digest = store::Digest::of_text(*text);
+    if (!file.digest) return false;
+  }
   if (!object.ok() || !file_name_fault(file.meta.file).empty()) return false;
   files.push_back(std::move(file));
   return true;
@@ -156,6 +161,7 @@ std::string encode_manifest_file(const ManifestFile& file) {
   json::append_truth_field(out, "sidecar", file.meta.has_sidecar);
   append_checksum(out, "sidecar_crc32c", file.sidecar_crc);
   append_checksum(out, "file_crc32c", file.crc);
+  if (file.digest) json::append_field(out, "digest", file.digest->text());
   out.append('}');
   return std::string(out.view());
 }

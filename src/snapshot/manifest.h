@@ -18,6 +18,7 @@
 #include <karma/types.h>
 
 #include "snapshot/manager.h"
+#include "store/digest.h"
 
 namespace karma::snapshot {
 
@@ -26,6 +27,7 @@ struct ManifestFile {
   // Unknown for files of Karma 1.0 that were never read.
   std::optional<std::uint32_t> crc;
   std::optional<std::uint32_t> sidecar_crc;  // also none if there was no sidecar
+  std::optional<store::Digest> digest;       // of the series when it was written; likewise
 };
 
 struct ManifestExactlyOnce {

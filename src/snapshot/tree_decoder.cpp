@@ -188,6 +188,7 @@ class Decoder {
     }
     if (!has_table) return fail("a counter has no table");
     if (total != sum_) ++facts_.wrong_totals;
+    facts_.digest.add(key, points());
     if (point_count_ != 0 && !take_(key, points())) return fail("it has a key twice");
     return true;
   }

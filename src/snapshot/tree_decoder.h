@@ -14,6 +14,7 @@
 #include <karma/error.h>
 #include <karma/file_system.h>
 
+#include "store/digest.h"
 #include "store/series.h"
 
 namespace karma::snapshot {
@@ -21,6 +22,7 @@ namespace karma::snapshot {
 struct TreeFacts {
   std::uint64_t bytes = 0;
   std::uint32_t crc = 0;
+  store::Digest digest;
   std::uint64_t key_count = 0;  // empty counters included
   std::uint64_t wrong_totals = 0;
   std::uint64_t misplaced_keys = 0;  // in a branch where Karma 1.0 does not look for them

@@ -101,6 +101,7 @@ class Encoder {
     for (std::size_t from = 0; from < points.size(); from += kPointsAtOnce) {
       const std::size_t to = std::min(points.size(), from + kPointsAtOnce);
       start = at = piece_.reserve((to - from) * 2 * kMaxIntegerBytes);
+      digest_.add(key, points.subspan(from, to - from));
       for (std::size_t i = from; i < to; ++i) {
         at = put_point(at, points[i].bucket.number(), points[i].value);
         total += points[i].value;
@@ -112,6 +113,7 @@ class Encoder {
     return taken(start, put_integer(at, total));
   }
 
+  store::Digest digest() const { return digest_; }
   Status finish() { return piece_.empty() ? Status() : flush(); }
 
  private:
@@ -127,11 +129,12 @@ class Encoder {
 
   const ByteSink& sink_;
   Buffer piece_;
+  store::Digest digest_;
 };
 
 }  // namespace
 
-Status encode_tree(const store::SeriesView& series, const ByteSink& sink) {
+Result<store::Digest> encode_tree(const store::SeriesView& series, const ByteSink& sink) {
   Encoder encoder(sink);
   Status status = encoder.begin();
   // A branch's map begins with the number of its keys, so they are needed branch by branch.
@@ -144,7 +147,9 @@ Status encode_tree(const store::SeriesView& series, const ByteSink& sink) {
         if (status) status = encoder.counter(key, points);
       },
       [&] { return !status.ok(); });
-  return status ? encoder.finish() : status;
+  if (status) status = encoder.finish();
+  if (!status) return status.error();
+  return encoder.digest();
 }
 
 }  // namespace karma::snapshot

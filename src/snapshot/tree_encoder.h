@@ -12,6 +12,7 @@
 
 #include <karma/error.h>
 
+#include "store/digest.h"
 #include "store/series.h"
 
 namespace karma::snapshot {
@@ -22,6 +23,7 @@ inline constexpr std::uint64_t kBranchCount = 9;
 using ByteSink = std::function<Status(std::string_view)>;
 
 // Buckets ascend, keys are in no order. Takes memory for the keys (8 bytes each) and one counter's points.
-Status encode_tree(const store::SeriesView& series, const ByteSink& sink);
+// Returns the digest of what it wrote.
+Result<store::Digest> encode_tree(const store::SeriesView& series, const ByteSink& sink);
 
 }  // namespace karma::snapshot

@@ -84,7 +84,7 @@ std::string fault_of_tree(std::string_view input) {
   if (first.series != nullptr && !first.fault.empty()) return first.fault;
   if (first.series != nullptr) {
     std::string bytes;
-    const Status encoded = snapshot::encode_tree(first.series->view(), [&](std::string_view piece) {
+    const Result<store::Digest> encoded = snapshot::encode_tree(first.series->view(), [&](std::string_view piece) {
       bytes += piece;
       return Status();
     });

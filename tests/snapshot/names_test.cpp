@@ -138,9 +138,9 @@ Manifest example() {
   manifest.lsn = Lsn{99};
   manifest.log_complete = true;
   manifest.unlogged_lsn = Lsn{3};
-  manifest.series = {{{"a", "5_a.tree", 5, Lsn{9}, 34, true}, 0xffffffffu, 1u},
-                     {{std::string("\xff\"/", 3), "6_%karma%x.tree", 6, Lsn{9}, 35, false}, 0u, {}}};
-  manifest.older = {{{"a", "-4_a.tree", -4, Lsn{1}, 34, false}, {}, {}}};
+  manifest.series = {{{"a", "5_a.tree", 5, Lsn{9}, 34, true}, 0xffffffffu, 1u, store::Digest(0xfedcba9876543210)},
+                     {{std::string("\xff\"/", 3), "6_%karma%x.tree", 6, Lsn{9}, 35, false}, 0u, {}, {}}};
+  manifest.older = {{{"a", "-4_a.tree", -4, Lsn{1}, 34, false}, {}, {}, {}}};
   manifest.exactly_once = ManifestExactlyOnce{{5, Lsn{9}, 12, 1, 2}, 77, 78u};
   return manifest;
 }
