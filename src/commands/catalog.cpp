@@ -59,6 +59,7 @@ constexpr auto kOps = std::to_array<Op>({
     make_op<SnapshotVerify>(),
     make_op<ReplicationStatus>(),
     make_op<ReplicationEntries>(),
+    make_op<ReplicationChain>(),
     make_op<ReplicationDigest>(),
     make_op<ReplicationPromote>(),
     make_op<ReplicationReplicas>(),

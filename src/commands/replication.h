@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "commands/entry_chain.h"
 #include "commands/op.h"
 #include "commands/recovery.h"
 #include "commands/snapshot_replies.h"
@@ -143,6 +144,36 @@ struct ReplicationEntries {
   void append_epochs(Services& services, Lsn next, Buffer& out) const {
     if (const std::string epoch = services.epoch_at(after); !epoch.empty()) append_field(out, "epoch_after", epoch);
     if (const std::string epoch = services.epoch_at(next); !epoch.empty()) append_field(out, "epoch_last", epoch);
+  }
+};
+
+// Of at most `limit` entries after `after`, as a slave compares them with its own.
+struct ReplicationChain {
+  static constexpr Spec kSpec{.name = "replication.chain", .command = "replication_chain"};
+  Lsn after;
+  std::uint64_t limit = 0;
+
+  static void describe(auto& self, auto& fields) {
+    fields.number(Field::after_lsn, self.after.value);
+    fields.limit(self.limit, protocol::kDefaultEntriesLimit, protocol::kMaxEntriesLimit);
+  }
+  bool is_long(Reads&) const { return true; }  // it reads files
+  Status answer(Reads& reads, Buffer& out) const {
+    EntryChain chain;
+    std::uint64_t count = 0;
+    const Status read = reads.services().read_log(after, [&](Lsn, std::string_view entry) {
+      if (count == limit) return false;
+      chain.add(entry);
+      ++count;
+      return true;
+    });
+    if (!read) return read;
+    out.append('{');
+    append_field(out, "after_lsn", after.value);
+    append_field(out, "count", count);
+    append_field(out, "chain", chain.value().text());
+    out.append('}');
+    return {};
   }
 };
 

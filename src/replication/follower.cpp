@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 
+#include "commands/entry_chain.h"
 #include "engine/replica_id.h"
 #include "io/replace_file.h"
 #include "replication/bootstrap.h"
@@ -23,6 +24,8 @@ constexpr std::chrono::milliseconds kLongPoll = 1000ms;
 // A connection that is idle for longer would be closed by the master sooner or later.
 constexpr std::chrono::milliseconds kKeptIdle = 2000ms;
 constexpr int kDefaultTimeoutSeconds = 30;  // where the node waits for its clients without a limit
+// At each connection; fewer, if a log does not have so many.
+constexpr std::uint64_t kEntriesCompared = 10000;
 // While a check of digests goes on there may soon be more to ask.
 constexpr std::chrono::milliseconds kWaitWhileChecking = 50ms;
 // Whoever asks for fewer entries at a time holds the slave back on purpose: then full pages have a pause between them.
@@ -219,6 +222,7 @@ Status Follower::compare_histories() {
                  "the master keeps no log (it runs with --wal=false), so there is nothing to follow"};
   switch (engine::relation(engine_.history(), *its, last)) {
     case engine::Relation::same:
+      if (Status same = compare_last_entries(); !same) return same;
       break;
     case engine::Relation::unknown:
       if (Status same = compare_last_entry(); !same) return same;
@@ -237,6 +241,33 @@ Status Follower::compare_histories() {
   if (tells_id_) learn_own_id();
   its->follow();
   return engine_.keep_history(std::move(*its));
+}
+
+// An epoch is the work of one process: one whose machine was put back to an earlier state goes on in it, and gives the
+// same numbers to other entries. So the last entries are compared as well, as many as both logs have.
+Status Follower::compare_last_entries() {
+  const Lsn last = engine_.position();
+  for (std::uint64_t count = kEntriesCompared; count != 0; count /= 10) {
+    const std::uint64_t wanted = std::min(count, last.value);
+    const Lsn after{last.value - wanted};
+    commands::EntryChain own;
+    std::uint64_t left = wanted;
+    const Status read = engine_.read_log(after, [&](Lsn, std::string_view entry) {
+      own.add(entry);
+      return --left != 0;
+    });
+    if (!read && !out_of_reach(read.error())) return read;
+    if (!read || left != 0) continue;
+    const Result<Source::Chain> its = source_.chain(after, wanted);
+    if (!its && !source_.connected()) return its.error();
+    if (!its && its.error().code == ErrorCode::replication_gap) continue;
+    if (!its || its->count < wanted) return {};  // an earlier version; or the next page tells
+    if (its->value == own.value()) return {};
+    return no_continuation("the chain of entries " + std::to_string(after.next().value) + " to " +
+                           std::to_string(last.value) + " is " + own.value().text() + " here and " + its->value.text() +
+                           " on the master");
+  }
+  return {};
 }
 
 // Where histories do not tell: the last entry that both have must be the same one. If it is only in the snapshots of

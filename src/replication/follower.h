@@ -44,6 +44,7 @@ class Follower final : public engine::Following {
 
   Status connect();
   Status compare_histories();
+  Status compare_last_entries();
   Status compare_last_entry();
   Error no_continuation(const std::string& difference);
   Error diverged(const std::string& how);

@@ -163,6 +163,19 @@ Result<MasterDigest> Source::digest(Lsn after) {
   }
 }
 
+Result<Source::Chain> Source::chain(Lsn after, std::uint64_t limit) {
+  const Result<protocol::Reply> reply = ask("replication.chain", {{"after_lsn", after.value}, {"limit", limit}});
+  if (!reply) return reply.error();
+  try {
+    const nlohmann::json fields = reply->json();
+    const std::optional<store::Digest> value = store::Digest::of_text(fields.at("chain").get_ref<const std::string&>());
+    if (!value) return bad_reply("no chain");
+    return Chain{fields.at("count"), *value};
+  } catch (const nlohmann::json::exception& failure) {
+    return bad_reply(failure.what());
+  }
+}
+
 Result<SnapshotList> Source::snapshots() {
   const Result<protocol::Reply> reply = ask("snapshot.info", Fields::object());
   if (!reply) return reply.error();

@@ -84,6 +84,12 @@ class Source {
   bool keeps_log() const { return keeps_log_; }  // as history() saw it
   // At the lowest LSN from `after` on for which the master has one, or of now, which it then begins to count.
   Result<MasterDigest> digest(Lsn after);
+  struct Chain {
+    std::uint64_t count = 0;
+    store::Digest value;
+  };
+  // Of at most `limit` entries after `after`.
+  Result<Chain> chain(Lsn after, std::uint64_t limit);
   // In one reply: for masters without a manifest.
   Result<SnapshotList> snapshots();
   // Pieces of a whole file, in order. Its description must stay what it was when it was listed.

@@ -63,6 +63,7 @@ const std::map<std::string, std::string, std::less<>> kExamples = {
     {"replication.status", R"({})"},
     {"replication.entries", R"({"after_lsn":0,"limit":10,"wait_ms":5,"replica":"0123456789abcdef0123456789abcdef",
       "replica_epoch":"fedcba9876543210fedcba9876543210","durable_lsn":0})"},
+    {"replication.chain", R"({"after_lsn":0,"limit":10})"},
     {"replication.digest", R"({"after_lsn":0})"},
     {"replication.replicas", R"({})"},
     {"replication.promote", R"({})"},

@@ -284,6 +284,33 @@ TEST_F(Following, AMasterThatWasPutBackIsNoticedWhateverItWritesNext) {
   EXPECT_EQ(slave.sum(2), 5);
 }
 
+// As the snapshot of a virtual machine does: what runs goes on in the epoch that it had.
+TEST_F(Following, OtherEntriesOfTheSameEpochAreNoticed) {
+  master.start();
+  for (int i = 0; i < 5; ++i) master.increment(1, 5);
+  const auto backup = master.files->after_crash(test::CrashableFileSystem::Unsynced::kept);
+  for (int i = 0; i < 5; ++i) master.increment(1, 5);
+  const std::string history = *master.files->content("data/karma.history.json");
+  slave.config.replication_check_interval = 0;
+  start_slave();
+  expect_same();
+  slave.stop();
+  master.server.reset();
+  master.files = backup->after_crash(test::CrashableFileSystem::Unsynced::kept);
+  master.start();
+  master.increment(2, 5);
+  for (int i = 0; i < 6; ++i) master.increment(1, 5);
+  master.server.reset();
+  master.files->edit("data/karma.history.json", history);
+  master.start();
+  slave.start();
+  ASSERT_TRUE(eventually([&] { return slave.content() == master.content(); }))
+      << slave.ask("replication.status").dump();
+  expect_same();
+  EXPECT_EQ(slave.sum(2), 5);
+  EXPECT_EQ(slave.response("replication.status")["replication_bootstrap_success_count"], 1);
+}
+
 // What was acknowledged by the new master must not give way to what the old one has.
 TEST_F(Following, AnOldMasterThatComesBackIsNotFollowed) {
   master.start();
