@@ -41,6 +41,7 @@ class Cluster:
                 "--wal-batch-size=%d" % choice([3, 256]),
                 "--replication-batch-size=%d" % choice([20, 100, 100, 1000]),
                 "--replication-poll-interval-ms=50",
+                "--replication-check-interval=1",
                 "--max-response-bytes=%d" % choice([8000, 8000, 16 << 20]),
                 "--read-timeout=3"]
 
@@ -112,6 +113,7 @@ class Cluster:
                 raise Failure("not all catch up:\n%s" % "\n".join(map(self.describe, self.nodes)))
             time.sleep(0.01)
         self.look()
+        self.compare_digests()
         self.model.check(expected["points"].get(chaos_model.SERIES, []))
         self.forget_streams(expected["streams"])
         self.rebuilt = False
@@ -135,6 +137,21 @@ class Cluster:
             raise Failure("%s says that it has everything, and has something else: %s\n%s" % (
                 slave.name, first_difference(content, expected), "\n".join(map(self.describe, self.nodes))))
         return False
+
+    def compare_digests(self):
+        """Nothing here alters a state, so no digest may ever differ; in the end each slave finds its own equal."""
+        def compared(status):
+            return status and (status["digest_check_result"], status["digest_check_lsn"]) == (
+                "equal", status["replayed_lsn"])
+
+        end = time.monotonic() + EVEN_SECONDS
+        for slave in self.slaves():
+            while not (status := slave.status()) or (self.ended and not compared(status)):
+                if time.monotonic() > end:
+                    raise Failure("the digest of %s is not compared: %s" % (slave.name, status))
+                time.sleep(0.02)
+            if status["digest_check_different_count"] != 0:
+                raise Failure("the digest of %s was different: %s" % (slave.name, status))
 
     def source(self, slave):
         return next(source for (_, source), link in self.network.links.items() if link is slave.link)
