@@ -294,13 +294,13 @@ TEST_F(Following, OtherEntriesOfTheSameEpochAreNoticed) {
   slave.config.replication_check_interval = 0;
   start_slave();
   expect_same();
-  slave.stop();
+  slave.crash(1);  // a stop would leave no log
   master.server.reset();
   master.files = backup->after_crash(test::CrashableFileSystem::Unsynced::kept);
   master.start();
   master.increment(2, 5);
   for (int i = 0; i < 6; ++i) master.increment(1, 5);
-  master.server.reset();
+  master.crash(1);
   master.files->edit("data/karma.history.json", history);
   master.start();
   slave.start();
