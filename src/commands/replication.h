@@ -121,7 +121,7 @@ struct ReplicationEntries {
       out.append(']');
       const Lsn next = page.count() == 0 ? after : page.last();
       append_field(out, "next_lsn", next.value);
-      if (with_epochs) append_epochs(services, next, out);
+      if (with_epochs) append_additions(services, next, out);
       out.append('}');
       if (page.count() == 0 || !services.over_response_limit(out.size() - start + protocol::kReplyEnvelopeBytes))
         return {};
@@ -140,8 +140,9 @@ struct ReplicationEntries {
   }
 
  private:
-  // Where they are known.
-  void append_epochs(Services& services, Lsn next, Buffer& out) const {
+  // What Karma 1.0 does not have. Epochs where they are known.
+  void append_additions(Services& services, Lsn next, Buffer& out) const {
+    append_field(out, "checkpoint_revision", services.checkpoints().revision());
     if (const std::string epoch = services.epoch_at(after); !epoch.empty()) append_field(out, "epoch_after", epoch);
     if (const std::string epoch = services.epoch_at(next); !epoch.empty()) append_field(out, "epoch_last", epoch);
   }

@@ -53,6 +53,12 @@ Result<Checkpoints::Map> Checkpoints::read(FileSystem& files, const std::string&
 void Checkpoints::restore(Map checkpoints) {
   const MutexLock lock(mutex_);
   checkpoints_ = std::move(checkpoints);
+  ++revision_;
+}
+
+std::uint64_t Checkpoints::revision() const {
+  const MutexLock lock(mutex_);
+  return revision_;
 }
 
 Checkpoints::Map Checkpoints::copy() const {
@@ -80,6 +86,11 @@ Result<bool> Checkpoints::forget(std::string_view source) {
   changed.erase(found);
   if (Status status = save(std::move(changed)); !status) return status.error();
   return true;
+}
+
+Status Checkpoints::replace(Map checkpoints) {
+  const MutexLock saving(saving_);
+  return checkpoints == copy() ? Status() : save(std::move(checkpoints));
 }
 
 Status Checkpoints::save(Map checkpoints) {

@@ -4,7 +4,7 @@
 //
 // sorted by source, offset and event_id left out where there are none. C is the CRC-32C of all bytes before
 // `,"crc32c":`. Karma 1.0 ignores it and writes none: a file with only the checkpoints is one of its own. Beside the
-// log: a checkpoint is durable when it is answered, belongs to this node alone and is in no snapshot.
+// log: a checkpoint is durable when it is answered, and is in no snapshot. Slaves ask for them by themselves.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,7 @@ struct Checkpoint {
   std::optional<std::string> offset;
   std::optional<std::string> event_id;
   std::int64_t updated_at = 0;  // Unix seconds
+  friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
 };
 
 // Thread-safe.
@@ -47,6 +48,10 @@ class Checkpoints {
   Status put(Checkpoint checkpoint);
   // Whether there was one; durable likewise.
   Result<bool> forget(std::string_view source);
+  // Of a slave: its master's take the place of all; durable likewise.
+  Status replace(Map checkpoints);
+  // Another number after each change, in this process.
+  std::uint64_t revision() const;
 
   // Of all sources, ascending, or of one.
   std::vector<Checkpoint> list(const std::optional<std::string_view>& source) const;
@@ -66,6 +71,7 @@ class Checkpoints {
   Mutex saving_;  // one change at a time
   mutable Mutex mutex_;
   Map checkpoints_ KARMA_GUARDED_BY(mutex_);
+  std::uint64_t revision_ KARMA_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace karma::ops

@@ -58,6 +58,7 @@ Follower::Follower(engine::Engine& engine, FileSystem& files, EventLog& log)
       submitter_(engine),
       source_(endpoint_of(engine.config())),
       digest_check_(engine, source_),
+      checkpoints_(engine, source_, log),
       random_(std::random_device{}()),
       copy_wanted_(engine.awaits_data()),
       thread_([this] { run(); }) {
@@ -204,6 +205,7 @@ Status Follower::follow() {
   waits_ = false;  // the first answer tells where the master is
   if (Status same = compare_histories(); !same) return same;
   digest_check_.connected(tells_id_);
+  checkpoints_.connected();
   Lsn after = engine_.position();
   for (bool asked = false; !stopping() && source_.connected();) {
     if (Status polled = poll(after, asked); !polled) return polled;
@@ -344,8 +346,9 @@ Status Follower::poll(Lsn& after, bool& asked) {
   const int limit = config_.replication_batch_size;
   if (!asked) {
     if (Status checked = check_digest(after); !checked) return checked;
-    const auto wait = digest_check_.under_way() ? std::min(wait_, kWaitWhileChecking) : wait_;
-    if (Status sent = ask(after, waits_ ? wait : 0ms); !sent) return sent;
+    auto wait = digest_check_.under_way() ? std::min(wait_, kWaitWhileChecking) : wait_;
+    if (!waits_ || checkpoints_.waits_for_page()) wait = 0ms;
+    if (Status sent = ask(after, wait); !sent) return sent;
   }
   asked = false;
   Page page;
@@ -376,6 +379,7 @@ Status Follower::poll(Lsn& after, bool& asked) {
   waits_ = true;
   engine_.has_data();
   if (!page.more && !copies_told_) copies_told_ = engine_.tell_only_here();
+  if (Status copied = checkpoints_.after(page, asked); !copied) return copied;
   const bool throttled = page.more && limit < kThrottledPage;
   if (!asked && (wait_.count() == 0 || throttled)) {
     const std::chrono::milliseconds interval(config_.replication_poll_interval_ms);

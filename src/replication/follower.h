@@ -22,6 +22,7 @@
 #include "core/mutex.h"
 #include "engine/engine.h"
 #include "engine/submitter.h"
+#include "replication/checkpoint_copy.h"
 #include "replication/digest_check.h"
 #include "replication/source.h"
 
@@ -73,6 +74,7 @@ class Follower final : public engine::Following {
   Source source_;
   DigestCheck digest_check_;
   int asked_for_ = 0;  // entries, at most
+  CheckpointCopy checkpoints_;
   std::mt19937_64 random_;
   int failures_ = 0;                   // in a row
   std::chrono::milliseconds wait_{0};  // what the master is asked to wait for an entry; 0: it does not know how to

@@ -58,6 +58,17 @@ snapshot::ExactlyOnceMeta exactly_once_meta_of(const nlohmann::json& fields) {
           .committed_stream_count = fields.at("committed_stream_count")};
 }
 
+ops::Checkpoint checkpoint_of(const nlohmann::json& fields) {
+  const auto text = [&](const char* name) {
+    const nlohmann::json& value = fields.at(name);
+    return value.is_null() ? std::nullopt : std::optional(value.get<std::string>());
+  };
+  return {.source = fields.at("source"),
+          .offset = text("offset"),
+          .event_id = text("event_id"),
+          .updated_at = fields.at("updated_at_unix")};
+}
+
 }  // namespace
 
 Source::Source(protocol::Endpoint endpoint) : client_(bounded(std::move(endpoint))) {}
@@ -99,6 +110,8 @@ Status Source::take_page(Lsn after, int limit, Page& page) {
     if (name.text == "truncated_by_bytes") page.more |= value.truth;
     if (name.text == "epoch_after" && value.type == json::Type::string) page.epoch_after = value.text;
     if (name.text == "epoch_last" && value.type == json::Type::string) page.epoch_last = value.text;
+    if (name.text == "checkpoint_revision" && value.type == json::Type::unsigned_integer)
+      page.checkpoint_revision = value.number;
   });
   if (!read || entries.empty()) return bad_reply("no page of the log");
   Lsn expected = after.next();
@@ -173,6 +186,34 @@ Result<Source::Chain> Source::chain(Lsn after, std::uint64_t limit) {
     return Chain{fields.at("count"), *value};
   } catch (const nlohmann::json::exception& failure) {
     return bad_reply(failure.what());
+  }
+}
+
+Result<ops::Checkpoints::Map> Source::checkpoints(bool in_pages) {
+  const auto not_understood = [](std::string_view what) {
+    return Error{ErrorCode::replication_error, "the master's checkpoints are not understood: " + std::string(what)};
+  };
+  ops::Checkpoints::Map all;
+  Fields fields = Fields::object();
+  for (;;) {
+    const Result<protocol::Reply> reply = ask(in_pages ? "recovery.status" : "replication.status", fields);
+    if (!reply) return reply.error();
+    try {
+      const nlohmann::json response = reply->json();
+      const nlohmann::json& page = in_pages ? response : response.at("recovery");
+      for (const nlohmann::json& checkpoint : page.at("checkpoints")) {
+        ops::Checkpoint read = checkpoint_of(checkpoint);
+        all.insert_or_assign(read.source, std::move(read));
+      }
+      if (all.size() > kMaxCheckpoints) return not_understood("more than " + std::to_string(kMaxCheckpoints));
+      if (!page.contains("next_cursor")) return all;
+      const std::string next = page.at("next_cursor");
+      if (!in_pages || (fields.contains("cursor") && fields["cursor"] >= next))
+        return not_understood("they do not end");
+      fields["cursor"] = next;
+    } catch (const nlohmann::json::exception& failure) {
+      return not_understood(failure.what());
+    }
   }
 }
 

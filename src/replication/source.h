@@ -18,6 +18,7 @@
 #include <karma/types.h>
 
 #include "engine/submitter.h"
+#include "ops/checkpoints.h"
 #include "protocol/client.h"
 #include "snapshot/manager.h"
 #include "store/digest.h"
@@ -40,6 +41,7 @@ struct Page {
   // The epochs of the entry asked after and of the last one; empty of a Karma 1.0, and where they are not known.
   std::string epoch_after;
   std::string epoch_last;
+  std::optional<std::uint64_t> checkpoint_revision;  // changes with the master's checkpoints; none of a Karma 1.0
 };
 
 // Of the master's counters.
@@ -63,6 +65,7 @@ class Source {
   // What a master may make this node keep in memory.
   static constexpr std::size_t kMaxReplyBytes = std::size_t{256} << 20;
   static constexpr std::uint64_t kMaxManifestBytes = std::uint64_t{256} << 20;
+  static constexpr std::size_t kMaxCheckpoints = 100000;
 
   explicit Source(protocol::Endpoint endpoint);
 
@@ -90,6 +93,8 @@ class Source {
   };
   // Of at most `limit` entries after `after`.
   Result<Chain> chain(Lsn after, std::uint64_t limit);
+  // Of producers, page by page; or, of a master that knows no pages, as its status has them.
+  Result<ops::Checkpoints::Map> checkpoints(bool in_pages);
   // In one reply: for masters without a manifest.
   Result<SnapshotList> snapshots();
   // Pieces of a whole file, in order. Its description must stay what it was when it was listed.

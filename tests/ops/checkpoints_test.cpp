@@ -46,6 +46,27 @@ TEST_F(CheckpointsTest, AreThereAfterACrashOnceTheyAreAnswered) {
   EXPECT_EQ(disk->content("data/recovery.json"), before + ",\"crc32c\":" + std::to_string(crc32c(before)) + "}\n");
 }
 
+TEST_F(CheckpointsTest, OthersMayTakeThePlaceOfAll) {
+  Checkpoints checkpoints(files, "data", 1);
+  ASSERT_TRUE(checkpoints.put({.source = "a", .offset = "1", .event_id = {}, .updated_at = 5}).ok());
+  const Checkpoints::Map others = {
+      {"b", {.source = "b", .offset = "2", .event_id = {}, .updated_at = 6}},
+      {"c", {.source = "c", .offset = {}, .event_id = "e", .updated_at = 7}},
+  };
+  const std::uint64_t revision = checkpoints.revision();
+  ASSERT_TRUE(checkpoints.replace(others).ok()) << "however many they are";
+  EXPECT_NE(checkpoints.revision(), revision);
+  EXPECT_EQ(read(*files.after_crash(CrashableFileSystem::Unsynced::lost)), others);
+  const std::uint64_t writes = files.changes();
+  const std::uint64_t same = checkpoints.revision();
+  ASSERT_TRUE(checkpoints.replace(others).ok());
+  EXPECT_EQ(files.changes(), writes) << "nothing has changed";
+  EXPECT_EQ(checkpoints.revision(), same);
+  files.fail({.operation = CrashableFileSystem::Operation::write});
+  EXPECT_FALSE(checkpoints.replace({}).ok());
+  EXPECT_EQ(checkpoints.count(), 2U);
+}
+
 TEST_F(CheckpointsTest, EveryFlippedBitIsNoticed) {
   {
     Checkpoints checkpoints(files, "data");

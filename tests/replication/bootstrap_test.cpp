@@ -1,5 +1,7 @@
 // What a slave copies from masters of several kinds: Karma 1.0, played by a node of this version whose replies are
 // rewritten; one with many series; one that changes while it is copied; one that Karma 1.0 has worked on.
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -184,6 +186,44 @@ TEST_F(Bootstrapping, AMasterWhoseHistoryChangesMeanwhileIsCopiedAgain) {
   copy_from(relay);
   expect_same();
   EXPECT_EQ(errors(), 1);
+}
+
+TEST_F(Bootstrapping, CheckpointsComeAlongFromKarma1_0Too) {
+  master.start();
+  (void)master.response("recovery.checkpoint", {{"source", "a"}, {"offset", "7"}});
+  master.increment(1, 5);
+  Relay relay(master, be_1_0);
+  copy_from(relay);
+  expect_same();
+  ASSERT_TRUE(eventually([&] { return slave.response("recovery.status") == master.response("recovery.status"); }));
+  const std::vector<std::string> ops = relay.ops();
+  EXPECT_EQ(std::count(ops.begin(), ops.end(), "recovery.status"), 0) << "its status has all of them";
+}
+
+// A producer goes on after its checkpoint: nothing before it may be missing.
+TEST_F(Bootstrapping, CheckpointsCountWhenTheDataOfTheirMomentIsThere) {
+  master.start();
+  master.increment(1, 5);
+  std::atomic<bool> held{true};
+  std::atomic<int> pages{0};
+  Relay relay(master, [&](const json& request, Reply& reply) {
+    if (request["op"] != "replication.entries" || !held || reply["response"]["entries"].empty()) return;
+    ++pages;
+    reply["response"]["entries"] = Reply::array();
+    reply["response"].erase("epoch_last");
+  });
+  (void)master.response("recovery.checkpoint", {{"source", "a"}, {"offset", "7"}});
+  copy_from(relay);
+  ASSERT_TRUE(eventually([&] {
+    const std::vector<std::string> ops = relay.ops();
+    return std::count(ops.begin(), ops.end(), "recovery.status") != 0;
+  }));
+  const int before = pages;
+  ASSERT_TRUE(eventually([&] { return pages >= before + 20; }));
+  EXPECT_EQ(slave.response("recovery.status")["checkpoint_count"], 0);
+  held = false;
+  expect_same();
+  ASSERT_TRUE(eventually([&] { return slave.response("recovery.status") == master.response("recovery.status"); }));
 }
 
 // Karma 1.0 does not know the manifest, and leaves it as it was.

@@ -120,6 +120,37 @@ TEST_F(Following, KeysAndStreamsGiveTheFirstAnswersAfterAPromotion) {
   EXPECT_EQ(slave.lsn(), 4);
 }
 
+TEST_F(Following, CheckpointsOfProducersAreThereAfterAPromotion) {
+  const auto note = [&](const std::string& source, int offset) {
+    (void)master.response("recovery.checkpoint", {{"source", source}, {"offset", std::to_string(offset)}});
+  };
+  const auto same = [&] {
+    return eventually([&] { return slave.response("recovery.status") == master.response("recovery.status"); });
+  };
+  master.config.max_response_bytes = 4096;  // not all of them fit into a reply
+  master.start();
+  for (int i = 0; i < 100; ++i) note("source " + std::to_string(i), i);
+  master.increment(1, 5);
+  (void)master.response("snapshot.create_all");
+  start_slave();
+  expect_same();
+  ASSERT_TRUE(eventually([&] { return slave.response("recovery.status")["checkpoint_count"] == 100; }));
+  for (int i = 0; i < 100; ++i) (void)master.response("recovery.forget", {{"source", "source " + std::to_string(i)}});
+  note("ch", 1);
+  ASSERT_TRUE(same());
+  // One without an entry, too, and without a word of the slave's client.
+  note("ch", 2);
+  ASSERT_TRUE(same());
+  EXPECT_EQ(slave.ask("recovery.checkpoint", {{"source", "x"}, {"offset", "1"}})["error_code"], "forbidden");
+  slave.crash(1);
+  slave.start();
+  const json before = slave.response("recovery.status");
+  EXPECT_EQ(before["checkpoints"][0]["offset"], "2") << "they are on its disk";
+  master.server.reset();
+  (void)slave.response("replication.promote");
+  EXPECT_EQ(slave.response("recovery.status"), before);
+}
+
 TEST_F(Following, TheMasterKnowsItsSlaveAndWhatItHasOnItsDisk) {
   master.start();
   master.increment(1, 5);

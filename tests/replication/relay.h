@@ -64,6 +64,7 @@ inline void be_1_0(const nlohmann::json& request, Reply& reply) {
   if (request["op"] == "replication.entries" && reply["success"] == true) {
     reply["response"].erase("epoch_after");
     reply["response"].erase("epoch_last");
+    reply["response"].erase("checkpoint_revision");
   }
   for (const char* op : {"snapshot.manifest_fetch_chunk", "replication.digest"})
     if (request["op"] == op) reply = refusal("unknown_command", "Unknown command: " + std::string(op));
