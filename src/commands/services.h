@@ -131,9 +131,9 @@ class Services {
   virtual Result<std::string> load_snapshot(const std::string& file) = 0;
   virtual Result<Verified> verify() = 0;
   virtual snapshot::Manager& snapshots() = 0;
-  // A replica fetches the list of the current files, the oldest of which is of this LSN: for some time it may want the
-  // log from there on. Pieces of files of this LSN prolong that.
-  virtual void list_fetched(Lsn oldest) = 0;
+  // A replica fetches the list of the current files: for some time it may want the log after this LSN. Pieces of files
+  // of this LSN prolong that, or of a later one that is nearest to it.
+  virtual void list_fetched(Lsn wanted_after) = 0;
   virtual void piece_fetched(Lsn lsn) = 0;
   virtual std::string snapshot_path(const std::string& file) const = 0;  // absolute
 };

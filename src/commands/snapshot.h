@@ -168,9 +168,13 @@ struct SnapshotManifestFetchChunk : Piece {
     const Result<std::uint64_t> bytes = services.snapshots().manifest_bytes();
     if (!bytes) return bytes.error();
     if (offset > *bytes) return validation_error("Field offset exceeds manifest size");
-    const Result<CurrentSnapshots> current = current_snapshots(services.snapshots());
-    if (!current) return current.error();
-    services.list_fetched(current->last_lsn);
+    if (offset == 0) {
+      const Result<Lsn> wanted_after = services.snapshots().log_wanted_after();
+      if (!wanted_after) return wanted_after.error();
+      services.list_fetched(*wanted_after);
+    } else {
+      services.piece_fetched(services.log_state().current);
+    }
     return reply_chunk(out, services, ManifestMeta{*bytes}, offset, limit);
   }
 };

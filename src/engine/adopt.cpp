@@ -149,10 +149,14 @@ std::string Engine::epoch_at(Lsn lsn) {
 }
 
 Status Engine::keep_history(History history) {
-  if (history == this->history()) return {};
+  {
+    const MutexLock lock(history_mutex_);
+    if (history == history_ && !file_may_promote_) return {};
+  }
   if (Status written = write_history(files_, directory_, history); !written) return written;
   const MutexLock lock(history_mutex_);
   history_ = std::move(history);
+  file_may_promote_ = false;
   return {};
 }
 
@@ -161,6 +165,7 @@ Status Engine::read_history() {
   Result<History> read = engine::read_history(files_, directory_);
   const MutexLock lock(history_mutex_);
   history_ = read ? std::move(*read) : History();
+  file_may_promote_ = false;
   return read ? Status() : read.error();
 }
 

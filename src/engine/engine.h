@@ -133,7 +133,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::int64_t unix_seconds() const override { return clock_.unix_seconds(); }
   ops::Checkpoints& checkpoints() override { return checkpoints_; }
   ops::Reconciliation& reconciliation() override { return reconciliation_; }
-  void list_fetched(Lsn oldest) override { leases_.began(oldest, clock_.steady()); }
+  void list_fetched(Lsn wanted_after) override { leases_.began(wanted_after, clock_.steady()); }
   void piece_fetched(Lsn lsn) override { leases_.fetched(lsn, clock_.steady()); }
   std::string snapshot_path(const std::string& file) const override;
 
@@ -256,6 +256,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::uint64_t replay_refused_ = 0;      // constant after start
   mutable Mutex history_mutex_;
   History history_ KARMA_GUARDED_BY(history_mutex_);
+  bool file_may_promote_ KARMA_GUARDED_BY(history_mutex_) = false;  // karma.history.json may be another one than that
   Mutex promotion_mutex_;
   Following* following_ KARMA_GUARDED_BY(promotion_mutex_) = nullptr;
   std::atomic<std::uint64_t> replicated_{0};  // of a master: karma.replication.lsn as it was when it became one

@@ -81,12 +81,15 @@ Status Engine::become_master() {
     written = write_history(files_, directory_, history);
     if (!written) {
       // It may be there all the same, where only the sync of the directory failed.
-      if (Status restored = write_history(files_, directory_, before); !restored)
-        written = internal_error(written.error().message + "; a restart may still make it master");
+      const Status restored = write_history(files_, directory_, before);
+      if (!restored) written = internal_error(written.error().message + "; a restart may still make it master");
+      const MutexLock lock(history_mutex_);
+      file_may_promote_ = !restored;
       return;
     }
     const MutexLock lock(history_mutex_);
     history_ = std::move(history);
+    file_may_promote_ = false;
   };
   if (!writer_->run(change)) return shutting_down();
   if (!written) return not_now(ErrorCode::internal_error, written.error().message);

@@ -23,8 +23,8 @@ class SnapshotLeases {
   static constexpr std::chrono::minutes kDuration{10};
   static constexpr std::size_t kMax = 64;  // one more takes the place of the one that would end first
 
-  // The list of a set's files was fetched: the copy wants the log from `lsn` on, the least of the files'. Karma 1.0 has
-  // no such list, and who fetches a single file is no slave.
+  // The list of a set's files was fetched: the copy wants the log after `lsn`. Karma 1.0 has no such list, and who
+  // fetches a single file is no slave.
   void began(Lsn lsn, Time now) {
     const MutexLock lock(mutex_);
     std::erase_if(leases_, [&](const Lease& lease) { return lease.end <= now; });

@@ -142,6 +142,12 @@ commands::Health Engine::health() {
                                                             "and how far it is behind is not known";
     if (!problem.empty()) (starting ? health.warnings : health.problems).push_back(std::move(problem));
   }
+  {
+    const MutexLock lock(history_mutex_);
+    if (file_may_promote_)
+      health.problems.push_back(
+          "a promotion failed, and karma.history.json could not be put back: a restart may make this node master");
+  }
   if (!slave && config_.role == Role::slave)
     health.warnings.push_back("this node was promoted, but its settings still say --role=slave");
   if (std::string problem = snapshot_watch_.problem(); !problem.empty()) health.problems.push_back(std::move(problem));

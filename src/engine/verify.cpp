@@ -49,7 +49,10 @@ Status check_files(FileSystem& files, const std::string& directory, snapshot::Ma
     verification.faults.push_back(read.error().message);
   if (Result<History> history = read_history(files, directory); !history)
     verification.faults.push_back(history.error().message +
-                                  ": the counters are not affected, a start goes on without it");
+                                  ": the counters are not affected. With --role=master a start goes on without it, and "
+                                  "slaves copy all data anew; with --role=slave it is refused, because the node may "
+                                  "have been promoted, unless --recover=" +
+                                  std::string(kHistoryName) + " gives the file up");
   if (Result<std::string> id = read_replica_id(files, directory); !id)
     verification.faults.push_back(id.error().message +
                                   ": the counters are not affected; without it this slave confirms nothing to its "

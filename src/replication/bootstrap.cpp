@@ -153,11 +153,9 @@ class Bootstrap {
   Status fetch_log() {
     Lsn newest = list_.exactly_once ? list_.exactly_once->last_lsn : Lsn{};
     for (const snapshot::Meta& meta : list_.series) newest = std::max(newest, meta.last_lsn);
-    const bool has_set = manifest_ && (manifest_->lsn != Lsn{} || manifest_->log_complete);
-    // Without a set of this version the exactly-once state tells: a Karma 1.0 writes it beside all series. Snapshots of
-    // single series tell nothing of the others.
+    const bool has_set = manifest_ && manifest_->has_set();
     const Lsn of_1_0 = list_.exactly_once ? list_.exactly_once->last_lsn : Lsn{};
-    const Lsn complete = has_set ? manifest_->lsn : of_1_0;
+    const Lsn complete = manifest_ ? manifest_->all_known() : of_1_0;
     if (complete >= newest) return {};
     Result<std::unique_ptr<wal::Log>> log = wal::open_log(files_, staging_, {}, complete, {});
     if (!log) return log.error();

@@ -125,6 +125,22 @@ Result<std::uint64_t> Manager::manifest_bytes() {
   return (*file)->size();
 }
 
+Result<Lsn> Manager::log_wanted_after() {
+  Manifest manifest;
+  if (const auto known = impl_->known()) {
+    manifest = known->head;
+    for (const ListedFilePointer& listed : known->series) manifest.series.push_back(listed->file);
+  } else {
+    Result<Inventory> inventory = take_inventory(impl_->files, impl_->directory);
+    if (!inventory) return inventory.error();
+    if (!inventory->manifest) return no_such_file(std::string(kManifestName));
+    manifest = std::move(*inventory->manifest);
+  }
+  Lsn least = manifest.all_known();
+  for (const ManifestFile& listed : manifest.series) least = std::min(least, listed.meta.last_lsn);
+  return least;
+}
+
 // A missing file changes nothing: whoever wants the set is to notice.
 Result<bool> Manager::Impl::manifest_counts() {
   if (known()) return true;

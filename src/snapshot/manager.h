@@ -209,6 +209,9 @@ class Manager {
   Result<std::optional<ExactlyOnceMeta>> exactly_once_meta();
   // The size of the manifest. not_found: there is none, or Karma 1.0 has written newer files, which it does not list.
   Result<std::uint64_t> manifest_bytes();
+  // After which entry a copy of what the manifest lists wants the log: the least of its files, and where that is less,
+  // the last moment at which all series were known. Lists the directory, unless this process has written the set.
+  Result<Lsn> log_wanted_after();
   // not_found: no such file. `file` must have passed file_name_fault().
   Result<Meta> meta(const std::string& file);
   std::size_t file_count();

@@ -48,6 +48,11 @@ struct Manifest {
   std::vector<ManifestFile> older;   // other snapshot files that were there; they may have been pruned since
   std::optional<ManifestExactlyOnce> exactly_once;
   std::vector<KnownOutcome> outcomes;  // of entries above the exactly-once state's LSN, LSNs ascending
+
+  bool has_set() const { return lsn != Lsn{} || log_complete; }
+  // The last moment at which all series are known. Without a set of this version the exactly-once state tells: a Karma
+  // 1.0 writes it beside all series. Snapshots of single series tell nothing of the others.
+  Lsn all_known() const { return has_set() ? lsn : exactly_once ? exactly_once->meta.last_lsn : Lsn{}; }
 };
 
 struct CurrentSet;  // current_set.h

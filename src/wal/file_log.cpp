@@ -381,7 +381,12 @@ Status FileLog::trim(Lsn lsn, const Hold& hold) {
     lsn_file_ = lsn;
   }
   std::size_t count = 0;
-  while (std::optional<FileInfo> segment = take_oldest(lsn, hold)) {
+  std::uint64_t covered;
+  {
+    const MutexLock lock(files_mutex_);
+    covered = covered_bytes(lsn);
+  }
+  while (std::optional<FileInfo> segment = take_oldest(lsn, hold, covered)) {
     if (Status removed = remove_segment(*segment); !removed) {
       const MutexLock lock(files_mutex_);
       segments_.insert(segments_.begin(), *segment);
@@ -389,6 +394,7 @@ Status FileLog::trim(Lsn lsn, const Hold& hold) {
       return removed;
     }
     bytes_.fetch_sub(segment->bytes, std::memory_order_relaxed);
+    covered -= std::min(covered, segment->bytes);  // one that was closed meanwhile is not in it
     ++count;
   }
   if (count == 0) return {};
@@ -405,11 +411,11 @@ std::uint64_t FileLog::covered_bytes(Lsn lsn) const {
   return bytes;
 }
 
-// Takes the oldest segment off the list, if it holds nothing above `lsn` and is not held. Oldest first, so that what a
-// crash leaves has no hole; off the list before the file goes, so that a reader who misses the file looks it up again.
-std::optional<FileInfo> FileLog::take_oldest(Lsn lsn, const Hold& hold) {
+// Takes the oldest segment off the list, if it holds nothing above `lsn` and is not held; `covered` bytes are in such
+// ones. Oldest first, so that what a crash leaves has no hole; off the list before the file goes, so that a reader who
+// misses the file looks it up again.
+std::optional<FileInfo> FileLog::take_oldest(Lsn lsn, const Hold& hold, std::uint64_t covered) {
   const MutexLock lock(files_mutex_);
-  const std::uint64_t covered = covered_bytes(lsn);
   held_bytes_ = covered;
   if (segments_.empty() || segments_.front().last > lsn) return std::nullopt;
   if (segments_.front().last > hold.after && covered <= hold.bytes) return std::nullopt;

@@ -81,7 +81,7 @@ class FileLog final : public Log {
   Status mark_active();
   Status repair_end(const Scan& scan);
   Status discard_all();
-  std::optional<FileInfo> take_oldest(Lsn lsn, const Hold& hold);
+  std::optional<FileInfo> take_oldest(Lsn lsn, const Hold& hold, std::uint64_t covered);
   std::uint64_t covered_bytes(Lsn lsn) const KARMA_REQUIRES(files_mutex_);
   Status remove_segment(const FileInfo& segment);
 

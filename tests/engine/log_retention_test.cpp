@@ -79,6 +79,30 @@ TEST_F(LogRetention, WhoCopiesASnapshotFindsTheEntriesAfterItUntilTheLeaseRunsOu
   EXPECT_EQ(held_bytes(), 0u);
 }
 
+// A copy brings all series to one LSN by the log after the last whole set, however new the snapshot of each is.
+TEST_F(LogRetention, WhoCopiesSnapshotsOfSingleSeriesFindsTheEntriesAfterTheSet) {
+  write(3);
+  snapshot();
+  write(4);
+  node_.expect("snapshot.create", R"(,"series":"s")");
+  fetch_manifest();
+  write(1);
+  snapshot();
+  EXPECT_EQ(entries_after(3), 5u);
+}
+
+TEST_F(LogRetention, LaterPiecesOfTheManifestProlongTheLease) {
+  write(3);
+  snapshot();
+  fetch_manifest();
+  node_.clock.advance(kLease - 1);
+  node_.expect("snapshot.manifest_fetch_chunk", R"(,"offset":1,"limit":1)");
+  node_.clock.advance(kLease - 1);
+  write(4);
+  snapshot();
+  EXPECT_EQ(entries_after(3), 4u);
+}
+
 TEST_F(LogRetention, ASlaveThatAskedLatelyFindsTheEntriesAfterItsPosition) {
   const auto ask = [this](char slave, std::uint64_t after, std::uint64_t on_disk) {
     node_.call("replication.entries", R"(,"after_lsn":)" + std::to_string(after) + R"(,"durable_lsn":)" +

@@ -195,5 +195,22 @@ TEST_F(Promotion, AfterAFailureItIsASlaveAndCanBePromotedAgain) {
   }
 }
 
+TEST_F(Promotion, AHistoryThatMayBeOnTheDiskIsToldUntilItIsPutBackOrCounts) {
+  const std::string text = "a restart may make this node master";
+  const auto told = [&](Node& node) { return node.expect("system.health").find(text) != std::string::npos; };
+  const auto node = start_slave();
+  node->files->fail({.operation = CrashableFileSystem::Operation::sync_directory, .nth = 1, .count = 1});
+  EXPECT_FALSE(succeeded(node->call("replication.promote")));
+  EXPECT_FALSE(told(*node)) << "it was put back";
+  node->files->fail(
+      {.operation = CrashableFileSystem::Operation::sync_directory, .nth = 1, .count = CrashableFileSystem::kForEver});
+  EXPECT_FALSE(succeeded(node->call("replication.promote")));
+  EXPECT_TRUE(told(*node));
+  node->files->heal();
+  EXPECT_TRUE(told(*node));
+  node->expect("replication.promote");
+  EXPECT_FALSE(told(*node));
+}
+
 }  // namespace
 }  // namespace karma::test
