@@ -67,8 +67,13 @@ Status Engine::adopt_bootstrap(std::string_view keep_old_as) {
   options.stopped = [this] { return jobs_abandoned_.load(); };
   Result<Recovered> recovered = recover(files_, staging, staged, fresh, options);
   if (!recovered) return recovered.error();
-  if (recovered->decision == Decision::go_on_anew) {
+  // Without a manifest a later start would take a log that reaches below the snapshots for that of a promoted slave of
+  // Karma 1.0, and count it twice.
+  const bool without_manifest = recovered->snapshots.manifest == snapshot::ManifestState::none &&
+                                recovered->snapshots.any && recovered->log.entry_count != 0;
+  if (recovered->decision == Decision::go_on_anew || without_manifest) {
     if (Status written = staged.create_all(freeze_store(fresh, recovered->last)); !written) return written;
+    recovered->outcomes = {};
   }
   const Held snapshots(*snapshot_worker_);
   const Held queries(*query_worker_);
