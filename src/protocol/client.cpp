@@ -74,11 +74,16 @@ class Client::Connection {
 
   // Until there is something to read or, if `or_writable`, room to write. False: not within `limit`.
   bool wait(bool or_writable, std::chrono::seconds limit) {
-    const auto ready = [](error_code) {};
-    socket_.async_wait(tcp::socket::wait_read, ready);
-    if (or_writable) socket_.async_wait(tcp::socket::wait_write, ready);
+    bool ready = false;
+    const auto note = [&ready](error_code) { ready = true; };
+    socket_.async_wait(tcp::socket::wait_read, note);
+    if (or_writable) socket_.async_wait(tcp::socket::wait_write, note);
     context_.restart();
-    const bool in_time = context_.run_one_for(limit) > 0;
+    const auto until = std::chrono::steady_clock::now() + limit;
+    // It also returns for events of the socket that nobody waits for.
+    while (!ready && context_.run_one_until(until) > 0) {
+    }
+    const bool in_time = ready;
     finish([this](error_code& failure) { socket_.cancel(failure); });
     return in_time;
   }
