@@ -61,6 +61,7 @@ struct Config {
   std::optional<std::string> replication_source_host;
   int replication_source_port = 8080;
   std::optional<std::string> replication_token;
+  std::vector<std::string> replication_peers;  // host:port of nodes that may have become master
   int replication_poll_interval_ms = 1000;
   int replication_batch_size = 1000;
   int replication_check_interval = 600;  // seconds; 0: never

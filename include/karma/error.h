@@ -27,6 +27,7 @@ enum class ErrorCode {
   replication_error,     // the other node misbehaves
   stale_replica,         // a slave that does not have its master's data yet
   not_confirmed,         // the write is durable here, but too few slaves have confirmed it in time
+  superseded,            // a master that knows of a later one takes no writes
   internal_error,        // disk, memory: not the client's fault
 };
 

@@ -48,8 +48,8 @@ struct DecodeContext {
   // Whether a series of that name exists. Names that break the rules are accepted where it does (old data).
   bool (*series_exists)(void* state, std::string_view name) = nullptr;
   void* state = nullptr;
-  std::int64_t now = 0;  // Unix seconds; says which day today is
-  bool slave = false;    // that takes writes from its master only
+  std::int64_t now = 0;    // Unix seconds; says which day today is
+  bool no_writes = false;  // the node takes none from clients
   // The line stays as long as the command: names are not copied, for which a counter.sum takes 2 % more instructions.
   bool line_stays = false;
 };

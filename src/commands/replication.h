@@ -284,7 +284,7 @@ struct ReplicationPromote : NoFields {
   }
 };
 
-// The slaves that ask this node for entries.
+// The slaves that ask this node for entries. Its peers learn from it whether there is a later master.
 struct ReplicationReplicas : NoFields {
   static constexpr Spec kSpec{.name = "replication.replicas",
                               .command = "replication_replicas",
@@ -301,6 +301,9 @@ struct ReplicationReplicas : NoFields {
     append_field(out, "min_replicas_ack", report.wanted);
     append_number_or_null(out, "confirmed_lsn", report.wanted != 0, report.confirmed.value);
     append_truth_field(out, "degraded", report.degraded);
+    append_field(out, "role", report.role);
+    append_field(out, "term", report.term);
+    append_text(out, "epoch", text_or_none(report.epoch));
     append_field(out, "count", report.replicas.size());
     out.append(R"(,"replicas":[)");
     append_page(
@@ -315,6 +318,9 @@ struct ReplicationReplicas : NoFields {
     json::append_name(out, name);
     known ? json::append_number(out, number) : out.append("null");
   }
+  static std::optional<std::string_view> text_or_none(std::string_view text) {
+    return text.empty() ? std::nullopt : std::optional(text);
+  }
   static void append_replica(Buffer& out, const Replica& replica, Lsn source) {
     out.append('{');
     append_field(out, "replica", replica.id);
@@ -325,7 +331,7 @@ struct ReplicationReplicas : NoFields {
     append_field(out, "last_contact_unix",
                  static_cast<std::uint64_t>(std::max<std::int64_t>(replica.last_contact_unix, 0)));
     append_field(out, "last_contact_ms", static_cast<std::uint64_t>(replica.silent.count()));
-    append_text(out, "epoch", replica.epoch.empty() ? std::nullopt : std::optional<std::string_view>(replica.epoch));
+    append_text(out, "epoch", text_or_none(replica.epoch));
     if (replica.of_history) {
       append_truth_field(out, "same_history", *replica.of_history);
     } else {

@@ -71,6 +71,9 @@ struct Replica {
 };
 
 struct ReplicaReport {
+  std::string_view role;
+  std::uint64_t term = 0;  // of the node's last epoch; 0: it has none
+  std::string epoch;       // its id
   std::vector<Replica> replicas;
   std::uint64_t wanted = 0;  // so many have to confirm a write
   Lsn confirmed;             // up to here so many have

@@ -34,6 +34,8 @@ std::string_view to_string(ErrorCode code) {
       return "stale_replica";
     case ErrorCode::not_confirmed:
       return "not_confirmed";
+    case ErrorCode::superseded:
+      return "superseded";
     case ErrorCode::internal_error:
       return "internal_error";
   }

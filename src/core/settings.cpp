@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "core/address.h"
 #include "core/text.h"
 
 namespace karma {
@@ -158,6 +159,10 @@ constexpr Setting kSettings[] = {
         .kept_secret(),
     Setting{Group::access, "read-auth-token-file", "KARMA_READ_AUTH_TOKEN_FILE", TokenFile{&Config::read_auth_token},
             "FILE", "Read that token from a file, without its line end."},
+    Setting{Group::replication, "replication-peers", "KARMA_REPLICATION_PEERS", &Config::replication_peers, "HOST:PORT",
+            "The other nodes, of which one may have become master: asked at the start and every second, with the token "
+            "for the source. A master takes no writes once one of them knows of a later master. Repeatable; separated "
+            "by commas."},
     Setting{
         Group::replication, "min-replicas-ack", "KARMA_MIN_REPLICAS_ACK", &Config::min_replicas_ack, "N",
         "Answer a write only when so many slaves have it on their disks; 0: when this node has. Slaves of Karma 1.0 "
@@ -341,6 +346,8 @@ Status validate(const Config& config) {
   if (config.replication_source_host && config.role != Role::slave) {
     return refuse("replication source requires slave role");
   }
+  for (const std::string& peer : config.replication_peers)
+    if (!parse_address(peer)) return refuse("replication_peers must be of the form host:port");
   if (config.min_replicas_ack > 0 && !config.wal) return refuse("min_replicas_ack requires the log (wal)");
   return {};
 }

@@ -21,6 +21,11 @@ void Engine::replica_asks(const commands::ReplicaPoll& poll) {
 commands::ReplicaReport Engine::replicas() {
   commands::ReplicaReport report;
   report.replicas = replicas_.list(clock_.steady());
+  report.role = role_name();
+  if (const History history = this->history(); !history.empty()) {
+    report.term = history.term();
+    report.epoch = history.epochs().back().id;
+  }
   if (acks_ == nullptr) return report;
   const ReplicaAcks::State state = acks_->state();
   report.wanted = static_cast<std::uint64_t>(config_.min_replicas_ack);

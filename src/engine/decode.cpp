@@ -30,7 +30,7 @@ Status decode(const Op& op, const Fields& fields, const store::ExactlyOnceState&
   Result<void*> command = op.decode(fields, context);
   if (!command) return std::move(command.error());
   decoded.command = *command;
-  if (context.slave && op.access == commands::Access::write && !op.on_slave)
+  if (context.no_writes && op.access == commands::Access::write && !op.on_slave)
     return Error{ErrorCode::forbidden, "Slave role cannot execute command " + std::string(op.command)};
   if (!op.idempotent) return {};
   return commands::decode_key(fields, op, *command, exactly_once, context, decoded.keyed);

@@ -139,8 +139,13 @@ commands::DecodeContext Dispatcher::make_context(Arena& arena) {
     return static_cast<const store::Store&>(mine.engine_.store()).find(series) != nullptr;
   };
   context.state = this;
-  context.slave = engine_.is_slave();
+  context.no_writes = !engine_.takes_writes();
   return context;
+}
+
+// Of a request that could not be decoded: a slave is not the only node that takes no writes.
+Error Dispatcher::refusal(const Error& error) const {
+  return error.code == ErrorCode::forbidden && engine_.is_superseded() ? engine_.superseded() : error;
 }
 
 Error Dispatcher::too_large() const {
@@ -161,7 +166,7 @@ Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, 
     if (pending != 0) return Handled::blocked;
     if (status.error().code == ErrorCode::idempotency_conflict)
       engine_.store().exactly_once().counters().conflicts.fetch_add(1, std::memory_order_relaxed);
-    reply_error(status.error(), out);
+    reply_error(refusal(status.error()), out);
     return Handled::replied;
   }
   mutation.outcome.arena = &arena;
@@ -212,7 +217,7 @@ Handled Dispatcher::read_or_run(const Op& op, void* connection, Buffer& out) {
   context.line_stays = !may_leave;
   Decoded decoded;
   if (Status status = decode(op, fields_, engine_.store().exactly_once(), context, decoded); !status)
-    return reply_error(status.error(), out), Handled::replied;
+    return reply_error(refusal(status.error()), out), Handled::replied;
   if (job_) {
     job_->min_lsn = wanted.lsn;
     job_->patience = wanted.patience;

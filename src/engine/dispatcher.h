@@ -35,6 +35,7 @@ class Dispatcher final : public RequestHandler {
   Handled execute(std::string_view line, void* connection, std::size_t pending, Buffer& out);
   bool authenticate(commands::Access& granted) const;
   commands::DecodeContext make_context(Arena& arena);
+  Error refusal(const Error& error) const;
   Error too_large() const;
 
   Handled mutate(const commands::Op& op, void* connection, std::size_t pending, Buffer& out);

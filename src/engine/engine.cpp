@@ -67,7 +67,7 @@ Engine::Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& 
       snapshot_watch_({.interval = std::chrono::seconds(config.snapshot_interval),
                        .log_bytes = static_cast<std::uint64_t>(config.snapshot_wal_bytes)}),
       checkpoints_(files, config.directory, static_cast<std::size_t>(config.recovery_max_checkpoints)),
-      slave_(config.role == Role::slave),
+      duty_(config.role == Role::slave ? Duty::slave : Duty::master),
       client_memory_(static_cast<std::size_t>(config.client_memory_mib) << 20),
       log_waiters_([this] { return wal_->last(); },
                    [this](std::unique_ptr<Job> job) { run_on_worker(std::move(job)); }),
@@ -76,9 +76,10 @@ Engine::Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& 
 
 Engine::~Engine() { (void)shutdown(false); }
 
-Result<std::unique_ptr<Engine>> Engine::open(const Config& config, FileSystem& files, Clock& clock, EventLog& log) {
+Result<std::unique_ptr<Engine>> Engine::open(const Config& config, FileSystem& files, Clock& clock, EventLog& log,
+                                             const LaterMaster& later_master) {
   std::unique_ptr<Engine> engine(new Engine(config, files, clock, log));
-  if (Status status = engine->start(); !status) return status.error();
+  if (Status status = engine->start(later_master); !status) return status.error();
   return engine;
 }
 
@@ -89,7 +90,7 @@ std::function<void(const std::string&, const std::string&)> Engine::event_sink()
   };
 }
 
-Status Engine::start() {
+Status Engine::start(const LaterMaster& later_master) {
   if (Status status = files_.create_directories(directory_); !status) return status;
   Result<std::unique_ptr<FileSystem::Lock>> lock = files_.lock(join_path(directory_, kLockName));
   if (!lock) return lock.error();
@@ -147,7 +148,7 @@ Status Engine::start() {
   }
   applied_ = wal_->last().value;
   if (config_.wal && !begin_anew) outcomes_ = std::move(recovered->outcomes);
-  if (Status role = find_role(); !role) return role;
+  if (Status role = find_role(later_master); !role) return role;
   if (!is_slave()) begin_epoch(recovered->last);
   replicated_ = recovered->snapshots.replicated.value;
   // An answer from an empty store would be wrong, and nobody could see it.

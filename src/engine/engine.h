@@ -8,7 +8,9 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -50,7 +52,11 @@ inline Error shutting_down() { return internal_error("The node is shutting down"
 class Engine final : public commands::Services, private wal::Machine {
  public:
   // Locks the directory, restores it, starts the threads. An error says what to do about it.
-  static Result<std::unique_ptr<Engine>> open(const Config& config, FileSystem& files, Clock& clock, EventLog& log);
+  // `later_master` is asked before a node that was promoted starts as master although its settings say slave: which
+  // node has a later term than that.
+  using LaterMaster = std::function<std::optional<std::string>(std::uint64_t term)>;
+  static Result<std::unique_ptr<Engine>> open(const Config& config, FileSystem& files, Clock& clock, EventLog& log,
+                                              const LaterMaster& later_master = {});
   ~Engine() override;
 
   // Finishes all submitted writes, writes snapshots if told to, closes the log. No dispatcher may submit any more.
@@ -68,7 +74,19 @@ class Engine final : public commands::Services, private wal::Machine {
 
   const Config& config() const { return config_; }
   // Until it is promoted.
-  bool is_slave() const { return slave_.load(std::memory_order_acquire); }
+  bool is_slave() const { return duty_.load(std::memory_order_acquire) == Duty::slave; }
+  // Neither a slave nor superseded.
+  bool takes_writes() const { return duty_.load(std::memory_order_acquire) == Duty::master; }
+  // A peer knows of a later master: a master takes no writes any more, until a restart. `why` is what clients get.
+  void supersede(std::string why);
+  bool is_superseded() const { return duty_.load(std::memory_order_acquire) == Duty::superseded; }
+  Error superseded() const;
+  // For health: what a master hears of its peers.
+  struct PeerNotes {
+    std::vector<std::string> problems;
+    std::vector<std::string> warnings;
+  };
+  void set_peer_notes(PeerNotes notes);
   // Who follows the master, so that a promotion can end it; nullptr when that one goes, which waits for a promotion
   // that is under way.
   void set_following(Following* following);
@@ -145,7 +163,7 @@ class Engine final : public commands::Services, private wal::Machine {
   static constexpr std::size_t kClonesPerLock = 64;
 
   Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& log);
-  Status start();
+  Status start(const LaterMaster& later_master);
   store::ExactlyOnceState::Limits exactly_once_limits() const;
   RecoveryOptions recovery_options();
   Result<std::unique_ptr<wal::Log>> open_log(const Recovered& recovered);
@@ -153,11 +171,13 @@ class Engine final : public commands::Services, private wal::Machine {
   Status change_to(Recovered& recovered, store::Store& fresh);
   Status read_history();
   void begin_epoch(Lsn last);
-  Status find_role();
+  Status find_role(const LaterMaster& later_master);
   std::string source_name() const;
+  std::string_view role_name() const { return is_slave() ? "slave" : "master"; }
   Status become_master();
   std::unique_ptr<ReplicaAcks> make_acks();
   std::string replicas_problem() const;
+  void add_peer_notes(commands::Health& health) const;
 
   // wal::Machine: one thread at a time, which has the writer's place
   wal::Verdict admit(wal::Write& write, bool batch_empty) override;
@@ -244,7 +264,8 @@ class Engine final : public commands::Services, private wal::Machine {
 
   Mutex stats_mutex_;
   std::vector<std::unique_ptr<RequestStats>> request_stats_ KARMA_GUARDED_BY(stats_mutex_);
-  std::atomic<bool> slave_;
+  enum class Duty : std::uint8_t { master, superseded, slave };
+  std::atomic<Duty> duty_;
   ClientMemory client_memory_;
   std::atomic<int> open_connections_{0};
   std::atomic<std::uint64_t> snapshot_count_{0};
@@ -257,6 +278,9 @@ class Engine final : public commands::Services, private wal::Machine {
   mutable Mutex history_mutex_;
   History history_ KARMA_GUARDED_BY(history_mutex_);
   bool file_may_promote_ KARMA_GUARDED_BY(history_mutex_) = false;  // karma.history.json may be another one than that
+  mutable Mutex peers_mutex_;
+  std::string why_superseded_ KARMA_GUARDED_BY(peers_mutex_);
+  PeerNotes peer_notes_ KARMA_GUARDED_BY(peers_mutex_);
   Mutex promotion_mutex_;
   Following* following_ KARMA_GUARDED_BY(promotion_mutex_) = nullptr;
   std::atomic<std::uint64_t> replicated_{0};  // of a master: karma.replication.lsn as it was when it became one

@@ -20,8 +20,8 @@ std::string Engine::source_name() const {
 }
 
 // Before the first epoch of the start: the settings tell, unless the node was promoted since they were written. Another
-// master in them than then means that somebody has written them anew.
-Status Engine::find_role() {
+// master in them than then means that somebody has written them anew; a later master, that its own time is over.
+Status Engine::find_role(const LaterMaster& later_master) {
   if (Status read = read_history(); !read) {
     const bool given_up = std::ranges::count(config_.recover, kHistoryName) != 0;
     if (is_slave() && !given_up)
@@ -32,14 +32,20 @@ Status Engine::find_role() {
     log_.warn("replication.history_lost", read.error().message + "; slaves will copy all data anew");
   }
   History history = this->history();
+  const bool promoted = history.promoted_from() == source_name();
+  std::optional<std::string> later;
+  if (promoted && is_slave() && later_master) later = later_master(history.term());
   if (config_.role == Role::master) {
     history.forget_promotion();
-  } else if (history.promoted_from() == source_name()) {
+  } else if (promoted && !later) {
     log_.warn("replication.promoted_before",
               "this node was promoted and starts as master, whatever its settings say: change them to --role=master; "
               "to make it a slave, name its new master, or empty the directory");
-    slave_ = false;
+    duty_ = Duty::master;
   } else {
+    if (later)
+      log_.warn("replication.no_master_any_more",
+                "this node was promoted, and since then " + *later + ": it is the slave that its settings say");
     // It is a slave again, whose settings may later name the first master, too.
     history.forget_promotion();
     return keep_history(std::move(history));
@@ -54,8 +60,30 @@ void Engine::set_following(Following* following) {
   following_ = following;
 }
 
+void Engine::supersede(std::string why) {
+  const MutexLock lock(peers_mutex_);
+  Duty expected = Duty::master;
+  why_superseded_.swap(why);
+  if (duty_.compare_exchange_strong(expected, Duty::superseded, std::memory_order_acq_rel)) {
+    log_.error("replication.superseded", why_superseded_);
+  } else {
+    why_superseded_.swap(why);
+  }
+}
+
+Error Engine::superseded() const {
+  const MutexLock lock(peers_mutex_);
+  return {ErrorCode::superseded, why_superseded_};
+}
+
+void Engine::set_peer_notes(PeerNotes notes) {
+  const MutexLock lock(peers_mutex_);
+  peer_notes_ = std::move(notes);
+}
+
 Result<commands::Promotion> Engine::promote() {
   const MutexLock lock(promotion_mutex_);
+  if (is_superseded()) return superseded();
   const bool was_slave = is_slave();
   if (was_slave) {
     const auto change = [this] { return become_master(); };
@@ -100,7 +128,7 @@ Status Engine::become_master() {
     log_.warn("replication.promoted", std::string("a load that was under way is not aborted: ") + failure.what());
   }
   replicated_.store(wal_->last().value, std::memory_order_relaxed);
-  slave_.store(false, std::memory_order_release);
+  duty_.store(Duty::master, std::memory_order_release);
   log_.info("replication.promoted",
             "lsn=" + std::to_string(wal_->last().value) + " term=" + std::to_string(this->history().term()));
   return {};

@@ -22,8 +22,6 @@ std::uint64_t resident_bytes() {
 // A slave that has just started is not degraded yet.
 constexpr std::chrono::seconds kTimeToFindTheMaster(2);
 
-std::string_view role_name(bool slave) { return slave ? "slave" : "master"; }
-
 // Under the store's lock.
 void add_exactly_once(const store::ExactlyOnceState& exactly_once, ops::Stats& stats) {
   const store::ExactlyOnceCounters& counters = exactly_once.counters();
@@ -49,7 +47,7 @@ void add_exactly_once(const store::ExactlyOnceState& exactly_once, ops::Stats& s
 ops::Stats Engine::stats() {
   ops::Stats stats;
   stats.uptime_seconds = std::chrono::duration<double>(clock_.steady() - started_).count();
-  stats.role = role_name(is_slave());
+  stats.role = role_name();
   if (is_slave()) {
     follow_status_.add_to(stats, wal_->last(), clock_.steady());
   } else {
@@ -126,13 +124,14 @@ commands::Health Engine::health() {
   commands::Health health;
   health.uptime_seconds = std::chrono::duration<double>(clock_.steady() - started_).count();
   const bool slave = is_slave();
-  health.role = role_name(slave);
+  health.role = role_name();
   health.wal_enabled = config_.wal;
   if (wal_->stopped()) {
     health.problems.push_back("writing has stopped: a sync of the log failed; check the disk and restart the node");
   } else if (writes_fail_.load(std::memory_order_relaxed)) {
     health.problems.push_back("the last writes could not be logged and were refused; is the disk full?");
   }
+  if (!slave) add_peer_notes(health);
   const bool starting = clock_.steady() - started_ < kTimeToFindTheMaster;
   if (std::string problem = replicas_problem(); !problem.empty())
     (starting ? health.warnings : health.problems).push_back(std::move(problem));
@@ -155,6 +154,13 @@ commands::Health Engine::health() {
     health.warnings.push_back(std::move(warning));
   if (open_to_network_) health.warnings.push_back("open to the network without a token");
   return health;
+}
+
+void Engine::add_peer_notes(commands::Health& health) const {
+  const MutexLock lock(peers_mutex_);
+  if (is_superseded()) health.problems.push_back(why_superseded_);
+  health.problems.insert(health.problems.end(), peer_notes_.problems.begin(), peer_notes_.problems.end());
+  health.warnings.insert(health.warnings.end(), peer_notes_.warnings.begin(), peer_notes_.warnings.end());
 }
 
 commands::LogState Engine::log_state() { return {config_.wal, wal_->bytes(), wal_->last()}; }

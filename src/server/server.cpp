@@ -12,6 +12,7 @@
 #include "core/mutex.h"
 #include "engine/dispatcher.h"
 #include "replication/follower.h"
+#include "replication/peers.h"
 #include "server/acceptor.h"
 #include "server/descriptor_limits.h"
 #include "server/io_thread.h"
@@ -83,6 +84,7 @@ class Server::Impl {
       force_close();
     }
     engine_->abandon_jobs();  // nobody is left to ask for one; a copy that is being read ends, too
+    peers_.reset();
     follower_.reset();
     Status saved = shut_down_engine();
     if (!saved.ok()) log_.error("server.snapshot_failed", saved.error().message);
@@ -159,9 +161,15 @@ class Server::Impl {
   }
 
   Status open_engine() {
-    Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(config_, files_, clock_, log_);
+    const auto later_master = [this](std::uint64_t term) {
+      if (!peers_) peers_.emplace(config_, log_);
+      return peers_->later_than(term);
+    };
+    if (!config_.replication_peers.empty()) peers_.emplace(config_, log_);
+    Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(config_, files_, clock_, log_, later_master);
     if (!opened) return opened.error();
     engine_ = std::move(*opened);
+    if (peers_) peers_->watch(*engine_);  // before anybody can write
     return {};
   }
 
@@ -254,6 +262,7 @@ class Server::Impl {
   std::unique_ptr<engine::Engine> engine_;
   std::vector<std::unique_ptr<IoThread>> io_threads_;
   std::optional<replication::Follower> follower_;
+  std::optional<replication::Peers> peers_;
   std::optional<Acceptor> acceptor_;
   std::optional<server::SignalWatch> signals_;
 };

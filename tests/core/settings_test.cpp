@@ -70,6 +70,7 @@ TEST_F(CommandLineTest, EverySettingIsReadFromItsFlagAndItsVariable) {
                         : std::holds_alternative<Role Config::*>(setting.target)         ? "slave"
                         : std::holds_alternative<OnAckTimeout Config::*>(setting.target) ? "degrade"
                                                                                          : "text";
+    if (setting.flag == "replication-peers") value = "text:7";
     if (value.empty()) value = value_text(setting, Config()) == "true" ? "false" : "true";
     std::string shown = setting.secret ? "(set)" : value;
     std::string flag = "--" + std::string(setting.flag);
@@ -258,6 +259,16 @@ TEST_F(CommandLineTest, RecoverNamesSeveralFiles) {
   Result<CommandLine> line = parse({"--recover=c", "--recover", "d"});
   ASSERT_TRUE(line.ok());
   EXPECT_EQ(line->config.recover, (std::vector<std::string>{"a", "b", "c", "d"}));
+}
+
+TEST_F(CommandLineTest, PeersAreHostsWithPorts) {
+  Result<CommandLine> line = parse({"--replication-peers=a:1,[::1]:2", "--replication-peers", "10.0.0.1:65535"});
+  ASSERT_TRUE(line.ok());
+  EXPECT_EQ(line->config.replication_peers, (std::vector<std::string>{"a:1", "[::1]:2", "10.0.0.1:65535"}));
+  for (const char* wrong : {"a", "a:", ":1", "a:0", "a:65536", "a:1x", "::1:2", "[::1]", "[]:1"})
+    EXPECT_EQ(fault({"--replication-peers", wrong}),
+              "Invalid configuration: replication_peers must be of the form host:port")
+        << wrong;
 }
 
 TEST_F(CommandLineTest, CommandsTakeADirectory) {

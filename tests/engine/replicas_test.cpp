@@ -106,6 +106,8 @@ TEST(ReplicationReplicas, TellsWhoAskedAndWhatTheyHave) {
   const json none = json::parse(node.expect("replication.replicas"));
   EXPECT_EQ(none["source_lsn"], 3);
   EXPECT_EQ(none["count"], 0);
+  EXPECT_EQ(none["role"], "master");
+  EXPECT_EQ(none["term"], 1);
   node.expect("replication.entries", R"(,"after_lsn":2)");  // as a Karma 1.0 does
   const std::string epoch = json::parse(node.expect("replication.status"))["history"][0][0];
   node.expect("replication.entries", poll(kA, 3, R"(,"durable_lsn":2,"replica_epoch":")" + epoch + '"'));
@@ -113,6 +115,7 @@ TEST(ReplicationReplicas, TellsWhoAskedAndWhatTheyHave) {
   node.expect("replication.entries", poll(kB, 1, R"(,"replica_epoch":")" + kC + '"'));
   node.expect("replication.entries", poll(kC, 7, R"(,"durable_lsn":7)"));
   const json report = json::parse(node.expect("replication.replicas"));
+  EXPECT_EQ(report["epoch"], epoch);
   ASSERT_EQ(report["count"], 3) << report;
   EXPECT_EQ(report["replicas"][0], json({{"replica", kA},
                                          {"position", 2},

@@ -128,4 +128,22 @@ inline bool caught_up(const ReplicatingNode& slave, const ReplicatingNode& maste
   });
 }
 
+class ThreeNodes : public ::testing::Test {
+ protected:
+  static void start_with(ReplicatingNode& follower, const ReplicatingNode& source) {
+    follower.follow(source);
+    follower.start();
+    ASSERT_TRUE(caught_up(follower, source)) << follower.ask("replication.status").dump();
+  }
+  static std::string poll_error(const ReplicatingNode& node) {
+    const nlohmann::json error = node.response("replication.status")["replication_last_poll_error"];
+    return error.is_string() ? error.get<std::string>() : "";
+  }
+  static std::string role(const ReplicatingNode& node) { return node.response("replication.status")["role"]; }
+
+  ReplicatingNode master;
+  ReplicatingNode slave;
+  ReplicatingNode third;
+};
+
 }  // namespace karma::test

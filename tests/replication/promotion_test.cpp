@@ -20,23 +20,7 @@ using test::caught_up;
 using test::eventually;
 using test::ReplicatingNode;
 
-class Promoting : public ::testing::Test {
- protected:
-  void start_with(ReplicatingNode& follower, const ReplicatingNode& source) {
-    follower.follow(source);
-    follower.start();
-    ASSERT_TRUE(caught_up(follower, source)) << follower.ask("replication.status").dump();
-  }
-  static std::string poll_error(const ReplicatingNode& node) {
-    const json error = node.response("replication.status")["replication_last_poll_error"];
-    return error.is_string() ? error.get<std::string>() : "";
-  }
-  static std::string role(const ReplicatingNode& node) { return node.response("replication.status")["role"]; }
-
-  ReplicatingNode master;
-  ReplicatingNode slave;
-  ReplicatingNode third;
-};
+class Promoting : public test::ThreeNodes {};
 
 TEST_F(Promoting, ItsOwnSlavesGoOnAndThoseOfTheOldMasterAreLeft) {
   master.start();
