@@ -65,6 +65,7 @@ struct Config {
   int replication_poll_interval_ms = 1000;
   int replication_batch_size = 1000;
   int replication_check_interval = 600;  // seconds; 0: never
+  bool replica_serve_stale = true;       // also what its master does not share any more
   int min_replicas_ack = 0;              // slaves that have to confirm a write before it is answered; 0: none
   int replicas_ack_timeout_ms = 1000;
   OnAckTimeout replicas_ack_on_timeout = OnAckTimeout::error;

@@ -202,9 +202,9 @@ struct ReplicationStatus : NoFields {
     append_field(out, "last_snapshot_lsn", current->last_lsn.value);
     // Both lists as far as there is room: snapshot.info and recovery.status have the rest.
     const std::string history = services.history_json();
-    Buffer digest_check;
-    ops::append_digest_check(stats, digest_check);
-    const std::size_t room_for_the_rest = 256 + history.size() + digest_check.size();
+    Buffer more;
+    ops::append_more_replication(stats, more);
+    const std::size_t room_for_the_rest = 256 + history.size() + more.size();
     const std::vector<ops::Checkpoint> checkpoints = services.checkpoints().list_behind({}, protocol::kMaxListLimit);
     const std::size_t checkpoint_bytes =
         std::min<std::size_t>(services.response_limit() / 4, kMaxCheckpointsShownBytes);
@@ -220,7 +220,7 @@ struct ReplicationStatus : NoFields {
     append_field(out, "recovery_checkpoint_count", count);
     json::append_name(out, "history");
     out.append(history);
-    out.append(digest_check.view());
+    out.append(more.view());
     out.append('}');
     return {};
   }

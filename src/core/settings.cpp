@@ -163,6 +163,10 @@ constexpr Setting kSettings[] = {
             "The other nodes, of which one may have become master: asked at the start and every second, with the token "
             "for the source. A master takes no writes once one of them knows of a later master. Repeatable; separated "
             "by commas."},
+    Setting{Group::replication, "replica-serve-stale", "KARMA_REPLICA_SERVE_STALE", &Config::replica_serve_stale,
+            "BOOL",
+            "A slave whose data is no beginning of its master's any more goes on answering from it until it has a new "
+            "copy. Without it reads get stale_replica meanwhile."},
     Setting{
         Group::replication, "min-replicas-ack", "KARMA_MIN_REPLICAS_ACK", &Config::min_replicas_ack, "N",
         "Answer a write only when so many slaves have it on their disks; 0: when this node has. Slaves of Karma 1.0 "

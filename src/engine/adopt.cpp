@@ -112,7 +112,7 @@ Status Engine::change_to(Recovered& recovered, store::Store& fresh) {
   saved_lsn_.store(UINT64_MAX, std::memory_order_relaxed);
   count_snapshots();
   // A master without snapshots has all in its log: there is nothing to answer from yet.
-  awaits_data_ = !recovered.holds_data;
+  withheld_ = recovered.holds_data ? Withheld::nothing : Withheld::no_data;
   return {};
 }
 

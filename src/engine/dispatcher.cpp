@@ -201,9 +201,8 @@ void Dispatcher::encode(Mutation& mutation) {
 }
 
 Handled Dispatcher::read_or_run(const Op& op, void* connection, Buffer& out) {
-  if (engine_.awaits_data() && !op.of_node && op.access == commands::Access::read)
-    return reply_error({ErrorCode::stale_replica, "This slave does not have its master's data yet"}, out),
-           Handled::replied;
+  if (engine_.withholds_reads() && !op.of_node && op.access == Access::read)
+    return reply_error(engine_.why_withheld(), out), Handled::replied;
   Freshness wanted;
   if (fields_.find(Field::min_lsn) != nullptr && !op.of_node && op.awaited == nullptr && op.access == Access::read)
     if (Status status = decode_min_lsn(wanted); !status) return reply_error(status.error(), out), Handled::replied;

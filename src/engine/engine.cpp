@@ -152,7 +152,13 @@ Status Engine::start(const LaterMaster& later_master) {
   if (!is_slave()) begin_epoch(recovered->last);
   replicated_ = recovered->snapshots.replicated.value;
   // An answer from an empty store would be wrong, and nobody could see it.
-  awaits_data_ = is_slave() && config_.replication_source_host && !recovered->holds_data;
+  if (is_slave() && config_.replication_source_host) {
+    if (!recovered->holds_data) {
+      withheld_ = Withheld::no_data;
+    } else if (!config_.replica_serve_stale && snapshot::has_begun_bootstrap(files_, directory_)) {
+      withheld_ = Withheld::stale;  // or no copy would have been begun
+    }
+  }
   count_snapshots();
   deferred_free_worker_ = std::make_unique<Worker>();
   if (config_.min_replicas_ack > 0) acks_ = make_acks();
@@ -399,6 +405,16 @@ void Engine::submit(std::unique_ptr<Job> job) {
   }
   if (job->min_lsn > applied() && read_waiters_.wait(job, {job->min_lsn.value - 1}, job->patience)) return;
   run_on_worker(std::move(job));
+}
+
+void Engine::data_is_stale() {
+  if (!config_.replica_serve_stale && !awaits_data()) withheld_ = Withheld::stale;
+}
+
+Error Engine::why_withheld() const {
+  return {ErrorCode::stale_replica, awaits_data() ? "This slave does not have its master's data yet"
+                                                  : "This slave's data is not its master's any more, and the new copy "
+                                                    "is not complete yet; ask the master"};
 }
 
 Error Engine::too_old(Lsn wanted) const {

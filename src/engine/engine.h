@@ -111,8 +111,13 @@ class Engine final : public commands::Services, private wal::Machine {
   // has caught up with its master. False: the worker has too much to do.
   bool tell_only_here();
   // A slave that has never had its master's data: an answer from its store would be wrong.
-  bool awaits_data() const { return awaits_data_.load(std::memory_order_relaxed); }
-  void has_data() { awaits_data_.store(false, std::memory_order_relaxed); }
+  bool awaits_data() const { return withheld_.load(std::memory_order_relaxed) == Withheld::no_data; }
+  // Its data is no beginning of its master's any more, until it has a new copy.
+  void data_is_stale();
+  void has_data() { withheld_.store(Withheld::nothing, std::memory_order_relaxed); }
+  // Whether reads are refused for one of these, and why.
+  bool withholds_reads() const { return withheld_.load(std::memory_order_relaxed) != Withheld::nothing; }
+  Error why_withheld() const;
   ClientMemory& client_memory() { return client_memory_; }
   std::atomic<int>& open_connections() { return open_connections_; }
   // How many connections the server takes, and whether everybody may connect; for stats and health.
@@ -284,7 +289,8 @@ class Engine final : public commands::Services, private wal::Machine {
   Mutex promotion_mutex_;
   Following* following_ KARMA_GUARDED_BY(promotion_mutex_) = nullptr;
   std::atomic<std::uint64_t> replicated_{0};  // of a master: karma.replication.lsn as it was when it became one
-  std::atomic<bool> awaits_data_{false};
+  enum class Withheld : std::uint8_t { nothing, no_data, stale };
+  std::atomic<Withheld> withheld_{Withheld::nothing};
   bool unread_data_ = false;  // started with --restore=false on a directory with data; constant after start
   Replicas replicas_;
   StateDigests digests_;

@@ -50,6 +50,7 @@ void FollowStatus::bootstrap_succeeded(std::int64_t now, Lsn own) {
   ++stats_.replication_bootstrap_success_count;
   stats_.replication_last_bootstrap_success_unix = unix_time(now);
   stats_.replication_last_bootstrap_error.clear();
+  stats_.replication_diverged = false;
   progress_.clear();
   diverged_.clear();
 }
@@ -85,6 +86,7 @@ void FollowStatus::digests_not_compared(std::string reason) {
 void FollowStatus::diverged(std::string how) {
   const MutexLock lock(mutex_);
   diverged_ = std::move(how);
+  stats_.replication_diverged = true;
 }
 
 void FollowStatus::add_to(ops::ReplicationStats& stats, Lsn own, Time now) const {

@@ -127,6 +127,7 @@ Status Engine::become_master() {
   } catch (const std::exception& failure) {
     log_.warn("replication.promoted", std::string("a load that was under way is not aborted: ") + failure.what());
   }
+  has_data();
   replicated_.store(wal_->last().value, std::memory_order_relaxed);
   duty_.store(Duty::master, std::memory_order_release);
   log_.info("replication.promoted",

@@ -153,6 +153,7 @@ const Row kRows[] = {
      "karma_digest_check_different_total"},
     {"digest_check_not_compared_count", &Stats::digest_check_not_compared_count, kCounter,
      "karma_digest_check_not_compared_total"},
+    {"diverged", &Stats::replication_diverged, kGauge, "karma_replication_diverged"},
 };
 
 // Always with a decimal point, so that readers see a float.
@@ -210,7 +211,10 @@ void append_fields(const Stats& stats, std::string_view first_part, Buffer& out)
 
 void append_replication(const Stats& stats, Buffer& out) { append_fields(stats, "replication_", out); }
 
-void append_digest_check(const Stats& stats, Buffer& out) { append_fields(stats, "digest_check_", out); }
+void append_more_replication(const Stats& stats, Buffer& out) {
+  append_fields(stats, "diverged", out);
+  append_fields(stats, "digest_check_", out);
+}
 
 std::string metrics_text(const Stats& stats) {
   std::string text;

@@ -41,6 +41,7 @@ struct ReplicationStats {
   std::uint64_t digest_check_equal_count = 0;
   std::uint64_t digest_check_different_count = 0;
   std::uint64_t digest_check_not_compared_count = 0;
+  bool replication_diverged = false;  // what is here is no beginning of the master's log
 };
 
 struct Stats : ReplicationStats {
@@ -127,9 +128,9 @@ struct Stats : ReplicationStats {
 // The response of system.stats, a JSON object.
 void write_stats(const Stats& stats, Buffer& out);
 
-// The same for replication.status: the fields from the lag on, each led by a comma.
+// The same for replication.status: the fields from the lag on that 1.0 has, and the others, each led by a comma.
 void append_replication(const Stats& stats, Buffer& out);
-void append_digest_check(const Stats& stats, Buffer& out);
+void append_more_replication(const Stats& stats, Buffer& out);
 
 // The text of system.metrics: what a Prometheus scrape gets.
 std::string metrics_text(const Stats& stats);

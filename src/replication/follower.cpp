@@ -154,6 +154,8 @@ void Follower::report(const Error& error) {
 // What is here is no beginning of what the master has.
 void Follower::begin_anew(const Error& why) {
   status_.poll_failed(engine_.unix_seconds(), why.message);
+  status_.diverged(why.message);
+  engine_.data_is_stale();
   log_.error("replication.out_of_reach", why.message + "; copying the master's data anew");
   copy_wanted_ = true;
 }
@@ -297,13 +299,8 @@ Status Follower::compare_last_entry() {
 Error Follower::no_continuation(const std::string& difference) {
   const Lsn last = engine_.position();
   keep_old_as_ = snapshot::diverged_name(files_, config_.directory, engine_.epoch_at(last), last);
-  return diverged("the master's data is not the continuation of what is here: " + difference +
-                  "; what is here is kept in " + keep_old_as_);
-}
-
-Error Follower::diverged(const std::string& how) {
-  status_.diverged(how);
-  return {ErrorCode::replication_gap, how};
+  return {ErrorCode::replication_gap, "the master's data is not the continuation of what is here: " + difference +
+                                          "; what is here is kept in " + keep_old_as_};
 }
 
 // Compares states, if that is due, between two pages.
@@ -312,7 +309,8 @@ Status Follower::check_digest(Lsn position) {
   if (!difference) return difference.error();
   if (!*difference) return {};
   // The first copy that is kept tells enough.
-  if (digest_check_.differs_again()) return diverged("the copy of the master's data differs again: " + **difference);
+  if (digest_check_.differs_again())
+    return Error{ErrorCode::replication_gap, "the copy of the master's data differs again: " + **difference};
   return no_continuation(**difference);
 }
 

@@ -48,7 +48,6 @@ class Follower final : public engine::Following {
   Status compare_last_entries();
   Status compare_last_entry();
   Error no_continuation(const std::string& difference);
-  Error diverged(const std::string& how);
   Status check_digest(Lsn position);
   Status ask(Lsn after, std::chrono::milliseconds wait);
   Status poll(Lsn& after, bool& asked);

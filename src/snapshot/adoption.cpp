@@ -137,6 +137,13 @@ Status complete_bootstrap(FileSystem& files, const std::string& directory, std::
   return replace_file(files, staging, std::string(kComplete), std::string(kMarkerStart) + old_files + "\n");
 }
 
+bool has_begun_bootstrap(FileSystem& files, const std::string& directory) {
+  const std::string staging = join_path(directory, kBootstrapDirectory);
+  if (!files.exists(staging)) return false;
+  const Result<std::vector<std::string>> names = files.list(staging);
+  return names && std::ranges::any_of(*names, [](const std::string& name) { return is_data_file(name); });
+}
+
 bool has_complete_bootstrap(FileSystem& files, const std::string& directory) {
   const std::string staging = join_path(directory, kBootstrapDirectory);
   return files.exists(join_path(staging, kComplete)) || files.exists(join_path(staging, kMoving));

@@ -42,6 +42,9 @@ Result<std::string> begin_bootstrap(FileSystem& files, const std::string& direct
 // All files are in it, each synced. `keep_as`: the name of a subdirectory for the old ones; empty: they are removed.
 Status complete_bootstrap(FileSystem& files, const std::string& directory, std::string_view keep_as = {});
 
+// Whether there is one, complete or not.
+bool has_begun_bootstrap(FileSystem& files, const std::string& directory);
+
 // Whether there is a complete one, whose place the next start gives it.
 bool has_complete_bootstrap(FileSystem& files, const std::string& directory);
 
