@@ -143,6 +143,10 @@ struct ReplicationEntries {
   // What Karma 1.0 does not have. Epochs where they are known.
   void append_additions(Services& services, Lsn next, Buffer& out) const {
     append_field(out, "checkpoint_revision", services.checkpoints().revision());
+    // So long the replica will have been behind when it has applied this page.
+    if (!replica.empty())
+      if (const auto age = services.entry_age(next.next()))
+        append_field(out, "next_age_ms", static_cast<std::uint64_t>(age->count()));
     if (const std::string epoch = services.epoch_at(after); !epoch.empty()) append_field(out, "epoch_after", epoch);
     if (const std::string epoch = services.epoch_at(next); !epoch.empty()) append_field(out, "epoch_last", epoch);
   }

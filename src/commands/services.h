@@ -111,6 +111,8 @@ class Services {
   // From a worker. The slave is a master when it returns, durably; after an Error it is none.
   virtual Result<Promotion> promote() = 0;
   virtual void replica_asks(const ReplicaPoll& poll) = 0;
+  // How long ago an entry of the log was committed; 0 if it has not been yet, nothing where that is not known.
+  virtual std::optional<std::chrono::milliseconds> entry_age(Lsn lsn) = 0;
   virtual ReplicaReport replicas() = 0;
   // From a worker or the thread that follows. At the lowest LSN from `after` on for which there is one, or of now,
   // which is then begun.

@@ -103,6 +103,7 @@ Status Engine::change_to(Recovered& recovered, store::Store& fresh) {
   }
   if (Status read = read_history(); !read)
     log_.warn("replication.history_lost", read.error().message + "; slaves will copy all data anew");
+  commit_times_.forget(wal_->last());
   replicas_.forget_all();
   digests_.forget();
   if (acks_ != nullptr) acks_->forget();

@@ -5,6 +5,7 @@ namespace karma::engine {
 
 // An entry that this node does not have is of another history, whatever the slave says of it.
 void Engine::replica_asks(const commands::ReplicaPoll& poll) {
+  commit_times_.want(wal_->last());
   const Lsn position = poll.durable.value_or(poll.after);
   std::optional<bool> of_history;
   if (position > wal_->last()) {
@@ -16,6 +17,11 @@ void Engine::replica_asks(const commands::ReplicaPoll& poll) {
   }
   replicas_.asked(poll, of_history, clock_.steady(), clock_.unix_seconds());
   if (acks_ != nullptr) acks_->confirmed(replicas_.confirmed_by(static_cast<std::size_t>(config_.min_replicas_ack)));
+}
+
+std::optional<std::chrono::milliseconds> Engine::entry_age(Lsn lsn) {
+  if (lsn > applied()) return std::chrono::milliseconds(0);
+  return commit_times_.age(lsn, clock_.steady());
 }
 
 commands::ReplicaReport Engine::replicas() {

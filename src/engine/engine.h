@@ -24,6 +24,7 @@
 #include "core/log.h"
 #include "core/mutex.h"
 #include "engine/client_memory.h"
+#include "engine/commit_times.h"
 #include "engine/follow_status.h"
 #include "engine/following.h"
 #include "engine/history.h"
@@ -143,6 +144,7 @@ class Engine final : public commands::Services, private wal::Machine {
   Result<commands::Promotion> promote() override;
   Result<commands::DigestAt> state_digest(Lsn after) override;
   void replica_asks(const commands::ReplicaPoll& poll) override;
+  std::optional<std::chrono::milliseconds> entry_age(Lsn lsn) override;
   commands::ReplicaReport replicas() override;
   std::uint64_t snapshot_retention() const override;
   std::uint64_t response_limit() const override;
@@ -295,6 +297,7 @@ class Engine final : public commands::Services, private wal::Machine {
   Replicas replicas_;
   StateDigests digests_;
   std::atomic<std::uint64_t> applied_{0};
+  CommitTimes commit_times_;
   LogWaiters log_waiters_;
   LogWaiters read_waiters_;  // apart, so that clients cannot take the places of slaves
 };

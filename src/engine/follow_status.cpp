@@ -18,14 +18,14 @@ void FollowStatus::poll_begins(std::int64_t now) {
   stats_.replication_last_poll_attempt_unix = unix_time(now);
 }
 
-void FollowStatus::poll_succeeded(std::int64_t now, Lsn source, Lsn own, std::uint64_t entries) {
+void FollowStatus::poll_succeeded(std::int64_t now, Lsn own, const Answer& answer) {
   const MutexLock lock(mutex_);
   ++stats_.replication_poll_success_count;
   stats_.replication_last_poll_success_unix = unix_time(now);
   stats_.replication_last_poll_error.clear();
-  stats_.replication_entries_applied += entries;
-  if (entries != 0) stats_.replication_last_received_unix = unix_time(now);
-  source_ = source;
+  stats_.replication_entries_applied += answer.entries;
+  if (answer.entries != 0) stats_.replication_last_received_unix = unix_time(now);
+  answer_ = answer;
   own_ = own;
 }
 
@@ -34,14 +34,14 @@ void FollowStatus::poll_failed(std::int64_t now, std::string message) {
   ++stats_.replication_poll_error_count;
   stats_.replication_last_poll_error_unix = unix_time(now);
   stats_.replication_last_poll_error = std::move(message);
-  source_.reset();
+  answer_.reset();
 }
 
 void FollowStatus::bootstrap_begins(std::int64_t now) {
   const MutexLock lock(mutex_);
   ++stats_.replication_bootstrap_attempt_count;
   stats_.replication_last_bootstrap_attempt_unix = unix_time(now);
-  source_.reset();
+  answer_.reset();
 }
 
 void FollowStatus::bootstrap_succeeded(std::int64_t now, Lsn own) {
@@ -103,7 +103,17 @@ void FollowStatus::add_to(ops::ReplicationStats& stats, Lsn own, Time now) const
   own = own_.value_or(own);
   stats.replication_replayed_lsn = own.value;
   stats.replication_lag_entries.reset();
-  if (source_) stats.replication_lag_entries = source_->value > own.value ? source_->value - own.value : 0;
+  stats.replication_lag_ms.reset();
+  if (!answer_) return;
+  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(now - answer_->came);
+  if (answer_->source <= own) {
+    if (since > answer_->good_for) return;
+    stats.replication_lag_entries = 0;
+    stats.replication_lag_ms = 0;
+  } else {
+    stats.replication_lag_entries = answer_->source.value - own.value;
+    if (answer_->next_age) stats.replication_lag_ms = static_cast<std::uint64_t>((*answer_->next_age + since).count());
+  }
 }
 
 std::string FollowStatus::problem() const {
@@ -118,7 +128,7 @@ std::string FollowStatus::following_problem() const {
     return "the master's data could not be copied: " + stats_.replication_last_bootstrap_error;
   if (!stats_.replication_last_poll_error.empty())
     return "cannot follow the master: " + stats_.replication_last_poll_error;
-  if (!source_) return "the master has not answered yet";
+  if (!answer_) return "the master has not answered yet";
   return {};
 }
 

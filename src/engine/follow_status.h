@@ -15,11 +15,23 @@ namespace karma::engine {
 
 class FollowStatus {
  public:
+  using Time = std::chrono::steady_clock::time_point;
+  // A slave that had everything is known to have it for so long after the answer: one that follows is answered every
+  // second, one of a Karma 1.0 every poll interval. A connection may fall silent without breaking.
+  static constexpr std::chrono::seconds kAnswersWithin{3};
+
   // Times are Unix seconds.
   void poll_begins(std::int64_t now);
-  // A page was applied, or there was nothing new; `source`: the master's LSN as the same reply told it.
-  // `own`: up to where the slave has applied everything, and noted it.
-  void poll_succeeded(std::int64_t now, Lsn source, Lsn own, std::uint64_t entries);
+  struct Answer {
+    Lsn source;                 // the master's LSN
+    std::uint64_t entries = 0;  // of the page
+    Time came{};
+    // How long ago the entry after the page was committed by then; 0: there was none. Nothing: not known.
+    std::optional<std::chrono::milliseconds> next_age{};
+    std::chrono::milliseconds good_for = kAnswersWithin;
+  };
+  // A page was applied, or there was nothing new. `own`: up to where the slave has applied everything, and noted it.
+  void poll_succeeded(std::int64_t now, Lsn own, const Answer& answer);
   void poll_failed(std::int64_t now, std::string message);
   void bootstrap_begins(std::int64_t now);
   void bootstrap_succeeded(std::int64_t now, Lsn own);
@@ -28,7 +40,6 @@ class FollowStatus {
   void set_progress(std::string progress);
 
   // Digests of both states at that LSN were compared.
-  using Time = std::chrono::steady_clock::time_point;
   void digests_compared(Lsn lsn, bool equal, Time now);
   // They could not be: that is no success, and whatever was found before may not hold any more.
   void digests_not_compared(std::string reason);
@@ -46,7 +57,7 @@ class FollowStatus {
   mutable Mutex mutex_;
   ops::ReplicationStats stats_ KARMA_GUARDED_BY(mutex_);
   // Known as long as the master answers. A lag against an old value would be a guess.
-  std::optional<Lsn> source_ KARMA_GUARDED_BY(mutex_);
+  std::optional<Answer> answer_ KARMA_GUARDED_BY(mutex_);
   std::optional<Lsn> own_ KARMA_GUARDED_BY(mutex_);
   std::string progress_ KARMA_GUARDED_BY(mutex_);
   std::string diverged_ KARMA_GUARDED_BY(mutex_);

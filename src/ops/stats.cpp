@@ -27,6 +27,8 @@ struct Row {
 constexpr Metric kGauge = Metric::gauge;
 constexpr Metric kCounter = Metric::counter;
 
+constexpr std::string_view kLagMs = "replication_lag_ms";
+
 const Row kRows[] = {
     {"uptime_seconds", &Stats::uptime_seconds, kGauge, "karma_uptime_seconds"},
     {"trees", &Stats::trees, kGauge, "karma_trees"},
@@ -154,6 +156,7 @@ const Row kRows[] = {
     {"digest_check_not_compared_count", &Stats::digest_check_not_compared_count, kCounter,
      "karma_digest_check_not_compared_total"},
     {"diverged", &Stats::replication_diverged, kGauge, "karma_replication_diverged"},
+    {kLagMs, &Stats::replication_lag_ms, kGauge, "karma_replication_lag_ms"},
 };
 
 // Always with a decimal point, so that readers see a float.
@@ -202,6 +205,7 @@ namespace {
 void append_fields(const Stats& stats, std::string_view first_part, Buffer& out) {
   for (const Row& row : kRows) {
     if (!row.field.starts_with(first_part) || row.field == "replication_replayed_lsn") continue;
+    if (row.field == kLagMs && first_part != kLagMs) continue;  // 1.0 does not have it
     json::append_name(out, row.field);
     json::append_value(out, std::visit(JsonValue{stats}, row.member));
   }
@@ -212,6 +216,7 @@ void append_fields(const Stats& stats, std::string_view first_part, Buffer& out)
 void append_replication(const Stats& stats, Buffer& out) { append_fields(stats, "replication_", out); }
 
 void append_more_replication(const Stats& stats, Buffer& out) {
+  append_fields(stats, kLagMs, out);
   append_fields(stats, "diverged", out);
   append_fields(stats, "digest_check_", out);
 }

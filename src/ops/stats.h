@@ -41,7 +41,8 @@ struct ReplicationStats {
   std::uint64_t digest_check_equal_count = 0;
   std::uint64_t digest_check_different_count = 0;
   std::uint64_t digest_check_not_compared_count = 0;
-  bool replication_diverged = false;  // what is here is no beginning of the master's log
+  std::optional<std::uint64_t> replication_lag_ms = 0;  // by commit time; absent: unknown
+  bool replication_diverged = false;                    // what is here is no beginning of the master's log
 };
 
 struct Stats : ReplicationStats {

@@ -351,6 +351,7 @@ Status Follower::poll(Lsn& after, bool& asked) {
   asked = false;
   Page page;
   if (Status taken = source_.take_page(after, asked_for_, page); !taken) return taken;
+  const auto answered = engine_.clock().steady();
   if (page.source < after) {
     const std::string difference = ends_below(page.source, after);
     // It has lost nothing if it is of the same epoch still: a start after a loss would have begun another one. So it is
@@ -373,14 +374,19 @@ Status Follower::poll(Lsn& after, bool& asked) {
   note_position(after >= page.source);
   failures_ = 0;
   last_error_.clear();
-  status_.poll_succeeded(engine_.unix_seconds(), page.source, engine_.position(), page.entries.size());
+  const std::chrono::milliseconds interval(config_.replication_poll_interval_ms);
+  status_.poll_succeeded(engine_.unix_seconds(), engine_.position(),
+                         {.source = page.source,
+                          .entries = page.entries.size(),
+                          .came = answered,
+                          .next_age = page.next_age,
+                          .good_for = engine::FollowStatus::kAnswersWithin + (wait_.count() == 0 ? interval : 0ms)});
   waits_ = true;
   engine_.has_data();
   if (!page.more && !copies_told_) copies_told_ = engine_.tell_only_here();
   if (Status copied = checkpoints_.after(page, asked); !copied) return copied;
   const bool throttled = page.more && limit < kThrottledPage;
   if (!asked && (wait_.count() == 0 || throttled)) {
-    const std::chrono::milliseconds interval(config_.replication_poll_interval_ms);
     if (interval > kKeptIdle) source_.close();
     pause(interval);
   }

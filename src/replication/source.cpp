@@ -107,6 +107,8 @@ Status Source::take_page(Lsn after, int limit, Page& page) {
   const bool read = reader.read_object([&](const json::Value& name, const json::Value& value) {
     if (name.text == "source_lsn" && value.type == json::Type::unsigned_integer) page.source = Lsn{value.number};
     if (name.text == "entries" && value.type == json::Type::array) entries = value.text;
+    if (name.text == "next_age_ms" && value.type == json::Type::unsigned_integer)
+      page.next_age = std::chrono::milliseconds(std::min<std::uint64_t>(value.number, INT32_MAX));
     if (name.text == "truncated_by_bytes") page.more |= value.truth;
     if (name.text == "epoch_after" && value.type == json::Type::string) page.epoch_after = value.text;
     if (name.text == "epoch_last" && value.type == json::Type::string) page.epoch_last = value.text;

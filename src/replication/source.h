@@ -36,8 +36,10 @@ struct Self {
 struct Page {
   Lsn source;                                // up to where the master's log reaches
   std::vector<engine::LoggedEntry> entries;  // LSNs ascending without a gap from the one asked for
-  bool more = false;                         // the limits of the page kept others out
-  std::deque<std::string> decoded;           // texts of entries that are no UTF-8
+  // How long ago the entry after these was committed; 0: there is none. Nothing: not known, or a Karma 1.0.
+  std::optional<std::chrono::milliseconds> next_age;
+  bool more = false;                // the limits of the page kept others out
+  std::deque<std::string> decoded;  // texts of entries that are no UTF-8
   // The epochs of the entry asked after and of the last one; empty of a Karma 1.0, and where they are not known.
   std::string epoch_after;
   std::string epoch_last;

@@ -249,6 +249,28 @@ TEST_F(Following, AMasterThatIsAwayIsCountedAndItsReturnGoesUnnoticed) {
   EXPECT_EQ(slave.response("replication.status")["replication_bootstrap_attempt_count"], 1);
 }
 
+// One entry at a time, with a pause after each: it is behind for as long as there are others.
+TEST_F(Following, TheLagIsAlsoToldInTime) {
+  master.start();
+  master.increment(1);
+  slave.config.replication_batch_size = 1;
+  slave.config.replication_poll_interval_ms = 30;
+  start_slave();
+  expect_same();
+  const auto lag = [&] { return slave.response("replication.status")["replication_lag_ms"]; };
+  EXPECT_TRUE(eventually([&] { return lag() == 0; }));
+  for (int i = 0; i < 100; ++i) master.increment(1);
+  ASSERT_TRUE(eventually([&] {
+    const json status = slave.response("replication.status");
+    return status["replication_lag_entries"] > 0 && status["replication_lag_ms"] > 30;
+  })) << slave.ask("replication.status").dump();
+  EXPECT_NE(slave.response("system.metrics").get<std::string>().find("\nkarma_replication_lag_ms "), std::string::npos);
+  expect_same();
+  EXPECT_TRUE(eventually([&] { return lag() == 0; }));
+  master.stop();
+  EXPECT_TRUE(eventually([&] { return lag().is_null(); }));
+}
+
 TEST_F(Following, ASlaveThatIsRestartedFindsTheLogWhereItWas) {
   ASSERT_NO_FATAL_FAILURE(follow_with_a_gap());
   EXPECT_EQ(slave.response("replication.status")["replication_bootstrap_attempt_count"], 0) << "nothing is copied";
