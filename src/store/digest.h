@@ -29,9 +29,9 @@ class Digest {
     const std::uint64_t of_key = mix(key.value ^ kKeySecret);
     std::uint64_t sum = 0;
     for (const Point& point : points) {
-      // An increment under another key or day must not look like the right one: each step mixes all bits anew.
-      const std::uint64_t place = mix(of_key + point.bucket.number());
-      sum += point.value == 0 ? 0 : mix(place + point.value);
+      // A folded product is linear in neither factor: an increment under another key or day does not look like the
+      // right one. It is 0 for a value of 0.
+      sum += detail::mix(of_key + point.bucket.number() * kDaySecret, point.value * kValueSecret);
     }
     value_ += sum;
   }
@@ -55,6 +55,9 @@ class Digest {
 
  private:
   static constexpr std::uint64_t kKeySecret = 0x9E3779B97F4A7C15;
+  // Odd, so that every day and every value has its own.
+  static constexpr std::uint64_t kDaySecret = 0xA24BAED4963EE407;
+  static constexpr std::uint64_t kValueSecret = 0x9FB21C651E98DF25;
   static constexpr std::uint64_t kNameSecret = 0xD1B54A32D192ED03;
 
   std::uint64_t value_ = 0;
