@@ -32,14 +32,13 @@ void CommitTimes::forget(Lsn last) {
 }
 
 // A sample that goes leaves its entries to the one after it. Two that are far apart have nothing between them, so both
-// ends of a pause stay.
+// ends of a pause stay. So does the oldest sample: how old its entries are is not known any more.
 void CommitTimes::thin_out(Time now) {
   std::vector<Sample> kept;
   kept.reserve(kMaxSamples);
   Time after = now;
   for (std::size_t i = samples_.size(); i-- > 0;) {
-    const Time before = i == 0 ? samples_[i].first : samples_[i - 1].first;
-    if (after - before <= (now - samples_[i].first) / 16) continue;
+    if (i != 0 && after - samples_[i - 1].first <= (now - samples_[i].first) / 16) continue;
     kept.push_back(samples_[i]);
     after = samples_[i].first;
   }

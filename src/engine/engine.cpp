@@ -307,8 +307,8 @@ void Engine::apply(std::span<wal::Write* const> batch) {
     }
     remember(batch.subspan(remembered, next - remembered));
   }
+  if (commit_times_.wanted()) commit_times_.note(wal_->last(), clock_.steady());  // before anybody asks for their age
   applied_.store(wal_->last().value, std::memory_order_release);
-  if (commit_times_.wanted()) commit_times_.note(wal_->last(), clock_.steady());
   if (!store_.purged()) work();  // work that takes no time is done at once
   if (store_.has_deferred_free()) free_deferred();
   count_keyed(batch);

@@ -177,6 +177,7 @@ class Runbook(unittest.TestCase):
         output = self.play("Fail over")
         self.assertIn("term", output + self.hosts.logs())
         self.count(MASTER, 2)
+        self.play("An old master that returns")
         for host in (OLD_MASTER, SLAVE):
             self.wait_for(host, 7)
             self.assertEqual(self.role(host), "slave")
