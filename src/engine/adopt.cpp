@@ -95,6 +95,8 @@ Status Engine::change_to(Recovered& recovered, store::Store& fresh) {
   snapshots_->forget(log_reach(recovered.log));
   Result<std::unique_ptr<wal::Log>> log = open_log(recovered);
   if (!log) return log.error();
+  // A master without snapshots has all in its log: there is nothing to answer from yet.
+  if (!recovered.holds_data) withheld_ = Withheld::no_data;
   {
     const std::lock_guard lock(store_.lock());
     store_.swap(fresh);
@@ -112,8 +114,7 @@ Status Engine::change_to(Recovered& recovered, store::Store& fresh) {
   checkpoints_.restore(std::move(recovered.checkpoints));
   saved_lsn_.store(UINT64_MAX, std::memory_order_relaxed);
   count_snapshots();
-  // A master without snapshots has all in its log: there is nothing to answer from yet.
-  withheld_ = recovered.holds_data ? Withheld::nothing : Withheld::no_data;
+  if (recovered.holds_data) withheld_ = Withheld::nothing;
   return {};
 }
 

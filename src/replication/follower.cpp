@@ -26,6 +26,8 @@ constexpr std::chrono::milliseconds kKeptIdle = 2000ms;
 constexpr int kDefaultTimeoutSeconds = 30;  // where the node waits for its clients without a limit
 // At each connection; fewer, if a log does not have so many.
 constexpr std::uint64_t kEntriesCompared = 10000;
+constexpr std::size_t kBytesCompared = std::size_t{16} << 20;  // or fewer: both have read them before a reply times out
+constexpr const char* kIsToCome = ", and is to come there";
 // While a check of digests goes on there may soon be more to ask.
 constexpr std::chrono::milliseconds kWaitWhileChecking = 50ms;
 // Whoever asks for fewer entries at a time holds the slave back on purpose: then full pages have a pause between them.
@@ -251,25 +253,31 @@ Status Follower::compare_histories() {
 // same numbers to other entries. So the last entries are compared as well, as many as both logs have.
 Status Follower::compare_last_entries() {
   const Lsn last = engine_.position();
+  if (last == Lsn{}) return {};
   for (std::uint64_t count = kEntriesCompared; count != 0; count /= 10) {
     const std::uint64_t wanted = std::min(count, last.value);
     const Lsn after{last.value - wanted};
     commands::EntryChain own;
     std::uint64_t left = wanted;
+    std::size_t bytes = 0;
     const Status read = engine_.read_log(after, [&](Lsn, std::string_view entry) {
       own.add(entry);
-      return --left != 0;
+      bytes += entry.size();
+      return --left != 0 && (bytes < kBytesCompared || wanted == 1);
     });
     if (!read && !out_of_reach(read.error())) return read;
     if (!read || left != 0) continue;
     const Result<Source::Chain> its = source_.chain(after, wanted);
-    if (!its && !source_.connected()) return its.error();
     if (!its && its.error().code == ErrorCode::replication_gap) continue;
-    if (!its || its->count < wanted) return {};  // an earlier version; or the next page tells
+    if (!its && its.error().code == ErrorCode::unknown_command) return {};  // an earlier version
+    if (!its) return its.error();
+    if (its->count < wanted)
+      return Error{ErrorCode::replication_error, ends_below(Lsn{after.value + its->count}, last) + kIsToCome};
     if (its->value == own.value()) return {};
     return no_continuation("the chain of entries " + std::to_string(after.next().value) + " to " +
-                           std::to_string(last.value) + " is " + own.value().text() + " here and " + its->value.text() +
-                           " on the master");
+                               std::to_string(last.value) + " is " + own.value().text() + " here and " +
+                               its->value.text() + " on the master",
+                           {});
   }
   return {};
 }
@@ -297,8 +305,11 @@ Status Follower::compare_last_entry() {
 }
 
 Error Follower::no_continuation(const std::string& difference) {
-  const Lsn last = engine_.position();
-  keep_old_as_ = snapshot::diverged_name(files_, config_.directory, engine_.epoch_at(last), last);
+  return no_continuation(difference, engine_.epoch_at(engine_.position()));
+}
+
+Error Follower::no_continuation(const std::string& difference, std::string_view epoch) {
+  keep_old_as_ = snapshot::diverged_name(files_, config_.directory, epoch, engine_.position());
   return {ErrorCode::replication_gap, "the master's data is not the continuation of what is here: " + difference +
                                           "; what is here is kept in " + keep_old_as_};
 }
@@ -311,7 +322,7 @@ Status Follower::check_digest(Lsn position) {
   // The first copy that is kept tells enough.
   if (digest_check_.differs_again())
     return Error{ErrorCode::replication_gap, "the copy of the master's data differs again: " + **difference};
-  return no_continuation(**difference);
+  return no_continuation(**difference, {});
 }
 
 // The question also tells what this node has on its disk, which is less than what it asks after while a page is
@@ -357,7 +368,7 @@ Status Follower::poll(Lsn& after, bool& asked) {
     // It has lost nothing if it is of the same epoch still: a start after a loss would have begun another one. So it is
     // a slave itself, and comes later.
     if (!page.epoch_after.empty() && is_of_history(page, after))
-      return Error{ErrorCode::replication_error, difference + ", and is to come there"};
+      return Error{ErrorCode::replication_error, difference + kIsToCome};
     return no_continuation(difference);
   }
   if (!is_of_history(page, after)) {

@@ -48,6 +48,8 @@ class Follower final : public engine::Following {
   Status compare_last_entries();
   Status compare_last_entry();
   Error no_continuation(const std::string& difference);
+  // `epoch`: of the data here; none where epochs do not tell what the master has otherwise.
+  Error no_continuation(const std::string& difference, std::string_view epoch);
   Status check_digest(Lsn position);
   Status ask(Lsn after, std::chrono::milliseconds wait);
   Status poll(Lsn& after, bool& asked);

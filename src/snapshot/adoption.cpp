@@ -21,7 +21,6 @@ constexpr std::string_view kMarkerStart = "old files: ";
 constexpr std::string_view kRemoved = "removed";
 constexpr std::string_view kLockName = "karma.lock";
 constexpr std::string_view kDiverged = "diverged-";
-constexpr std::string_view kUnknownEpoch = "unknown";
 
 // Whether the name is one of a data directory. People keep other things there, too: tokens, for instance.
 bool is_data_file(std::string_view name) {

@@ -29,6 +29,9 @@ namespace karma::snapshot {
 
 inline constexpr std::string_view kBootstrapDirectory = "karma.bootstrap";
 
+// In place of an epoch in such a name: epochs do not tell what the other node has otherwise.
+inline constexpr std::string_view kUnknownEpoch = "unknown";
+
 // diverged-<epoch of the last entry>-<its LSN>, with a number after it where that name is taken.
 std::string diverged_name(FileSystem& files, const std::string& directory, std::string_view epoch, Lsn last);
 // The LSN in such a name; nothing if it is another name, of a directory that is not ours to remove.
