@@ -230,6 +230,11 @@ struct ReplicationStatus : NoFields {
   }
 };
 
+// For append_text().
+inline std::optional<std::string_view> text_or_none(std::string_view text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
 // A slave asks first for any digest from its position on, and then again for that of the LSN it was told, until it has
 // been counted.
 struct ReplicationDigest {
@@ -255,7 +260,7 @@ struct ReplicationDigest {
   static constexpr std::size_t kLeftOffBytes = 48;
 
   static void append_digest(const StateDigest& digest, const ResponseRoom& room, Buffer& out) {
-    append_text(out, "epoch", digest.epoch.empty() ? std::nullopt : std::optional<std::string_view>(digest.epoch));
+    append_text(out, "epoch", text_or_none(digest.epoch));
     append_field(out, "digest", digest.all.text());
     out.append(R"(,"series":[)");
     const auto append_series = [&](std::size_t i) {
@@ -321,9 +326,6 @@ struct ReplicationReplicas : NoFields {
   static void append_number_or_null(Buffer& out, std::string_view name, bool known, std::uint64_t number) {
     json::append_name(out, name);
     known ? json::append_number(out, number) : out.append("null");
-  }
-  static std::optional<std::string_view> text_or_none(std::string_view text) {
-    return text.empty() ? std::nullopt : std::optional(text);
   }
   static void append_replica(Buffer& out, const Replica& replica, Lsn source) {
     out.append('{');

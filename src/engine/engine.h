@@ -46,7 +46,7 @@
 
 namespace karma::engine {
 
-inline constexpr std::string_view kLockName = "karma.lock";
+using snapshot::kLockName;
 
 inline Error shutting_down() { return internal_error("The node is shutting down"); }
 

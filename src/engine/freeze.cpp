@@ -4,13 +4,19 @@
 
 namespace karma::engine {
 
+std::vector<std::pair<std::string, store::SeriesView>> pin_series(const store::Store& store) {
+  std::vector<std::pair<std::string, store::SeriesView>> pinned;
+  for (std::string& name : store.names()) {
+    store::SeriesView view = store.find(name)->view();
+    pinned.emplace_back(std::move(name), std::move(view));
+  }
+  return pinned;
+}
+
 snapshot::Frozen freeze_store(const store::Store& store, Lsn lsn) {
   snapshot::Frozen frozen;
   frozen.lsn = lsn;
-  for (std::string& name : store.names()) {
-    store::SeriesView view = store.find(name)->view();
-    frozen.series.emplace_back(std::move(name), std::move(view));
-  }
+  frozen.series = pin_series(store);
   store::ExactlyOnceView exactly_once = store.exactly_once().view();
   frozen.exactly_once.record_count = exactly_once.record_count();
   frozen.exactly_once.committed_stream_count = exactly_once.committed_stream_count();

@@ -172,11 +172,8 @@ class Writer {
       if (Status told = tell_missing(fork.next(), Lsn{first.value - 1}); !told) return told.error();
     }
     for (const wal::Damage& damage : log->damage) {
-      line_.clear();
-      line_.append('{');
-      json::append_field(line_, "why", damage.to_string());
-      line_.append("}\n");
-      if (Status told = rest_.add(line_); !told) return told.error();
+      const Status told = write_line(rest_, [&] { json::append_field(line_, "why", damage.to_string()); });
+      if (!told) return told.error();
     }
     // Of an attempt that a crash has ended.
     const std::string rest = join_path(copy_, kOnlyHereRestName);
@@ -210,37 +207,40 @@ class Writer {
     return {};
   }
 
-  Status add(Lsn lsn, std::string_view series, const Item& item) {
+  template <class Fields>
+  Status write_line(Lines& lines, const Fields& append_fields) {
     line_.clear();
     line_.append('{');
-    json::append_field(line_, "series", series);
-    json::append_field(line_, "key", item.key.value);
-    json::append_field(line_, "bucket", item.bucket.number());
-    json::append_field(line_, "value", item.value);
-    json::append_field(line_, "lsn", lsn.value);
+    append_fields();
     line_.append("}\n");
-    return points_.add(line_);
+    return lines.add(line_);
+  }
+
+  Status add(Lsn lsn, std::string_view series, const Item& item) {
+    return write_line(points_, [&] {
+      json::append_field(line_, "series", series);
+      json::append_field(line_, "key", item.key.value);
+      json::append_field(line_, "bucket", item.bucket.number());
+      json::append_field(line_, "value", item.value);
+      json::append_field(line_, "lsn", lsn.value);
+    });
   }
 
   Status keep(Lsn lsn, std::string_view entry, std::string_view why) {
-    line_.clear();
-    line_.append('{');
-    json::append_field(line_, "lsn", lsn.value);
-    json::append_field(line_, "why", why);
-    json::append_name(line_, "entry");
-    line_.append(entry);
-    line_.append("}\n");
-    return rest_.add(line_);
+    return write_line(rest_, [&] {
+      json::append_field(line_, "lsn", lsn.value);
+      json::append_field(line_, "why", why);
+      json::append_name(line_, "entry");
+      line_.append(entry);
+    });
   }
 
   Status tell_missing(Lsn from, Lsn to) {
-    line_.clear();
-    line_.append('{');
-    json::append_field(line_, "lsn", from.value);
-    json::append_field(line_, "to", to.value);
-    json::append_field(line_, "why", "only the snapshots of the copy have these entries: see karma dump");
-    line_.append("}\n");
-    return rest_.add(line_);
+    return write_line(rest_, [&] {
+      json::append_field(line_, "lsn", from.value);
+      json::append_field(line_, "to", to.value);
+      json::append_field(line_, "why", "only the snapshots of the copy have these entries: see karma dump");
+    });
   }
 
   FileSystem& files_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/engine.h"
+#include "engine/freeze.h"
 
 namespace karma::engine {
 
@@ -59,11 +60,7 @@ Result<commands::DigestAt> Engine::state_digest(Lsn after) {
   const auto pinned = std::make_shared<Pinned>();
   const bool ran = writer_->run([&] {
     pinned->lsn = wal_->last();
-    if (pinned->lsn < after) return;
-    for (std::string& name : store_.names()) {
-      store::SeriesView view = store_.find(name)->view();
-      pinned->series.emplace_back(std::move(name), std::move(view));
-    }
+    if (pinned->lsn >= after) pinned->series = pin_series(store_);
   });
   if (!ran || pinned->lsn < after) {
     digests_.give_up();

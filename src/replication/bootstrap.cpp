@@ -151,10 +151,10 @@ class Bootstrap {
   // From the last moment at which all series are known up to the newest part of the set: the start brings the others
   // there.
   Status fetch_log() {
-    Lsn newest = list_.exactly_once ? list_.exactly_once->last_lsn : Lsn{};
+    const Lsn of_1_0 = list_.exactly_once ? list_.exactly_once->last_lsn : Lsn{};
+    Lsn newest = of_1_0;
     for (const snapshot::Meta& meta : list_.series) newest = std::max(newest, meta.last_lsn);
     const bool has_set = manifest_ && manifest_->has_set();
-    const Lsn of_1_0 = list_.exactly_once ? list_.exactly_once->last_lsn : Lsn{};
     const Lsn complete = manifest_ ? manifest_->all_known() : of_1_0;
     if (complete >= newest) return {};
     Result<std::unique_ptr<wal::Log>> log = wal::open_log(files_, staging_, {}, complete, {});

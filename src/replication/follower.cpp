@@ -47,6 +47,15 @@ std::string ends_below(Lsn source, Lsn own) {
   return "the master's log ends at " + std::to_string(source.value) + ", this node is at " + std::to_string(own.value);
 }
 
+template <class Function>
+Status run_without_throwing(const Function& function) {
+  try {
+    return function();
+  } catch (const std::exception& failure) {
+    return internal_error(failure.what());
+  }
+}
+
 bool out_of_reach(const Error& error) { return error.code == ErrorCode::replication_gap; }
 
 }  // namespace
@@ -114,12 +123,7 @@ Status Follower::end_with(const std::function<Status()>& change) {
     const MutexLock lock(mutex_);
     while (!held_) changed_.wait(mutex_);
   }
-  Status changed;
-  try {
-    changed = change();
-  } catch (const std::exception& failure) {
-    changed = internal_error(failure.what());  // or it would be held for ever
-  }
+  const Status changed = run_without_throwing(change);  // or it would be held for ever
   const MutexLock lock(mutex_);
   ended_ = changed.ok();
   ending_ = false;
@@ -184,12 +188,7 @@ Status Follower::copy() {
   if (*fetched || engine_.position() != Lsn{}) {
     source_.close();  // what follows may take longer than a connection may be idle
     if (!begin_adopting()) return internal_error("the copy was given up");
-    Status taken;
-    try {
-      taken = engine_.adopt_bootstrap(keep_old_as_);
-    } catch (const std::exception& failure) {
-      taken = internal_error(failure.what());
-    }
+    const Status taken = run_without_throwing([this] { return engine_.adopt_bootstrap(keep_old_as_); });
     adopted();
     if (!taken) return taken;
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(engine_.clock().steady() - begun);

@@ -19,7 +19,6 @@ constexpr std::string_view kComplete = "complete";
 constexpr std::string_view kMoving = "moving";
 constexpr std::string_view kMarkerStart = "old files: ";
 constexpr std::string_view kRemoved = "removed";
-constexpr std::string_view kLockName = "karma.lock";
 constexpr std::string_view kDiverged = "diverged-";
 
 // Whether the name is one of a data directory. People keep other things there, too: tokens, for instance.

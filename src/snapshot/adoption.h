@@ -28,6 +28,8 @@
 namespace karma::snapshot {
 
 inline constexpr std::string_view kBootstrapDirectory = "karma.bootstrap";
+// By which a process holds a data directory.
+inline constexpr std::string_view kLockName = "karma.lock";
 
 // In place of an epoch in such a name: epochs do not tell what the other node has otherwise.
 inline constexpr std::string_view kUnknownEpoch = "unknown";

@@ -38,6 +38,15 @@ class DigestCheck : public ::testing::Test {
     snapshot::Manager snapshots(*node.files, "data", clock, {});
     ASSERT_TRUE(snapshots.create_all(engine::freeze_store(store, Lsn{lsn})).ok());
   }
+  // Of both it was the same before.
+  void stop_and_alter_slave() {
+    master.start();
+    master.increment(1, 5);
+    start_slave();
+    ASSERT_TRUE(caught_up(slave, master));
+    slave.stop();
+    alter(slave, 1, 6);
+  }
   static json status(const ReplicatingNode& node) { return node.ask("replication.status")["response"]; }
   static std::ptrdiff_t kept_copies(const ReplicatingNode& node) {
     const std::vector<std::string> names = *node.files->list_directories("data");
@@ -103,12 +112,7 @@ TEST_F(DigestCheck, WhileTheMasterWritesBothCountAtOneLsn) {
 }
 
 TEST_F(DigestCheck, AlteredDataIsNoticedAndReplacedByTheMasters) {
-  master.start();
-  master.increment(1, 5);
-  start_slave();
-  ASSERT_TRUE(caught_up(slave, master));
-  slave.stop();
-  alter(slave, 1, 6);
+  stop_and_alter_slave();
   slave.start();
   ASSERT_TRUE(eventually([&] { return status(slave)["digest_check_different_count"] == 1; })) << status(slave);
   ASSERT_TRUE(eventually([&] { return slave.content() == master.content(); })) << status(slave);
@@ -138,12 +142,7 @@ TEST_F(DigestCheck, ADifferenceThatRemainsIsShown) {
 }
 
 TEST_F(DigestCheck, HealthNamesBothDigestsUntilTheCopyIsThere) {
-  master.start();
-  master.increment(1, 5);
-  start_slave();
-  ASSERT_TRUE(caught_up(slave, master));
-  slave.stop();
-  alter(slave, 1, 6);
+  stop_and_alter_slave();
   const Relay relay(master, [](const json& request, Reply& reply) {
     if (request["op"] == "snapshot.info") reply = refusal("internal_error", "not now");
     if (request["op"] == "snapshot.manifest_fetch_chunk") reply = refusal("not_found", "none");

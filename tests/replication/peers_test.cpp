@@ -44,6 +44,17 @@ class Peered : public test::ThreeNodes {
     EXPECT_EQ(health(node)["problems"][0], refused["response"]);
     EXPECT_EQ(role(node), "master");
   }
+  // The slave was promoted, and after that the master, of which the slave, which is down, knows nothing.
+  void promote_there_and_back() {
+    master.start();
+    master.increment(1, 5);
+    start_with(slave, master);
+    (void)slave.response("replication.promote");
+    master.server.reset();
+    start_with(master, slave);
+    slave.server.reset();
+    (void)master.response("replication.promote");
+  }
   static void expect_taken(const ReplicatingNode& node) { EXPECT_EQ(write(node)["success"], true) << write(node); }
 
   // A peer that answers so.
@@ -161,14 +172,7 @@ TEST_F(Peered, TheTokenForTheSourceIsSent) {
 
 // A follows B and is promoted back; B's settings still say that it follows A, and it had been promoted.
 TEST_F(Peered, WhoeverWasPromotedAndIsMasterNoMoreFollows) {
-  master.start();
-  master.increment(1, 5);
-  start_with(slave, master);
-  (void)slave.response("replication.promote");
-  master.server.reset();
-  start_with(master, slave);
-  slave.server.reset();
-  (void)master.response("replication.promote");
+  promote_there_and_back();
   master.increment(1, 5);
   slave.start();
   EXPECT_EQ(role(slave), "slave");
@@ -182,14 +186,7 @@ TEST_F(Peered, WhoeverWasPromotedAndIsMasterNoMoreFollows) {
 }
 
 TEST_F(Peered, AsFarAsAnybodyTells) {
-  master.start();
-  master.increment(1, 5);
-  start_with(slave, master);
-  (void)slave.response("replication.promote");
-  master.server.reset();
-  start_with(master, slave);
-  slave.server.reset();
-  (void)master.response("replication.promote");
+  promote_there_and_back();
   master.stop();
   slave.start();
   EXPECT_EQ(role(slave), "master");
