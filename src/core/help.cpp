@@ -15,6 +15,9 @@ start a server. Other commands, each with its own --help:
                                           compare with what was counted elsewhere
        karma promote                      make a running slave the master
        karma replicas                     list the slaves of a running server
+       karma ping                         does a running server answer? for health checks
+       karma call OP [NAME=VALUE]...      send it any request, and print the reply
+       karma stats                        its health and statistics
 
 Karma is a TCP database of counters. A setting is taken from its flag, else from the environment
 variable at the end of its lines, else it is the default in brackets (which shows what the

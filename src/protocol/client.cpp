@@ -180,6 +180,11 @@ void Client::send(std::string_view op, const Fields& fields) {
   out_.append("}\n");
 }
 
+void Client::send_line(std::string_view line) {
+  out_.append(line);
+  out_.append('\n');
+}
+
 Status Client::flush() {
   if (!connected()) return lose("there is no connection");
   if (Result<bool> sent = write_some(); !sent) return lose(sent.error().message);
@@ -249,6 +254,7 @@ Result<bool> Client::read_some() {
 Result<Reply> Client::parse(std::string_view line) {
   arena_.reset();
   Reply reply;
+  reply.line = line;
   json::Value response;
   json::Reader reader(line);
   const bool read = reader.read_object([&](const json::Value& name, const json::Value& value) {

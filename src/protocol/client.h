@@ -34,6 +34,7 @@ struct Reply {
   bool success = false;
   std::string_view response;  // the JSON text of the response; of an error the message, decoded
   std::string_view error_code;
+  std::string_view line;  // all of it, as it came
 
   // The response, for those that are not long. Of no type (is_discarded()) if it is no JSON.
   nlohmann::json json() const;
@@ -67,6 +68,8 @@ class Client {
   void begin_request(Buffer& line, std::string_view op, const Fields& fields) const;
   // Only queued: receive() sends.
   void send(std::string_view op, const Fields& fields);
+  // A request as it is, without its line end.
+  void send_line(std::string_view line);
   // Where send() puts it, for those who write long requests in place, with the line end.
   Buffer& queue() { return out_; }
   std::size_t unsent() const { return out_.size() - sent_; }

@@ -4,16 +4,16 @@
 
 namespace karma::tools {
 
-Result<nlohmann::json> ask(const ConnectionOptions& options, std::string_view op, const Streams& streams) {
+Result<nlohmann::ordered_json> ask(const ConnectionOptions& options, std::string_view op, const Streams& streams) {
   Client client(options.endpoint);
   Retry retry(client, options.retry_seconds, streams.err);
-  nlohmann::json response;
+  nlohmann::ordered_json response;
   const Status asked = retry.run([&]() -> Status {
     client.send(op, Client::Fields::object());
     const Result<protocol::Reply> reply = client.receive();
     if (!reply) return reply.error();
     if (!reply->success) return reply->error();
-    response = reply->json();
+    response = nlohmann::ordered_json::parse(reply->response);
     return {};
   });
   if (!asked) return asked.error();

@@ -1,25 +1,23 @@
-// The options of karma import, export, reconcile, promote and replicas, and their --help.
+// Which sub-command is meant; the options of karma import, export and reconcile, and their --help.
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
 #include <ostream>
-#include <span>
 
 #include <karma/tools.h>
-#include <karma/version.h>
 
-#include "core/options.h"
-#include "core/settings.h"
 #include "protocol/limits.h"
 #include "store/ingest.h"
-#include "tools/commands.h"
+#include "tools/invocation.h"
 
 namespace karma {
 namespace {
 
+using tools::Connection;
+using tools::Invocation;
 using tools::Streams;
 
-constexpr int kWrongUsage = 2;
-constexpr int kMaxSeconds = 86400;
 constexpr int kMaxLineBytes = 1 << 30;
 
 constexpr std::string_view kImportHead = R"(Usage: karma import FILE [--series=SERIES] [options]
@@ -57,71 +55,6 @@ Leave out the day that is still being counted: --to=YESTERDAY.
 constexpr std::string_view kReconcileTail = R"(
 Exit codes   0  no drift     1  drift     2  cannot tell
 )";
-constexpr std::string_view kReplicasHead = R"(Usage: karma replicas [options]
-
-Lists the slaves that follow a running node: up to which LSN each has the log, and has it on its disk, how many entries
-that is behind, when it asked last, and whether its entries are of this node's history. Slaves of Karma 1.0 do not say
-who they are, and are not in the list.
-
-)";
-constexpr std::string_view kReplicasTail = R"(
-Exit codes   0  listed     1  failed     2  wrong usage
-)";
-
-constexpr std::string_view kPromoteHead = R"(Usage: karma promote [options]
-
-Makes a running slave the master: it follows its old master no more and takes writes. Make sure first that the old one
-is dead or stopped, and that no other slave has more (replayed_lsn in replication.status). See
-docs/replication-operations-runbook.md.
-
-)";
-constexpr std::string_view kPromoteTail = R"(
-Exit codes   0  it is master, now or before     1  failed     2  wrong usage
-)";
-
-// What all of them have in common. A token comes from a flag, a file, or the environment.
-class Connection {
- public:
-  Connection(Options& options, tools::ConnectionOptions& target) : options_(target) {
-    options.text("host", "HOST", "the server", target.endpoint.host);
-    options.number("port", "PORT", "its port", target.endpoint.port, 1, 65535);
-    options.add({.flag = "token",
-                 .value = "TOKEN",
-                 .meaning = "what the server wants to see; or the variable KARMA_AUTH_TOKEN"},
-                [this](std::string_view text) {
-                  token_ = text;
-                  return std::string(text.empty() ? "must not be empty" : "");
-                });
-    options.add({.flag = "token-file", .value = "FILE", .meaning = "file whose first line is the token"},
-                [this](std::string_view text) {
-                  token_file_ = text;
-                  return std::string(text.empty() ? "must not be empty" : "");
-                });
-    options.number("timeout", "SECONDS", "without a byte from the server before the connection is given up",
-                   target.endpoint.timeout_seconds, 1, kMaxSeconds);
-    options.number("retry-seconds", "SECONDS", "how long to try again while the server cannot be reached",
-                   target.retry_seconds, 0, kMaxSeconds);
-  }
-
-  Status resolve(const char* (*environment)(const char* name)) {
-    if (token_ && token_file_) return validation_error("--token and --token-file are both given; one of them must go");
-    if (token_file_) {
-      Result<std::string> token = read_token_file(*token_file_);
-      if (!token) return token.error();
-      token_ = std::move(*token);
-    }
-    const char* variable = environment("KARMA_AUTH_TOKEN");
-    if (!token_ && variable != nullptr) token_ = variable;
-    options_.endpoint.token = token_.value_or("");
-    return {};
-  }
-
- private:
-  tools::ConnectionOptions& options_;
-  std::optional<std::string> token_;
-  std::optional<std::string> token_file_;
-};
-
 void add_series(Options& options, std::string& series) {
   options.add({.flag = "series", .value = "SERIES", .meaning = "the series"}, [&series](std::string_view text) {
     series = text;
@@ -143,40 +76,6 @@ void add_day(Options& options, std::string_view flag, std::string_view meaning, 
     return std::string(day ? "" : "must be a day like 20260505 or 2026-05-05");
   });
 }
-
-// The arguments after the name of a command, against its options. An exit code if there is nothing left to do.
-class Invocation {
- public:
-  Invocation(std::span<const char* const> arguments, const char* (*environment)(const char* name),
-             const Streams& streams)
-      : arguments_(arguments), environment_(environment), streams_(streams) {}
-
-  std::optional<int> parse(Options& options, Connection& connection) {
-    const Result<Options::Asked> asked = options.parse(arguments_, positionals);
-    if (!asked) return misused(asked.error());
-    if (*asked == Options::Asked::help) return print(options.help());
-    if (*asked == Options::Asked::version) return print("karma " + std::string(version()) + "\n");
-    if (Status status = connection.resolve(environment_); !status.ok()) return misused(status.error());
-    return std::nullopt;
-  }
-  int misused(const Error& error) const {
-    streams_.err << "ERROR: " << error.message << std::endl;
-    return kWrongUsage;
-  }
-  int misused(std::string message) const { return misused(validation_error(std::move(message))); }
-
-  std::vector<std::string> positionals;
-
- private:
-  int print(const std::string& text) const {
-    streams_.out << text << std::flush;
-    return 0;
-  }
-
-  const std::span<const char* const> arguments_;
-  const char* (*const environment_)(const char* name);
-  const Streams& streams_;
-};
 
 int import_command(Invocation& invocation, const Streams& streams) {
   tools::ImportOptions target;
@@ -252,39 +151,32 @@ int reconcile_command(Invocation& invocation, const Streams& streams) {
   return tools::run_reconcile(target, streams);
 }
 
-int promote_command(Invocation& invocation, const Streams& streams) {
-  tools::ConnectionOptions target;
-  Options options("karma promote", kPromoteHead, kPromoteTail);
-  Connection connection(options, target);
-  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
-  if (!invocation.positionals.empty()) return invocation.misused("karma promote takes options only: --host, --port");
-  return tools::run_promote(target, streams);
-}
+struct Command {
+  std::string_view name;
+  int (*run)(Invocation& invocation, const Streams& streams);
+};
 
-int replicas_command(Invocation& invocation, const Streams& streams) {
-  tools::ConnectionOptions target;
-  target.retry_seconds = 0;
-  Options options("karma replicas", kReplicasHead, kReplicasTail);
-  Connection connection(options, target);
-  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
-  if (!invocation.positionals.empty()) return invocation.misused("karma replicas takes options only");
-  return tools::run_replicas(target, streams);
-}
+constexpr Command kCommands[] = {
+    {"import", import_command},
+    {"export", export_command},
+    {"reconcile", reconcile_command},
+    {"promote", tools::promote_command},
+    {"replicas", tools::replicas_command},
+    {"ping", tools::ping_command},
+    {"call", tools::call_command},
+    {"stats", tools::stats_command},
+};
 
 }  // namespace
 
 std::optional<int> run_client_command(int argc, const char* const* argv, const char* (*environment)(const char* name),
                                       std::ostream& out, std::ostream& err) {
   if (argc < 2) return std::nullopt;
-  const std::string_view command = argv[1];
-  const Streams streams{out, err, ::isatty(STDERR_FILENO) == 1};
+  const Command* const command = std::ranges::find(kCommands, argv[1], &Command::name);
+  if (command == std::end(kCommands)) return std::nullopt;
+  const Streams streams{out, err, ::isatty(STDERR_FILENO) == 1, ::isatty(STDOUT_FILENO) == 1};
   Invocation invocation({argv + 2, argv + argc}, environment, streams);
-  if (command == "import") return import_command(invocation, streams);
-  if (command == "export") return export_command(invocation, streams);
-  if (command == "reconcile") return reconcile_command(invocation, streams);
-  if (command == "promote") return promote_command(invocation, streams);
-  if (command == "replicas") return replicas_command(invocation, streams);
-  return std::nullopt;
+  return command->run(invocation, streams);
 }
 
 }  // namespace karma

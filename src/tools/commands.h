@@ -1,10 +1,10 @@
-// karma import, export, reconcile, promote and replicas: what each does once its options are known. Each returns the
-// exit code.
+// The sub-commands that talk to a server: what each does once its options are known. Each returns the exit code.
 #pragma once
 
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <karma/types.h>
 
@@ -20,6 +20,7 @@ struct Streams {
   std::ostream& out;  // results
   std::ostream& err;  // progress, notices, errors
   bool terminal;      // err is one
+  bool out_terminal = false;
 };
 
 struct ConnectionOptions {
@@ -69,5 +70,21 @@ int run_reconcile(const ReconcileOptions& options, const Streams& streams);
 int run_promote(const ConnectionOptions& options, const Streams& streams);
 // 0: printed, 1: failed.
 int run_replicas(const ConnectionOptions& options, const Streams& streams);
+
+// 0: it answers, 1: it does not.
+int run_ping(const ConnectionOptions& options, const Streams& streams);
+
+struct CallOptions {
+  ConnectionOptions connection;
+  bool json = false;  // one line for each reply, on a terminal, too
+};
+// The request that the arguments of karma call spell: an object, or an op and NAME=VALUE.
+Result<std::string> request_of(const std::vector<std::string>& words);
+// Sends one request; or each line of `requests`, one after the other. 0: all succeeded, 1: not so.
+int run_call(const CallOptions& options, const std::string& request, const Streams& streams);
+int run_calls(const CallOptions& options, std::istream& requests, const Streams& streams);
+
+// 0: printed, 1: failed.
+int run_stats(const ConnectionOptions& options, bool json, const Streams& streams);
 
 }  // namespace karma::tools

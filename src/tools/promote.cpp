@@ -12,7 +12,7 @@ namespace {
 // A repeat does no harm: it is answered that the node is master already.
 Status promote(const ConnectionOptions& options, const Streams& streams) {
   try {
-    const Result<nlohmann::json> response = ask(options, "replication.promote", streams);
+    const Result<nlohmann::ordered_json> response = ask(options, "replication.promote", streams);
     if (!response) return response.error();
     const bool promoted = response->at("promoted");
     const std::uint64_t lsn = response->at("wal_current_lsn");

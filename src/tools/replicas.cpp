@@ -1,5 +1,4 @@
 // karma replicas: the slaves of a running node, as a table.
-#include <algorithm>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -8,12 +7,12 @@
 
 #include "tools/ask.h"
 #include "tools/commands.h"
+#include "tools/table.h"
 
 namespace karma::tools {
 namespace {
 
-using nlohmann::json;
-using Row = std::vector<std::string>;
+using json = nlohmann::ordered_json;
 
 std::string number_or(const json& value, const char* otherwise) {
   return value.is_number_unsigned() ? std::to_string(value.get<std::uint64_t>()) : otherwise;
@@ -36,19 +35,6 @@ Row row_of(const json& replica) {
           seconds_ago(replica.at("last_contact_ms")),    history(replica)};
 }
 
-void print(const std::vector<Row>& rows, std::ostream& out) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Row& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      out << row[i];
-      if (i + 1 < row.size()) out << std::string(widths[i] - row[i].size() + 2, ' ');
-    }
-    out << '\n';
-  }
-}
-
 Status print_replicas(const ConnectionOptions& options, const Streams& streams) {
   try {
     const Result<json> asked = ask(options, "replication.replicas", streams);
@@ -66,7 +52,7 @@ Status print_replicas(const ConnectionOptions& options, const Streams& streams) 
       streams.out << "no slave has asked for it" << std::endl;
       return {};
     }
-    print(rows, streams.out);
+    print_table(rows, streams.out);
     streams.out << std::flush;
   } catch (const json::exception& failure) {
     return internal_error(std::string("the server's reply is not what it should be: ") + failure.what());

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <sstream>
 
 #include <gtest/gtest.h>
@@ -52,6 +53,13 @@ TEST(ClientCommand, WrongUsageIsTwo) {
       {"promote", "more"},
       {"promote", "--series=s"},
       {"replicas", "more"},
+      {"ping", "more"},
+      {"call"},
+      {"call", "-", "more"},
+      {"call", "counter.sum", "series"},
+      {"call", "{op}"},
+      {"call", "system.ping", "--pretty"},
+      {"stats", "more"},
   };
   for (const auto& misuse : misuses) {
     const Ran ran = run(misuse);
@@ -62,12 +70,13 @@ TEST(ClientCommand, WrongUsageIsTwo) {
 }
 
 TEST(ClientCommand, EachHasItsHelpThatFitsATerminal) {
-  for (const char* command : {"import", "export", "reconcile", "promote", "replicas"}) {
+  for (const char* command : {"import", "export", "reconcile", "promote", "replicas", "ping", "call", "stats"}) {
     const Ran ran = run({command, "--help"});
     EXPECT_EQ(ran.code, 0);
     EXPECT_TRUE(ran.out.starts_with("Usage: karma " + std::string(command))) << ran.out;
     std::istringstream lines(ran.out);
     for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 120u) << line;
+    EXPECT_LE(std::count(ran.out.begin(), ran.out.end(), '\n'), 40) << ran.out;
   }
 }
 
@@ -81,7 +90,8 @@ TEST(ClientCommand, AServerThatIsNotThereIsToldAndGivenUp) {
   const Ran ran = run({"export", "--series=s", "--port=1", "--retry-seconds=0"});
   EXPECT_EQ(ran.code, 1);
   EXPECT_NE(ran.err.find("ERROR: cannot connect to 127.0.0.1:1: "), std::string::npos) << ran.err;
-  EXPECT_EQ(run({"replicas", "--port=1"}).code, 1);
+  for (const char* command : {"replicas", "ping", "stats"}) EXPECT_EQ(run({command, "--port=1"}).code, 1) << command;
+  EXPECT_EQ(run({"call", "system.ping", "--port=1"}).code, 1);
 }
 
 }  // namespace

@@ -1,0 +1,62 @@
+// What the sub-commands that talk to a server have in common: the options of the connection, and the arguments after
+// the name of a command.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/options.h"
+#include "tools/commands.h"
+
+namespace karma::tools {
+
+inline constexpr int kWrongUsage = 2;
+
+// A token comes from a flag, a file, or the environment.
+class Connection {
+ public:
+  // Both must outlive it. What `target` holds is shown as the defaults.
+  Connection(Options& options, ConnectionOptions& target);
+  Connection(const Connection&) = delete;
+
+  // Once the options are parsed.
+  Status resolve(const char* (*environment)(const char* name));
+
+ private:
+  ConnectionOptions& options_;
+  std::optional<std::string> token_;
+  std::optional<std::string> token_file_;
+};
+
+class Invocation {
+ public:
+  Invocation(std::span<const char* const> arguments, const char* (*environment)(const char* name),
+             const Streams& streams)
+      : arguments_(arguments), environment_(environment), streams_(streams) {}
+
+  // An exit code if there is nothing left to do.
+  std::optional<int> parse(Options& options, Connection& connection);
+  int misused(const Error& error) const;
+  int misused(std::string message) const { return misused(validation_error(std::move(message))); }
+
+  std::vector<std::string> positionals;
+
+ private:
+  int print(const std::string& text) const;
+
+  const std::span<const char* const> arguments_;
+  const char* (*const environment_)(const char* name);
+  const Streams& streams_;
+};
+
+// Commands about the node itself, in node_command.cpp. Each returns the exit code.
+int promote_command(Invocation& invocation, const Streams& streams);
+int replicas_command(Invocation& invocation, const Streams& streams);
+int ping_command(Invocation& invocation, const Streams& streams);
+int call_command(Invocation& invocation, const Streams& streams);
+int stats_command(Invocation& invocation, const Streams& streams);
+
+}  // namespace karma::tools

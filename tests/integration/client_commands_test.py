@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""`karma ping`, `call` and `stats` against a server, as somebody on call types them."""
+
+import json
+import os
+import pathlib
+import pty
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import project_scripts  # noqa: E402
+
+demo = project_scripts.load("demo")
+SERVER = os.environ["KARMA_SERVER"]
+TIMEOUT_SECONDS = 60
+TOKEN = "s3cret"
+
+
+class ClientCommands(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.root = tempfile.TemporaryDirectory(prefix="karma-client-commands-")
+        cls.token = pathlib.Path(cls.root.name) / "token"
+        cls.token.write_text(TOKEN + "\n")
+        cls.server = demo.Server(SERVER, os.path.join(cls.root.name, "data"), ["--auth-token-file=%s" % cls.token])
+        cls.server.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.kill()
+        cls.root.cleanup()
+
+    def karma(self, *arguments, stdin="", token=True, stdout=subprocess.PIPE):
+        """Returns exit status, stdout and stderr."""
+        command = [SERVER, *map(str, arguments), "--port=%d" % self.server.port]
+        if token:
+            command.append("--token-file=%s" % self.token)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("KARMA_")}
+        done = subprocess.run(command, input=stdin, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment,
+                              timeout=TIMEOUT_SECONDS)
+        for text in (done.stdout, done.stderr):
+            self.assertNotIn(TOKEN, text or "")
+        return done.returncode, done.stdout, done.stderr
+
+    def test_ping(self):
+        status, out, err = self.karma("ping")
+        self.assertEqual((status, err), (0, ""))
+        self.assertRegex(out, r"\Apong from 127\.0\.0\.1:%d in \d+\.\d\d ms: master, ok\n\Z" % self.server.port)
+        self.assertEqual(self.karma("ping", token=False), (1, "", "ERROR: unauthorized: Unauthorized\n"))
+
+    def test_call_one_request(self):
+        self.assertEqual(self.karma("call", "counter.increment", "series=links", "key=7", "bucket=2026-05-05"),
+                         (0, '{"protocol_version":2,"success":true,"response":1,"error_code":null}\n', ""))
+        status, out, _ = self.karma("call", '{"op":"counter.batch_sum","series":"links","keys":[7]}')
+        self.assertEqual((status, json.loads(out)["response"]), (0, [{"key": 7, "value": 1}]))
+        status, out, err = self.karma("call", "counter.sum", "series=nothing", "key=x")
+        self.assertEqual((status, json.loads(out)["error_code"], err), (1, "validation_error", ""))
+
+    def test_call_lines_of_standard_input(self):
+        lines = "".join('{"op":"counter.increment","series":"many","key":%d}\n' % key for key in range(50))
+        status, out, err = self.karma("call", "-", stdin=lines)
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual([json.loads(line)["response"] for line in out.splitlines()], [1] * 50)
+        status, out, _ = self.karma("call", "-", stdin='nonsense\n{"op":"system.ping"}\n')
+        self.assertEqual(status, 1)
+        self.assertEqual([json.loads(line)["error_code"] for line in out.splitlines()], ["invalid_json", None])
+
+    def test_call_is_indented_on_a_terminal(self):
+        def on_terminal(*arguments):
+            ours, theirs = pty.openpty()
+            try:
+                self.assertEqual(self.karma("call", "system.ping", *arguments, stdout=theirs)[0], 0)
+                return os.read(ours, 4096).decode().replace("\r\n", "\n")
+            finally:
+                os.close(ours)
+                os.close(theirs)
+        pretty = on_terminal()
+        self.assertIn('\n  "response": "pong",\n', pretty)
+        self.assertEqual(json.loads(on_terminal("--json")), json.loads(pretty))
+        self.assertEqual(on_terminal("--json").count("\n"), 1)
+
+    def test_stats(self):
+        status, out, err = self.karma("stats")
+        self.assertEqual((status, err), (0, ""))
+        for title in ("Node", "Requests", "Clients", "Log", "Snapshots", "Replication", "Exactly once"):
+            self.assertIn("\n\n%s\n" % title, out)
+        self.assertNotIn("\nOther\n", out, "each statistic has its topic")
+        status, out, _ = self.karma("stats", "--json")
+        answer = json.loads(out)
+        self.assertEqual((status, out.count("\n"), answer["health"]["status"]), (0, 1, "ok"))
+        self.assertIn("wal_current_lsn", answer["stats"])
+
+
+if __name__ == "__main__":
+    unittest.main()
