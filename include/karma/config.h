@@ -16,6 +16,8 @@ enum class Role { master, slave };
 enum class OnAckTimeout { error, degrade };
 
 struct Config {
+  std::optional<std::string> config;  // the settings file; whoever fills a Config has read it
+
   // network
   std::string bind = "0.0.0.0";
   int port = 8080;
@@ -34,7 +36,9 @@ struct Config {
   // who may do what
   Role role = Role::master;
   std::optional<std::string> auth_token;
+  std::optional<std::string> auth_token_file;  // where it was read from, as the other two
   std::optional<std::string> read_auth_token;
+  std::optional<std::string> read_auth_token_file;
 
   // data
   std::string directory = ".";
@@ -61,6 +65,7 @@ struct Config {
   std::optional<std::string> replication_source_host;
   int replication_source_port = 8080;
   std::optional<std::string> replication_token;
+  std::optional<std::string> replication_token_file;
   std::vector<std::string> replication_peers;  // host:port of nodes that may have become master
   int replication_poll_interval_ms = 1000;
   int replication_batch_size = 1000;
@@ -81,8 +86,9 @@ struct CommandLine {
   std::string argument;  // the directory of `check`, `repair` and `dump`; what is to be printed
 };
 
-// Environment first, then flags from left to right, then validation. The message of an error is for stderr, without
-// the leading "ERROR: ". `environment` looks a variable up: nullptr if it is not set.
+// A flag wins over the environment, that over the settings file (--config), and that over the default; then validation.
+// The message of an error is for stderr, without the leading "ERROR: ". `environment` looks a variable up: nullptr if
+// it is not set.
 Result<CommandLine> parse_command_line(int argc, const char* const* argv, const char* (*environment)(const char* name));
 
 // What every flag is checked for after parsing; for programs that fill a Config themselves.

@@ -1,15 +1,15 @@
-// Environment, then flags, then validation.
+// What the command line asks for.
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <map>
 #include <memory>
 #include <span>
 
 #include <karma/version.h>
 
 #include "core/options.h"
+#include "core/setting_sources.h"
 #include "core/settings.h"
 
 namespace karma {
@@ -33,7 +33,7 @@ constexpr std::string_view kDirectoryTail = R"(
 Exit codes   0  whole     1  damaged     2  cannot tell
 )";
 constexpr std::string_view kCommands[] = {"check",   "dump",     "help", "import", "export", "reconcile",
-                                          "promote", "replicas", "ping", "call",   "stats"};
+                                          "promote", "replicas", "ping", "call",   "stats",  "config"};
 
 std::string version_text() { return "karma " + std::string(version()) + "\n"; }
 
@@ -68,20 +68,21 @@ class Parser {
       if (first == "check") return directory_command(CommandLine::Action::check, "karma check", kCheckHelp);
       if (first == "dump") return directory_command(CommandLine::Action::dump, "karma dump", kDumpHelp);
     }
-    if (Status status = read_environment(environment); !status) return status.error();
+    if (Status status = sources_.read_environment(environment); !status) return status.error();
+    const Config& from_environment = sources_.from_environment();
     Options options("karma", {}, {});
-    add_settings(options, line_.config,
-                 [this](const Setting& setting, std::string_view text) { return set(setting, text); });
+    add_settings(options, from_environment,
+                 [this](const Setting& setting, std::string_view text) { return sources_.add_flag(setting, text); });
     std::vector<std::string> positionals;
-    const Config from_environment = line_.config;
     const Result<Options::Asked> asked = options.parse(arguments_, positionals);
     if (!asked) return asked.error();
     if (*asked == Options::Asked::version) return print(version_text());
     // --help shows values from the environment as the defaults.
     if (*asked == Options::Asked::help) return print(help_text(from_environment));
     if (!positionals.empty()) return command(positionals, from_environment);
-    if (Status status = read_token_files(); !status) return status.error();
-    if (Status status = validate(line_.config); !status) return status.error();
+    Result<Config> resolved = sources_.resolve();
+    if (!resolved) return resolved.error();
+    line_.config = std::move(*resolved);
     return std::move(line_);
   }
 
@@ -127,44 +128,8 @@ class Parser {
     return std::move(line_);
   }
 
-  Status read_environment(const char* (*environment)(const char* name)) {
-    for (const Setting& setting : settings()) {
-      const char* text = environment(std::string(setting.variable).c_str());
-      if (text == nullptr) continue;
-      // A variable of a shell that was never set. A switch, as in 1.0, must say what it is: the default may be unsafe.
-      if (*text == '\0' && !std::holds_alternative<bool Config::*>(setting.target)) continue;
-      if (const std::string fault = set(setting, text); !fault.empty())
-        return misuse("Environment variable " + std::string(setting.variable) + " " + fault);
-    }
-    return {};
-  }
-
-  // Why the value is refused, or an empty text.
-  std::string set(const Setting& setting, std::string_view text) {
-    if (std::holds_alternative<TokenFile>(setting.target)) {
-      if (text.empty()) return "must not be empty";
-      token_files_[&setting] = text;
-    }
-    const Status status = assign(setting, text, line_.config);
-    return status ? std::string() : status.error().message;
-  }
-
-  Status read_token_files() {
-    for (const auto& [setting, path] : token_files_) {
-      std::optional<std::string>& token = line_.config.*std::get<TokenFile>(setting->target).token;
-      std::string flag = "--" + std::string(setting->flag);
-      if (token) {
-        return misuse(flag.substr(0, flag.rfind("-file")) + " and " + flag + " are both given; one of them must go");
-      }
-      Result<std::string> content = read_token_file(path);
-      if (!content) return content.error();
-      token = std::move(*content);
-    }
-    return {};
-  }
-
   const std::span<const char* const> arguments_;  // without the name of the program
-  std::map<const Setting*, std::string> token_files_;
+  SettingSources sources_;
   CommandLine line_;
 };
 

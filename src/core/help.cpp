@@ -18,11 +18,12 @@ start a server. Other commands, each with its own --help:
        karma ping                         does a running server answer? for health checks
        karma call OP [NAME=VALUE]...      send it any request, and print the reply
        karma stats                        its health and statistics
+       karma config                       the settings in effect, and where each comes from
 
 Karma is a TCP database of counters. A setting is taken from its flag, else from the environment
-variable at the end of its lines, else it is the default in brackets (which shows what the
-environment says now). --flag=VALUE and --flag VALUE are the same; a flag without a value takes
-true or false, and alone means true.
+variable at the end of its lines, else from the settings file (--config), else it is the default
+in brackets (which shows what the environment says now). --flag=VALUE and --flag VALUE are the
+same; a flag without a value takes true or false, and alone means true.
 
 )";
 
@@ -33,6 +34,7 @@ Other
 
 Examples
   karma --directory=/var/lib/karma
+  karma --config=/etc/karma/karma.toml
   karma --bind=127.0.0.1 --port=9090 --auth-token-file=/etc/karma/token
   karma --role=slave --replication-source-host=10.0.0.5 --directory=/var/lib/karma-replica
   echo '{"v":2,"op":"system.ping"}' | nc -N 127.0.0.1 8080

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <sstream>
 
 #include "core/text.h"
 
@@ -64,6 +65,18 @@ std::string_view nearest_word(std::string_view typed, std::span<const std::strin
     if (distance < least) least = distance, nearest = word;
   }
   return nearest;
+}
+
+TomlLine read_toml_line(const std::string& line) {
+  std::istringstream input(line);
+  CLI::ConfigTOML reader;
+  reader.comment('\0');
+  std::vector<CLI::ConfigItem> items = reader.from_config(input);
+  // Of names with dots in them nothing is known.
+  const std::string_view name = trim(std::string_view(line).substr(0, line.find('=')));
+  if (items.size() != 1 || !items.front().parents.empty()) return {std::string(name), {}, false};
+  const std::string_view value = trim(std::string_view(line).substr(line.find('=') + 1));
+  return {std::move(items.front().name), std::move(items.front().inputs), value.starts_with('[')};
 }
 
 struct Options::Impl {

@@ -19,6 +19,14 @@ namespace karma {
 // The word of `known` that the typed one is probably meant to be: at most two letters away. Empty if there is none.
 std::string_view nearest_word(std::string_view typed, std::span<const std::string_view> known);
 
+// A line of TOML that sets something: NAME = VALUE, in which nothing is left of a comment.
+struct TomlLine {
+  std::string name;
+  std::vector<std::string> values;  // without their quotes
+  bool is_list = false;
+};
+TomlLine read_toml_line(const std::string& line);
+
 // Not thread-safe. Objects that the setters refer to must outlive it.
 class Options {
  public:

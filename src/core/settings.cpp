@@ -13,6 +13,8 @@ using Group = SettingGroup;
 constexpr int kNoLimit = INT_MAX;
 
 constexpr Setting kSettings[] = {
+    Setting{Group::file, kConfigFlag, "KARMA_CONFIG", &Config::config, "FILE",
+            "Read settings from this file, in TOML: a line NAME = VALUE for each, named like its flag."},
     Setting{Group::network, "bind", "KARMA_HOST", &Config::bind, "HOST",
             "Address or host name to listen on; :: is every IPv4 and IPv6 address."}
         .short_form('b')
@@ -148,17 +150,20 @@ constexpr Setting kSettings[] = {
             "Token for the source; its read token suffices. Visible in the process list: prefer the file."}
         .kept_secret(),
     Setting{Group::replication, "replication-token-file", "KARMA_REPLICATION_TOKEN_FILE",
-            TokenFile{&Config::replication_token}, "FILE", "Read that token from a file, without its line end."},
+            TokenFile{&Config::replication_token, &Config::replication_token_file}, "FILE",
+            "Read that token from a file, without its line end."},
     Setting{Group::access, "auth-token", "KARMA_AUTH_TOKEN", &Config::auth_token, "TOKEN",
             "Token that every request must carry. Visible in the process list: prefer the file."}
         .kept_secret(),
-    Setting{Group::access, "auth-token-file", "KARMA_AUTH_TOKEN_FILE", TokenFile{&Config::auth_token}, "FILE",
+    Setting{Group::access, "auth-token-file", "KARMA_AUTH_TOKEN_FILE",
+            TokenFile{&Config::auth_token, &Config::auth_token_file}, "FILE",
             "Read that token from a file, without its line end."},
     Setting{Group::access, "read-auth-token", "KARMA_READ_AUTH_TOKEN", &Config::read_auth_token, "TOKEN",
             "A second token that can read and changes nothing."}
         .kept_secret(),
-    Setting{Group::access, "read-auth-token-file", "KARMA_READ_AUTH_TOKEN_FILE", TokenFile{&Config::read_auth_token},
-            "FILE", "Read that token from a file, without its line end."},
+    Setting{Group::access, "read-auth-token-file", "KARMA_READ_AUTH_TOKEN_FILE",
+            TokenFile{&Config::read_auth_token, &Config::read_auth_token_file}, "FILE",
+            "Read that token from a file, without its line end."},
     Setting{Group::replication, "replication-peers", "KARMA_REPLICATION_PEERS", &Config::replication_peers, "HOST:PORT",
             "The other nodes, of which one may have become master: asked at the start and every second, with the token "
             "for the source. A master takes no writes once one of them knows of a later master. Repeatable; separated "
@@ -184,8 +189,8 @@ constexpr Setting kSettings[] = {
             "Log what happens, one JSON object a line: info to stdout, warn and error to stderr."},
 };
 
-constexpr std::array kGroups = {Group::network,     Group::access,      Group::limits, Group::data,
-                                Group::idempotency, Group::replication, Group::logging};
+constexpr std::array kGroups = {Group::file, Group::network,     Group::access,      Group::limits,
+                                Group::data, Group::idempotency, Group::replication, Group::logging};
 
 template <class... Functions>
 struct Overloaded : Functions... {
@@ -266,6 +271,8 @@ std::span<const SettingGroup> setting_groups() { return kGroups; }
 
 std::string_view title(SettingGroup group) {
   switch (group) {
+    case Group::file:
+      return "Settings file";
     case Group::network:
       return "Network";
     case Group::access:
@@ -296,15 +303,15 @@ std::string value_text(const Setting& setting, const Config& config) {
             return std::string(config.*member == OnAckTimeout::error ? "error" : "degrade");
           },
           [&](std::optional<std::string> Config::*member) {
-            if (!(config.*member)) return std::string("none");
+            if (!(config.*member)) return std::string(kNoValue);
             return setting.secret ? std::string("(set)") : *(config.*member);
           },
           [&](std::vector<std::string> Config::*member) {
             std::string text;
             for (const std::string& part : config.*member) text += (text.empty() ? "" : ",") + part;
-            return text.empty() ? std::string("none") : text;
+            return text.empty() ? std::string(kNoValue) : text;
           },
-          [](TokenFile) { return std::string("none"); },
+          [&](TokenFile file) { return (config.*file.path).value_or(std::string(kNoValue)); },
       },
       setting.target);
 }
@@ -332,7 +339,10 @@ Status assign(const Setting& setting, std::string_view text, Config& config) {
                           for (std::string& part : split_at_commas(text)) (config.*member).push_back(std::move(part));
                           return {};
                         },
-                        [](TokenFile) -> Status { return {}; },
+                        [&](TokenFile file) -> Status {
+                          config.*file.path = std::string(text);
+                          return {};
+                        },
                         [&](auto member) -> Status {
                           config.*member = std::string(text);
                           return {};
@@ -341,18 +351,25 @@ Status assign(const Setting& setting, std::string_view text, Config& config) {
                     setting.target);
 }
 
-Status validate(const Config& config) {
-  auto refuse = [](std::string message) { return validation_error("Invalid configuration: " + message); };
+std::optional<SettingFault> find_fault(const Config& config) {
+  const auto refuse = [](const Setting* setting, std::string message) {
+    return SettingFault{setting, "Invalid configuration: " + std::move(message)};
+  };
   for (const Setting& setting : settings()) {
     if (setting.only_with_source && !config.replication_source_host) continue;
-    if (std::string fault = fault_of(setting, config); !fault.empty()) return refuse(name_of(setting) + " " + fault);
+    if (std::string fault = fault_of(setting, config); !fault.empty())
+      return refuse(&setting, name_of(setting) + " " + fault);
   }
-  if (config.replication_source_host && config.role != Role::slave) {
-    return refuse("replication source requires slave role");
-  }
+  if (config.replication_source_host && config.role != Role::slave)
+    return refuse(nullptr, "replication source requires slave role");
   for (const std::string& peer : config.replication_peers)
-    if (!parse_address(peer)) return refuse("replication_peers must be of the form host:port");
-  if (config.min_replicas_ack > 0 && !config.wal) return refuse("min_replicas_ack requires the log (wal)");
+    if (!parse_address(peer)) return refuse(nullptr, "replication_peers must be of the form host:port");
+  if (config.min_replicas_ack > 0 && !config.wal) return refuse(nullptr, "min_replicas_ack requires the log (wal)");
+  return std::nullopt;
+}
+
+Status validate(const Config& config) {
+  if (const std::optional<SettingFault> fault = find_fault(config)) return validation_error(fault->message);
   return {};
 }
 

@@ -17,11 +17,12 @@
 
 namespace karma {
 
-enum class SettingGroup { network, access, limits, data, idempotency, replication, logging };
+enum class SettingGroup { file, network, access, limits, data, idempotency, replication, logging };
 
-// The value is the first line of a file; it ends up in `token`.
+// The value is the first line of the file at `path`; it ends up in `token`.
 struct TokenFile {
   std::optional<std::string> Config::*token;
+  std::optional<std::string> Config::*path;
 };
 
 // The type of the target decides how a value is read.
@@ -69,6 +70,9 @@ struct Setting {
   }
 };
 
+// The settings file itself.
+inline constexpr std::string_view kConfigFlag = "config";
+
 // In the order in which they are validated.
 std::span<const Setting> settings();
 
@@ -76,11 +80,19 @@ std::span<const Setting> settings();
 std::string_view title(SettingGroup group);
 std::span<const SettingGroup> setting_groups();
 
-// The value as a user would type it; "none" for what is unset, "(set)" for a secret.
+// The value as a user would type it; kNoValue for what is unset, "(set)" for a secret.
+inline constexpr std::string_view kNoValue = "none";
 std::string value_text(const Setting& setting, const Config& config);
 
 // Sets the value from text. The message of an error lacks its subject: "must be an integer".
 Status assign(const Setting& setting, std::string_view text, Config& config);
+
+// The first thing that validate() refuses, and whose fault it is, where it is that of a single setting.
+struct SettingFault {
+  const Setting* setting;
+  std::string message;
+};
+std::optional<SettingFault> find_fault(const Config& config);
 
 // Why a value of the setting is refused, or an empty text.
 using SetSetting = std::function<std::string(const Setting& setting, std::string_view text)>;

@@ -165,6 +165,7 @@ constexpr Command kCommands[] = {
     {"ping", tools::ping_command},
     {"call", tools::call_command},
     {"stats", tools::stats_command},
+    {"config", tools::config_command},
 };
 
 }  // namespace

@@ -37,6 +37,8 @@ class Invocation {
              const Streams& streams)
       : arguments_(arguments), environment_(environment), streams_(streams) {}
 
+  std::span<const char* const> arguments() const { return arguments_; }
+  const char* (*environment() const)(const char* name) { return environment_; }
   // An exit code if there is nothing left to do.
   std::optional<int> parse(Options& options, Connection& connection);
   int misused(const Error& error) const;
@@ -58,5 +60,7 @@ int replicas_command(Invocation& invocation, const Streams& streams);
 int ping_command(Invocation& invocation, const Streams& streams);
 int call_command(Invocation& invocation, const Streams& streams);
 int stats_command(Invocation& invocation, const Streams& streams);
+// About the settings that a server would start with, in config_command.cpp.
+int config_command(Invocation& invocation, const Streams& streams);
 
 }  // namespace karma::tools

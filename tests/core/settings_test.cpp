@@ -63,7 +63,7 @@ TEST_F(CommandLineTest, NothingGivenMeansTheDefaults) {
 
 TEST_F(CommandLineTest, EverySettingIsReadFromItsFlagAndItsVariable) {
   for (const Setting& setting : settings()) {
-    if (std::holds_alternative<TokenFile>(setting.target)) continue;
+    if (std::holds_alternative<TokenFile>(setting.target) || setting.flag == kConfigFlag) continue;
     std::string value = std::holds_alternative<int Config::*>(setting.target)            ? "7"
                         : std::holds_alternative<std::int64_t Config::*>(setting.target) ? "5000000000"
                         : std::holds_alternative<bool Config::*>(setting.target)         ? ""
