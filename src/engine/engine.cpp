@@ -5,6 +5,7 @@
 #include <random>
 
 #include "core/json_text.h"
+#include "engine/difference.h"
 #include "engine/freeze.h"
 #include "io/path.h"
 #include "io/replace_file.h"
@@ -155,9 +156,12 @@ Status Engine::start(const LaterMaster& later_master) {
   if (is_slave() && config_.replication_source_host) {
     if (!recovered->holds_data) {
       withheld_ = Withheld::no_data;
-    } else if (!config_.replica_serve_stale && snapshot::has_begun_bootstrap(files_, directory_)) {
+    } else if (!config_.replica_serve_stale &&
+               (snapshot::has_begun_bootstrap(files_, directory_) || read_difference(files_, directory_))) {
       withheld_ = Withheld::stale;  // or no copy would have been begun
     }
+  } else if (!is_slave()) {
+    follows_nobody();
   }
   count_snapshots();
   deferred_free_worker_ = std::make_unique<Worker>();

@@ -182,6 +182,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::string source_name() const;
   std::string_view role_name() const { return is_slave() ? "slave" : "master"; }
   Status become_master();
+  void follows_nobody();
   std::unique_ptr<ReplicaAcks> make_acks();
   std::string replicas_problem() const;
   void add_peer_notes(commands::Health& health) const;

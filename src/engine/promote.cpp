@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/difference.h"
 #include "engine/engine.h"
 #include "snapshot/adoption.h"
 
@@ -53,6 +54,15 @@ Status Engine::find_role(const LaterMaster& later_master) {
   const MutexLock lock(history_mutex_);
   history_ = std::move(history);
   return {};
+}
+
+// Its data is the right one from now on, whatever a master had otherwise.
+void Engine::follows_nobody() {
+  const std::optional<Difference> difference = read_difference(files_, directory_);
+  if (!difference) return;
+  log_.warn("replication.promoted", "what is served from now on was known to differ: " + difference->what);
+  if (Status forgotten = forget_difference(files_, directory_); !forgotten)
+    log_.warn("replication.promoted", forgotten.error().message);
 }
 
 void Engine::set_following(Following* following) {
@@ -127,6 +137,7 @@ Status Engine::become_master() {
   } catch (const std::exception& failure) {
     log_.warn("replication.promoted", std::string("a load that was under way is not aborted: ") + failure.what());
   }
+  follows_nobody();
   has_data();
   replicated_.store(wal_->last().value, std::memory_order_relaxed);
   duty_.store(Duty::master, std::memory_order_release);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/difference.h"
 #include "engine/history.h"
 #include "engine/recovery.h"
 #include "engine/replica_id.h"
@@ -90,6 +91,9 @@ Result<Verification> verify_directory(FileSystem& files, const std::string& dire
     verification.warnings.push_back(std::string(snapshot::kBootstrapDirectory) +
                                     " holds a complete copy of a master's data: the next start puts it in the place of "
                                     "what was looked at here");
+  if (const std::optional<Difference> difference = read_difference(files, directory))
+    verification.warnings.push_back("this slave found its data to be wrong, and has no new copy yet: " +
+                                    difference->what);
   store::Store restored(0);
   const RecoveryOptions options = recovery_options(verification);
   take(recover(files, directory, snapshots, restored, options), verification);

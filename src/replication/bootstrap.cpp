@@ -25,9 +25,12 @@ class Bootstrap {
   Result<bool> run() {
     const Result<engine::History> before = source_.history();
     if (!before) return before.error();
+    const Result<Lsn> reach = options_.reach(*before);
+    if (!reach) return reach.error();
+    reach_ = *reach;
     if (Status found = find_set(); !found) return found.error();
     if (!manifest_ && before->empty()) leave_out_dropped();
-    if (list_.series.empty() && !list_.exactly_once && !manifest_) {
+    if (list_.series.empty() && !list_.exactly_once && !manifest_ && reach_ == Lsn{}) {
       if (Status kept = keep_history(*before); !kept) return kept.error();
       return false;
     }
@@ -149,10 +152,10 @@ class Bootstrap {
   }
 
   // From the last moment at which all series are known up to the newest part of the set: the start brings the others
-  // there.
+  // there. And further, if that is asked for.
   Status fetch_log() {
     const Lsn of_1_0 = list_.exactly_once ? list_.exactly_once->last_lsn : Lsn{};
-    Lsn newest = of_1_0;
+    Lsn newest = std::max(of_1_0, reach_);
     for (const snapshot::Meta& meta : list_.series) newest = std::max(newest, meta.last_lsn);
     const bool has_set = manifest_ && manifest_->has_set();
     const Lsn complete = manifest_ ? manifest_->all_known() : of_1_0;
@@ -170,7 +173,8 @@ class Bootstrap {
       if (!taken && taken.error().code == ErrorCode::replication_gap && !has_set) return no_whole_set(after);
       if (!taken) return taken;
       if (page.entries.empty())
-        return Error{ErrorCode::replication_error, "the master's log ends before its own snapshots"};
+        return Error{ErrorCode::replication_error, "the master's log ends at LSN " + std::to_string(page.source.value) +
+                                                       ", the copy has to reach " + std::to_string(newest.value)};
       texts.clear();
       for (const engine::LoggedEntry& entry : page.entries) texts.push_back(entry.text);
       if (Status appended = (*log)->append(texts); !appended) return appended;
@@ -196,6 +200,7 @@ class Bootstrap {
   FileSystem& files_;
   const std::string staging_;
   const BootstrapOptions& options_;
+  Lsn reach_;
   SnapshotList list_;
   std::optional<snapshot::Manifest> manifest_;
   std::uint64_t bytes_ = 0;

@@ -19,6 +19,9 @@ namespace karma::replication {
 
 struct BootstrapOptions {
   int page_entries = 1000;
+  // Of a master with that history: what is fetched ends there or later, which only the log may do. Error: nothing is
+  // fetched.
+  std::function<Result<Lsn>(const engine::History& history)> reach = [](const auto&) { return Lsn{}; };
   std::function<void(const std::string& text)> on_progress;  // for people, about every second
   std::function<bool()> stopped = [] { return false; };      // gives up, with an Error
 };

@@ -72,7 +72,14 @@ Follower::Follower(engine::Engine& engine, FileSystem& files, EventLog& log)
       checkpoints_(engine, source_, log),
       random_(std::random_device{}()),
       copy_wanted_(engine.awaits_data()),
-      thread_([this] { run(); }) {
+      difference_(engine::read_difference(files, config_.directory)) {
+  if (difference_ && !copy_wanted_) {
+    copy_wanted_ = true;
+    keep_old_as_ = difference_->keep_as ? *difference_->keep_as
+                                        : snapshot::diverged_name(files, config_.directory, {}, engine_.position());
+    status_.diverged(difference_->what);
+  }
+  thread_ = std::thread([this] { run(); });
   engine_.set_following(this);
 }
 
@@ -175,6 +182,13 @@ Status Follower::copy() {
   status_.bootstrap_begins(engine_.unix_seconds());
   if (Status connected = connect(); !connected) return connected;
   BootstrapOptions options;
+  options.reach = [this](const engine::History& its) -> Result<Lsn> {
+    const engine::Relation relation = engine::relation(engine_.history(), its, engine_.position());
+    if (relation == engine::Relation::outdated) return outdated(its);
+    // What is here is confirmed, so the master's clients know it to be on two nodes: if the copy ended below, a
+    // promotion of this node could lose it.
+    return difference_ && relation == engine::Relation::same ? engine_.position() : Lsn{};
+  };
   options.page_entries = config_.replication_batch_size;
   options.stopped = [this] { return stopping(); };
   options.on_progress = [this](const std::string& text) {
@@ -197,6 +211,7 @@ Status Follower::copy() {
   }
   status_.bootstrap_succeeded(engine_.unix_seconds(), engine_.position());
   copy_wanted_ = false;
+  difference_.reset();
   keep_old_as_.clear();
   copies_told_ = false;
   digest_check_.copied();
@@ -235,10 +250,7 @@ Status Follower::compare_histories() {
     case engine::Relation::diverged:
       return no_continuation("entry " + std::to_string(last.value) + " is of another history than the master's");
     case engine::Relation::outdated:
-      return Error{ErrorCode::replication_error,
-                   "the master has been superseded: this node has followed a later one, of term " +
-                       std::to_string(engine_.history().term()) + " (this one's is " + std::to_string(its->term()) +
-                       "). Give it the right one with --replication-source-host, or empty its directory"};
+      return outdated(*its);
   }
   const auto timeout = std::chrono::milliseconds(std::chrono::seconds(endpoint_of(config_).timeout_seconds));
   wait_ = its->empty() ? 0ms : std::min(kLongPoll, timeout / 2);
@@ -303,6 +315,13 @@ Status Follower::compare_last_entry() {
   return {};
 }
 
+Error Follower::outdated(const engine::History& its) const {
+  return {ErrorCode::replication_error,
+          "the master has been superseded: this node has followed a later one, of term " +
+              std::to_string(engine_.history().term()) + " (this one's is " + std::to_string(its.term()) +
+              "). Give it the right one with --replication-source-host, or empty its directory"};
+}
+
 Error Follower::no_continuation(const std::string& difference) {
   return no_continuation(difference, engine_.epoch_at(engine_.position()));
 }
@@ -319,9 +338,18 @@ Status Follower::check_digest(Lsn position) {
   if (!difference) return difference.error();
   if (!*difference) return {};
   // The first copy that is kept tells enough.
-  if (digest_check_.differs_again())
-    return Error{ErrorCode::replication_gap, "the copy of the master's data differs again: " + **difference};
-  return no_continuation(**difference, {});
+  Error error = digest_check_.differs_again()
+                    ? Error{ErrorCode::replication_gap, "the copy of the master's data differs again: " + **difference}
+                    : no_continuation(**difference, {});
+  remember({error.message, keep_old_as_});
+  return error;
+}
+
+void Follower::remember(engine::Difference difference) {
+  if (Status written = engine::write_difference(files_, config_.directory, difference); !written)
+    log_.warn("replication.difference_not_written",
+              written.error().message + "; a restart before the copy is complete forgets that the data differs");
+  difference_ = std::move(difference);
 }
 
 // The question also tells what this node has on its disk, which is less than what it asks after while a page is

@@ -11,6 +11,7 @@
 // Position and data are one: entries are in the slave's own log, under the master's LSNs, before they are applied.
 #pragma once
 
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -20,6 +21,7 @@
 
 #include "core/log.h"
 #include "core/mutex.h"
+#include "engine/difference.h"
 #include "engine/engine.h"
 #include "engine/submitter.h"
 #include "replication/checkpoint_copy.h"
@@ -47,10 +49,12 @@ class Follower final : public engine::Following {
   Status compare_histories();
   Status compare_last_entries();
   Status compare_last_entry();
+  Error outdated(const engine::History& its) const;
   Error no_continuation(const std::string& difference);
   // `epoch`: of the data here; none where epochs do not tell what the master has otherwise.
   Error no_continuation(const std::string& difference, std::string_view epoch);
   Status check_digest(Lsn position);
+  void remember(engine::Difference difference);
   Status ask(Lsn after, std::chrono::milliseconds wait);
   Status poll(Lsn& after, bool& asked);
   void learn_own_id();
@@ -83,9 +87,10 @@ class Follower final : public engine::Following {
   std::string id_;                     // this node's name for itself; empty: it is not told
   bool tells_id_ = false;              // the master understands it
   bool copy_wanted_;
-  std::string keep_old_as_;   // of the data that a copy takes the place of; empty: it is not kept
-  bool copies_told_ = false;  // what is in diverged copies only
-  Lsn noted_;                 // in karma.replication.lsn
+  std::optional<engine::Difference> difference_;  // why, if it was found by digests
+  std::string keep_old_as_;                       // of the data that a copy takes the place of; empty: it is not kept
+  bool copies_told_ = false;                      // what is in diverged copies only
+  Lsn noted_;                                     // in karma.replication.lsn
   std::chrono::steady_clock::time_point noted_at_{};
   std::string last_error_;  // as logged
   std::uint64_t without_effect_ = 0;

@@ -23,8 +23,8 @@ constexpr std::string_view kDiverged = "diverged-";
 
 // Whether the name is one of a data directory. People keep other things there, too: tokens, for instance.
 bool is_data_file(std::string_view name) {
-  constexpr std::string_view kNames[] = {kExactlyOnceName, kManifestName, kReplicationLsnName, "karma.history.json",
-                                         "recovery.json"};
+  constexpr std::string_view kNames[] = {kExactlyOnceName,     kManifestName,           kReplicationLsnName,
+                                         "karma.history.json", "karma.difference.json", "recovery.json"};
   if (name.starts_with("karma.wal") || name.starts_with(".karma.wal") || is_temp_file_name(name)) return true;
   for (const std::string_view suffix : {kStagedSuffix, kSidecarSuffix})
     if (name.ends_with(suffix)) name.remove_suffix(suffix.size());

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/difference.h"
 #include "engine/freeze.h"
 #include "replication/nodes.h"
 #include "replication/relay.h"
@@ -158,6 +159,88 @@ TEST_F(DigestCheck, HealthNamesBothDigestsUntilTheCopyIsThere) {
   EXPECT_NE(problems.find("at LSN 1 the digest of series 's' is "), std::string::npos) << problems;
   EXPECT_EQ(status(slave)["digest_check_result"], "different");
   EXPECT_EQ(slave.sum(1), 6) << "it goes on answering from what it has";
+}
+
+// The master's clients were told that the slave has it, and it may have to be master a moment later.
+TEST_F(DigestCheck, TheCopyReachesWhatWasConfirmed) {
+  for (const bool with_snapshot : {true, false}) {
+    SCOPED_TRACE(with_snapshot);
+    ReplicatingNode first;
+    ReplicatingNode second;
+    first.start();
+    first.increment(1, 5);
+    if (with_snapshot) (void)first.response("snapshot.create_all");
+    first.increment(1, 5);
+    first.increment(2, 5);
+    second.follow(first);
+    second.start();
+    ASSERT_TRUE(caught_up(second, first));
+    second.stop();
+    alter(second, 3, 6);
+    // Gone as soon as it has served the copy, and nothing of its log after that.
+    std::atomic<bool> listed = false;
+    std::atomic<bool> gone = false;
+    const Relay relay(first, [&](const json& request, Reply& reply) {
+      if (gone) reply = refusal("internal_error", "gone");
+      if (request["op"] == "snapshot.manifest_fetch_chunk") listed = true;
+      if (request["op"] == "replication.status" && listed) gone = true;
+    });
+    second.follow(relay.port());
+    second.start();
+    ASSERT_TRUE(eventually([&] { return status(second)["replication_bootstrap_success_count"] == 1; }))
+        << status(second);
+    EXPECT_EQ(status(second)["replayed_lsn"], 3);
+    (void)second.response("replication.promote");
+    EXPECT_EQ(second.sum(1), 10);
+    EXPECT_EQ(second.sum(2), 5);
+  }
+}
+
+TEST_F(DigestCheck, ADifferenceOutlivesARestart) {
+  stop_and_alter_slave();
+  {
+    const Relay relay(master, [](const json& request, Reply& reply) {
+      if (request["op"] == "snapshot.info") reply = refusal("internal_error", "not now");
+      if (request["op"] == "snapshot.manifest_fetch_chunk") reply = refusal("not_found", "none");
+    });
+    slave.follow(relay.port());
+    slave.start();
+    ASSERT_TRUE(eventually([&] { return status(slave)["digest_check_result"] == "different"; })) << status(slave);
+    slave.stop();
+    slave.config.replication_check_interval = 0;
+    slave.start();
+    EXPECT_EQ(status(slave)["diverged"], true);
+    EXPECT_EQ(slave.sum(1), 6);
+    slave.stop();
+    EXPECT_NE(test::check(*slave.files).find("the digest of series 's'"), std::string::npos);
+    slave.config.replica_serve_stale = false;
+    slave.start();
+    EXPECT_EQ(slave.ask("counter.sum", {{"series", "s"}, {"key", 1}})["error_code"], "stale_replica");
+    slave.stop();
+  }
+  start_slave();
+  ASSERT_TRUE(eventually([&] { return status(slave)["diverged"] == false; })) << status(slave);
+  EXPECT_EQ(slave.content(), master.content());
+  EXPECT_EQ(kept_copies(slave), 1);
+  slave.stop();
+  slave.start();
+  ASSERT_TRUE(caught_up(slave, master));
+  EXPECT_EQ(status(slave)["replication_bootstrap_attempt_count"], 0);
+}
+
+TEST_F(DigestCheck, APromotionEndsIt) {
+  stop_and_alter_slave();
+  const Relay relay(master, [](const json& request, Reply& reply) {
+    if (request["op"] == "snapshot.info") reply = refusal("internal_error", "not now");
+    if (request["op"] == "snapshot.manifest_fetch_chunk") reply = refusal("not_found", "none");
+  });
+  slave.follow(relay.port());
+  slave.start();
+  const std::string path = "data/" + std::string(engine::kDifferenceName);
+  ASSERT_TRUE(eventually([&] { return slave.files->exists(path); })) << status(slave);
+  (void)slave.response("replication.promote");
+  EXPECT_FALSE(slave.files->exists(path));
+  EXPECT_EQ(slave.sum(1), 6);
 }
 
 TEST_F(DigestCheck, WhatCannotBeComparedIsNotEqual) {
