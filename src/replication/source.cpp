@@ -58,6 +58,29 @@ snapshot::ExactlyOnceMeta exactly_once_meta_of(const nlohmann::json& fields) {
           .committed_stream_count = fields.at("committed_stream_count")};
 }
 
+struct Piece {
+  std::string data;
+  bool done = false;
+  std::string_view metadata;  // JSON
+};
+
+// By the reader of the log's pages: these replies are long.
+std::optional<Piece> read_piece(std::string_view response) {
+  Piece piece;
+  std::optional<std::string> data;
+  bool done = false;
+  json::Reader reader(response);
+  const bool read = reader.read_object([&](const json::Value& name, const json::Value& value) {
+    if (name.text == "data_base64" && value.type == json::Type::string) data = decode_base64(value.text);
+    if (name.text == "done") done = value.truth;
+    if (name.text == "metadata") piece.metadata = value.text;
+  });
+  if (!read || !data) return {};
+  piece.data = std::move(*data);
+  piece.done = done;
+  return piece;
+}
+
 ops::Checkpoint checkpoint_of(const nlohmann::json& fields) {
   const auto text = [&](const char* name) {
     const nlohmann::json& value = fields.at(name);
@@ -234,29 +257,39 @@ Result<SnapshotList> Source::snapshots() {
   }
 }
 
+// While a piece is looked at, the next one is on its way.
 Status Source::fetch(std::string_view op, Fields fields, std::uint64_t bytes, const SameFile& same, const Sink& sink) {
   std::uint64_t offset = 0;
-  bool done = false;
-  do {
+  const auto ask_for_next = [&] {
     fields["offset"] = offset;
     fields["limit"] = kPieceBytes;
-    const Result<protocol::Reply> reply = ask(op, fields);
+    client_.send(op, fields);
+    return client_.flush();
+  };
+  if (Status asked = ask_for_next(); !asked) return asked;
+  for (;;) {
+    const Result<protocol::Reply> reply = client_.receive();
     if (!reply) return reply.error();
+    if (!reply->success) return reply->error();
+    const std::optional<Piece> piece = read_piece(reply->response);
+    if (!piece) return bad_reply("no piece of a snapshot");
     try {
-      const nlohmann::json piece = reply->json();
-      if (!same(piece.at("metadata"))) return bad_reply("the snapshot changed while it was fetched");
-      const std::optional<std::string> data = decode_base64(piece.at("data_base64").get_ref<const std::string&>());
-      if (!data || data->size() > bytes - offset) return bad_reply("a piece of a snapshot of another size");
-      done = piece.at("done");
-      if (data->empty() && !done) return bad_reply("an empty piece of a snapshot");
-      offset += data->size();
-      if (Status taken = sink(*data); !taken) return taken;
+      if (!same(nlohmann::json::parse(piece->metadata))) return bad_reply("the snapshot changed while it was fetched");
     } catch (const nlohmann::json::exception& failure) {
       return bad_reply(failure.what());
     }
-  } while (!done);
-  if (offset != bytes) return bad_reply("a snapshot of another size");
-  return {};
+    if (piece->data.size() > bytes - offset) return bad_reply("a piece of a snapshot of another size");
+    if (piece->data.empty() && !piece->done) return bad_reply("an empty piece of a snapshot");
+    offset += piece->data.size();
+    if (!piece->done) {
+      if (Status asked = ask_for_next(); !asked) return asked;
+    }
+    if (Status taken = sink(piece->data); !taken) {
+      client_.close();  // a reply may be on its way
+      return taken;
+    }
+    if (piece->done) return offset == bytes ? Status() : bad_reply("a snapshot of another size");
+  }
 }
 
 Status Source::fetch(const snapshot::Meta& meta, const Sink& sink) {
