@@ -285,17 +285,21 @@ class Replication {
   }
 
   void write_rates() {
-    std::vector<double> rates;
     std::vector<Slave> more;
     slave_->kill();
-    rates.push_back(write_rate());
+    const WriteRate alone = write_rate();
     slave_->start();
     for (std::uint64_t i = 1; i < options_.slaves; ++i) more.push_back(new_slave());
     wait_until_level(*slave_);
-    rates.push_back(write_rate());
-    add("writes_without_slaves_per_second", "increments/s without slaves", rates[0]);
-    add("writes_with_slaves_per_second", ("  with " + std::to_string(options_.slaves)).c_str(), rates[1]);
-    add("writes_with_to_without", "  as a fraction", rates[1] / rates[0]);
+    const WriteRate followed = write_rate();
+    const std::string with = "  with " + std::to_string(options_.slaves);
+    add("writes_without_slaves_per_second", "increments/s without slaves", alone.per_second);
+    add("writes_with_slaves_per_second", with.c_str(), followed.per_second);
+    add("writes_with_to_without", "  as a fraction", followed.per_second / alone.per_second);
+    // All processes share the cores here, so the rate also tells what the slaves need themselves; this does not.
+    add("master_cpu_without_slaves_us", "master's CPU us an increment, without slaves", alone.cpu_us);
+    add("master_cpu_with_slaves_us", with.c_str(), followed.cpu_us);
+    add("master_cpu_without_to_with", "  as a fraction", alone.cpu_us / followed.cpu_us);
     more.push_back(std::move(slave_));
     exact_ = true;
     const std::vector<std::uint64_t> expected = totals(master_.address());
@@ -305,13 +309,20 @@ class Replication {
     }
     report_.text("verified", "the slaves' totals", exact_ ? "exact" : "wrong");
   }
-  double write_rate() {
+  struct WriteRate {
+    double per_second = 0;
+    double cpu_us = 0;  // of the master, an increment
+  };
+  WriteRate write_rate() {
     Clients clients(master_.address(), Dialect::karma, options_.clients, 128);
     Plan plan;
     plan.end = now() + std::chrono::seconds(options_.seconds);
+    const double before = cpu_seconds(master_.pid());
     const Measured measured = clients.run(writes_, plan);
+    const double cpu = cpu_seconds(master_.pid()) - before;
     if (measured.errors != 0) fail("refused: " + measured.first_error);
-    return static_cast<double>(measured.replies) / measured.seconds;
+    const double replies = static_cast<double>(measured.replies);
+    return {replies / measured.seconds, cpu * 1e6 / replies};
   }
   std::vector<std::uint64_t> totals(const Address& node) const {
     Requests requests = workload_.totals();
