@@ -23,6 +23,8 @@ struct Config {
   int port = 8080;
   bool nodelay = true;
   int io_threads = 0;  // 0: one per core
+  int http_port = 0;   // for what watches the node; 0: none
+  std::string http_bind = "127.0.0.1";
   int max_connections = 10000;
   bool protected_mode = false;       // refuse to listen beyond loopback without a token
   int read_timeout = 5;              // seconds without a byte from the client; 0: never
@@ -70,6 +72,7 @@ struct Config {
   int replication_poll_interval_ms = 1000;
   int replication_batch_size = 1000;
   int replication_check_interval = 600;  // seconds; 0: never
+  int ready_max_lag_ms = 10000;          // of a slave that is to count as ready
   bool replica_serve_stale = true;       // also what its master does not share any more
   int min_replicas_ack = 0;              // slaves that have to confirm a write before it is answered; 0: none
   int replicas_ack_timeout_ms = 1000;

@@ -44,6 +44,17 @@ constexpr Setting kSettings[] = {
             "Threads that serve connections; 0: one per core the process may use."}
         .at_least(0)
         .at_most(128),
+    Setting{
+        Group::network, "http-port", "KARMA_HTTP_PORT", &Config::http_port, "PORT",
+        "TCP port for load balancers and whoever else watches the node, over HTTP. It asks for no token and gives no "
+        "data away; 0: none."}
+        .at_least(0)
+        .at_most(65535),
+    Setting{Group::network, "http-bind", "KARMA_HTTP_BIND", &Config::http_bind, "HOST",
+            "Address or host name that this port listens on."},
+    Setting{Group::network, "ready-max-lag-ms", "KARMA_READY_MAX_LAG_MS", &Config::ready_max_lag_ms, "MILLISECONDS",
+            "A slave that is further behind its master, or does not know how far, is not ready over HTTP."}
+        .at_least(0),
     Setting{Group::limits, "max-connections", "KARMA_MAX_CONNECTIONS", &Config::max_connections, "N",
             "Clients at a time; one more gets an error and is closed."}
         .at_least(1),

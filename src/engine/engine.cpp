@@ -78,9 +78,9 @@ Engine::Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& 
 Engine::~Engine() { (void)shutdown(false); }
 
 Result<std::unique_ptr<Engine>> Engine::open(const Config& config, FileSystem& files, Clock& clock, EventLog& log,
-                                             const LaterMaster& later_master) {
+                                             const LaterMaster& later_master, const StartProgress& progress) {
   std::unique_ptr<Engine> engine(new Engine(config, files, clock, log));
-  if (Status status = engine->start(later_master); !status) return status.error();
+  if (Status status = engine->start(later_master, progress); !status) return status.error();
   return engine;
 }
 
@@ -91,7 +91,7 @@ std::function<void(const std::string&, const std::string&)> Engine::event_sink()
   };
 }
 
-Status Engine::start(const LaterMaster& later_master) {
+Status Engine::start(const LaterMaster& later_master, const StartProgress& progress) {
   if (Status status = files_.create_directories(directory_); !status) return status;
   Result<std::unique_ptr<FileSystem::Lock>> lock = files_.lock(join_path(directory_, kLockName));
   if (!lock) return lock.error();
@@ -111,6 +111,7 @@ Status Engine::start(const LaterMaster& later_master) {
   RecoveryOptions options = recovery_options();
   options.give_up.insert(config_.recover.begin(), config_.recover.end());
   options.restore = config_.restore;
+  if (progress) options.on_progress = progress;
   // With --restore=false the data is still looked at, for the LSNs, but into a store that is thrown away.
   store::Store unread(random_seed());
   Result<Recovered> recovered = recover(files_, directory_, *snapshots_, config_.restore ? store_ : unread, options);
@@ -378,7 +379,8 @@ void Engine::count_keyed(std::span<wal::Write* const> batch) {
 }
 
 void Engine::refuse(std::span<wal::Write* const> batch, const Error& error) {
-  writes_fail_.store(true, std::memory_order_relaxed);
+  writes_failed_at_.store(clock_.steady(), std::memory_order_relaxed);
+  writes_fail_.store(true, std::memory_order_release);
   for (wal::Write* write : batch) {
     Mutation& mutation = static_cast<Mutation&>(*write);
     mutation.outcome.fail(error);

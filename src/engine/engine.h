@@ -38,6 +38,7 @@
 #include "engine/snapshot_watch.h"
 #include "engine/state_digests.h"
 #include "engine/worker.h"
+#include "ops/readiness.h"
 #include "snapshot/adoption.h"
 #include "snapshot/manager.h"
 #include "store/store.h"
@@ -57,7 +58,7 @@ class Engine final : public commands::Services, private wal::Machine {
   // node has a later term than that.
   using LaterMaster = std::function<std::optional<std::string>(std::uint64_t term)>;
   static Result<std::unique_ptr<Engine>> open(const Config& config, FileSystem& files, Clock& clock, EventLog& log,
-                                              const LaterMaster& later_master = {});
+                                              const LaterMaster& later_master = {}, const StartProgress& progress = {});
   ~Engine() override;
 
   // Finishes all submitted writes, writes snapshots if told to, closes the log. No dispatcher may submit any more.
@@ -70,6 +71,8 @@ class Engine final : public commands::Services, private wal::Machine {
   void abandon_jobs();
   // SIGUSR1: create_all on the snapshot worker; the outcome goes to the log.
   void snapshot_in_background();
+  // For those who look whether the writer's loop turns: see wal::Writer.
+  std::optional<std::uint64_t> writer_turns() const { return writer_->turns(); }
   // Called every second if a schedule is set: takes a snapshot in the background if one is due. False: none is due.
   bool snapshot_if_due();
 
@@ -91,6 +94,8 @@ class Engine final : public commands::Services, private wal::Machine {
   // Who follows the master, so that a promotion can end it; nullptr when that one goes, which waits for a promotion
   // that is under way.
   void set_following(Following* following);
+  // What load balancers ask about. Takes no lock that waits for the writer.
+  ops::NodeState node_state() const;
   const Clock& clock() const { return clock_; }
   store::Store& store() { return store_; }
   bool logs_entries() const { return wal_->keeps_entries(); }
@@ -170,7 +175,7 @@ class Engine final : public commands::Services, private wal::Machine {
   static constexpr std::size_t kClonesPerLock = 64;
 
   Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& log);
-  Status start(const LaterMaster& later_master);
+  Status start(const LaterMaster& later_master, const StartProgress& progress);
   store::ExactlyOnceState::Limits exactly_once_limits() const;
   RecoveryOptions recovery_options();
   Result<std::unique_ptr<wal::Log>> open_log(const Recovered& recovered);
@@ -185,6 +190,8 @@ class Engine final : public commands::Services, private wal::Machine {
   void follows_nobody();
   std::unique_ptr<ReplicaAcks> make_acks();
   std::string replicas_problem() const;
+  std::string log_problem() const;
+  std::string following_problem() const;
   void add_peer_notes(commands::Health& health) const;
 
   // wal::Machine: one thread at a time, which has the writer's place
@@ -282,7 +289,8 @@ class Engine final : public commands::Services, private wal::Machine {
   std::atomic<int> heavy_jobs_{0};
   std::atomic<bool> jobs_abandoned_{false};
   std::atomic<bool> writes_fail_{false};  // the last batch could not be logged
-  std::uint64_t replay_refused_ = 0;      // constant after start
+  std::atomic<std::chrono::steady_clock::time_point> writes_failed_at_{};
+  std::uint64_t replay_refused_ = 0;  // constant after start
   mutable Mutex history_mutex_;
   History history_ KARMA_GUARDED_BY(history_mutex_);
   bool file_may_promote_ KARMA_GUARDED_BY(history_mutex_) = false;  // karma.history.json may be another one than that

@@ -230,9 +230,13 @@ class StartUp {
   }
 
   Status look_at_log(Recovered& recovered) {
+    options_.on_progress("checking the log", 0, 0);
     Result<wal::Scan> scan =
         wal::scan(files_, directory_, unless(options_.stopped),
-                  {.files = options_.log_files, .beyond_damage = true, .why_unknown = why_unknown});
+                  {.files = options_.log_files,
+                   .beyond_damage = true,
+                   .progress = [this](auto done, auto all) { options_.on_progress("checking the log", done, all); },
+                   .why_unknown = why_unknown});
     if (!scan) return scan.error();
     recovered.log = std::move(*scan);
     if (recovered.log.lsn_file_bad)
@@ -255,8 +259,10 @@ class StartUp {
     if (store_ != nullptr) snapshots_.set_log(reach);
     const auto progress = [&](std::size_t done, std::size_t all) {
       if (all == 0) return;  // nothing to restore
+      options_.on_progress("loading snapshots", done, all);
       options_.on_event("restore.snapshots", "done=" + std::to_string(done) + " of=" + std::to_string(all));
     };
+    options_.on_progress("loading snapshots", 0, 0);
     snapshot::RestoreFault fault;
     Result<snapshot::Restored> restored = snapshots_.restore(store_, reach, options_.give_up, progress, &fault);
     if (!restored) {
@@ -491,6 +497,7 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, snaps
     recovered.streams_began_before = store.exactly_once().streams().active_count() != 0;
     Replay replay(store, recovered, options);
     const auto log_progress = [&](std::uint64_t done, std::uint64_t all) {
+      options.on_progress("applying the log", done, all);
       options.on_event("restore.log", "bytes=" + std::to_string(done) + " of=" + std::to_string(all));
     };
     wal::ScanOptions scan_options{.beyond_damage = !log.damage.empty(), .progress = log_progress};

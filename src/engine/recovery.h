@@ -5,6 +5,7 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include <karma/error.h>
 #include <karma/file_system.h>
@@ -43,6 +44,9 @@ struct Recovered {
 // Up to where the restored snapshots reach, taken together.
 Lsn newest_snapshot(const snapshot::Restored& restored);
 
+// What a start is doing, and how many bytes of it are done; 0 of 0: not known.
+using StartProgress = std::function<void(std::string_view doing, std::uint64_t done, std::uint64_t all)>;
+
 struct RecoveryOptions {
   std::int64_t now = 0;           // as in decode_entry()
   std::set<std::string> give_up;  // damaged files that the operator gives up, by name
@@ -51,6 +55,7 @@ struct RecoveryOptions {
   snapshot::Manager::Stopped stopped{};                   // asked now and then: the caller wants no result any more
   std::function<void(const std::string& event, const std::string& message)> on_event = [](const auto&, const auto&) {};
   std::function<void(const std::string& event, const std::string& message)> on_warning = on_event;
+  StartProgress on_progress = [](auto, auto, auto) {};
 };
 
 // Fills an empty store. Changes nothing on disk. An error is the refusal of a start: it names the file and says what

@@ -21,6 +21,8 @@ std::uint64_t resident_bytes() {
 
 // A slave that has just started is not degraded yet.
 constexpr std::chrono::seconds kTimeToFindTheMaster(2);
+// So long after a write that could not be logged a node does not count as one that takes writes.
+constexpr std::chrono::seconds kRefusalCounts(10);
 
 // Under the store's lock.
 void add_exactly_once(const store::ExactlyOnceState& exactly_once, ops::Stats& stats) {
@@ -126,19 +128,13 @@ commands::Health Engine::health() {
   const bool slave = is_slave();
   health.role = role_name();
   health.wal_enabled = config_.wal;
-  if (wal_->stopped()) {
-    health.problems.push_back("writing has stopped: a sync of the log failed; check the disk and restart the node");
-  } else if (writes_fail_.load(std::memory_order_relaxed)) {
-    health.problems.push_back("the last writes could not be logged and were refused; is the disk full?");
-  }
+  if (std::string problem = log_problem(); !problem.empty()) health.problems.push_back(std::move(problem));
   if (!slave) add_peer_notes(health);
   const bool starting = clock_.steady() - started_ < kTimeToFindTheMaster;
   if (std::string problem = replicas_problem(); !problem.empty())
     (starting ? health.warnings : health.problems).push_back(std::move(problem));
   if (slave) {
-    std::string problem = config_.replication_source_host ? follow_status_.problem()
-                                                          : "this slave follows no master: what it holds grows old, "
-                                                            "and how far it is behind is not known";
+    std::string problem = following_problem();
     if (!problem.empty()) (starting ? health.warnings : health.problems).push_back(std::move(problem));
   }
   {
@@ -154,6 +150,38 @@ commands::Health Engine::health() {
     health.warnings.push_back(std::move(warning));
   if (open_to_network_) health.warnings.push_back("open to the network without a token");
   return health;
+}
+
+std::string Engine::log_problem() const {
+  if (wal_->stopped()) return "writing has stopped: a sync of the log failed; check the disk and restart the node";
+  if (writes_fail_.load(std::memory_order_acquire))
+    return "the last writes could not be logged and were refused; is the disk full?";
+  return {};
+}
+
+std::string Engine::following_problem() const {
+  if (config_.replication_source_host) return follow_status_.problem();
+  return "this slave follows no master: what it holds grows old, and how far it is behind is not known";
+}
+
+ops::NodeState Engine::node_state() const {
+  ops::NodeState state;
+  state.phase = ops::NodeState::Phase::serving;
+  state.slave = is_slave();
+  if (is_superseded()) state.superseded = superseded().message;
+  // A balancer that takes the node out for it sends no more writes, and only a write can show that there is room again:
+  // so a failure counts for a while.
+  const auto since = clock_.steady() - writes_failed_at_.load(std::memory_order_relaxed);
+  if (wal_->stopped() || since < kRefusalCounts) state.log_problem = log_problem();
+  if (withholds_reads()) state.reads_withheld = why_withheld().message;
+  if (!state.slave) return state;
+  state.following_problem = following_problem();
+  if (!config_.replication_source_host) return state;
+  ops::ReplicationStats following;
+  follow_status_.add_to(following, wal_->last(), clock_.steady());
+  state.diverged = following.replication_diverged;
+  state.lag_ms = following.replication_lag_ms;
+  return state;
 }
 
 void Engine::add_peer_notes(commands::Health& health) const {

@@ -44,19 +44,19 @@ ConnectionLimits share_descriptors(std::size_t limit, std::size_t in_use, int wa
   return limits;
 }
 
-void raise_descriptor_limit(int connections, int io_threads) {
+void raise_descriptor_limit(int connections, int io_threads, std::size_t http) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   const rlim_t wanted =
-      static_cast<rlim_t>(connections) + server_descriptors(io_threads) + kFileDescriptors + kMaxRefused;
+      static_cast<rlim_t>(connections) + server_descriptors(io_threads) + http + kFileDescriptors + kMaxRefused;
   if (limit.rlim_cur >= wanted) return;
   limit.rlim_cur = std::min(wanted, limit.rlim_max);
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-ConnectionLimits connection_limits(int wanted, int io_threads, EventLog& log) {
+ConnectionLimits connection_limits(int wanted, int io_threads, std::size_t http, EventLog& log) {
   const std::size_t limit = descriptor_limit();
-  const std::size_t in_use = open_descriptors(io_threads);
+  const std::size_t in_use = open_descriptors(io_threads) + http;
   const ConnectionLimits limits = share_descriptors(limit, in_use, wanted);
   if (limits.connections < wanted) {
     log.warn("server.few_descriptors", "max_connections=" + std::to_string(limits.connections) + " instead of " +

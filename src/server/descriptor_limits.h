@@ -27,13 +27,14 @@ struct ConnectionLimits {
   std::size_t refused = 1;
 };
 
-// `limit`: of the process; `in_use`: when it begins to accept; `wanted`: connections. At least one of each.
+// `limit`: of the process; `in_use`: by all else, when it begins to accept; `wanted`: connections. At least one of
+// each.
 ConnectionLimits share_descriptors(std::size_t limit, std::size_t in_use, int wanted);
 
-// Raises the limit to the need of this many connections and I/O threads, as far as the system allows. Before anything
-// else is opened.
-void raise_descriptor_limit(int connections, int io_threads);
+// Raises the limit to the need of this many connections and I/O threads, and of HTTP, as far as the system allows.
+// Before anything else is opened.
+void raise_descriptor_limit(int connections, int io_threads, std::size_t http);
 // What there is now. Says in the log if that is less than wanted.
-ConnectionLimits connection_limits(int wanted, int io_threads, EventLog& log);
+ConnectionLimits connection_limits(int wanted, int io_threads, std::size_t http, EventLog& log);
 
 }  // namespace karma::server

@@ -73,6 +73,8 @@ void IoThread::close_all() {
   post([this] { for_each_session([](Session& session) { session.close(); }); });
 }
 
+void IoThread::run_soon(std::function<void()> function) { asio::post(thread_.context(), std::move(function)); }
+
 template <class Function>
 void IoThread::post(Function function) {
   asio::post(thread_.context(), [this, function] {

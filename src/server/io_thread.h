@@ -46,6 +46,8 @@ class IoThread {
   int sockets() const { return sockets_.load(std::memory_order_relaxed); }
   // Answers what has arrived, reads no more, closes connections that are done. No adopt() after it.
   void drain();
+  // Lets the thread do something that concerns no session.
+  void run_soon(std::function<void()> function);
   // Closes all sockets; their sessions stay until their replies have come.
   void close_all();
 

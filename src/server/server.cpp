@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <boost/asio/post.hpp>
+
 #include <algorithm>
 #include <optional>
 #include <vector>
@@ -15,8 +17,11 @@
 #include "replication/peers.h"
 #include "server/acceptor.h"
 #include "server/descriptor_limits.h"
+#include "server/http_routes.h"
+#include "server/http_server.h"
 #include "server/io_thread.h"
 #include "server/listen_socket.h"
+#include "server/liveness.h"
 #include "server/signals.h"
 
 namespace karma {
@@ -41,24 +46,30 @@ class Server::Impl {
   Impl(const Config& config, FileSystem& files, Clock& clock)
       : config_(config), files_(files), clock_(clock), log_(clock, config.log) {}
 
+  ~Impl() { stop_http(); }
+
   Status start() {
     const bool takes_signals = server::stop_signals_blocked();
     server::NoSignalsForNewThreads guard;
     control_.emplace("karma-control", log_);
     if (takes_signals) watch_signals();
-    server::raise_descriptor_limit(config_.max_connections, io_thread_count(config_));
+    server::raise_descriptor_limit(config_.max_connections, io_thread_count(config_), http_descriptors());
     // The port first: a restore that ends at an occupied port is time lost. But nobody can connect before the data is
     // there: a client that asks "is it up?" by connecting gets the right answer.
     Result<server::ListenSockets> bound =
         server::bind_to(control_->context(), config_.bind, config_.port, config_.nodelay);
     if (!bound) return bound.error();
     port_ = bound->port;
+    if (config_.http_port != 0) {
+      if (Status status = start_http(); !status.ok()) return status;  // before the restore, of which it tells
+    }
     const bool open = bound->beyond_loopback && !config_.auth_token && !config_.read_auth_token;
     if (Status status = check_exposure(open); !status.ok()) return status;
     if (Status status = open_engine(); !status.ok()) return status;
     engine_->set_open_to_network(open);
     begin_serving();  // before anybody can connect: from here on a stop answers requests and saves
     start_io_threads();
+    if (http_) watch_loops();
     if (config_.replication_source_host && engine_->is_slave()) follower_.emplace(*engine_, files_, log_);
     if (Status status = server::start_listening(*bound); !status.ok()) return status;
     start_accepting(std::move(bound->sockets));
@@ -88,6 +99,7 @@ class Server::Impl {
     follower_.reset();
     Status saved = shut_down_engine();
     if (!saved.ok()) log_.error("server.snapshot_failed", saved.error().message);
+    stop_http();
     io_threads_.clear();  // before the engine that their dispatchers use
     engine_.reset();
     log_.info("server.stop", "version=" + std::string(version()));
@@ -109,6 +121,69 @@ class Server::Impl {
 
  private:
   enum class Phase { starting, serving, stop_requested, stopping };
+
+  Status start_http() {
+    Result<std::unique_ptr<server::HttpServer>> bound =
+        server::HttpServer::bind(config_.http_bind, config_.http_port, log_);
+    if (!bound) return bound.error();
+    http_ = std::move(*bound);
+    liveness_.emplace(http_->context(), kMaxTurn);
+    return http_->start(
+        server::http_routes({.stuck_loops = [this](server::Liveness::Told told) { liveness_->ask(std::move(told)); },
+                             .state = [this] { return node_state(); },
+                             .ready_max_lag_ms = static_cast<std::uint64_t>(config_.ready_max_lag_ms)}));
+  }
+
+  // It ends before what it looks at.
+  void stop_http() {
+    if (!http_) return;
+    http_->stop();
+    liveness_.reset();
+    http_.reset();
+  }
+
+  void watch_loops() {
+    std::vector<server::Loop> loops;
+    loops.push_back(server::posted_loop("karma-control", [this](std::function<void()> function) {
+      server::asio::post(control_->context(), std::move(function));
+    }));
+    for (const auto& thread : io_threads_) {
+      loops.push_back(server::posted_loop(
+          "karma-io-" + std::to_string(loops.size() - 1),
+          [&thread = *thread](std::function<void()> function) { thread.run_soon(std::move(function)); }));
+    }
+    loops.push_back({"the writer of the log", [&engine = *engine_] {
+                       return [&engine, before = engine.writer_turns()] {
+                         const auto now = engine.writer_turns();
+                         return !before || now != before;
+                       };
+                     }});
+    http_->call([&] { liveness_->watch(std::move(loops)); });
+  }
+
+  ops::NodeState node_state() {
+    ops::NodeState state;
+    engine::Engine* serving = nullptr;
+    {
+      const MutexLock lock(mutex_);
+      if (phase_ == Phase::starting) {
+        state.progress = progress_;
+      } else if (phase_ == Phase::serving) {
+        serving = engine_.get();
+      } else {
+        state.phase = ops::NodeState::Phase::stopping;
+      }
+    }
+    return serving != nullptr ? serving->node_state() : state;
+  }
+
+  void note_progress(std::string_view doing, std::uint64_t done, std::uint64_t all) {
+    const MutexLock lock(mutex_);
+    progress_ = doing;
+    if (all != 0) progress_ += ", " + std::to_string(done) + " of " + std::to_string(all) + " bytes";
+  }
+
+  std::size_t http_descriptors() const { return config_.http_port == 0 ? 0 : server::HttpServer::kMaxDescriptors; }
 
   void watch_signals() {
     signals_.emplace(*control_, [this](int signal) { on_signal(signal); });
@@ -166,7 +241,9 @@ class Server::Impl {
       return peers_->later_than(term);
     };
     if (!config_.replication_peers.empty()) peers_.emplace(config_, log_);
-    Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(config_, files_, clock_, log_, later_master);
+    Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(
+        config_, files_, clock_, log_, later_master,
+        [this](std::string_view doing, std::uint64_t done, std::uint64_t all) { note_progress(doing, done, all); });
     if (!opened) return opened.error();
     engine_ = std::move(*opened);
     if (peers_) peers_->watch(*engine_);  // before anybody can write
@@ -200,8 +277,8 @@ class Server::Impl {
           std::ranges::min_element(io_threads_, {}, [](const auto& thread) { return thread->sockets(); });
       (*fewest)->adopt(std::move(socket));
     };
-    const server::ConnectionLimits limits =
-        server::connection_limits(config_.max_connections, static_cast<int>(io_threads_.size()), log_);
+    const server::ConnectionLimits limits = server::connection_limits(
+        config_.max_connections, static_cast<int>(io_threads_.size()), http_descriptors(), log_);
     engine_->set_connection_limit(limits.connections);
     Acceptor::Service service{hand_over, &engine_->open_connections(), &engine_->client_memory().connections,
                               limits.connections, limits.refused};
@@ -245,6 +322,8 @@ class Server::Impl {
   }
 
   static constexpr std::chrono::seconds kCloseTime{10};
+  // A loop that takes longer for a turn than this is not alive: a disk that stalls, for the writer.
+  static constexpr std::chrono::seconds kMaxTurn{2};
 
   const Config config_;
   FileSystem& files_;
@@ -257,6 +336,7 @@ class Server::Impl {
   Condition signalled_;
   Phase phase_ KARMA_GUARDED_BY(mutex_) = Phase::starting;
   bool snapshot_requested_ KARMA_GUARDED_BY(mutex_) = false;
+  std::string progress_ KARMA_GUARDED_BY(mutex_) = "nothing is loaded yet";
   // Destroyed from below: no signals and no connections come, none are answered, then the engine goes.
   std::optional<server::ContextThread> control_;
   std::unique_ptr<engine::Engine> engine_;
@@ -265,6 +345,8 @@ class Server::Impl {
   std::optional<replication::Peers> peers_;
   std::optional<Acceptor> acceptor_;
   std::optional<server::SignalWatch> signals_;
+  std::unique_ptr<server::HttpServer> http_;  // looks at all of them
+  std::optional<server::Liveness> liveness_;  // on its thread
 };
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -143,6 +143,11 @@ class Writer::Impl {
             failures_.load(std::memory_order_relaxed)};
   }
 
+  std::optional<std::uint64_t> turns() const {
+    const MutexLock lock(mutex_);
+    return busy_ ? std::optional(turns_) : std::nullopt;
+  }
+
  private:
   // Has its place among the writes, in the order of submission.
   struct Action {
@@ -209,6 +214,7 @@ class Writer::Impl {
   }
 
   void take_submitted() KARMA_REQUIRES(mutex_) {
+    ++turns_;
     waiting_.append(std::exchange(submitted_, {}));
     find_first_action();
   }
@@ -388,15 +394,16 @@ class Writer::Impl {
   WriterOptions options_;
   const bool place_is_free_ = !log_.keeps_entries();  // no disk: any thread may take the writer's place
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   Condition wake_;
   Condition action_done_;
   Chain submitted_ KARMA_GUARDED_BY(mutex_);
   std::vector<Action*> actions_ KARMA_GUARDED_BY(mutex_);  // their places are among submitted_ and waiting_
   // Something that takes long, since the writer's thread took all there was.
   bool long_submitted_ KARMA_GUARDED_BY(mutex_) = false;
-  bool busy_ KARMA_GUARDED_BY(mutex_) = false;    // a thread has the writer's place; waiting_ and the batch are its
-  bool asleep_ KARMA_GUARDED_BY(mutex_) = false;  // whoever clears it wakes the writer's thread
+  bool busy_ KARMA_GUARDED_BY(mutex_) = false;        // a thread has the writer's place; waiting_ and the batch are its
+  std::uint64_t turns_ KARMA_GUARDED_BY(mutex_) = 0;  // how often the submitted was taken
+  bool asleep_ KARMA_GUARDED_BY(mutex_) = false;      // whoever clears it wakes the writer's thread
   bool stopping_ KARMA_GUARDED_BY(mutex_) = false;
   bool ended_ KARMA_GUARDED_BY(mutex_) = false;
 
@@ -429,5 +436,6 @@ void Writer::submit(Write* first, Write* last, bool brief) { impl_->submit(first
 bool Writer::run(const std::function<void()>& action) { return impl_->run(action); }
 void Writer::stop() { impl_->stop(); }
 Writer::Stats Writer::stats() const { return impl_->stats(); }
+std::optional<std::uint64_t> Writer::turns() const { return impl_->turns(); }
 
 }  // namespace karma::wal

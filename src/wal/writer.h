@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -99,6 +100,10 @@ class Writer {
   void stop();
 
   Stats stats() const;  // thread-safe
+
+  // How often work was taken up so far; nothing while it waits for work, or has ended. One that is not stuck has
+  // another answer soon. Thread-safe.
+  std::optional<std::uint64_t> turns() const;
 
  private:
   class Impl;

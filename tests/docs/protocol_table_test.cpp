@@ -14,6 +14,7 @@
 #include "core/settings.h"
 #include "engine/startup.h"
 #include "ops/stats.h"
+#include "server/http_routes.h"
 #include "support/document.h"
 
 namespace karma {
@@ -158,6 +159,18 @@ TEST(Documents, TheTableOfStartsIsThatOfTheProgram) {
 
 TEST(Documents, TheTableOfMetricsIsThatOfTheProgram) {
   EXPECT_EQ(test::generated_part("docs/operations.md", "metrics", metric_table()), metric_table());
+}
+
+// Each path, and when it answers 200.
+std::string http_table() {
+  std::string table = "| Path | 200 when the node |\n| --- | --- |\n";
+  for (const server::HttpPath& path : server::http_paths())
+    table += "| " + quoted(path.path) + " | " + std::string(path.meaning) + " |\n";
+  return table;
+}
+
+TEST(Documents, TheTableOfHttpPathsIsThatOfTheProgram) {
+  EXPECT_EQ(test::generated_part("docs/operations.md", "http", http_table()), http_table());
 }
 
 TEST(Documents, EveryErrorCodeIsExplained) {

@@ -48,7 +48,7 @@ TEST(DescriptorLimits, EachIoThreadHasItsOwn) {
   rlimit low = before;
   low.rlim_cur = 128;
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
-  server::raise_descriptor_limit(kConnections, kThreads);
+  server::raise_descriptor_limit(kConnections, kThreads, 0);
   rlimit raised{};
   EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &raised), 0);
   EXPECT_GE(raised.rlim_cur, kWanted + 12);  // standard streams, lock, log, listeners, the thread that accepts

@@ -3,9 +3,7 @@
 #include <stdlib.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <filesystem>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,11 +12,13 @@
 
 #include "protocol/client.h"
 #include "support/crashable_file_system.h"
+#include "support/gate.h"
 #include "support/socket_client.h"
 
 namespace karma {
 namespace {
 
+using test::Gate;
 using test::SocketClient;
 
 constexpr const char* kPing = "{\"v\":2,\"op\":\"system.ping\"}\n";
@@ -27,36 +27,6 @@ constexpr const char* kPong = R"({"protocol_version":2,"success":true,"response"
 std::string increment(int key) {
   return R"({"v":2,"op":"counter.increment","series":"s","bucket":20260101,"key":)" + std::to_string(key) + "}\n";
 }
-
-// Holds up syncs once it is told to.
-class Gate {
- public:
-  void close() {
-    std::lock_guard lock(mutex_);
-    closed_ = true;
-  }
-  void open() {
-    std::lock_guard lock(mutex_);
-    closed_ = false;
-    changed_.notify_all();
-  }
-  void pass() {
-    std::unique_lock lock(mutex_);
-    waiting_ += closed_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return !closed_; });
-  }
-  void wait_for_somebody() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return waiting_ > 0; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool closed_ = false;
-  int waiting_ = 0;
-};
 
 class ServerTest : public ::testing::Test {
  protected:

@@ -18,6 +18,10 @@ namespace {
 
 constexpr int kPatienceMs = 20'000;
 
+int exit_code(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status); }
+
+}  // namespace
+
 int free_port() {
   int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
@@ -29,10 +33,6 @@ int free_port() {
   ::close(fd);
   return ntohs(address.sin_port);
 }
-
-int exit_code(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status); }
-
-}  // namespace
 
 ServerProcess::ServerProcess(std::vector<std::string> arguments, rlim_t descriptors, int pipe_bytes) {
   int ends[2];

@@ -14,6 +14,9 @@ namespace karma::test {
 inline constexpr const char* kPing = "{\"v\":2,\"op\":\"system.ping\"}\n";
 inline constexpr const char* kPong = R"({"protocol_version":2,"success":true,"response":"pong","error_code":null})";
 
+// One that nobody listens on at the moment.
+int free_port();
+
 // Its output, both streams in one pipe, is read only while a function waits for it.
 class ServerProcess {
  public:

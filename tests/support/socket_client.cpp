@@ -62,6 +62,15 @@ std::string SocketClient::line() {
   return line;
 }
 
+std::string SocketClient::bytes(std::size_t count) {
+  while (buffer_.size() < count) {
+    if (std::string fault = receive(); !fault.empty()) return std::exchange(buffer_, {}) + fault;
+  }
+  std::string bytes = buffer_.substr(0, count);
+  buffer_.erase(0, count);
+  return bytes;
+}
+
 std::string SocketClient::rest() {
   std::string fault;
   while (fault.empty()) fault = receive();

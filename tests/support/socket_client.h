@@ -18,6 +18,8 @@ class SocketClient {
   bool send(std::string_view bytes);
   // One line without its end; "<eof>", "<reset>" or "<timeout>" if there is none.
   std::string line();
+  // So many bytes; fewer, and one of these words, if there are no more.
+  std::string bytes(std::size_t count);
   // All bytes up to the end; followed by "<reset>" or "<timeout>" if that is how it ended.
   std::string rest();
   // Has anything arrived within so many milliseconds (bytes or the end)?
