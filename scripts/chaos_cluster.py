@@ -170,6 +170,10 @@ class Cluster:
             if stream["stream_id"] not in kept:
                 self.master.ask(op="ingest.abort", stream_id=stream["stream_id"])
 
+    def count_in_logs(self, event):
+        return sum(pathlib.Path(node.log).read_text(errors="replace").count('"event":"%s"' % event)
+                   for node in self.nodes)
+
     def check(self, directory):
         done = subprocess.run([self.binary, "check", directory], stdin=subprocess.DEVNULL, capture_output=True,
                               text=True)

@@ -415,6 +415,7 @@ void Engine::submit(std::unique_ptr<Job> job) {
 }
 
 void Engine::data_is_stale() {
+  is_masters_.store(false, std::memory_order_relaxed);
   if (!config_.replica_serve_stale && !awaits_data()) withheld_ = Withheld::stale;
 }
 

@@ -113,6 +113,9 @@ class Engine final : public commands::Services, private wal::Machine {
   // that follows the master, on a node with a source; nobody else may write. After an Error either the old data is in
   // its place, or the next start completes the change (the message says so).
   Status adopt_bootstrap(std::string_view keep_old_as);
+  // Does it while no snapshot is written or removed, nor anything of the log; waits for one that is under way. Those
+  // that are asked for meanwhile are refused.
+  Status without_snapshots(const std::function<Status()>& action);
   // Old data that was put aside: what only that had is written beside it, on a worker (only_here.h). For a node that
   // has caught up with its master. False: the worker has too much to do.
   bool tell_only_here();
@@ -120,7 +123,11 @@ class Engine final : public commands::Services, private wal::Machine {
   bool awaits_data() const { return withheld_.load(std::memory_order_relaxed) == Withheld::no_data; }
   // Its data is no beginning of its master's any more, until it has a new copy.
   void data_is_stale();
-  void has_data() { withheld_.store(Withheld::nothing, std::memory_order_relaxed); }
+  // It is, up to here.
+  void has_data() {
+    withheld_.store(Withheld::nothing, std::memory_order_relaxed);
+    is_masters_.store(true, std::memory_order_relaxed);
+  }
   // Whether reads are refused for one of these, and why.
   bool withholds_reads() const { return withheld_.load(std::memory_order_relaxed) != Withheld::nothing; }
   Error why_withheld() const;
@@ -222,6 +229,7 @@ class Engine final : public commands::Services, private wal::Machine {
   void run_job(Job& job, store::StoreLock::Reader& reader);
   void hand_back(std::unique_ptr<Job> job);
   Result<snapshot::Frozen> freeze();
+  Error snapshots_are_held();
   enum class LogHeld { for_slaves, not_at_all };
   Status snapshot_everything(LogHeld held);
   Status create_whole_set(LogHeld held);
@@ -258,6 +266,7 @@ class Engine final : public commands::Services, private wal::Machine {
   FollowStatus follow_status_;
   SnapshotWatch snapshot_watch_;
   SnapshotLeases leases_;
+  Mutex snapshots_held_;  // by who writes snapshots and trims the log, or by who wants neither
   std::atomic<std::uint64_t> saved_lsn_{UINT64_MAX};  // of the last whole set, by this process
   std::unique_ptr<Ticker> ticker_;                    // if snapshots are taken without being asked for
 
@@ -302,6 +311,8 @@ class Engine final : public commands::Services, private wal::Machine {
   std::atomic<std::uint64_t> replicated_{0};  // of a master: karma.replication.lsn as it was when it became one
   enum class Withheld : std::uint8_t { nothing, no_data, stale };
   std::atomic<Withheld> withheld_{Withheld::nothing};
+  std::atomic<bool> is_masters_{
+      false};                 // since this start the master has said that a slave's data is a part of its own
   bool unread_data_ = false;  // started with --restore=false on a directory with data; constant after start
   Replicas replicas_;
   StateDigests digests_;

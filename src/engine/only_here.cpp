@@ -277,8 +277,7 @@ Result<std::optional<OnlyHere>> write_only_here(FileSystem& files, const std::st
   const Result<History> history = read_history(files, path);
   if (!history) return history.error();
   const Lsn last = snapshot::lsn_of_diverged(copy).value_or(Lsn{});
-  const bool told = copy.find(snapshot::kUnknownEpoch) == std::string::npos;
-  const std::optional<Lsn> parted = told ? fork(*history, last, present.history) : std::nullopt;
+  const std::optional<Lsn> parted = snapshot::tells_epoch(copy) ? fork(*history, last, present.history) : std::nullopt;
   if (!parted)
     return internal_error("it is not known where the history of " + copy +
                           " parts from the master's, and so not which entries only it has: see karma dump");

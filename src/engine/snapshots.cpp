@@ -53,7 +53,22 @@ Status Engine::snapshot_everything(LogHeld held) {
   if (unread_data_)
     return internal_error(
         "The node was started with --restore=false: snapshots would take the place of data that was never loaded");
+  if (!snapshots_held_.try_lock()) return snapshots_are_held();
+  const MutexLock lock(snapshots_held_, std::adopt_lock);
   return watched(true, [&] { return create_whole_set(held); });
+}
+
+Error Engine::snapshots_are_held() {
+  const Error refused = internal_error(
+      "This slave goes back to where its history parts from its master's, for which it reads its snapshots: try again "
+      "when it follows");
+  log_.warn("backup.refused", refused.message);
+  return refused;
+}
+
+Status Engine::without_snapshots(const std::function<Status()>& action) {
+  const MutexLock lock(snapshots_held_);
+  return action();
 }
 
 Status Engine::create_whole_set(LogHeld held) {
@@ -115,6 +130,8 @@ Status Engine::create_snapshot(const std::string& series) {
   // Keys, streams and counts have to be of one moment. With a log, it brings the exactly-once state's file up to the
   // series; without one, or if too much is not in the log, only a snapshot of everything keeps them together.
   if (!alone) return create_all_snapshots();
+  if (!snapshots_held_.try_lock()) return snapshots_are_held();
+  const MutexLock lock(snapshots_held_, std::adopt_lock);
   return watched(false, [&]() -> Status {
     Result<snapshot::Meta> meta = snapshots_->create_one(series, *view, lsn, std::move(outcomes));
     count_snapshots();
@@ -123,6 +140,8 @@ Status Engine::create_snapshot(const std::string& series) {
 }
 
 bool Engine::snapshot_if_due() {
+  // It would take the place of one that an old master may want to go back to.
+  if (is_slave() && config_.replication_source_host && !is_masters_.load(std::memory_order_relaxed)) return false;
   // Without a log no LSN tells.
   const bool anything_new = !wal_->keeps_entries() || wal_->last().value != saved_lsn_.load(std::memory_order_relaxed);
   if (!snapshot_watch_.is_due(clock_.steady(), needed_log_bytes(), anything_new)) return false;

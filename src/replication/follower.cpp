@@ -7,7 +7,7 @@
 #include "commands/entry_chain.h"
 #include "engine/replica_id.h"
 #include "io/replace_file.h"
-#include "replication/bootstrap.h"
+#include "replication/rewind.h"
 #include "snapshot/adoption.h"
 
 namespace karma::replication {
@@ -196,7 +196,9 @@ Status Follower::copy() {
     log_.info("replication.bootstrap", text);
   };
   const auto begun = engine_.clock().steady();
-  const Result<bool> fetched = bootstrap(source_, files_, config_.directory, options);
+  const Result<bool> rewound = rewind_instead(options);
+  if (!rewound) return rewound.error();
+  const Result<bool> fetched = *rewound ? rewound : bootstrap(source_, files_, config_.directory, options);
   if (!fetched) return fetched.error();
   // A master without snapshots has all in its log. What is here, if anything, gives way to nothing.
   if (*fetched || engine_.position() != Lsn{}) {
@@ -204,9 +206,10 @@ Status Follower::copy() {
     if (!begin_adopting()) return internal_error("the copy was given up");
     const Status taken = run_without_throwing([this] { return engine_.adopt_bootstrap(keep_old_as_); });
     adopted();
+    cannot_rewind_ |= *rewound && !taken;
     if (!taken) return taken;
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(engine_.clock().steady() - begun);
-    log_.info("replication.snapshot_bootstrap",
+    log_.info(*rewound ? "replication.rewound" : "replication.snapshot_bootstrap",
               "lsn=" + std::to_string(engine_.position().value) + " ms=" + std::to_string(took.count()));
   }
   status_.bootstrap_succeeded(engine_.unix_seconds(), engine_.position());
@@ -214,8 +217,28 @@ Status Follower::copy() {
   difference_.reset();
   keep_old_as_.clear();
   copies_told_ = false;
+  cannot_rewind_ = false;
   digest_check_.copied();
   return {};
+}
+
+// Where the epochs tell that the histories part, and only there: what is here up to the fork is the master's, too.
+// False: the master's data is to be copied.
+Result<bool> Follower::rewind_instead(const BootstrapOptions& options) {
+  if (cannot_rewind_ || difference_ || !snapshot::tells_epoch(keep_old_as_)) return false;
+  const Result<engine::History> its = source_.history();
+  if (!its) return its.error();
+  const engine::History own = engine_.history();
+  const Lsn last = engine_.position();
+  if (engine::relation(own, *its, last) != engine::Relation::diverged) return false;
+  const std::optional<Lsn> parted = engine::fork(own, last, *its);
+  const Status done = parted ? rewind(engine_, files_, *its, *parted, options)
+                             : Status(internal_error("it is not known where the histories part"));
+  if (done) return true;
+  if (stopping()) return done.error();
+  cannot_rewind_ = true;
+  log_.warn("replication.not_rewound", done.error().message + "; the master's data is copied");
+  return false;
 }
 
 Status Follower::follow() {

@@ -6,7 +6,8 @@
 //                  is an entry, or, if it is a Karma 1.0, is asked every poll interval
 //   lost           again after a pause that grows, at random up to a cap
 //   promoted       ends for good
-//   out of reach   the master's log does not reach back to here, or is not a continuation: copy its data anew
+//   out of reach   the master's log does not reach back to here, or is not a continuation: go back to where the
+//                  histories part, or copy its data anew
 //
 // Position and data are one: entries are in the slave's own log, under the master's LSNs, before they are applied.
 #pragma once
@@ -24,6 +25,7 @@
 #include "engine/difference.h"
 #include "engine/engine.h"
 #include "engine/submitter.h"
+#include "replication/bootstrap.h"
 #include "replication/checkpoint_copy.h"
 #include "replication/digest_check.h"
 #include "replication/source.h"
@@ -43,6 +45,7 @@ class Follower final : public engine::Following {
   void run();
   // Each returns when something else is to be done, or with the failure that ended it.
   Status copy();
+  Result<bool> rewind_instead(const BootstrapOptions& options);
   Status follow();
 
   Status connect();
@@ -89,6 +92,7 @@ class Follower final : public engine::Following {
   bool copy_wanted_;
   std::optional<engine::Difference> difference_;  // why, if it was found by digests
   std::string keep_old_as_;                       // of the data that a copy takes the place of; empty: it is not kept
+  bool cannot_rewind_ = false;                    // was tried, for this copy
   bool copies_told_ = false;                      // what is in diverged copies only
   Lsn noted_;                                     // in karma.replication.lsn
   std::chrono::steady_clock::time_point noted_at_{};

@@ -112,6 +112,10 @@ std::optional<Lsn> lsn_of_diverged(std::string_view name) {
   return lsn ? std::optional(Lsn{*lsn}) : std::nullopt;
 }
 
+bool tells_epoch(std::string_view name) {
+  return lsn_of_diverged(name) && !name.substr(kDiverged.size()).starts_with(kUnknownEpoch);
+}
+
 Result<std::vector<std::string>> diverged_copies(FileSystem& files, const std::string& directory) {
   Result<std::vector<std::string>> names = files.list_directories(directory);
   if (names) std::erase_if(*names, [](const std::string& name) { return !lsn_of_diverged(name); });

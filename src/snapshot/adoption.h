@@ -38,6 +38,8 @@ inline constexpr std::string_view kUnknownEpoch = "unknown";
 std::string diverged_name(FileSystem& files, const std::string& directory, std::string_view epoch, Lsn last);
 // The LSN in such a name; nothing if it is another name, of a directory that is not ours to remove.
 std::optional<Lsn> lsn_of_diverged(std::string_view name);
+// Of such a name: whether epochs tell where its data and the other node's part.
+bool tells_epoch(std::string_view name);
 // All that there are in the directory.
 Result<std::vector<std::string>> diverged_copies(FileSystem& files, const std::string& directory);
 

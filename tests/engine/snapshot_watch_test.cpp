@@ -111,5 +111,49 @@ TEST(SnapshotHealth, ASnapshotComesByItselfWhenItIsTime) {
   EXPECT_TRUE(files.content(test::in_directory("karma.manifest.json")));
 }
 
+// It may turn out to have another history, and its last snapshot to be what it can go back to.
+TEST(SnapshotHealth, OfASlaveNoneComesByItselfBeforeItFollows) {
+  test::Node master;
+  master.open();
+  master.expect("counter.increment", R"(,"series":"s","key":1,"bucket":20260505)");
+  master.close();
+  test::ManualClock clock;
+  EventLog log(clock, false);
+  Config config = test::test_config();
+  config.snapshot_interval = 3600;
+  config.role = Role::slave;
+  config.replication_source_host = "old";
+  auto opened = Engine::open(config, *master.files, clock, log);
+  ASSERT_TRUE(opened.ok());
+  Engine& engine = **opened;
+  clock.advance(3600);
+  EXPECT_FALSE(engine.snapshot_if_due());
+  engine.has_data();
+  (void)engine.snapshot_if_due();
+  while (engine.stats().snapshot_last_unix == 0) std::this_thread::yield();
+  clock.advance(3600);
+  engine.data_is_stale();
+  EXPECT_FALSE(engine.snapshot_if_due());
+}
+
+TEST(SnapshotHealth, NoneIsTakenWhileSomebodyNeedsThoseThatAreThere) {
+  CrashableFileSystem files;
+  test::ManualClock clock;
+  EventLog log(clock, false);
+  auto opened = Engine::open(test::test_config(), files, clock, log);
+  ASSERT_TRUE(opened.ok());
+  Engine& engine = **opened;
+  ASSERT_TRUE(engine.create_all_snapshots().ok());
+  const std::vector<std::string> before = test::names(files);
+  const Status done = engine.without_snapshots([&]() -> Status {
+    EXPECT_FALSE(engine.create_all_snapshots().ok());
+    return internal_error("as it came");
+  });
+  EXPECT_EQ(done.error().message, "as it came");
+  EXPECT_EQ(test::names(files), before);
+  EXPECT_EQ(engine.stats().snapshot_failure_count, 0U) << "it did not fail";
+  EXPECT_TRUE(engine.create_all_snapshots().ok());
+}
+
 }  // namespace
 }  // namespace karma::engine

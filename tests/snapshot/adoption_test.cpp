@@ -119,9 +119,12 @@ TEST(Adoption, ADivergedCopyIsNamedAfterItsLastEntry) {
   EXPECT_EQ(lsn_of_diverged(copy("12")), Lsn{12});
   EXPECT_EQ(lsn_of_diverged(copy("12-2")), Lsn{12});
   EXPECT_EQ(lsn_of_diverged("diverged-unknown-7"), Lsn{7});
+  EXPECT_TRUE(tells_epoch(copy("12-2")));
+  EXPECT_FALSE(tells_epoch("diverged-unknown-7"));
   for (const std::string& name : {copy(""), copy("x"), copy("12-"), copy("12-keep"), std::string("diverged-1"),
                                   std::string("diverged-mine"), std::string("diverged-mine-12"), std::string("data")})
     EXPECT_EQ(lsn_of_diverged(name), std::nullopt) << name;
+  EXPECT_FALSE(tells_epoch("")) << "nothing is kept";
 }
 
 // A file for the earlier copy, which a later one replaces.
