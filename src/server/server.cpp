@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <optional>
 #include <vector>
 
@@ -22,7 +23,9 @@
 #include "server/io_thread.h"
 #include "server/listen_socket.h"
 #include "server/liveness.h"
+#include "server/service_manager.h"
 #include "server/signals.h"
+#include "server/watchdog.h"
 
 namespace karma {
 namespace {
@@ -52,7 +55,10 @@ class Server::Impl {
     const bool takes_signals = server::stop_signals_blocked();
     server::NoSignalsForNewThreads guard;
     control_.emplace("karma-control", log_);
-    if (takes_signals) watch_signals();
+    if (takes_signals) {
+      watch_signals();
+      service_manager_.emplace([](const char* name) -> const char* { return std::getenv(name); });
+    }
     server::raise_descriptor_limit(config_.max_connections, io_thread_count(config_), http_descriptors());
     // The port first: a restore that ends at an occupied port is time lost. But nobody can connect before the data is
     // there: a client that asks "is it up?" by connecting gets the right answer.
@@ -74,6 +80,9 @@ class Server::Impl {
     if (Status status = server::start_listening(*bound); !status.ok()) return status;
     start_accepting(std::move(bound->sockets));
     log_.info("server.start", "version=" + std::string(version()) + " port=" + std::to_string(port_));
+    if (service_manager_ && service_manager_->watchdog().count() != 0)
+      watchdog_.emplace(*service_manager_, client_loops(), log_);
+    tell_service_manager("READY=1\nSTATUS=port " + std::to_string(port_));
     return {};
   }
 
@@ -86,6 +95,7 @@ class Server::Impl {
       if (phase_ == Phase::serving) phase_ = Phase::stop_requested;  // no signal begins a snapshot any more
     }
     log_.info("server.stop_begin", active_clients());
+    tell_service_manager("STOPPING=1\nSTATUS=answering clients, then writing snapshots");
     acceptor_.reset();
     engine_->end_waiting();
     for (auto& thread : io_threads_) thread->drain();
@@ -100,6 +110,7 @@ class Server::Impl {
     Status saved = shut_down_engine();
     if (!saved.ok()) log_.error("server.snapshot_failed", saved.error().message);
     stop_http();
+    watchdog_.reset();
     io_threads_.clear();  // before the engine that their dispatchers use
     engine_.reset();
     log_.info("server.stop", "version=" + std::string(version()));
@@ -142,7 +153,7 @@ class Server::Impl {
     http_.reset();
   }
 
-  void watch_loops() {
+  std::vector<server::Loop> client_loops() {
     std::vector<server::Loop> loops;
     loops.push_back(server::posted_loop("karma-control", [this](std::function<void()> function) {
       server::asio::post(control_->context(), std::move(function));
@@ -152,6 +163,12 @@ class Server::Impl {
           "karma-io-" + std::to_string(loops.size() - 1),
           [&thread = *thread](std::function<void()> function) { thread.run_soon(std::move(function)); }));
     }
+    return loops;
+  }
+
+  // Not for the watchdog: a disk that stalls becomes no faster by a restart.
+  void watch_loops() {
+    std::vector<server::Loop> loops = client_loops();
     loops.push_back({"the writer of the log", [&engine = *engine_] {
                        return [&engine, before = engine.writer_turns()] {
                          const auto now = engine.writer_turns();
@@ -178,9 +195,17 @@ class Server::Impl {
   }
 
   void note_progress(std::string_view doing, std::uint64_t done, std::uint64_t all) {
-    const MutexLock lock(mutex_);
-    progress_ = doing;
-    if (all != 0) progress_ += ", " + std::to_string(done) + " of " + std::to_string(all) + " bytes";
+    std::string progress(doing);
+    if (all != 0) progress += ", " + std::to_string(done) + " of " + std::to_string(all) + " bytes";
+    {
+      const MutexLock lock(mutex_);
+      progress_ = progress;
+    }
+    tell_service_manager("STATUS=" + progress + "\nEXTEND_TIMEOUT_USEC=" + std::to_string(kMaxStep.count()));
+  }
+
+  void tell_service_manager(std::string_view lines) const {
+    if (service_manager_) service_manager_->tell(lines);
   }
 
   std::size_t http_descriptors() const { return config_.http_port == 0 ? 0 : server::HttpServer::kMaxDescriptors; }
@@ -324,6 +349,8 @@ class Server::Impl {
   static constexpr std::chrono::seconds kCloseTime{10};
   // A loop that takes longer for a turn than this is not alive: a disk that stalls, for the writer.
   static constexpr std::chrono::seconds kMaxTurn{2};
+  // A start that says nothing for longer is given up by the service manager.
+  static constexpr std::chrono::microseconds kMaxStep{std::chrono::seconds(60)};
 
   const Config config_;
   FileSystem& files_;
@@ -345,6 +372,8 @@ class Server::Impl {
   std::optional<replication::Peers> peers_;
   std::optional<Acceptor> acceptor_;
   std::optional<server::SignalWatch> signals_;
+  std::optional<server::ServiceManager> service_manager_;  // of a program; an embedded server tells nobody
+  std::optional<server::Watchdog> watchdog_;
   std::unique_ptr<server::HttpServer> http_;  // looks at all of them
   std::optional<server::Liveness> liveness_;  // on its thread
 };
