@@ -169,7 +169,10 @@ void Follower::begin_anew(const Error& why) {
   status_.poll_failed(engine_.unix_seconds(), why.message);
   status_.diverged(why.message);
   engine_.data_is_stale();
-  log_.error("replication.out_of_reach", why.message + "; copying the master's data anew");
+  const char* const next = snapshot::tells_epoch(keep_old_as_) && !difference_
+                               ? "; going back to where the histories part, or copying the master's data anew"
+                               : "; copying the master's data anew";
+  log_.error("replication.out_of_reach", why.message + next);
   copy_wanted_ = true;
 }
 

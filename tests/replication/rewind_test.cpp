@@ -242,11 +242,12 @@ TEST_F(Rewinding, WhatIsDamagedIsNotUsed) {
   old.start();
   old.increment(1, 5);
   (void)old.response("snapshot.create_all");
+  old.increment(4, 5);
   ASSERT_NO_FATAL_FAILURE(share());
   promote(fresh);
   old.increment(2, 100);
   fresh.increment(3, 7);
-  for (const std::string suffix : {".tree", "idempotency.json"}) {
+  for (const std::string suffix : {".tree", "idempotency.json", "karma.wal"}) {
     SCOPED_TRACE(suffix);
     std::atomic<bool> reachable{false};
     Relay relay(fresh, [&](const json&, Reply& reply) {
@@ -257,7 +258,7 @@ TEST_F(Rewinding, WhatIsDamagedIsNotUsed) {
     come_back(relay);
     const std::string path = "data/" + test::find_name(*old.files, "", suffix);
     std::string bytes = old.files->content(path).value();
-    bytes[bytes.size() / 2] ^= 1;
+    bytes[bytes.size() / 4] ^= 1;
     old.files->edit(path, bytes);
     reachable = true;
     ASSERT_NO_FATAL_FAILURE(expect_same());
