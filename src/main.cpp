@@ -15,7 +15,7 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kWrongUsage = 2;
 
-int serve(const karma::Config& config) {
+int serve(const karma::Config& config, karma::Server::ReadSettings read_settings) {
   // Without it malloc keeps small blocks that were freed in lists of their own, and now and then merges all of them
   // with their neighbours in one go, in the middle of an allocation: after a million freed counters that is half a
   // second.
@@ -26,10 +26,10 @@ int serve(const karma::Config& config) {
     std::cerr << "ERROR: " << server.error().message << std::endl;
     return kFailed;
   }
-  return (*server)->run_until_signalled();
+  return (*server)->run_until_signalled(std::move(read_settings));
 }
 
-int run(const karma::CommandLine& line) {
+int run(const karma::CommandLine& line, karma::Server::ReadSettings read_settings) {
   switch (line.action) {
     case karma::CommandLine::Action::print:
       std::cout << line.argument << std::flush;
@@ -43,7 +43,7 @@ int run(const karma::CommandLine& line) {
     case karma::CommandLine::Action::serve:
       break;
   }
-  return serve(line.config);
+  return serve(line.config, std::move(read_settings));
 }
 
 }  // namespace
@@ -58,7 +58,10 @@ int main(int argc, char** argv) {
       std::cerr << "ERROR: " << line.error().message << std::endl;
       return kWrongUsage;
     }
-    return run(*line);
+    return run(*line, [=]() -> karma::Result<karma::Config> {
+      karma::Result<karma::CommandLine> again = karma::parse_command_line(argc, argv, environment);
+      return again ? karma::Result<karma::Config>(std::move(again->config)) : again.error();
+    });
   } catch (const std::exception& failure) {
     // What nobody foresaw: no memory, no threads.
     std::cerr << "ERROR: " << failure.what() << std::endl;

@@ -14,6 +14,9 @@ namespace karma {
 enum class Role { master, slave };
 // What a write is answered that too few slaves have confirmed in time.
 enum class OnAckTimeout { error, degrade };
+// From this level on events are logged.
+enum class LogLevel { debug, info, warn, error };
+enum class LogFormat { json, text };
 
 struct Config {
   std::optional<std::string> config;  // the settings file; whoever fills a Config has read it
@@ -79,6 +82,9 @@ struct Config {
   OnAckTimeout replicas_ack_on_timeout = OnAckTimeout::error;
 
   bool log = true;
+  LogLevel log_level = LogLevel::info;
+  LogFormat log_format = LogFormat::json;
+  std::optional<std::string> log_file;  // instead of stdout and stderr
 };
 
 // What the command line asks for.

@@ -1,6 +1,7 @@
 // A node: the engine behind a TCP port.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include <karma/clock.h>
@@ -26,9 +27,12 @@ class Server {
 
   int port() const;
 
+  // The settings, read once more.
+  using ReadSettings = std::function<Result<Config>()>;
   // Handles SIGINT, SIGTERM (drain, snapshot, return), a second one (leave at once), SIGUSR1 (snapshot) and SIGHUP
-  // (nothing) until it is told to stop. Returns the exit code. Call it from the thread that called block_signals().
-  int run_until_signalled();
+  // (open the log file anew, and take over tokens and log level from `read_settings`, which another thread calls) until
+  // it is told to stop. Returns the exit code. Call it from the thread that called block_signals().
+  int run_until_signalled(ReadSettings read_settings = {});
 
   // Stops accepting, answers complete requests, flushes, snapshots; at most shutdown_timeout for the clients.
   // An error means that the snapshot failed; what the log has is safe.

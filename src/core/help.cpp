@@ -43,7 +43,7 @@ Signals
   SIGINT, SIGTERM   stop: answer what has been received, write snapshots, exit; a second one
                     leaves at once (nothing that was acknowledged is lost, the log has it)
   SIGUSR1           write snapshots in the background, as snapshot.create_all does
-  SIGHUP            ignored
+  SIGHUP            open the log file anew, read the settings again, take over tokens and log level
 
 Exit codes
   0  clean stop     1  could not start, or a snapshot failed at the stop     2  wrong usage

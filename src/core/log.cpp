@@ -1,5 +1,6 @@
 #include "core/log.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -22,11 +24,26 @@
 #include "core/buffer.h"
 #include "core/json_text.h"
 #include "core/mutex.h"
+#include "core/text.h"
 
 namespace karma {
 namespace {
 
 constexpr std::string_view kLostEvent = "log.lost";
+
+spdlog::level::level_enum level_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warn:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      break;
+  }
+  return spdlog::level::err;
+}
 
 std::string_view name_of(spdlog::level::level_enum level) {
   switch (level) {
@@ -34,14 +51,46 @@ std::string_view name_of(spdlog::level::level_enum level) {
       return "error";
     case spdlog::level::warn:
       return "warn";
+    case spdlog::level::debug:
+      return "debug";
     default:
       return "info";
   }
 }
 
+// As wide as the longest.
+std::string_view label_of(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::err:
+      return "ERROR";
+    case spdlog::level::warn:
+      return "WARN ";
+    case spdlog::level::debug:
+      return "DEBUG";
+    default:
+      return "INFO ";
+  }
+}
+
+// Each character that could end the line, or do something to a terminal.
+void append_plain(Buffer& out, std::string_view text) {
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f) {
+      out.append(c);
+    } else {
+      out.append("\\x");
+      out.append(kHexDigits[byte >> 4]);
+      out.append(kHexDigits[byte & 15]);
+    }
+  }
+}
+
 // A message for the library consists of our event, a NUL and our message.
-class JsonFormatter final : public spdlog::formatter {
+class LineFormatter final : public spdlog::formatter {
  public:
+  explicit LineFormatter(LogFormat format) : format_(format) {}
+
   void format(const spdlog::details::log_msg& msg, spdlog::memory_buf_t& out) override {
     const std::time_t time = spdlog::log_clock::to_time_t(msg.time);
     std::tm utc{};
@@ -50,22 +99,38 @@ class JsonFormatter final : public spdlog::formatter {
     const std::size_t length = std::strftime(timestamp, sizeof timestamp, "%Y-%m-%dT%H:%M:%SZ", &utc);
     const std::string_view payload(msg.payload.data(), msg.payload.size());
     const std::size_t end_of_event = payload.find('\0');
-    nlohmann::ordered_json line = {{"timestamp", std::string_view(timestamp, length)},
-                                   {"level", name_of(msg.level)},
-                                   {"event", payload.substr(0, end_of_event)}};
-    if (const std::string_view message = payload.substr(end_of_event + 1); !message.empty()) line["message"] = message;
+    const std::string_view event = payload.substr(0, end_of_event);
+    const std::string_view message = payload.substr(end_of_event + 1);
     Buffer text;
-    json::append_value(text, line);
+    if (format_ == LogFormat::json) {
+      nlohmann::ordered_json line = {
+          {"timestamp", std::string_view(timestamp, length)}, {"level", name_of(msg.level)}, {"event", event}};
+      if (!message.empty()) line["message"] = message;
+      json::append_value(text, line);
+    } else {
+      text.append({timestamp, length});
+      text.append(' ');
+      text.append(label_of(msg.level));
+      text.append(' ');
+      append_plain(text, event);
+      if (!message.empty()) text.append(' ');
+      append_plain(text, message);
+    }
     text.append('\n');
     out.append(text.data(), text.data() + text.size());
   }
-  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(); }
+  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<LineFormatter>(format_); }
+
+ private:
+  const LogFormat format_;
 };
 
 // Writes whole lines. Used by the queue's thread, except where a comment says otherwise.
 class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
-  LineSink(int out, int err) : out_(out), err_(err) { set_formatter(std::make_unique<JsonFormatter>()); }
+  LineSink(LogFormat format, int out, int err) : out_(out), err_(err) {
+    set_formatter(std::make_unique<LineFormatter>(format));
+  }
 
   // Before the first line.
   void watch(spdlog::details::thread_pool& queue) { queue_ = &queue; }
@@ -121,7 +186,7 @@ class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mut
     spdlog::memory_buf_t line;
     if (torn_) line.push_back('\n');
     formatter_->format(told, line);
-    const int fd = msg.level == spdlog::level::info ? out_ : err_;
+    const int fd = msg.level <= spdlog::level::info ? out_ : err_;
     std::string_view text(line.data(), line.size());
     while (!text.empty() && !given_up_.load(std::memory_order_relaxed)) {
       const ssize_t size = ::write(fd, text.data(), text.size());
@@ -170,12 +235,13 @@ void begin_log_thread() {
 
 class EventLog::Stream {
  public:
-  Stream(int out, int err)
-      : sink_(std::make_shared<LineSink>(out, err)),
+  Stream(LogFormat format, int out, int err)
+      : sink_(std::make_shared<LineSink>(format, out, err)),
         queue_(std::make_shared<spdlog::details::thread_pool>(kMaxQueuedLines, 1, begin_log_thread)),
         logger_(std::make_shared<spdlog::async_logger>("karma", sink_, queue_,
                                                        spdlog::async_overflow_policy::overrun_oldest)) {
     sink_->watch(*queue_);
+    logger_->set_level(spdlog::level::debug);  // EventLog decides
     logger_->set_error_handler([sink = sink_.get()](const std::string&) { sink->fail(); });
   }
   ~Stream() {
@@ -215,24 +281,52 @@ class EventLog::Stream {
   std::atomic<std::uint64_t> posted_{0};
 };
 
-EventLog::EventLog(const Clock& clock, bool enabled, int out, int err) : clock_(clock) {
-  if (!enabled) return;
-  out_ = std::make_unique<Stream>(out, err);
-  if (!same_file(out, err)) err_ = std::make_unique<Stream>(out, err);
+LogOptions log_options(const Config& config) {
+  return {.enabled = config.log, .level = config.log_level, .format = config.log_format, .file = config.log_file};
 }
 
-EventLog::~EventLog() { flush(); }
-
-EventLog::Stream& EventLog::errors() { return err_ ? *err_ : *out_; }
-
-void EventLog::info(std::string_view event, std::string_view message) noexcept {
-  if (out_) out_->write(clock_.unix_seconds(), spdlog::level::info, event, message);
+EventLog::EventLog(const Clock& clock, LogOptions options)
+    : clock_(clock), options_(std::move(options)), level_(options_.level) {
+  if (!options_.enabled) return;
+  opened_ = open_file();
+  if (!opened_) return;
+  const int out = options_.file ? file_ : options_.out;
+  const int err = options_.file ? file_ : options_.err;
+  out_ = std::make_unique<Stream>(options_.format, out, err);
+  if (!same_file(out, err)) err_ = std::make_unique<Stream>(options_.format, out, err);
 }
-void EventLog::warn(std::string_view event, std::string_view message) noexcept {
-  if (out_) errors().write(clock_.unix_seconds(), spdlog::level::warn, event, message);
+
+// Where a thread hangs in a write, the file stays open: it may still use it.
+EventLog::~EventLog() {
+  const auto deadline = std::chrono::steady_clock::now() + kMaxFlushTime;
+  const bool written = (!out_ || out_->flush(deadline)) && (!err_ || err_->flush(deadline));
+  out_.reset();
+  err_.reset();
+  if (written && file_ >= 0) ::close(file_);
 }
-void EventLog::error(std::string_view event, std::string_view message) noexcept {
-  if (out_) errors().write(clock_.unix_seconds(), spdlog::level::err, event, message);
+
+// Whoever writes meanwhile writes to one or the other.
+Status EventLog::open_file() {
+  if (!options_.file) return {};
+  const int fresh = ::open(options_.file->c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+  if (fresh < 0) return internal_error("Cannot open the log file " + *options_.file + ": " + std::strerror(errno));
+  if (file_ < 0) {
+    file_ = fresh;
+    return {};
+  }
+  const bool replaced = ::dup3(fresh, file_, O_CLOEXEC) >= 0;
+  const int why = errno;
+  ::close(fresh);
+  if (!replaced) return internal_error("Cannot open the log file " + *options_.file + ": " + std::strerror(why));
+  return {};
+}
+
+Status EventLog::reopen() { return options_.enabled && opened_.ok() ? open_file() : Status(); }
+
+void EventLog::write(LogLevel level, std::string_view event, std::string_view message) noexcept {
+  if (!tells(level)) return;
+  Stream& stream = level >= LogLevel::warn && err_ ? *err_ : *out_;
+  stream.write(clock_.unix_seconds(), level_of(level), event, message);
 }
 
 void EventLog::flush() {

@@ -1,6 +1,9 @@
 #include "core/settings.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
+#include <type_traits>
 
 #include "core/address.h"
 #include "core/text.h"
@@ -159,22 +162,28 @@ constexpr Setting kSettings[] = {
         .of_source(),
     Setting{Group::replication, "replication-token", "KARMA_REPLICATION_TOKEN", &Config::replication_token, "TOKEN",
             "Token for the source; its read token suffices. Visible in the process list: prefer the file."}
-        .kept_secret(),
+        .kept_secret()
+        .read_again(),
     Setting{Group::replication, "replication-token-file", "KARMA_REPLICATION_TOKEN_FILE",
             TokenFile{&Config::replication_token, &Config::replication_token_file}, "FILE",
-            "Read that token from a file, without its line end."},
+            "Read that token from a file, without its line end."}
+        .read_again(),
     Setting{Group::access, "auth-token", "KARMA_AUTH_TOKEN", &Config::auth_token, "TOKEN",
             "Token that every request must carry. Visible in the process list: prefer the file."}
-        .kept_secret(),
+        .kept_secret()
+        .read_again(),
     Setting{Group::access, "auth-token-file", "KARMA_AUTH_TOKEN_FILE",
             TokenFile{&Config::auth_token, &Config::auth_token_file}, "FILE",
-            "Read that token from a file, without its line end."},
+            "Read that token from a file, without its line end."}
+        .read_again(),
     Setting{Group::access, "read-auth-token", "KARMA_READ_AUTH_TOKEN", &Config::read_auth_token, "TOKEN",
             "A second token that can read and changes nothing."}
-        .kept_secret(),
+        .kept_secret()
+        .read_again(),
     Setting{Group::access, "read-auth-token-file", "KARMA_READ_AUTH_TOKEN_FILE",
             TokenFile{&Config::read_auth_token, &Config::read_auth_token_file}, "FILE",
-            "Read that token from a file, without its line end."},
+            "Read that token from a file, without its line end."}
+        .read_again(),
     Setting{Group::replication, "replication-peers", "KARMA_REPLICATION_PEERS", &Config::replication_peers, "HOST:PORT",
             "The other nodes, of which one may have become master: asked at the start and every second, with the token "
             "for the source. A master takes no writes once one of them knows of a later master. Repeatable; separated "
@@ -198,6 +207,13 @@ constexpr Setting kSettings[] = {
             "error: answer not_confirmed. degrade: answer success, and wait no more until the slaves have caught up."},
     Setting{Group::logging, "log", "KARMA_LOG", &Config::log, "BOOL",
             "Log what happens, one JSON object a line: info to stdout, warn and error to stderr."},
+    Setting{Group::logging, "log-level", "KARMA_LOG_LEVEL", &Config::log_level, "LEVEL",
+            "The least that is logged: debug, info, warn or error. Read again at SIGHUP."}
+        .read_again(),
+    Setting{Group::logging, "log-format", "KARMA_LOG_FORMAT", &Config::log_format, "FORMAT",
+            "json: an object a line. text: time, level, event and message, for people."},
+    Setting{Group::logging, "log-file", "KARMA_LOG_FILE", &Config::log_file, "FILE",
+            "Append the log to this file instead of stdout and stderr. Opened anew at SIGHUP."},
 };
 
 constexpr std::array kGroups = {Group::file, Group::network,     Group::access,      Group::limits,
@@ -209,6 +225,32 @@ struct Overloaded : Functions... {
 };
 template <class... Functions>
 Overloaded(Functions...) -> Overloaded<Functions...>;
+
+// The words for the values of an enumeration, in their order.
+template <class Enum>
+constexpr std::string_view kWords[] = {};
+template <>
+constexpr std::string_view kWords<Role>[] = {"master", "slave"};
+template <>
+constexpr std::string_view kWords<OnAckTimeout>[] = {"error", "degrade"};
+template <>
+constexpr std::string_view kWords<LogLevel>[] = {"debug", "info", "warn", "error"};
+template <>
+constexpr std::string_view kWords<LogFormat>[] = {"json", "text"};
+
+template <class Enum>
+Status assign_word(std::string_view text, Enum& value) {
+  const auto& words = kWords<Enum>;
+  const auto found = std::ranges::find(words, text);
+  if (found != std::end(words)) {
+    value = static_cast<Enum>(found - std::begin(words));
+    return {};
+  }
+  std::string message = "must be ";
+  for (std::size_t i = 0; i < std::size(words); ++i)
+    message += (i == 0 ? "" : i + 1 == std::size(words) ? " or " : ", ") + std::string(words[i]);
+  return validation_error(std::move(message));
+}
 
 // Decimal, optional sign, blanks around it: what Karma 1.0 accepted.
 template <class Number>
@@ -305,60 +347,86 @@ std::string_view title(SettingGroup group) {
 std::string value_text(const Setting& setting, const Config& config) {
   return std::visit(
       Overloaded{
-          [&](int Config::*member) { return std::to_string(config.*member); },
-          [&](std::int64_t Config::*member) { return std::to_string(config.*member); },
-          [&](bool Config::*member) { return std::string(config.*member ? "true" : "false"); },
-          [&](std::string Config::*member) { return config.*member; },
-          [&](Role Config::*member) { return std::string(config.*member == Role::master ? "master" : "slave"); },
-          [&](OnAckTimeout Config::*member) {
-            return std::string(config.*member == OnAckTimeout::error ? "error" : "degrade");
-          },
-          [&](std::optional<std::string> Config::*member) {
-            if (!(config.*member)) return std::string(kNoValue);
-            return setting.secret ? std::string("(set)") : *(config.*member);
-          },
-          [&](std::vector<std::string> Config::*member) {
-            std::string text;
-            for (const std::string& part : config.*member) text += (text.empty() ? "" : ",") + part;
-            return text.empty() ? std::string(kNoValue) : text;
-          },
-          [&](TokenFile file) { return (config.*file.path).value_or(std::string(kNoValue)); },
-      },
+          [&](int Config::*member) {
+    return std::to_string(config.*member); },
+          [&](std::int64_t Config::*member) {
+    return std::to_string(config.*member); },
+          [&](bool Config::*member) {
+    return std::string(config.*member ? "true" : "false"); },
+          [&](std::string Config::*member) {
+    return config.*member; },
+          [&]<class Enum>(Enum Config::*member) requires std::is_enum_v<Enum> {
+            return std::string(kWords<Enum>[static_cast<std::size_t>(config.*member)]);
+}
+,
+    [&](std::optional<std::string> Config::*member) {
+      if (!(config.*member)) return std::string(kNoValue);
+      return setting.secret ? std::string("(set)") : *(config.*member);
+    },
+    [&](std::vector<std::string> Config::*member) {
+      std::string text;
+      for (const std::string& part : config.*member) text += (text.empty() ? "" : ",") + part;
+      return text.empty() ? std::string(kNoValue) : text;
+    },
+    [&](TokenFile file) { return (config.*file.path).value_or(std::string(kNoValue)); },
+}  // namespace karma
+,
       setting.target);
+}
+
+std::string changed_settings(const Config& config) {
+  std::string text;
+  for (const Setting& setting : settings()) {
+    const std::string value = value_text(setting, config);
+    if (value == value_text(setting, Config())) continue;
+    text += (text.empty() ? "" : " ") + std::string(setting.flag) + "=" + value;
+  }
+  return text;
+}
+
+Differences differences(const Config& one, const Config& other) {
+  Differences found;
+  for (const Setting& setting : settings()) {
+    const bool same = std::visit(Overloaded{
+                                     [&](TokenFile file) { return one.*file.path == other.*file.path; },
+                                     [&](auto member) { return one.*member == other.*member; },
+                                 },
+                                 setting.target);
+    if (same) continue;
+    std::string& list = setting.reloaded ? found.reloaded : found.others;
+    list += (list.empty() ? "" : ",") + std::string(setting.flag);
+  }
+  return found;
 }
 
 Status assign(const Setting& setting, std::string_view text, Config& config) {
   return std::visit(Overloaded{
-                        [&](int Config::*member) { return assign_number(text, config.*member); },
-                        [&](std::int64_t Config::*member) { return assign_number(text, config.*member); },
+                        [&](int Config::*member) {
+    return assign_number(text, config.*member); },
+                        [&](std::int64_t Config::*member) {
+    return assign_number(text, config.*member); },
                         [&](bool Config::*member) -> Status {
-                          if (text != "true" && text != "false") return validation_error("must be true or false");
-                          config.*member = text == "true";
-                          return {};
+    if (text != "true" && text != "false") return validation_error("must be true or false");
+    config.*member = text == "true";
+    return {};
                         },
-                        [&](Role Config::*member) -> Status {
-                          if (text != "master" && text != "slave") return validation_error("must be master or slave");
-                          config.*member = text == "master" ? Role::master : Role::slave;
-                          return {};
-                        },
-                        [&](OnAckTimeout Config::*member) -> Status {
-                          if (text != "error" && text != "degrade") return validation_error("must be error or degrade");
-                          config.*member = text == "error" ? OnAckTimeout::error : OnAckTimeout::degrade;
-                          return {};
-                        },
-                        [&](std::vector<std::string> Config::*member) -> Status {
-                          for (std::string& part : split_at_commas(text)) (config.*member).push_back(std::move(part));
-                          return {};
-                        },
-                        [&](TokenFile file) -> Status {
-                          config.*file.path = std::string(text);
-                          return {};
-                        },
-                        [&](auto member) -> Status {
-                          config.*member = std::string(text);
-                          return {};
-                        },
-                    },
+                        [&]<class Enum>(Enum Config::*member) -> Status requires std::is_enum_v<Enum> {
+                          return assign_word(text, config.*member);
+}
+,
+    [&](std::vector<std::string> Config::*member) -> Status {
+      for (std::string& part : split_at_commas(text)) (config.*member).push_back(std::move(part));
+      return {};
+    },
+    [&](TokenFile file) -> Status {
+      config.*file.path = std::string(text);
+      return {};
+    },
+    [&](auto member) -> Status {
+      config.*member = std::string(text);
+      return {};
+    },
+},
                     setting.target);
 }
 

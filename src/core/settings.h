@@ -26,9 +26,10 @@ struct TokenFile {
 };
 
 // The type of the target decides how a value is read.
-using SettingTarget = std::variant<int Config::*, std::int64_t Config::*, bool Config::*, std::string Config::*,
-                                   std::optional<std::string> Config::*, Role Config::*, OnAckTimeout Config::*,
-                                   std::vector<std::string> Config::*, TokenFile>;
+using SettingTarget =
+    std::variant<int Config::*, std::int64_t Config::*, bool Config::*, std::string Config::*,
+                 std::optional<std::string> Config::*, Role Config::*, OnAckTimeout Config::*, LogLevel Config::*,
+                 LogFormat Config::*, std::vector<std::string> Config::*, TokenFile>;
 
 struct Setting {
   SettingGroup group;
@@ -43,6 +44,7 @@ struct Setting {
   int max = INT_MAX;
   bool secret = false;            // never shown
   bool only_with_source = false;  // checked only where a replication source is set
+  bool reloaded = false;          // at SIGHUP
 
   // For the rows of the table.
   constexpr Setting changed(auto change) const {
@@ -65,6 +67,9 @@ struct Setting {
   constexpr Setting kept_secret() const {
     return changed([&](Setting& s) { s.secret = true; });
   }
+  constexpr Setting read_again() const {
+    return changed([&](Setting& s) { s.reloaded = true; });
+  }
   constexpr Setting of_source() const {
     return changed([&](Setting& s) { s.only_with_source = true; });
   }
@@ -83,6 +88,16 @@ std::span<const SettingGroup> setting_groups();
 // The value as a user would type it; kNoValue for what is unset, "(set)" for a secret.
 inline constexpr std::string_view kNoValue = "none";
 std::string value_text(const Setting& setting, const Config& config);
+
+// The settings that are not the defaults: "port=9090 auth-token=(set)".
+std::string changed_settings(const Config& config);
+
+// Where two configurations differ, secrets too: flags with commas between them.
+struct Differences {
+  std::string reloaded;  // of those that a running server takes over
+  std::string others;
+};
+Differences differences(const Config& one, const Config& other);
 
 // Sets the value from text. The message of an error lacks its subject: "must be an integer".
 Status assign(const Setting& setting, std::string_view text, Config& config);

@@ -35,6 +35,7 @@ Error unauthorized() { return {ErrorCode::unauthorized, "Unauthorized"}; }
 Dispatcher::Dispatcher(Engine& engine, const Config& config, std::function<void()> wake)
     : engine_(engine),
       config_(config),
+      tokens_{config.auth_token, config.read_auth_token},
       completions_(std::move(wake)),
       reader_(engine.store().lock().add_reader()),
       request_stats_(engine.add_request_stats()),
@@ -123,10 +124,10 @@ Handled Dispatcher::execute(std::string_view line, void* connection, std::size_t
 
 bool Dispatcher::authenticate(Access& granted) const {
   granted = Access::write;
-  if (!config_.auth_token && !config_.read_auth_token) return true;
-  if (protocol::has_token(fields_, config_.auth_token)) return true;
+  if (!tokens_.write && !tokens_.read) return true;
+  if (protocol::has_token(fields_, tokens_.write)) return true;
   granted = Access::read;
-  return protocol::has_token(fields_, config_.read_auth_token);
+  return protocol::has_token(fields_, tokens_.read);
 }
 
 // The clock is read once for a request, here.

@@ -30,6 +30,7 @@ class Dispatcher final : public RequestHandler {
   void flush() override;
   void collect(const ReplyBuffer& place, const ReplyLost& lost) override;
   void reply_error(const Error& error, Buffer& out) override;
+  void set_tokens(const AccessTokens& tokens) override { tokens_ = tokens; }
 
  private:
   Handled execute(std::string_view line, void* connection, std::size_t pending, Buffer& out);
@@ -62,6 +63,7 @@ class Dispatcher final : public RequestHandler {
 
   Engine& engine_;
   const Config& config_;
+  AccessTokens tokens_;
   CompletionQueue completions_;
   store::StoreLock::Reader& reader_;
   RequestStats& request_stats_;

@@ -11,9 +11,10 @@ namespace karma {
 
 class Engine::Impl {
  public:
-  Impl(const Config& config, Clock& clock) : config_(config), log_(clock, config.log) {}
+  Impl(const Config& config, Clock& clock) : config_(config), log_(clock, log_options(config)) {}
 
   Status open(FileSystem& files, Clock& clock) {
+    if (!log_.opened()) return log_.opened();
     Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(config_, files, clock, log_);
     if (!opened) return opened.error();
     engine_ = std::move(*opened);

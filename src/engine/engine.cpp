@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <random>
 
 #include "core/json_text.h"
@@ -178,9 +179,19 @@ Status Engine::start(const LaterMaster& later_master, const StartProgress& progr
   Result<std::optional<snapshot::ExactlyOnceMeta>> last =
       snapshots_->exactly_once_meta();  // written with every whole set
   snapshot_watch_.started(last && *last ? (*last)->timestamp : 0, clock_.unix_seconds(), clock_.steady());
+  if (!unread_data_) log_.info("restore.done", restored(*recovered));
   if ((config_.snapshot_interval != 0 || config_.snapshot_wal_bytes != 0) && !unread_data_)
     ticker_ = std::make_unique<Ticker>([this] { (void)snapshot_if_due(); });
   return {};
+}
+
+// What a start has found, in words.
+std::string Engine::restored(const Recovered& recovered) const {
+  char seconds[32];
+  std::snprintf(seconds, sizeof seconds, "%.3f", std::chrono::duration<double>(clock_.steady() - started_).count());
+  return "series=" + std::to_string(store_.series_count()) + " keys=" + std::to_string(store_.key_count()) +
+         " log_entries=" + std::to_string(recovered.applied) + " lsn=" + std::to_string(wal_->last().value) +
+         " seconds=" + seconds;
 }
 
 store::ExactlyOnceState::Limits Engine::exactly_once_limits() const {

@@ -185,6 +185,7 @@ class Engine final : public commands::Services, private wal::Machine {
   Status start(const LaterMaster& later_master, const StartProgress& progress);
   store::ExactlyOnceState::Limits exactly_once_limits() const;
   RecoveryOptions recovery_options();
+  std::string restored(const Recovered& recovered) const;
   Result<std::unique_ptr<wal::Log>> open_log(const Recovered& recovered);
   snapshot::Warn diverged_warning();
   Status change_to(Recovered& recovered, store::Store& fresh);

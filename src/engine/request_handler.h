@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include <karma/error.h>
@@ -19,6 +21,12 @@ enum class Handled : std::uint8_t {
   pending,  // the reply will come through collect()
   blocked,  // not looked at: it must see what is pending on this connection; ask again when that is answered
   no_room,  // not looked at: too much is under way in the node; ask again when that has become less
+};
+
+// What clients have to show; without either nothing.
+struct AccessTokens {
+  std::optional<std::string> write;
+  std::optional<std::string> read;
 };
 
 // Belongs to one I/O thread.
@@ -40,6 +48,9 @@ class RequestHandler {
   using ReplyLost = std::function<void(void* connection)>;
   // Writes the replies that have arrived.
   virtual void collect(const ReplyBuffer& place, const ReplyLost& lost) = 0;
+
+  // From now on.
+  virtual void set_tokens(const AccessTokens& tokens) { (void)tokens; }
 
   // For requests that never become one: an over-long line, a refused connection. Counted as in system.stats.
   virtual void reply_error(const Error& error, Buffer& out) = 0;

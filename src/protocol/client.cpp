@@ -124,7 +124,7 @@ nlohmann::json Reply::json() const { return nlohmann::json::parse(response, null
 
 Error Reply::error() const { return {code_of(error_code), std::string(error_code) + ": " + std::string(response)}; }
 
-Client::Client(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
+Client::Client(Endpoint endpoint) : endpoint_(std::move(endpoint)), token_(endpoint_.token) {}
 Client::~Client() { close(); }
 
 Status Client::connect() {
@@ -169,10 +169,18 @@ Error Client::lose(std::string why) {
 
 void Client::begin_request(Buffer& line, std::string_view op, const Fields& fields) const {
   Fields request = {{"v", 2}, {"op", op}};
-  if (!endpoint_.token.empty()) request["token"] = endpoint_.token;
+  {
+    const MutexLock lock(token_mutex_);
+    if (!token_.empty()) request["token"] = token_;
+  }
   request.update(fields);
   json::append_value(line, request);
   line.truncate(line.size() - 1);  // the closing brace
+}
+
+void Client::set_token(std::string token) {
+  const MutexLock lock(token_mutex_);
+  token_ = std::move(token);
 }
 
 void Client::send(std::string_view op, const Fields& fields) {

@@ -78,6 +78,9 @@ class Client {
   // The next reply.
   Result<Reply> receive();
 
+  // From any thread: for the requests from then on.
+  void set_token(std::string token);
+
   const Endpoint& endpoint() const { return endpoint_; }
 
  private:
@@ -94,6 +97,8 @@ class Client {
   std::unique_ptr<Connection> connection_;  // changed under interrupt_mutex_, by the thread that uses the client
   Mutex interrupt_mutex_;
   bool interrupted_ KARMA_GUARDED_BY(interrupt_mutex_) = false;
+  mutable Mutex token_mutex_;
+  std::string token_ KARMA_GUARDED_BY(token_mutex_);
   bool lost_ = false;
   Buffer out_;
   std::size_t sent_ = 0;  // of out_

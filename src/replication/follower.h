@@ -38,6 +38,8 @@ class Follower final : public engine::Following {
   Follower(engine::Engine& engine, FileSystem& files, EventLog& log);
   ~Follower() override;  // ends the thread, in the middle of what it does
 
+  // From any thread: what the master wants to see from now on.
+  void set_token(std::string token) { source_.set_token(std::move(token)); }
   // A copy that is under way is given up, except for one that is just taking its place: then it is refused.
   Status end_with(const std::function<Status()>& change) override;
 

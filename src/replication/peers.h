@@ -28,6 +28,10 @@ class Peers {
   Peers(const Config& config, EventLog& log);
   ~Peers();
 
+  // From any thread: what the peers want to see from now on.
+  void set_token(const std::string& token) {
+    for (Peer& peer : peers_) peer.client.set_token(token);
+  }
   // Which of them has a later term than this, in words. Waits for their first answers.
   std::optional<std::string> later_than(std::uint64_t term);
   // From now on a later term ends the engine's time as master. Waits for the first answers where it is one. The engine

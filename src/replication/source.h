@@ -74,8 +74,9 @@ class Source {
   Status connect() { return client_.connect(); }
   bool connected() const { return client_.connected(); }
   void close() { client_.close(); }
-  void interrupt() { client_.interrupt(); }  // from any thread
-  void resume() { client_.resume(); }        // after that
+  void interrupt() { client_.interrupt(); }                                   // from any thread
+  void resume() { client_.resume(); }                                         // after that
+  void set_token(std::string token) { client_.set_token(std::move(token)); }  // from any thread
 
   // Asks for entries above `after`; take_page() gets the answer. Both may be called one page ahead.
   // `wait`: for an entry, where there is none; a Karma 1.0 answers at once.

@@ -60,6 +60,10 @@ void IoThread::adopt(Socket accepted) {
   sockets_.fetch_add(1, std::memory_order_relaxed);
 }
 
+void IoThread::set_tokens(const engine::AccessTokens& tokens) {
+  post([this, tokens] { handler_->set_tokens(tokens); });
+}
+
 void IoThread::drain() {
   drain_requested_.store(true);
   post([this] {

@@ -44,6 +44,8 @@ class IoThread {
   // Takes over a connected socket.
   void adopt(Socket socket);
   int sockets() const { return sockets_.load(std::memory_order_relaxed); }
+  // What clients have to show from now on.
+  void set_tokens(const engine::AccessTokens& tokens);
   // Answers what has arrived, reads no more, closes connections that are done. No adopt() after it.
   void drain();
   // Lets the thread do something that concerns no session.

@@ -13,6 +13,7 @@
 
 #include "core/log.h"
 #include "core/mutex.h"
+#include "core/settings.h"
 #include "engine/dispatcher.h"
 #include "replication/follower.h"
 #include "replication/peers.h"
@@ -47,11 +48,14 @@ int io_thread_count(const Config& config) {
 class Server::Impl {
  public:
   Impl(const Config& config, FileSystem& files, Clock& clock)
-      : config_(config), files_(files), clock_(clock), log_(clock, config.log) {}
+      : config_(config), files_(files), clock_(clock), log_(clock, log_options(config)), current_(config) {}
 
   ~Impl() { stop_http(); }
 
   Status start() {
+    if (!log_.opened()) return log_.opened();
+    const std::string changed = changed_settings(config_);
+    log_.info("server.settings", "version=" + std::string(version()) + (changed.empty() ? "" : " ") + changed);
     const bool takes_signals = server::stop_signals_blocked();
     server::NoSignalsForNewThreads guard;
     control_.emplace("karma-control", log_);
@@ -69,7 +73,8 @@ class Server::Impl {
     if (config_.http_port != 0) {
       if (Status status = start_http(); !status.ok()) return status;  // before the restore, of which it tells
     }
-    const bool open = bound->beyond_loopback && !config_.auth_token && !config_.read_auth_token;
+    beyond_loopback_ = bound->beyond_loopback;
+    const bool open = beyond_loopback_ && !config_.auth_token && !config_.read_auth_token;
     if (Status status = check_exposure(open); !status.ok()) return status;
     if (Status status = open_engine(); !status.ok()) return status;
     engine_->set_open_to_network(open);
@@ -117,11 +122,18 @@ class Server::Impl {
     return saved;
   }
 
-  int run_until_signalled() {
+  int run_until_signalled(ReadSettings read_settings) {
     {
       server::NoSignalsForNewThreads guard;
       if (!signals_) watch_signals();
     }
+    bool hung_up = false;
+    {
+      const MutexLock lock(mutex_);
+      read_settings_ = std::move(read_settings);
+      hung_up = std::exchange(reload_requested_, false);
+    }
+    if (hung_up) control_->call([this] { reload(); });
     {
       const MutexLock lock(mutex_);
       while (phase_ != Phase::stop_requested) signalled_.wait(mutex_);
@@ -215,17 +227,71 @@ class Server::Impl {
   }
 
   void on_signal(int signal) {
+    if (signal == SIGHUP) return hang_up();
     const MutexLock lock(mutex_);
     if (signal == SIGUSR1) {
       snapshot_requested_ = true;
       snapshot_if_requested();
-    } else if (signal != SIGHUP) {
+    } else {
       // The log has everything that was acknowledged, so leaving in the middle is safe.
       if (phase_ == Phase::starting) leave(0, "while restoring; nothing is lost");
       if (phase_ == Phase::stopping) leave(1, "second signal: leaving without snapshots");
       phase_ = Phase::stop_requested;
       signalled_.notify_all();
     }
+  }
+
+  void hang_up() {
+    if (Status status = log_.reopen(); !status.ok()) {
+      log_.error("log.reopen_failed", status.error().message);
+    } else if (config_.log_file) {
+      log_.info("log.reopened", *config_.log_file);
+    }
+    reload();
+  }
+
+  // The files are read without the lock, since I/O threads may want it.
+  void reload() {
+    ReadSettings read_settings;
+    {
+      const MutexLock lock(mutex_);
+      if (!read_settings_) reload_requested_ = true;
+      if (phase_ != Phase::serving) return;
+      read_settings = read_settings_;
+    }
+    if (!read_settings) return;
+    const Result<Config> read = read_settings();
+    if (!read) return log_.error("server.reload_failed", "nothing is changed: " + read.error().message);
+    const MutexLock lock(mutex_);
+    if (phase_ != Phase::serving) return;
+    if (Status taken = take_over(*read); !taken.ok())
+      log_.error("server.reload_failed", "nothing is changed: " + taken.error().message);
+  }
+
+  Status take_over(const Config& read) KARMA_REQUIRES(mutex_) {
+    const bool open = beyond_loopback_ && !read.auth_token && !read.read_auth_token;
+    if (open && (current_.auth_token || current_.read_auth_token))
+      return validation_error(
+          "everybody who reaches the node could change everything without a token, and so it takes "
+          "a restart");
+    const Differences changed = differences(current_, read);
+    for (auto& thread : io_threads_) thread->set_tokens({read.auth_token, read.read_auth_token});
+    const std::string source_token = read.replication_token.value_or("");
+    if (follower_) follower_->set_token(source_token);
+    if (peers_) peers_->set_token(source_token);
+    engine_->set_open_to_network(open);
+    log_.set_level(std::min(log_.level(), read.log_level));  // either level lets it be told
+    log_.info("server.reload", changed.reloaded.empty() ? "nothing has changed" : "changed=" + changed.reloaded);
+    if (!changed.others.empty()) log_.warn("server.reload", "only a restart changes " + changed.others);
+    current_.auth_token = read.auth_token;
+    current_.auth_token_file = read.auth_token_file;
+    current_.read_auth_token = read.read_auth_token;
+    current_.read_auth_token_file = read.read_auth_token_file;
+    current_.replication_token = read.replication_token;
+    current_.replication_token_file = read.replication_token_file;
+    current_.log_level = read.log_level;
+    log_.set_level(read.log_level);
+    return {};
   }
 
   [[noreturn]] void leave(int exit_code, std::string_view why) {
@@ -357,6 +423,7 @@ class Server::Impl {
   Clock& clock_;
   EventLog log_;
   int port_ = 0;
+  bool beyond_loopback_ = false;
 
   Mutex mutex_;
   Condition clients_changed_;
@@ -364,6 +431,9 @@ class Server::Impl {
   Phase phase_ KARMA_GUARDED_BY(mutex_) = Phase::starting;
   bool snapshot_requested_ KARMA_GUARDED_BY(mutex_) = false;
   std::string progress_ KARMA_GUARDED_BY(mutex_) = "nothing is loaded yet";
+  ReadSettings read_settings_ KARMA_GUARDED_BY(mutex_);
+  bool reload_requested_ KARMA_GUARDED_BY(mutex_) = false;
+  Config current_ KARMA_GUARDED_BY(mutex_);  // config_ with what was taken over
   // Destroyed from below: no signals and no connections come, none are answered, then the engine goes.
   std::optional<server::ContextThread> control_;
   std::unique_ptr<engine::Engine> engine_;
@@ -401,7 +471,10 @@ Result<std::unique_ptr<Server>> Server::start(const Config& config, FileSystem& 
 }
 
 int Server::port() const { return impl_->port(); }
-int Server::run_until_signalled() { return impl_->run_until_signalled(); }
+int Server::run_until_signalled(ReadSettings read_settings) {
+  return impl_->run_until_signalled(std::move(read_settings));
+}
+
 Status Server::stop() { return impl_->stop(); }
 
 }  // namespace karma

@@ -88,8 +88,7 @@ int config_command(Invocation& invocation, const Streams& streams) {
     return kInvalid;
   };
   SettingSources sources;
-  if (Status status = sources.read_environment(invocation.environment()); !status)
-    return refused(status.error().message);
+  if (Status status = sources.read_environment(invocation.lookup()); !status) return refused(status.error().message);
   bool json = false;
   Options options("karma config", {}, {});
   options.truth("json", {}, json);

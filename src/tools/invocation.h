@@ -38,7 +38,7 @@ class Invocation {
       : arguments_(arguments), environment_(environment), streams_(streams) {}
 
   std::span<const char* const> arguments() const { return arguments_; }
-  const char* (*environment() const)(const char* name) { return environment_; }
+  const char* (*lookup() const)(const char* name) { return environment_; }
   // An exit code if there is nothing left to do.
   std::optional<int> parse(Options& options, Connection& connection);
   int misused(const Error& error) const;

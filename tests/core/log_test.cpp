@@ -3,7 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -83,6 +86,105 @@ TEST_F(EventLogTest, SwitchedOffItIsSilent) {
   log.info("a", "x");
   log.error("b", "y");
   EXPECT_EQ(text_of(log, out_) + text_of(log, err_), "");
+}
+
+TEST_F(EventLogTest, WhatIsBelowTheLevelIsNotTold) {
+  EventLog log(clock_, {.level = LogLevel::warn, .out = ::fileno(out_), .err = ::fileno(err_)});
+  log.debug("a", "x");
+  log.info("b", "x");
+  log.warn("c", "x");
+  EXPECT_FALSE(log.tells(LogLevel::info));
+  log.set_level(LogLevel::debug);
+  EXPECT_TRUE(log.tells(LogLevel::debug));
+  log.debug("d", "x");
+  log.set_level(LogLevel::error);
+  log.warn("e", "x");
+  log.error("f", "x");
+  EXPECT_EQ(text_of(log, out_), R"({"timestamp":"2026-11-22T07:12:06Z","level":"debug","event":"d","message":"x"})"
+                                "\n");
+  const std::string text = text_of(log, err_);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
+  EXPECT_FALSE(EventLog(clock_, false).tells(LogLevel::error));
+}
+
+TEST_F(EventLogTest, AsTextALineStaysALine) {
+  EventLog log(clock_,
+               {.level = LogLevel::debug, .format = LogFormat::text, .out = ::fileno(out_), .err = ::fileno(err_)});
+  log.debug("d", "x");
+  log.info("server.start", "version=2 \"port\"=1");
+  log.info("server.idle");
+  EXPECT_EQ(text_of(log, out_),
+            "2026-11-22T07:12:06Z DEBUG d x\n"
+            "2026-11-22T07:12:06Z INFO  server.start version=2 \"port\"=1\n"
+            "2026-11-22T07:12:06Z INFO  server.idle\n");
+  log.warn("w", "one\ntwo\x1b[31m");
+  log.error("e", "\xd0\xb6");
+  EXPECT_EQ(text_of(log, err_),
+            "2026-11-22T07:12:06Z WARN  w one\\x0atwo\\x1b[31m\n"
+            "2026-11-22T07:12:06Z ERROR e \xd0\xb6\n");
+}
+
+class LogFileTest : public EventLogTest {
+ protected:
+  LogFileTest() {
+    char name[] = "/tmp/karma-log-XXXXXX";
+    directory_ = ::mkdtemp(name);
+  }
+  ~LogFileTest() override { std::filesystem::remove_all(directory_); }
+
+  std::string path(const std::string& name = "karma.log") const { return directory_ + "/" + name; }
+  EventLog open(const std::string& name = "karma.log") const {
+    return EventLog(clock_, {.format = LogFormat::text, .file = path(name), .out = -1, .err = -1});
+  }
+  static std::string content(const std::string& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  std::string directory_;
+};
+
+constexpr const char* kTime = "2026-11-22T07:12:06Z ";
+
+TEST_F(LogFileTest, TakesAllLinesInOrderAndKeepsWhatIsThere) {
+  for (int life = 0; life < 2; ++life) {
+    EventLog log = open();
+    ASSERT_TRUE(log.opened().ok());
+    log.info("a");
+    log.error("b", "x");
+  }
+  const std::string lines = kTime + std::string("INFO  a\n") + kTime + "ERROR b x\n";
+  EXPECT_EQ(content(path()), lines + lines);
+}
+
+TEST_F(LogFileTest, IsOpenedAnewAfterARename) {
+  EventLog log = open();
+  log.info("a");
+  log.flush();
+  std::filesystem::rename(path(), path("old"));
+  log.info("b");
+  log.flush();
+  ASSERT_TRUE(log.reopen().ok());
+  log.info("c");
+  log.flush();
+  EXPECT_EQ(content(path("old")), kTime + std::string("INFO  a\n") + kTime + "INFO  b\n");
+  EXPECT_EQ(content(path()), kTime + std::string("INFO  c\n"));
+}
+
+TEST_F(LogFileTest, ThatCannotBeOpenedIsNamed) {
+  EventLog log = open("none/karma.log");
+  EXPECT_EQ(log.opened().error().message,
+            "Cannot open the log file " + path("none/karma.log") + ": No such file or directory");
+  log.error("a", "x");  // of no consequence
+  EXPECT_TRUE(log.reopen().ok());
+
+  std::filesystem::create_directory(path("there"));
+  EventLog moved = open("there/karma.log");
+  std::filesystem::rename(path("there"), path("gone"));
+  EXPECT_FALSE(moved.reopen().ok());
+  moved.info("b");
+  moved.flush();
+  EXPECT_EQ(content(path("gone/karma.log")), kTime + std::string("INFO  b\n")) << "it goes on where it was";
 }
 
 // A pipe that holds a page, with nobody who reads it until the test does.

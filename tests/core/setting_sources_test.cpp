@@ -110,6 +110,8 @@ TEST_F(SettingSourcesTest, EverySettingCanStandInTheFile) {
     if (std::holds_alternative<bool Config::*>(one.target)) value = written = was == "true" ? "false" : "true";
     if (one.flag == "replicas-ack-on-timeout") value = "degrade", written = "'degrade'";
     if (one.flag == "replication-peers") value = "a:1,b:2", written = R"(["a:1", 'b:2'])";
+    if (one.flag == "log-level") value = written = "warn", written = "'warn'";
+    if (one.flag == "log-format") value = "text";
     if (one.flag == "min-replicas-ack") value = written = "0";  // it needs the log
     values[&one] = one.secret ? "(set)" : value;
     content += std::string(one.flag) + " = " + written + "   # of a kind\n";
@@ -147,7 +149,7 @@ TEST_F(SettingSourcesTest, WhatIsWrongIsNamedWithItsLineAndWithoutItsValue) {
   EXPECT_EQ(fault("max_request_bytes = 1"),
             "FILE:1: max_request_bytes is not a setting. Did you mean max-request-bytes?");
   EXPECT_EQ(fault("s3cret-thing = 1"), "FILE:1: s3cret-thing is not a setting.");
-  EXPECT_EQ(fault("log.level = 1"), "FILE:1: log.level is not a setting.");
+  EXPECT_EQ(fault("log.level = 1"), "FILE:1: log.level is not a setting. Did you mean log-level?");
   EXPECT_EQ(fault("wal = true\nport = many"), "FILE:2: port must be an integer");
   EXPECT_EQ(fault("wal = yes"), "FILE:1: wal must be true or false");
   EXPECT_EQ(fault("\nport = 0"), "FILE:2: Invalid configuration: port must be between 1 and 65535");
@@ -181,6 +183,23 @@ TEST_F(SettingSourcesTest, OfAnOverriddenValueOnlyTheFormIsChecked) {
 TEST_F(SettingSourcesTest, ListsTakeWhatAllSay) {
   variables()["KARMA_RECOVER"] = "b";
   EXPECT_EQ(from_file("recover = ['a']", {{"recover", "c"}})->recover, (std::vector<std::string>{"a", "b", "c"}));
+}
+
+TEST(SettingDifferences, AreNamedAndSecretsKept) {
+  Config config;
+  EXPECT_EQ(changed_settings(config), "");
+  config.port = 9090;
+  config.auth_token = "s3cret";
+  config.log_level = LogLevel::debug;
+  config.recover = {"a", "b"};
+  EXPECT_EQ(changed_settings(config), "port=9090 recover=a,b auth-token=(set) log-level=debug");
+  Config other = config;
+  other.auth_token = "0ther";
+  other.port = 1;
+  other.auth_token_file = "f";
+  EXPECT_EQ(differences(config, other).reloaded, "auth-token,auth-token-file");
+  EXPECT_EQ(differences(config, other).others, "port");
+  EXPECT_EQ(differences(config, config).reloaded + differences(config, config).others, "");
 }
 
 TEST_F(SettingSourcesTest, TokenFilesOfAnySourceAreReadAndTheTokenHasTheirOrigin) {

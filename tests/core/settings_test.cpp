@@ -69,6 +69,7 @@ TEST_F(CommandLineTest, EverySettingIsReadFromItsFlagAndItsVariable) {
                         : std::holds_alternative<bool Config::*>(setting.target)         ? ""
                         : std::holds_alternative<Role Config::*>(setting.target)         ? "slave"
                         : std::holds_alternative<OnAckTimeout Config::*>(setting.target) ? "degrade"
+                        : std::holds_alternative<LogLevel Config::*>(setting.target)     ? "debug"
                                                                                          : "text";
     if (setting.flag == "replication-peers") value = "text:7";
     if (value.empty()) value = value_text(setting, Config()) == "true" ? "false" : "true";
@@ -172,6 +173,7 @@ TEST_F(CommandLineTest, MessagesOfValidationAreThoseOfTheFirstGeneration) {
   EXPECT_EQ(fault({"--role=slave", "--replication-source-host="}),
             "Invalid configuration: replication_source_host must not be empty");
   EXPECT_EQ(fault({"--role=leader"}), "--role must be master or slave");
+  EXPECT_EQ(fault({"--log-level=all"}), "--log-level must be debug, info, warn or error");
 }
 
 TEST_F(CommandLineTest, ReplicationIsCheckedOnlyWhereThereIsASource) {
