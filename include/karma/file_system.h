@@ -73,6 +73,14 @@ class FileSystem {
   // The directory is there and its name has reached the disk, even if a process that made it was killed before its
   // sync. What is created in it afterwards is lost only by itself.
   virtual Status create_directories(const std::string& path) = 0;
+  struct Space {
+    std::uint64_t free = 0;  // bytes that this process may still use
+    std::uint64_t size = 0;
+  };
+  // Of the disk that the directory is on.
+  virtual Result<Space> space(const std::string& directory) {
+    return internal_error("the disk of " + directory + " is not known");
+  }
   // Fails at once if another process holds it. A lock file left by a dead process does not count.
   virtual Result<std::unique_ptr<Lock>> lock(const std::string& path) = 0;
 };

@@ -237,6 +237,7 @@ class Engine final : public commands::Services, private wal::Machine {
   wal::Hold log_hold() const;
   // Of the log, what is not in snapshots.
   std::uint64_t needed_log_bytes() const;
+  bool is_unsaved() const;  // something was written since the last snapshot of everything
   Status watched(bool whole, const std::function<Status()>& create);
   void count_snapshots();
   Result<std::vector<std::string>> snapshot_names() const;

@@ -35,10 +35,18 @@ void SnapshotWatch::started(std::int64_t last_unix, std::int64_t now_unix, Time 
   if (last_unix != 0) since_ -= std::chrono::seconds(std::max<std::int64_t>(now_unix - last_unix, 0));
 }
 
+void SnapshotWatch::begun() {
+  const MutexLock lock(mutex_);
+  asked_ = false;
+  ++under_way_;
+}
+
 void SnapshotWatch::taken(bool whole, std::chrono::duration<double> took, std::int64_t now_unix, Time now) {
   const MutexLock lock(mutex_);
+  --under_way_;
   failure_.clear();
   if (!whole) return;
+  retry_pause_ = kRetryPause;
   last_unix_ = now_unix;
   last_seconds_ = took.count();
   since_ = now;
@@ -47,19 +55,27 @@ void SnapshotWatch::taken(bool whole, std::chrono::duration<double> took, std::i
 
 void SnapshotWatch::failed(const std::string& why, Time now) {
   const MutexLock lock(mutex_);
+  if (under_way_ > 0) --under_way_;  // or it never began
+  asked_ = false;
   ++failures_;
   failure_ = why;
-  not_before_ = now + kRetryPause;
+  not_before_ = now + retry_pause_;
+  retry_pause_ = std::min(2 * retry_pause_, kMaxRetryPause);
+}
+
+void SnapshotWatch::refused(Time now) {
+  const MutexLock lock(mutex_);
+  asked_ = false;
+  not_before_ = std::max(not_before_, now + kRetryPause);
 }
 
 bool SnapshotWatch::is_due(Time now, std::uint64_t log_bytes, bool anything_new) {
   const MutexLock lock(mutex_);
-  if (!anything_new || now < not_before_) return false;
+  if (!anything_new || asked_ || under_way_ > 0 || now < not_before_) return false;
   const bool large = schedule_.log_bytes != 0 && log_bytes >= schedule_.log_bytes;
   const bool late = schedule_.interval.count() != 0 && now - since_ >= schedule_.interval;
-  if (!large && !late) return false;
-  not_before_ = now + kRetryPause;
-  return true;
+  asked_ = large || late;
+  return asked_;
 }
 
 std::string SnapshotWatch::problem() const {
@@ -67,22 +83,37 @@ std::string SnapshotWatch::problem() const {
   return failure_.empty() ? std::string() : "the last snapshot failed: " + failure_;
 }
 
-std::string SnapshotWatch::warning(Time now, std::uint64_t log_bytes) const {
-  const MutexLock lock(mutex_);
-  if (log_bytes < kLargeLogBytes) return {};
-  return "the log has grown to " + gigabytes(log_bytes) + ", " +
-         (last_unix_ != 0 ? "the last snapshot is " + duration(seconds_between(since_, now)) + " old"
-                          : std::string("there is no snapshot")) +
-         "; a restart would take about " + duration(log_bytes / kReplayBytesPerSecond) +
-         ": take one with snapshot.create_all, or see --snapshot-interval and --snapshot-wal-bytes";
+std::string SnapshotWatch::age(Time now) const {
+  if (last_unix_ == 0) return "there is no snapshot";
+  return "the last snapshot is " + duration(seconds_between(since_, now)) + " old";
 }
 
-void SnapshotWatch::add_to(ops::Stats& stats, Time now) const {
+std::vector<std::string> SnapshotWatch::warnings(Time now, std::uint64_t log_bytes, bool anything_new) const {
+  const MutexLock lock(mutex_);
+  std::vector<std::string> found;
+  if (log_bytes >= kLargeLogBytes)
+    found.push_back("the log has grown to " + gigabytes(log_bytes) + ", " + age(now) + "; a restart would take about " +
+                    duration(log_bytes / kReplayBytesPerSecond) +
+                    ": take one with snapshot.create_all, or see --snapshot-interval and --snapshot-wal-bytes");
+  const bool late = schedule_.interval.count() != 0 && now - since_ > kOldIntervals * schedule_.interval;
+  if (late && anything_new)
+    found.push_back(age(now) + ", although one is due every " +
+                    duration(static_cast<std::uint64_t>(schedule_.interval.count())) +
+                    " (--snapshot-interval): see backup.failed in the log");
+  return found;
+}
+
+void SnapshotWatch::add_to(ops::Stats& stats, std::int64_t now_unix, Time now) const {
   const MutexLock lock(mutex_);
   stats.snapshot_failure_count = failures_;
   stats.snapshot_last_unix = static_cast<std::uint64_t>(std::max<std::int64_t>(last_unix_, 0));
   stats.snapshot_age_seconds = seconds_between(since_, now);
   stats.snapshot_duration_seconds = last_seconds_;
+  stats.snapshot_under_way = under_way_ > 0 || asked_;
+  stats.snapshot_next_unix.reset();
+  if (schedule_.interval.count() == 0) return;
+  const std::uint64_t wait = seconds_between(now, std::max(since_ + schedule_.interval, not_before_));
+  stats.snapshot_next_unix = static_cast<std::uint64_t>(now_unix) + wait;
 }
 
 Ticker::Ticker(std::function<void()> tick) {

@@ -36,7 +36,13 @@ Result<snapshot::Frozen> Engine::freeze() {
 // Health and metrics learn how it went.
 Status Engine::watched(bool whole, const std::function<Status()>& create) {
   const SnapshotWatch::Time begun = clock_.steady();
-  Status status = create();
+  snapshot_watch_.begun();
+  Status status;
+  try {
+    status = create();
+  } catch (const std::exception& failure) {  // or it would be under way for ever
+    status = internal_error(failure.what());
+  }
   const SnapshotWatch::Time now = clock_.steady();
   if (status) {
     snapshot_watch_.taken(whole, now - begun, clock_.unix_seconds(), now);
@@ -63,6 +69,7 @@ Error Engine::snapshots_are_held() {
       "This slave goes back to where its history parts from its master's, for which it reads its snapshots: try again "
       "when it follows");
   log_.warn("backup.refused", refused.message);
+  snapshot_watch_.refused(clock_.steady());
   return refused;
 }
 
@@ -94,9 +101,8 @@ wal::Hold Engine::log_hold() const {
   if (config_.wal_retention_bytes >= 0) {
     hold.bytes = static_cast<std::uint64_t>(config_.wal_retention_bytes);
   } else {
-    std::error_code unknown;
-    const std::filesystem::space_info disk = std::filesystem::space(directory_, unknown);
-    hold.bytes = unknown ? kMostRetained : std::min<std::uint64_t>(kMostRetained, disk.capacity / 10);
+    const Result<FileSystem::Space> disk = files_.space(directory_);
+    hold.bytes = disk ? std::min(kMostRetained, disk->size / 10) : kMostRetained;
   }
   return hold;
 }
@@ -139,19 +145,26 @@ Status Engine::create_snapshot(const std::string& series) {
   });
 }
 
+// Without a log no LSN tells.
+bool Engine::is_unsaved() const {
+  return !wal_->keeps_entries() || wal_->last().value != saved_lsn_.load(std::memory_order_relaxed);
+}
+
 bool Engine::snapshot_if_due() {
   // It would take the place of one that an old master may want to go back to.
   if (is_slave() && config_.replication_source_host && !is_masters_.load(std::memory_order_relaxed)) return false;
-  // Without a log no LSN tells.
-  const bool anything_new = !wal_->keeps_entries() || wal_->last().value != saved_lsn_.load(std::memory_order_relaxed);
-  if (!snapshot_watch_.is_due(clock_.steady(), needed_log_bytes(), anything_new)) return false;
+  if (!snapshot_watch_.is_due(clock_.steady(), needed_log_bytes(), is_unsaved())) return false;
+  log_.info("backup.scheduled", "log_bytes=" + std::to_string(needed_log_bytes()));
   snapshot_in_background();
   return true;
 }
 
 void Engine::snapshot_in_background() {
   const bool taken = snapshot_worker_->submit([this] { (void)create_all_snapshots(); }, [] {}, kMaxQueuedWithOwn);
-  if (!taken) log_.error("backup.failed", "too many snapshots are waiting");
+  if (taken) return;
+  const char* const why = "too many snapshots are waiting";
+  snapshot_watch_.failed(why, clock_.steady());
+  log_.error("backup.failed", why);
 }
 
 Result<commands::Verified> Engine::verify() {

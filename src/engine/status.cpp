@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "engine/engine.h"
+#include "engine/resources.h"
 
 namespace karma::engine {
 namespace {
@@ -79,7 +80,7 @@ ops::Stats Engine::stats() {
   stats.client_memory_paused_connections =
       static_cast<std::uint64_t>(client_memory_.paused.load(std::memory_order_relaxed));
   stats.log_lost_lines = log_.lost_lines();
-  snapshot_watch_.add_to(stats, clock_.steady());
+  snapshot_watch_.add_to(stats, clock_.unix_seconds(), clock_.steady());
   stats.replicas = replicas_.count(clock_.steady() - Replicas::kInContact);
   stats.replicas_confirmed_lsn.reset();
   if (acks_ != nullptr) {
@@ -146,8 +147,9 @@ commands::Health Engine::health() {
   if (!slave && config_.role == Role::slave)
     health.warnings.push_back("this node was promoted, but its settings still say --role=slave");
   if (std::string problem = snapshot_watch_.problem(); !problem.empty()) health.problems.push_back(std::move(problem));
-  if (std::string warning = snapshot_watch_.warning(clock_.steady(), needed_log_bytes()); !warning.empty())
-    health.warnings.push_back(std::move(warning));
+  for (auto& warnings : {snapshot_watch_.warnings(clock_.steady(), needed_log_bytes(), is_unsaved()),
+                         resource_warnings(files_, directory_, resident_bytes())})
+    health.warnings.insert(health.warnings.end(), warnings.begin(), warnings.end());
   if (open_to_network_) health.warnings.push_back("open to the network without a token");
   return health;
 }

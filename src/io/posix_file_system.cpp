@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include <karma/file_system.h>
 
@@ -259,6 +260,12 @@ class PosixFileSystem final : public FileSystem {
     return sync_directory(parent);
   }
 
+  Result<Space> space(const std::string& directory) override {
+    std::error_code failure;
+    const std::filesystem::space_info disk = std::filesystem::space(directory, failure);
+    if (failure) return internal_error("cannot look at the disk of " + directory + ": " + failure.message());
+    return Space{disk.available, disk.capacity};
+  }
   Result<std::unique_ptr<Lock>> lock(const std::string& path) override {
     Descriptor descriptor = open_or_create(path);
     if (!descriptor.ok()) return failure("open", path, errno);

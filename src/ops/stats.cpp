@@ -157,6 +157,8 @@ const Row kRows[] = {
      "karma_digest_check_not_compared_total"},
     {"diverged", &Stats::replication_diverged, kGauge, "karma_replication_diverged"},
     {kLagMs, &Stats::replication_lag_ms, kGauge, "karma_replication_lag_ms"},
+    {"snapshot_next_unix", &Stats::snapshot_next_unix, kGauge, "karma_snapshot_next_unix"},
+    {"snapshot_under_way", &Stats::snapshot_under_way, kGauge, "karma_snapshot_under_way"},
 };
 
 // Always with a decimal point, so that readers see a float.

@@ -107,9 +107,12 @@ struct Stats : ReplicationStats {
   std::uint64_t wal_held_bytes = 0;          // of wal_bytes: in snapshots too, and kept for slaves
   bool writes_stopped = false;               // a sync failed
   std::uint64_t snapshot_failure_count = 0;
-  std::uint64_t snapshot_last_unix = 0;           // of everything, as the next two; 0: never
-  std::uint64_t snapshot_age_seconds = 0;         // without one since the start of the node
-  double snapshot_duration_seconds = 0;           // 0: none in the life of this process
+  std::uint64_t snapshot_last_unix = 0;    // of everything, as the next two; 0: never
+  std::uint64_t snapshot_age_seconds = 0;  // without one since the start of the node
+  double snapshot_duration_seconds = 0;    // 0: none in the life of this process
+  std::optional<std::uint64_t> snapshot_next_unix =
+      0;  // by --snapshot-interval, if something is written; absent: never
+  bool snapshot_under_way = false;
   bool open_to_network = false;                   // listens beyond loopback without a token
   std::uint64_t max_connections = 0;              // what the limit on descriptors leaves of --max-connections
   std::uint64_t client_memory_limit_bytes = 0;    // the budget, see --client-memory-mib

@@ -28,13 +28,16 @@ TEST(SnapshotWatch, IsDueByAgeOrBySize) {
   watch.started(0, kUnix, kStart);
   EXPECT_FALSE(watch.is_due(kStart + seconds(99), 4999, true));
   EXPECT_TRUE(watch.is_due(kStart + seconds(99), 5000, true));
+  watch.begun();
   watch.taken(true, seconds(2), kUnix + 100, kStart + seconds(100));
   EXPECT_FALSE(watch.is_due(kStart + seconds(199), 10, true));
   EXPECT_FALSE(watch.is_due(kStart + seconds(200), 10, false)) << "nothing new";
   EXPECT_TRUE(watch.is_due(kStart + seconds(200), 10, true));
-  EXPECT_FALSE(watch.is_due(kStart + seconds(201), 10, true)) << "it is under way";
-  watch.taken(false, seconds(1), kUnix, kStart + seconds(202));
-  EXPECT_TRUE(watch.is_due(kStart + seconds(300), 10, true)) << "one of a single series is not enough";
+  EXPECT_FALSE(watch.is_due(kStart + seconds(201), 10, true)) << "it is on its way";
+  watch.begun();
+  EXPECT_FALSE(watch.is_due(kStart + seconds(2000), 10, true)) << "it is under way";
+  watch.taken(false, seconds(1), kUnix, kStart + seconds(2001));
+  EXPECT_TRUE(watch.is_due(kStart + seconds(2002), 10, true)) << "one of a single series is not enough";
 }
 
 TEST(SnapshotWatch, CountsTheAgeOfTheLastLife) {
@@ -50,25 +53,98 @@ TEST(SnapshotWatch, CountsTheAgeOfTheLastLife) {
 TEST(SnapshotWatch, TriesAgainAfterAPause) {
   SnapshotWatch watch({.interval = seconds(1)});
   watch.started(0, kUnix, kStart);
+  watch.begun();
   watch.failed("the disk is full", kStart + seconds(10));
   EXPECT_EQ(watch.problem(), "the last snapshot failed: the disk is full");
   EXPECT_FALSE(watch.is_due(kStart + seconds(69), 0, true));
   EXPECT_TRUE(watch.is_due(kStart + seconds(70), 0, true));
+  watch.begun();
   watch.taken(true, seconds(3), kUnix + 80, kStart + seconds(80));
   EXPECT_EQ(watch.problem(), "");
   ops::Stats stats;
-  watch.add_to(stats, kStart + seconds(95));
+  watch.add_to(stats, kUnix + 95, kStart + seconds(95));
   EXPECT_EQ(stats.snapshot_failure_count, 1u);
   EXPECT_EQ(stats.snapshot_last_unix, static_cast<std::uint64_t>(kUnix + 80));
   EXPECT_EQ(stats.snapshot_age_seconds, 15u);
   EXPECT_EQ(stats.snapshot_duration_seconds, 3.0);
 }
 
+TEST(SnapshotWatch, WaitsLongerAfterEachFailureInARow) {
+  SnapshotWatch watch({.interval = seconds(1)});
+  watch.started(0, kUnix, kStart);
+  SnapshotWatch::Time now = kStart + seconds(1);
+  for (const int pause : {60, 120, 240, 480, 960, 1920, 3600, 3600}) {
+    ASSERT_TRUE(watch.is_due(now, 0, true)) << pause;
+    watch.begun();
+    watch.failed("no", now);
+    EXPECT_FALSE(watch.is_due(now + seconds(pause - 1), 0, true)) << pause;
+    now += seconds(pause);
+  }
+  ASSERT_TRUE(watch.is_due(now, 0, true));
+  watch.failed("it never began", now);
+  EXPECT_TRUE(watch.is_due(now + seconds(3600), 0, true));
+  watch.begun();
+  watch.taken(true, seconds(1), kUnix, now + seconds(3600));
+  EXPECT_TRUE(watch.is_due(now + seconds(3601), 0, true));
+  watch.begun();
+  watch.failed("no", now + seconds(3601));
+  EXPECT_TRUE(watch.is_due(now + seconds(3661), 0, true)) << "a success ends the row";
+}
+
+TEST(SnapshotWatch, OneThatWasRefusedIsTriedAgainAndDidNotFail) {
+  SnapshotWatch watch({.interval = seconds(1)});
+  watch.started(0, kUnix, kStart);
+  ASSERT_TRUE(watch.is_due(kStart + seconds(1), 0, true));
+  watch.refused(kStart + seconds(1));
+  EXPECT_EQ(watch.problem(), "");
+  EXPECT_FALSE(watch.is_due(kStart + seconds(60), 0, true));
+  EXPECT_TRUE(watch.is_due(kStart + seconds(61), 0, true));
+}
+
+TEST(SnapshotWatch, TellsWhenTheNextOneIsDue) {
+  ops::Stats stats;
+  SnapshotWatch never({.log_bytes = 5000});
+  never.started(0, kUnix, kStart);
+  never.add_to(stats, kUnix, kStart);
+  EXPECT_FALSE(stats.snapshot_next_unix) << "nobody knows";
+  SnapshotWatch watch({.interval = seconds(100)});
+  watch.started(kUnix - 60, kUnix, kStart);
+  watch.add_to(stats, kUnix, kStart);
+  EXPECT_EQ(stats.snapshot_next_unix, static_cast<std::uint64_t>(kUnix + 40));
+  EXPECT_FALSE(stats.snapshot_under_way);
+  ASSERT_TRUE(watch.is_due(kStart + seconds(40), 0, true));
+  watch.add_to(stats, kUnix + 40, kStart + seconds(40));
+  EXPECT_TRUE(stats.snapshot_under_way);
+  watch.begun();
+  watch.failed("no", kStart + seconds(41));
+  watch.add_to(stats, kUnix + 42, kStart + seconds(42));
+  EXPECT_EQ(stats.snapshot_next_unix, static_cast<std::uint64_t>(kUnix + 101)) << "after the pause";
+  EXPECT_FALSE(stats.snapshot_under_way);
+}
+
+TEST(SnapshotWatch, WarnsOfASnapshotThatIsLate) {
+  SnapshotWatch watch({.interval = seconds(3600)});
+  watch.started(kUnix, kUnix, kStart);
+  const auto warnings = [&](int after, bool anything_new) {
+    return watch.warnings(kStart + seconds(after), 0, anything_new);
+  };
+  EXPECT_TRUE(warnings(3 * 3600, true).empty());
+  EXPECT_TRUE(warnings(4 * 3600, false).empty()) << "there is nothing to take one of";
+  ASSERT_EQ(warnings(3 * 3600 + 1, true).size(), 1u);
+  EXPECT_EQ(
+      warnings(3 * 3600 + 1, true).front(),
+      "the last snapshot is 3 h old, although one is due every 60 min (--snapshot-interval): see backup.failed in "
+      "the log");
+  SnapshotWatch off({});
+  off.started(0, kUnix, kStart);
+  EXPECT_TRUE(off.warnings(kStart + seconds(1000000), 0, true).empty());
+}
+
 TEST(SnapshotWatch, WarnsOfALogThatMakesARestartLong) {
   SnapshotWatch watch({});
   watch.started(kUnix - 20 * 86400, kUnix, kStart);
-  EXPECT_EQ(watch.warning(kStart, (std::uint64_t{1} << 30) - 1), "");
-  const std::string warning = watch.warning(kStart, std::uint64_t{12} << 30);
+  EXPECT_TRUE(watch.warnings(kStart, (std::uint64_t{1} << 30) - 1, true).empty());
+  const std::string warning = watch.warnings(kStart, std::uint64_t{12} << 30, true).at(0);
   EXPECT_NE(warning.find("12.0 GiB, the last snapshot is 20 days old; a restart would take about 2 min: "),
             warning.npos)
       << warning;
@@ -153,6 +229,18 @@ TEST(SnapshotHealth, NoneIsTakenWhileSomebodyNeedsThoseThatAreThere) {
   EXPECT_EQ(test::names(files), before);
   EXPECT_EQ(engine.stats().snapshot_failure_count, 0U) << "it did not fail";
   EXPECT_TRUE(engine.create_all_snapshots().ok());
+}
+
+TEST(SnapshotHealth, WarnsOfASnapshotThatIsLate) {
+  test::Node node;
+  node.config.snapshot_interval = 3600;
+  node.open();
+  node.files->fail({.operation = CrashableFileSystem::Operation::rename, .count = CrashableFileSystem::kForEver});
+  node.expect("counter.increment", R"(,"series":"s","key":1)");
+  EXPECT_EQ(node.expect("system.health").find("although one is due"), std::string::npos);
+  node.clock.advance(3 * 3600 + 1);
+  EXPECT_NE(node.expect("system.health").find("there is no snapshot, although one is due every 60 min"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -91,6 +91,14 @@ TEST_F(PosixFileSystem, ADirectoryHeldOpenIsSyncedWithoutADescriptor) {
   EXPECT_NE(by_name.error().message.find("Too many open files"), std::string::npos) << by_name.error().message;
 }
 
+TEST_F(PosixFileSystem, TellsTheRoomOnTheDisk) {
+  const auto space = files_.space(directory_);
+  ASSERT_TRUE(space.ok()) << space.error().message;
+  EXPECT_GT(space->size, 0u);
+  EXPECT_LE(space->free, space->size);
+  EXPECT_FALSE(files_.space(path("none")).ok());
+}
+
 TEST_F(PosixFileSystem, WhatCannotBeLookedAtMayExist) {
   EXPECT_FALSE(files_.exists(path("none")));
   EXPECT_FALSE(files_.exists(path("none/none")));

@@ -539,6 +539,17 @@ Status CrashableFileSystem::create_directories(const std::string& path) {
   return sync_directory(parent);
 }
 
+void CrashableFileSystem::set_space(Space space) {
+  const std::lock_guard lock(mutex_);
+  space_ = space;
+}
+
+Result<FileSystem::Space> CrashableFileSystem::space(const std::string& directory) {
+  const std::lock_guard lock(mutex_);
+  if (!space_) return internal_error("cannot look at the disk of " + directory);
+  return *space_;
+}
+
 Result<std::unique_ptr<FileSystem::Lock>> CrashableFileSystem::lock(const std::string& path) {
   call_hook(Operation::lock, path);
   const std::lock_guard lock(mutex_);

@@ -103,6 +103,9 @@ class CrashableFileSystem final : public FileSystem {
   // The same for File::sync only.
   void before_sync(std::function<void()> hook);
 
+  // What space() says; until then it fails.
+  void set_space(Space space);
+
   // --- FileSystem
 
   Result<std::unique_ptr<File>> open(const std::string& path, Open how) override;
@@ -115,6 +118,7 @@ class CrashableFileSystem final : public FileSystem {
   Status sync_directory(const std::string& directory) override;
   Result<std::unique_ptr<Directory>> open_directory(const std::string& path) override;
   Status create_directories(const std::string& path) override;
+  Result<Space> space(const std::string& directory) override;
   Result<std::unique_ptr<Lock>> lock(const std::string& path) override;
 
  private:
@@ -146,6 +150,7 @@ class CrashableFileSystem final : public FileSystem {
   Names durable_names_;              // as the disk has them
   std::vector<NameChange> pending_;  // changes of names that are not durable, in order
   std::set<std::string> locked_;
+  std::optional<Space> space_;
   std::vector<Fault> faults_;
   std::array<std::uint64_t, kOperationCount> counts_{};
   std::optional<std::uint64_t> power_off_in_;

@@ -1,0 +1,25 @@
+// What the machine still has for the node: room on the disk, memory in its cgroup.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <karma/file_system.h>
+
+namespace karma::engine {
+
+// With less than this, or than a twentieth of a small disk, the next snapshot or some busy hours may fill it.
+inline constexpr std::uint64_t kLowDiskBytes = std::uint64_t{1} << 30;
+inline constexpr std::uint64_t kLowDiskShare = 20;
+// Percent of the limit of the cgroup, beyond which the kernel may soon kill the process.
+inline constexpr std::uint64_t kHighMemoryPercent = 90;
+
+// The least limit on memory of the cgroups (v2) that this process is in; none if there is no limit, or no such cgroup.
+std::optional<std::uint64_t> memory_limit(FileSystem& files);
+
+// In words, for health. `resident`: bytes of this process.
+std::vector<std::string> resource_warnings(FileSystem& files, const std::string& directory, std::uint64_t resident);
+
+}  // namespace karma::engine

@@ -1,0 +1,80 @@
+// What health says of the disk and of memory.
+#include "engine/resources.h"
+
+#include <gtest/gtest.h>
+
+#include "support/engine_fixture.h"
+
+namespace karma::engine {
+namespace {
+
+using test::CrashableFileSystem;
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+std::vector<std::string> warnings(CrashableFileSystem& files, std::uint64_t resident = 0) {
+  return resource_warnings(files, "data", resident);
+}
+
+TEST(Resources, WhatIsNotKnownIsNoReasonToWarn) {
+  CrashableFileSystem files;
+  EXPECT_TRUE(warnings(files, UINT64_MAX).empty());
+  EXPECT_EQ(memory_limit(files), std::nullopt);
+}
+
+TEST(Resources, ADiskWithLittleRoomIsToldOf) {
+  CrashableFileSystem files;
+  files.set_space({.free = 1024 * kMiB, .size = 100 * 1024 * kMiB});
+  EXPECT_TRUE(warnings(files).empty());
+  files.set_space({.free = 1024 * kMiB - 1, .size = 100 * 1024 * kMiB});
+  ASSERT_EQ(warnings(files).size(), 1u);
+  EXPECT_EQ(warnings(files).front(),
+            "the disk has only 1023 MiB of 102400 MiB left: the next snapshot may fail, and "
+            "then writes are refused");
+  files.set_space({.free = 50 * kMiB, .size = 1000 * kMiB});
+  EXPECT_TRUE(warnings(files).empty()) << "of a small disk a twentieth is enough";
+  files.set_space({.free = 49 * kMiB, .size = 1000 * kMiB});
+  EXPECT_EQ(warnings(files).size(), 1u);
+}
+
+TEST(Resources, TheLeastLimitOfTheCgroupsCounts) {
+  CrashableFileSystem files;
+  files.edit("/proc/self/cgroup", "12:memory:/old\n0::/system.slice/karma.service\n");
+  EXPECT_EQ(memory_limit(files), std::nullopt);
+  files.edit("/sys/fs/cgroup/system.slice/karma.service/memory.max", "max\n");
+  EXPECT_EQ(memory_limit(files), std::nullopt);
+  files.edit("/sys/fs/cgroup/system.slice/memory.max", "2147483648\n");
+  EXPECT_EQ(memory_limit(files), 2048 * kMiB);
+  files.edit("/sys/fs/cgroup/system.slice/karma.service/memory.max", "1073741824\n");
+  EXPECT_EQ(memory_limit(files), 1024 * kMiB);
+  files.edit("/sys/fs/cgroup/old/memory.max", "1\n");
+  EXPECT_EQ(memory_limit(files), 1024 * kMiB) << "of version 1";
+}
+
+TEST(Resources, InAContainerTheRootIsItsOwnCgroup) {
+  CrashableFileSystem files;
+  files.edit("/proc/self/cgroup", "0::/\n");
+  files.edit("/sys/fs/cgroup/memory.max", "104857600\n");
+  EXPECT_EQ(memory_limit(files), 100 * kMiB);
+  EXPECT_TRUE(warnings(files, 89 * kMiB).empty());
+  ASSERT_EQ(warnings(files, 90 * kMiB).size(), 1u);
+  EXPECT_EQ(warnings(files, 90 * kMiB).front(),
+            "the process takes 90 MiB of the 100 MiB of memory that its cgroup may "
+            "have: beyond that the kernel kills it");
+}
+
+TEST(Resources, HealthTellsOfThem) {
+  test::Node node;
+  node.open();
+  EXPECT_EQ(node.expect("system.health").find("warnings"), std::string::npos);
+  node.files->set_space({.free = 5 * kMiB, .size = 100 * 1024 * kMiB});
+  node.files->edit("/proc/self/cgroup", "0::/\n");
+  node.files->edit("/sys/fs/cgroup/memory.max", "4096\n");
+  const std::string health = node.expect("system.health");
+  EXPECT_NE(health.find(R"("status":"ok")"), std::string::npos) << health;
+  EXPECT_NE(health.find("the disk has only 5 MiB of"), std::string::npos) << health;
+  EXPECT_NE(health.find("of memory that its cgroup may have"), std::string::npos) << health;
+}
+
+}  // namespace
+}  // namespace karma::engine
