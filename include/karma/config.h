@@ -85,6 +85,7 @@ struct Config {
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::json;
   std::optional<std::string> log_file;  // instead of stdout and stderr
+  int slow_ms = 100;                    // requests that take this long are kept; 0: none
 };
 
 // What the command line asks for.

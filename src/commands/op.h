@@ -249,6 +249,7 @@ constexpr Op make_op() {
   op.decode = detail::decode<C>;
   op.fields = detail::fields<C>;
   op.batch_size = detail::batch_size<C>();
+  op.series = detail::series<C>;
   if constexpr (Mutation<C>) {
     op.kind = Kind::mutation;
     op.access = Access::write;
@@ -273,7 +274,6 @@ constexpr Op make_op() {
       op.reply_form = C::kReply;
       op.content = [](const void* command, Arena& arena) { return content_of(*static_cast<const C*>(command), arena); };
     }
-    op.series = detail::series<C>;
     if constexpr (requires(const C& c) { Item{c.key, c.bucket, 0}; }) {
       op.target = [](const void* command) {
         const C& c = *static_cast<const C*>(command);

@@ -16,6 +16,7 @@
 
 #include "ops/checkpoints.h"
 #include "ops/reconciliation.h"
+#include "ops/slow_log.h"
 #include "ops/stats.h"
 #include "snapshot/manager.h"
 #include "store/digest.h"
@@ -128,6 +129,7 @@ class Services {
   virtual std::int64_t unix_seconds() const = 0;
   virtual ops::Checkpoints& checkpoints() = 0;  // put() waits for the disk
   virtual ops::Reconciliation& reconciliation() = 0;
+  virtual ops::SlowLog& slow_log() = 0;
 
   // Slow; from the snapshot worker only.
   virtual Status create_snapshot(const std::string& series) = 0;

@@ -49,4 +49,53 @@ struct SystemMetrics : NoFields {
   }
 };
 
+// The requests that took long, the latest first.
+struct SystemSlowlog {
+  static constexpr Spec kSpec{
+      .name = "system.slowlog", .command = "slowlog", .access = Access::read, .quick = true, .of_node = true};
+  static constexpr std::uint64_t kDefault = 10;
+  std::uint64_t limit = 0;
+
+  static void describe(auto& self, auto& fields) { fields.limit(self.limit, kDefault, ops::SlowLog::kCapacity); }
+  Status run(Services& services, Buffer& out) const {
+    ops::SlowLog& log = services.slow_log();
+    nlohmann::ordered_json entries = nlohmann::ordered_json::array();
+    for (const ops::SlowRequest& request : log.latest(limit)) {
+      entries.push_back({{"id", request.number},
+                         {"at_unix", request.unix_seconds},
+                         {"op", request.op},
+                         {"series", text_or_null(request.series)},
+                         {"client", text_or_null(request.client)},
+                         {"request_bytes", request.request_bytes},
+                         {"reply_bytes", request.reply_bytes},
+                         {"requests", request.requests},
+                         {"total_ms", milliseconds(request.total)},
+                         {"queued_ms", milliseconds(request.queued)},
+                         {"executed_ms", milliseconds(request.executed)},
+                         {"log_ms", milliseconds(request.log)}});
+    }
+    json::append_value(out,
+                       {{"slow_ms", log.limit().count()}, {"count", log.count()}, {"entries", std::move(entries)}});
+    return {};
+  }
+
+ private:
+  static nlohmann::ordered_json text_or_null(const std::string& text) {
+    return text.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(text);
+  }
+  static nlohmann::ordered_json milliseconds(std::optional<ops::SlowRequest::Duration> duration) {
+    if (!duration) return nullptr;
+    return static_cast<double>(std::chrono::duration_cast<std::chrono::microseconds>(*duration).count()) / 1000;
+  }
+};
+
+struct SystemSlowlogClear : NoFields {
+  static constexpr Spec kSpec{
+      .name = "system.slowlog_clear", .command = "slowlog_clear", .quick = true, .on_slave = true, .of_node = true};
+  Status run(Services& services, Buffer& out) const {
+    json::append_value(out, {{"cleared", services.slow_log().clear()}});
+    return {};
+  }
+};
+
 }  // namespace karma::commands

@@ -32,8 +32,8 @@ Changes nothing.
 constexpr std::string_view kDirectoryTail = R"(
 Exit codes   0  whole     1  damaged     2  cannot tell
 )";
-constexpr std::string_view kCommands[] = {"check",   "dump",     "help", "import", "export", "reconcile",
-                                          "promote", "replicas", "ping", "call",   "stats",  "config"};
+constexpr std::string_view kCommands[] = {"check",    "dump", "help", "import", "export", "reconcile", "promote",
+                                          "replicas", "ping", "call", "stats",  "config", "slowlog"};
 
 std::string version_text() { return "karma " + std::string(version()) + "\n"; }
 

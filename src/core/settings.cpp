@@ -214,6 +214,9 @@ constexpr Setting kSettings[] = {
             "json: an object a line. text: time, level, event and message, for people."},
     Setting{Group::logging, "log-file", "KARMA_LOG_FILE", &Config::log_file, "FILE",
             "Append the log to this file instead of stdout and stderr. Opened anew at SIGHUP."},
+    Setting{Group::logging, "slow-ms", "KARMA_SLOW_MS", &Config::slow_ms, "MILLISECONDS",
+            "Requests that take this long are kept for system.slowlog, the last 128 of them; 0: none."}
+        .at_least(0),
 };
 
 constexpr std::array kGroups = {Group::file, Group::network,     Group::access,      Group::limits,

@@ -14,10 +14,15 @@ using commands::Op;
 using protocol::Field;
 
 constexpr std::uint64_t kTimedEvery = 16;
+// A longer request is timed for the slow log: beside what it costs, reading the clock does not matter.
+constexpr std::size_t kLongRequest = 1024;
 constexpr std::size_t kSpareBatches = 8;
 // This many bytes of requests go to the writer at once, whatever else a wake-up brings: gathered requests are not
 // counted in the budget.
 constexpr std::size_t kGatheredBytes = 128 << 10;
+
+// Of a request that was refused it may be anything.
+constexpr std::size_t kMaxNotedSeries = 128;
 
 constexpr std::size_t kLsnBytes = std::string_view(R"(,"lsn":18446744073709551615)").size();
 
@@ -39,7 +44,9 @@ Dispatcher::Dispatcher(Engine& engine, const Config& config, std::function<void(
       completions_(std::move(wake)),
       reader_(engine.store().lock().add_reader()),
       request_stats_(engine.add_request_stats()),
-      writes_(engine.client_memory().writes) {
+      writes_(engine.client_memory().writes),
+      slow_log_(engine.slow_log()),
+      long_request_(slow_log_.is_on() ? kLongRequest : SIZE_MAX) {
   spare_.reserve(kSpareBatches);
 }
 
@@ -60,21 +67,43 @@ Dispatcher::~Dispatcher() {
 
 Handled Dispatcher::handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) {
   if (!alone_.empty() && alone_.contains(connection)) return Handled::blocked;
-  const bool timed = ++handled_ % kTimedEvery == 0;
+  const bool sampled = ++handled_ % kTimedEvery == 0;
+  const bool timed = sampled || line.size() >= long_request_;
   const auto begin = timed ? engine_.clock().steady() : std::chrono::steady_clock::time_point();
+  const std::size_t before = out.size();
   request_bytes_ = line.size();
   const Handled handled = execute(line, connection, pending, out);
-  if (timed && handled == Handled::replied) count_time(engine_.clock().steady() - begin);
+  if (timed && handled == Handled::replied) {
+    const auto took = engine_.clock().steady() - begin;
+    if (sampled) count_time(took);
+    if (slow_log_.is_slow(took)) note_slow_read(connection, out.size() - before, took);
+  }
   return handled;
 }
 
-void Dispatcher::flush() {
+// A wake-up that was slow without a request of which that is known: one of those that were not timed, or all of them.
+void Dispatcher::begin_round(Time now, Time::duration took) {
+  const std::uint64_t requests = handled_ - handled_in_rounds_;
+  if (slow_log_.is_slow(took) && !slow_noted_ && requests != 0) {
+    ops::SlowRequest request{.op = latest_op(), .requests = requests, .total = took, .executed = took};
+    note_slow(std::move(request), nullptr);
+  }
+  handled_in_rounds_ = handled_;
+  slow_noted_ = false;
+  now_ = now;
+  if (slow_log_.is_on()) slow_before_ = now - slow_log_.limit();
+}
+
+void Dispatcher::flush() { submit(now_); }
+
+void Dispatcher::submit(Time now) {
   if (!batch_) return;
   if (batch_->first == nullptr) return batch_->reset();  // of writes that were refused
   MutationBatch* batch = batch_.release();
   gathered_bytes_ = 0;
   batch->held_bytes = batch->footprint();
   writes_.set(write_bytes_ += batch->held_bytes);
+  batch->submitted = now;
   if (engine_.logs_entries()) batch->view_entries();
   engine_.submit(*batch);
 }
@@ -83,7 +112,11 @@ void Dispatcher::flush() {
 void Dispatcher::collect(const ReplyBuffer& place, const ReplyLost& lost) {
   const auto deliver = [&](const auto& answered) {
     try {
-      write_reply(answered, place(answered.connection, answered.request_bytes));
+      Buffer& out = place(answered.connection, answered.request_bytes);
+      const std::size_t before = out.size();
+      write_reply(answered, out);
+      if (is_slow(answered)) [[unlikely]]
+        note_slow(answered, out.size() - before);
     } catch (const std::exception&) {
       lost(answered.connection);
     }
@@ -178,7 +211,7 @@ Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, 
   if (engine_.logs_entries()) encode(mutation);
   batch_->append(mutation);
   gathered_bytes_ += request_bytes_;
-  if (gathered_bytes_ >= kGatheredBytes) flush();
+  if (gathered_bytes_ >= kGatheredBytes) submit(std::chrono::steady_clock::now());
   return Handled::pending;
 }
 
@@ -265,6 +298,7 @@ Handled Dispatcher::start_job(const Decoded& decoded, void* connection, Buffer& 
   job_->request_bytes = request_bytes_;
   job_->completions = &completions_;
   job_->memory = &engine_.client_memory();
+  job_->submitted = engine_.clock().steady();
   job_->hold(sizeof(Job) + job_->arena.footprint());
   alone_.insert(connection);
   try {
@@ -326,6 +360,52 @@ void Dispatcher::recycle(MutationBatch* answered) {
   if (spare_.size() == kSpareBatches) return;
   batch->reset();
   spare_.push_back(std::move(batch));
+}
+
+// An op that waits for the log to grow is slow only from then on.
+Dispatcher::Time::duration Dispatcher::time_of(const Job& job) {
+  return job.ended - (job.op->awaited != nullptr ? job.begun : job.submitted);
+}
+
+void Dispatcher::note_slow(const Mutation& mutation, std::size_t reply) {
+  const auto took = now_ - mutation.batch->submitted;
+  note_slow({.op = mutation.op->name,
+             .series = std::string(mutation.op->series(mutation.command)),
+             .request_bytes = mutation.request_bytes,
+             .reply_bytes = reply,
+             .total = took,
+             .log = took},
+            mutation.connection);
+}
+
+void Dispatcher::note_slow(const Job& job, std::size_t reply) {
+  ops::SlowRequest request{.op = job.op->name,
+                           .series = std::string(job.op->series(job.command)),
+                           .request_bytes = job.request_bytes,
+                           .reply_bytes = reply,
+                           .total = time_of(job),
+                           .executed = job.ended - job.begun};
+  if (job.op->awaited == nullptr) request.queued = job.begun - job.submitted;
+  note_slow(std::move(request), job.connection);
+}
+
+// The latest request; its fields are still there.
+void Dispatcher::note_slow_read(const void* connection, std::size_t reply, Time::duration took) {
+  ops::SlowRequest request{
+      .op = latest_op(), .request_bytes = request_bytes_, .reply_bytes = reply, .total = took, .executed = took};
+  const json::Value* series = fields_.find(Field::series);
+  if (series == nullptr) series = fields_.find(Field::tree);
+  Arena arena;
+  if (series != nullptr && series->type == json::Type::string) request.series = json::decode_string(*series, arena);
+  if (request.series.size() > kMaxNotedSeries) request.series.resize(kMaxNotedSeries);
+  slow_noted_ = true;
+  note_slow(std::move(request), connection);
+}
+
+void Dispatcher::note_slow(ops::SlowRequest request, const void* connection) {
+  request.unix_seconds = engine_.clock().unix_seconds();
+  if (connection != nullptr && name_client_) request.client = name_client_(connection);
+  slow_log_.note(std::move(request));
 }
 
 void Dispatcher::count_time(std::chrono::steady_clock::duration duration) {

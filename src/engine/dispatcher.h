@@ -30,6 +30,9 @@ class Dispatcher final : public RequestHandler {
   void flush() override;
   void collect(const ReplyBuffer& place, const ReplyLost& lost) override;
   void reply_error(const Error& error, Buffer& out) override;
+  void begin_round(Time now, Time::duration took) override;
+  void name_clients(NameClient name) override { name_client_ = std::move(name); }
+  std::string_view latest_op() const override { return latest_op_ == nullptr ? std::string_view() : latest_op_->name; }
   void set_tokens(const AccessTokens& tokens) override { tokens_ = tokens; }
 
  private:
@@ -40,6 +43,7 @@ class Dispatcher final : public RequestHandler {
   Error too_large() const;
 
   Handled mutate(const commands::Op& op, void* connection, std::size_t pending, Buffer& out);
+  void submit(Time now);
   void begin_keyed(commands::KeyedWrite& keyed);
   void encode(Mutation& mutation);
   // How new what is read has to be, and how long that may take.
@@ -61,6 +65,15 @@ class Dispatcher final : public RequestHandler {
   void take_back(Mutation* answered, const Deliver& deliver);
   void count_time(std::chrono::steady_clock::duration duration);
 
+  // The slow log. `reply`: bytes.
+  bool is_slow(const Mutation& mutation) const { return mutation.batch->submitted <= slow_before_; }
+  bool is_slow(const Job& job) const { return slow_log_.is_slow(time_of(job)); }
+  static Time::duration time_of(const Job& job);
+  void note_slow(const Mutation& mutation, std::size_t reply);
+  void note_slow(const Job& job, std::size_t reply);
+  void note_slow_read(const void* connection, std::size_t reply, Time::duration took);
+  void note_slow(ops::SlowRequest request, const void* connection);
+
   Engine& engine_;
   const Config& config_;
   AccessTokens tokens_;
@@ -81,6 +94,13 @@ class Dispatcher final : public RequestHandler {
   std::vector<std::unique_ptr<MutationBatch>> spare_;
   // Connections that wait for a worker: their next requests must wait for that.
   std::unordered_set<void*> alone_;
+  ops::SlowLog& slow_log_;
+  const std::size_t long_request_;
+  NameClient name_client_;
+  Time now_{};                           // of the round
+  Time slow_before_ = Time::min();       // what was submitted by then and is answered now is slow
+  std::uint64_t handled_in_rounds_ = 0;  // of handled_, before this wake-up
+  bool slow_noted_ = false;              // of this wake-up
   std::uint64_t handled_ = 0;
   std::uint64_t keyed_ = 0;  // with an idempotency key
 };

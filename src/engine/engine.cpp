@@ -70,6 +70,7 @@ Engine::Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& 
                        .log_bytes = static_cast<std::uint64_t>(config.snapshot_wal_bytes)}),
       checkpoints_(files, config.directory, static_cast<std::size_t>(config.recovery_max_checkpoints)),
       duty_(config.role == Role::slave ? Duty::slave : Duty::master),
+      slow_log_(std::chrono::milliseconds(config.slow_ms)),
       client_memory_(static_cast<std::size_t>(config.client_memory_mib) << 20),
       log_waiters_([this] { return wal_->last(); },
                    [this](std::unique_ptr<Job> job) { run_on_worker(std::move(job)); }),
@@ -503,6 +504,7 @@ void Engine::run_job(Job& job, store::StoreLock::Reader& reader) {
     reads.set_query_timeout(clock_, config_.query_timeout_ms);
     return job.op->answer(job.command, reads, job.response);
   };
+  job.begun = clock_.steady();
   try {
     try {
       job.status = run();
@@ -514,6 +516,7 @@ void Engine::run_job(Job& job, store::StoreLock::Reader& reader) {
   } catch (const std::bad_alloc&) {
     job.status = out_of_memory();
   }
+  job.ended = clock_.steady();
 }
 
 }  // namespace karma::engine

@@ -170,6 +170,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::int64_t unix_seconds() const override { return clock_.unix_seconds(); }
   ops::Checkpoints& checkpoints() override { return checkpoints_; }
   ops::Reconciliation& reconciliation() override { return reconciliation_; }
+  ops::SlowLog& slow_log() override { return slow_log_; }
   void list_fetched(Lsn wanted_after) override { leases_.began(wanted_after, clock_.steady()); }
   void piece_fetched(Lsn lsn) override { leases_.fetched(lsn, clock_.steady()); }
   std::string snapshot_path(const std::string& file) const override;
@@ -292,6 +293,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::vector<std::unique_ptr<RequestStats>> request_stats_ KARMA_GUARDED_BY(stats_mutex_);
   enum class Duty : std::uint8_t { master, superseded, slave };
   std::atomic<Duty> duty_;
+  ops::SlowLog slow_log_;
   ClientMemory client_memory_;
   std::atomic<int> open_connections_{0};
   std::atomic<std::uint64_t> snapshot_count_{0};

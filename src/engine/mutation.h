@@ -51,8 +51,9 @@ struct MutationBatch {
   wal::Write* last = nullptr;
   std::size_t unanswered = 0;
   std::size_t held_bytes = 0;  // from flush to answer
-  bool failed = false;         // one of it could not be logged: of replicated ones, none after it may be
-  bool brief = true;           // nothing in it changes more than the counters that it names
+  std::chrono::steady_clock::time_point submitted{};
+  bool failed = false;  // one of it could not be logged: of replicated ones, none after it may be
+  bool brief = true;    // nothing in it changes more than the counters that it names
 
   void append(Mutation& mutation) {
     mutation.batch = this;
@@ -107,6 +108,9 @@ struct Job : Decoded {
   std::size_t held_bytes = 0;
   std::atomic<int>* counter = nullptr;  // counts the job until it is destroyed
   CompletionQueue* completions = nullptr;
+  std::chrono::steady_clock::time_point submitted{};
+  std::chrono::steady_clock::time_point begun{};  // by a worker
+  std::chrono::steady_clock::time_point ended{};
   Status status;
   Buffer response;
   std::unique_ptr<Job> next;  // in a completion queue

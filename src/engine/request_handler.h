@@ -2,6 +2,7 @@
 // dispatcher implements it; sessions are tested with a handler that answers when it is told to.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -48,6 +49,16 @@ class RequestHandler {
   using ReplyLost = std::function<void(void* connection)>;
   // Writes the replies that have arrived.
   virtual void collect(const ReplyBuffer& place, const ReplyLost& lost) = 0;
+
+  // A round begins, before flush() and collect(): the time, and how long the lines of this wake-up took to handle; 0 if
+  // there were none.
+  using Time = std::chrono::steady_clock::time_point;
+  virtual void begin_round(Time now, Time::duration took) { (void)now, (void)took; }
+  // How a connection is called, for people.
+  using NameClient = std::function<std::string(const void* connection)>;
+  virtual void name_clients(NameClient name) { (void)name; }
+  // The name of the latest request's op; empty if it had none.
+  virtual std::string_view latest_op() const { return {}; }
 
   // From now on.
   virtual void set_tokens(const AccessTokens& tokens) { (void)tokens; }

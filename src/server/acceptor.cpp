@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "protocol/envelope.h"
+#include "server/peer_address.h"
 
 namespace karma::server {
 namespace {
@@ -106,15 +107,6 @@ bool Acceptor::accept_some(Listener& listener) {
   return true;
 }
 
-std::string address_of(const Socket& socket) {
-  error_code failure;
-  const auto peer = socket.remote_endpoint(failure);
-  if (failure) return "?";
-  const std::string port = std::to_string(peer.port());
-  return peer.address().is_v6() ? "[" + peer.address().to_string() + "]:" + port
-                                : peer.address().to_string() + ":" + port;
-}
-
 void Acceptor::accept_one(Socket socket) {
   if (service_.held_connections->load() >= service_.max_connections) {
     std::string why = "Too many connections, the limit is " + std::to_string(service_.max_connections);
@@ -122,7 +114,7 @@ void Acceptor::accept_one(Socket socket) {
     return refuse(std::move(socket), why);
   }
   full_logged_ = false;
-  if (log_.tells(LogLevel::debug)) log_.debug("client.connected", address_of(socket));
+  if (log_.tells(LogLevel::debug)) log_.debug("client.connected", peer_address(socket));
   service_.open_connections->fetch_add(1);
   service_.held_connections->fetch_add(1);
   try {

@@ -32,7 +32,9 @@ IoThread::IoThread(std::string name, IoThreadOptions options, const engine::Make
       thread_(std::move(name), log),
       handler_(make_handler([this] { wake(); })),
       host_(*handler_, options.session, memory, log, [this] { request_round(); }),
-      timer_(thread_.context()) {}
+      timer_(thread_.context()) {
+  handler_->name_clients([](const void* connection) { return static_cast<const Session*>(connection)->address(); });
+}
 
 IoThread::~IoThread() {
   post([this] {
@@ -100,7 +102,9 @@ void IoThread::request_round() {
 
 // Work that fails outside a session, for want of memory, is left for the next round.
 void IoThread::round() {
-  host_.now = std::chrono::steady_clock::now();
+  // Of a wake-up that only brings replies nobody knows when it began.
+  const TimePoint begun = std::exchange(host_.now, std::chrono::steady_clock::now());
+  handler_->begin_round(host_.now, host_.in_round ? host_.now - begun : TimePoint::duration::zero());
   host_.in_round = false;
   // Before the replies are collected: answers that come at once leave in this round.
   const bool flushed = attempt([this] { handler_->flush(); });

@@ -25,6 +25,7 @@
 #include <exception>
 #include <functional>
 #include <list>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +35,7 @@
 #include "engine/request_handler.h"
 #include "server/asio.h"
 #include "server/line_framer.h"
+#include "server/peer_address.h"
 
 namespace karma::server {
 
@@ -147,6 +149,8 @@ class Session {
     }
   }
 
+  // Of the client: host and port.
+  std::string address() const { return open() ? peer_address(socket_) : "gone"; }
   bool open() const { return state_ != State::closed; }
   // True if nothing refers to it any more.
   bool over() const {

@@ -1,15 +1,14 @@
 #include "tools/ask.h"
 
-#include "tools/retry.h"
-
 namespace karma::tools {
 
-Result<nlohmann::ordered_json> ask(const ConnectionOptions& options, std::string_view op, const Streams& streams) {
+Result<nlohmann::ordered_json> ask(const ConnectionOptions& options, std::string_view op, const Streams& streams,
+                                   const Client::Fields& fields) {
   Client client(options.endpoint);
   Retry retry(client, options.retry_seconds, streams.err);
   nlohmann::ordered_json response;
   const Status asked = retry.run([&]() -> Status {
-    client.send(op, Client::Fields::object());
+    client.send(op, fields);
     const Result<protocol::Reply> reply = client.receive();
     if (!reply) return reply.error();
     if (!reply->success) return reply->error();

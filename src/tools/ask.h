@@ -6,11 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/commands.h"
+#include "tools/retry.h"
 
 namespace karma::tools {
 
-// The response to `op`, which takes no fields. Asked again, as the options say, when the connection is lost: so `op`
+// The response to `op`. Asked again, as the options say, when the connection is lost: so `op`
 // must do no harm when it is repeated. Throws nlohmann::json::exception if what comes is no JSON.
-Result<nlohmann::ordered_json> ask(const ConnectionOptions& options, std::string_view op, const Streams& streams);
+Result<nlohmann::ordered_json> ask(const ConnectionOptions& options, std::string_view op, const Streams& streams,
+                                   const Client::Fields& fields = Client::Fields::object());
 
 }  // namespace karma::tools

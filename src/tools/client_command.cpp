@@ -166,6 +166,7 @@ constexpr Command kCommands[] = {
     {"call", tools::call_command},
     {"stats", tools::stats_command},
     {"config", tools::config_command},
+    {"slowlog", tools::slowlog_command},
 };
 
 }  // namespace

@@ -84,6 +84,15 @@ Result<std::string> request_of(const std::vector<std::string>& words);
 int run_call(const CallOptions& options, const std::string& request, const Streams& streams);
 int run_calls(const CallOptions& options, std::istream& requests, const Streams& streams);
 
+struct SlowlogOptions {
+  ConnectionOptions connection;
+  int limit = 10;
+  bool clear = false;
+  bool json = false;
+};
+// 0: printed or cleared, 1: failed.
+int run_slowlog(const SlowlogOptions& options, const Streams& streams);
+
 // 0: printed, 1: failed.
 int run_stats(const ConnectionOptions& options, bool json, const Streams& streams);
 

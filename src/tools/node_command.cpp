@@ -7,6 +7,7 @@ namespace karma::tools {
 namespace {
 
 constexpr int kPingSeconds = 5;
+constexpr int kMostSlowRequests = 128;
 
 constexpr std::string_view kPingHead = R"(Usage: karma ping [options]
 
@@ -53,6 +54,21 @@ Examples
   karma stats --json | jq .stats.wal_bytes
 
 Exit codes   0  printed     1  failed     2  wrong usage
+)";
+
+constexpr std::string_view kSlowlogHead = R"(Usage: karma slowlog [options]
+
+Prints the requests of a running server that took longer than its --slow-ms, the latest first, and where the time went:
+waiting for a worker (queued), being executed, waiting for the log and the slaves (log). The server keeps 128 of them.
+
+)";
+constexpr std::string_view kSlowlogTail = R"(
+Examples
+  karma slowlog --limit=128 --token-file=/etc/karma/read-token
+  karma slowlog --json | jq '.entries[] | select(.op == "tree.top")'
+  karma slowlog --clear              takes the write token
+
+Exit codes   0  printed or cleared     1  failed     2  wrong usage
 )";
 
 constexpr std::string_view kReplicasHead = R"(Usage: karma replicas [options]
@@ -125,6 +141,19 @@ int call_command(Invocation& invocation, const Streams& streams) {
   const Result<std::string> request = request_of(words);
   if (!request) return invocation.misused(request.error());
   return run_call(target, *request, streams);
+}
+
+int slowlog_command(Invocation& invocation, const Streams& streams) {
+  SlowlogOptions target;
+  target.connection.retry_seconds = 0;
+  Options options("karma slowlog", kSlowlogHead, kSlowlogTail);
+  options.number("limit", "N", "so many of them", target.limit, 1, kMostSlowRequests);
+  options.truth("clear", "forget them instead", target.clear);
+  options.truth("json", "the answer of the server", target.json);
+  Connection connection(options, target.connection);
+  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
+  if (!invocation.positionals.empty()) return invocation.misused("karma slowlog takes options only");
+  return run_slowlog(target, streams);
 }
 
 int stats_command(Invocation& invocation, const Streams& streams) {

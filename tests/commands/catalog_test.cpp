@@ -75,6 +75,8 @@ const std::map<std::string, std::string, std::less<>> kExamples = {
     {"system.health", R"({})"},
     {"system.stats", R"({})"},
     {"system.metrics", R"({})"},
+    {"system.slowlog", R"({"limit":10})"},
+    {"system.slowlog_clear", R"({})"},
     {"system.compact", R"({})"},
 };
 

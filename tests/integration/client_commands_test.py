@@ -34,9 +34,9 @@ class ClientCommands(unittest.TestCase):
         cls.server.kill()
         cls.root.cleanup()
 
-    def karma(self, *arguments, stdin="", token=True, stdout=subprocess.PIPE):
+    def karma(self, *arguments, stdin="", token=True, stdout=subprocess.PIPE, at=None):
         """Returns exit status, stdout and stderr."""
-        command = [SERVER, *map(str, arguments), "--port=%d" % self.server.port]
+        command = [SERVER, *map(str, arguments), at or "--port=%d" % self.server.port]
         if token:
             command.append("--token-file=%s" % self.token)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KARMA_")}
@@ -82,6 +82,26 @@ class ClientCommands(unittest.TestCase):
         self.assertIn('\n  "response": "pong",\n', pretty)
         self.assertEqual(json.loads(on_terminal("--json")), json.loads(pretty))
         self.assertEqual(on_terminal("--json").count("\n"), 1)
+
+    def test_slowlog(self):
+        # Each write waits in vain for a slave.
+        server = demo.Server(SERVER, os.path.join(self.root.name, "slow"),
+                             ["--auth-token-file=%s" % self.token, "--slow-ms=50", "--min-replicas-ack=1",
+                              "--replicas-ack-timeout-ms=100"])
+        server.start()
+        self.addCleanup(server.kill)
+        port = "--port=%d" % server.port
+        self.assertEqual(self.karma("slowlog", at=port)[1], "0 requests took 50 ms or longer since the start\n")
+        self.karma("call", "counter.increment", "series=links", "key=7", at=port)
+        status, out, err = self.karma("slowlog", at=port)
+        self.assertEqual((status, err), (0, ""))
+        self.assertRegex(out, r"\A1 requests took .*\nid .*\n1 +\S+ \S+ UTC +\d+\.\d ms +- +- +\d+\.\d ms +"
+                              r"counter\.increment +links +\d+ bytes +\d+ bytes +127\.0\.0\.1:\d+\n\Z")
+        entry = json.loads(self.karma("slowlog", "--json", at=port)[1])["entries"][0]
+        self.assertEqual((entry["op"], entry["queued_ms"]), ("counter.increment", None))
+        self.assertGreaterEqual(entry["log_ms"], 100)
+        self.assertEqual(self.karma("slowlog", "--clear", at=port)[1], "cleared 1 requests\n")
+        self.assertEqual(json.loads(self.karma("slowlog", "--json", at=port)[1])["entries"], [])
 
     def test_stats(self):
         status, out, err = self.karma("stats")

@@ -60,6 +60,8 @@ TEST(ClientCommand, WrongUsageIsTwo) {
       {"call", "{op}"},
       {"call", "system.ping", "--pretty"},
       {"stats", "more"},
+      {"slowlog", "more"},
+      {"slowlog", "--limit=129"},
   };
   for (const auto& misuse : misuses) {
     const Ran ran = run(misuse);
@@ -70,7 +72,8 @@ TEST(ClientCommand, WrongUsageIsTwo) {
 }
 
 TEST(ClientCommand, EachHasItsHelpThatFitsATerminal) {
-  for (const char* command : {"import", "export", "reconcile", "promote", "replicas", "ping", "call", "stats"}) {
+  for (const char* command :
+       {"import", "export", "reconcile", "promote", "replicas", "ping", "call", "stats", "slowlog"}) {
     const Ran ran = run({command, "--help"});
     EXPECT_EQ(ran.code, 0);
     EXPECT_TRUE(ran.out.starts_with("Usage: karma " + std::string(command))) << ran.out;
@@ -90,7 +93,8 @@ TEST(ClientCommand, AServerThatIsNotThereIsToldAndGivenUp) {
   const Ran ran = run({"export", "--series=s", "--port=1", "--retry-seconds=0"});
   EXPECT_EQ(ran.code, 1);
   EXPECT_NE(ran.err.find("ERROR: cannot connect to 127.0.0.1:1: "), std::string::npos) << ran.err;
-  for (const char* command : {"replicas", "ping", "stats"}) EXPECT_EQ(run({command, "--port=1"}).code, 1) << command;
+  for (const char* command : {"replicas", "ping", "stats", "slowlog"})
+    EXPECT_EQ(run({command, "--port=1"}).code, 1) << command;
   EXPECT_EQ(run({"call", "system.ping", "--port=1"}).code, 1);
 }
 
