@@ -73,6 +73,7 @@ constexpr auto kOps = std::to_array<Op>({
     make_op<SystemMetrics>(),
     make_op<SystemSlowlog>(),
     make_op<SystemSlowlogClear>(),
+    make_op<SystemClients>(),
     make_op<SystemCompact>(),
 });
 

@@ -93,6 +93,23 @@ struct DigestAt {
   std::shared_ptr<const StateDigest> digest;  // nullptr: it is being counted
 };
 
+// A connection.
+struct ClientInfo {
+  std::uint64_t id = 0;  // they count in the order of their arrival
+  std::string address;
+  double age_seconds = 0;
+  double idle_seconds = 0;           // since the latest request, or since it came
+  std::string_view op = {};          // of that request; empty: none yet
+  std::uint64_t received_bytes = 0;  // of requests that were handled
+  std::uint64_t sent_bytes = 0;
+  std::uint64_t pending = 0;  // requests that wait for their answer
+};
+
+struct ClientPage {
+  std::uint64_t count = 0;               // of all
+  std::vector<ClientInfo> clients = {};  // ids ascending
+};
+
 struct LogState {
   bool enabled = true;
   std::uint64_t bytes = 0;
@@ -130,6 +147,8 @@ class Services {
   virtual ops::Checkpoints& checkpoints() = 0;  // put() waits for the disk
   virtual ops::Reconciliation& reconciliation() = 0;
   virtual ops::SlowLog& slow_log() = 0;
+  // From a worker: waits for the I/O threads. Those above `after`, so many at most.
+  virtual ClientPage clients(std::uint64_t after, std::size_t limit) = 0;
 
   // Slow; from the snapshot worker only.
   virtual Status create_snapshot(const std::string& series) = 0;

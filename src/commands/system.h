@@ -89,6 +89,39 @@ struct SystemSlowlog {
   }
 };
 
+// The connections, the oldest first.
+struct SystemClients {
+  static constexpr Spec kSpec{
+      .name = "system.clients", .command = "clients", .access = Access::read, .quick = true, .of_node = true};
+  static constexpr std::uint64_t kDefault = 100;
+  static constexpr std::uint64_t kMost = 1000;
+  std::uint64_t limit = 0;
+  std::optional<Key> cursor;
+
+  static void describe(auto& self, auto& fields) {
+    fields.limit(self.limit, kDefault, kMost);
+    fields.cursor(self.cursor);
+  }
+  Status run(Services& services, Buffer& out) const {
+    const ClientPage page = services.clients(cursor ? cursor->value : 0, limit);
+    nlohmann::ordered_json clients = nlohmann::ordered_json::array();
+    for (const ClientInfo& client : page.clients) {
+      clients.push_back({{"id", client.id},
+                         {"address", client.address},
+                         {"age_seconds", client.age_seconds},
+                         {"idle_seconds", client.idle_seconds},
+                         {"op", client.op.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(client.op)},
+                         {"received_bytes", client.received_bytes},
+                         {"sent_bytes", client.sent_bytes},
+                         {"pending", client.pending}});
+    }
+    nlohmann::ordered_json response = {{"count", page.count}, {"clients", std::move(clients)}};
+    if (page.clients.size() == limit) response["next_cursor"] = page.clients.back().id;
+    json::append_value(out, response);
+    return {};
+  }
+};
+
 struct SystemSlowlogClear : NoFields {
   static constexpr Spec kSpec{
       .name = "system.slowlog_clear", .command = "slowlog_clear", .quick = true, .on_slave = true, .of_node = true};

@@ -33,7 +33,7 @@ constexpr std::string_view kDirectoryTail = R"(
 Exit codes   0  whole     1  damaged     2  cannot tell
 )";
 constexpr std::string_view kCommands[] = {"check",    "dump", "help", "import", "export", "reconcile", "promote",
-                                          "replicas", "ping", "call", "stats",  "config", "slowlog"};
+                                          "replicas", "ping", "call", "stats",  "config", "slowlog",   "clients"};
 
 std::string version_text() { return "karma " + std::string(version()) + "\n"; }
 

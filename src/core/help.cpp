@@ -19,6 +19,7 @@ start a server. Other commands, each with its own --help:
        karma call OP [NAME=VALUE]...      send it any request, and print the reply
        karma stats                        its health and statistics
        karma slowlog                      its requests that took long
+       karma clients                      its connections
        karma config                       the settings in effect, and where each comes from
 
 Karma is a TCP database of counters. A setting is taken from its flag, else from the environment

@@ -78,8 +78,9 @@ class ClientMemory {
   std::atomic<std::size_t> writes{0};  // of the requests, those on their way through the writer
   std::atomic<std::size_t> jobs{0};    // and through workers
   std::atomic<std::size_t> buffers{0};
-  std::atomic<int> paused{0};       // connections that wait for room
-  std::atomic<int> connections{0};  // that have a socket or requests under way
+  std::atomic<int> paused{0};             // connections that wait for room
+  std::atomic<int> connections{0};        // that have a socket or requests under way
+  std::atomic<std::uint64_t> arrived{0};  // connections since the start: their ids
 
  private:
   std::size_t quarter() const { return limit_ / 8 / 4; }  // of the share of requests

@@ -136,6 +136,9 @@ class Engine final : public commands::Services, private wal::Machine {
   // How many connections the server takes, and whether everybody may connect; for stats and health.
   void set_connection_limit(int limit) { connection_limit_ = limit; }
   void set_open_to_network(bool open) { open_to_network_ = open; }
+  // How system.clients learns of the connections, before there are any.
+  using ListClients = std::function<commands::ClientPage(std::uint64_t after, std::size_t limit)>;
+  void set_list_clients(ListClients list) { list_clients_ = std::move(list); }
 
   // One per thread that serves requests; they live as long as the engine.
   RequestStats& add_request_stats();
@@ -171,6 +174,9 @@ class Engine final : public commands::Services, private wal::Machine {
   ops::Checkpoints& checkpoints() override { return checkpoints_; }
   ops::Reconciliation& reconciliation() override { return reconciliation_; }
   ops::SlowLog& slow_log() override { return slow_log_; }
+  commands::ClientPage clients(std::uint64_t after, std::size_t limit) override {
+    return list_clients_ ? list_clients_(after, limit) : commands::ClientPage();
+  }
   void list_fetched(Lsn wanted_after) override { leases_.began(wanted_after, clock_.steady()); }
   void piece_fetched(Lsn lsn) override { leases_.fetched(lsn, clock_.steady()); }
   std::string snapshot_path(const std::string& file) const override;
@@ -294,6 +300,7 @@ class Engine final : public commands::Services, private wal::Machine {
   enum class Duty : std::uint8_t { master, superseded, slave };
   std::atomic<Duty> duty_;
   ops::SlowLog slow_log_;
+  ListClients list_clients_;  // constant once there are connections
   ClientMemory client_memory_;
   std::atomic<int> open_connections_{0};
   std::atomic<std::uint64_t> snapshot_count_{0};

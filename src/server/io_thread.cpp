@@ -62,6 +62,22 @@ void IoThread::adopt(Socket accepted) {
   sockets_.fetch_add(1, std::memory_order_relaxed);
 }
 
+std::future<commands::ClientPage> IoThread::clients(std::uint64_t after, std::size_t limit) {
+  const auto promise = std::make_shared<std::promise<commands::ClientPage>>();
+  post([this, promise, after, limit] {
+    commands::ClientPage page{.count = host_.open_sockets};
+    std::vector<const Session*> found;
+    for_each_session([&](const Session& session) {
+      if (session.open() && session.id() > after) found.push_back(&session);
+    });
+    std::ranges::sort(found, {}, &Session::id);
+    found.resize(std::min(found.size(), limit));
+    for (const Session* session : found) page.clients.push_back(session->info());
+    promise->set_value(std::move(page));
+  });
+  return promise->get_future();
+}
+
 void IoThread::set_tokens(const engine::AccessTokens& tokens) {
   post([this, tokens] { handler_->set_tokens(tokens); });
 }

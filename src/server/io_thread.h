@@ -13,6 +13,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +45,8 @@ class IoThread {
   // Takes over a connected socket.
   void adopt(Socket socket);
   int sockets() const { return sockets_.load(std::memory_order_relaxed); }
+  // Its connections with ids above `after`, so many at most, and how many there are.
+  std::future<commands::ClientPage> clients(std::uint64_t after, std::size_t limit);
   // What clients have to show from now on.
   void set_tokens(const engine::AccessTokens& tokens);
   // Answers what has arrived, reads no more, closes connections that are done. No adopt() after it.

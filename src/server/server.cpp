@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
 #include <vector>
 
@@ -78,6 +79,7 @@ class Server::Impl {
     if (Status status = check_exposure(open); !status.ok()) return status;
     if (Status status = open_engine(); !status.ok()) return status;
     engine_->set_open_to_network(open);
+    engine_->set_list_clients([this](std::uint64_t after, std::size_t limit) { return list_clients(after, limit); });
     begin_serving();  // before anybody can connect: from here on a stop answers requests and saves
     start_io_threads();
     if (http_) watch_loops();
@@ -360,6 +362,21 @@ class Server::Impl {
                                                        engine_->open_connections(), engine_->client_memory(), log_,
                                                        changed));
     }
+  }
+
+  // For a worker of the engine, which ends before the I/O threads do.
+  commands::ClientPage list_clients(std::uint64_t after, std::size_t limit) {
+    std::vector<std::future<commands::ClientPage>> parts;
+    for (auto& thread : io_threads_) parts.push_back(thread->clients(after, limit));
+    commands::ClientPage all;
+    for (auto& part : parts) {
+      commands::ClientPage page = part.get();
+      all.count += page.count;
+      std::ranges::move(page.clients, std::back_inserter(all.clients));
+    }
+    std::ranges::sort(all.clients, {}, &commands::ClientInfo::id);
+    all.clients.resize(std::min(all.clients.size(), limit));
+    return all;
   }
 
   void start_accepting(std::vector<server::ListenSocket> sockets) {

@@ -37,8 +37,26 @@ void SessionHost::begin_round() {
 }
 
 Session::Session(SessionHost& host, Socket socket)
-    : host_(host), socket_(std::move(socket)), framer_(host.options.max_request_bytes), since_(host.now) {
+    : host_(host),
+      socket_(std::move(socket)),
+      framer_(host.options.max_request_bytes),
+      id_(host.memory.arrived.fetch_add(1, std::memory_order_relaxed) + 1),
+      opened_(host.now),
+      latest_request_(host.now),
+      since_(host.now) {
   ++host_.open_sockets;
+}
+
+commands::ClientInfo Session::info() const {
+  const auto seconds = [this](TimePoint since) { return std::chrono::duration<double>(host_.now - since).count(); };
+  return {.id = id_,
+          .address = address(),
+          .age_seconds = seconds(opened_),
+          .idle_seconds = seconds(latest_request_),
+          .op = latest_op_,
+          .received_bytes = handled_bytes_,
+          .sent_bytes = sent_bytes_,
+          .pending = pending_};
 }
 
 void Session::start(std::list<Session>::iterator self) {
@@ -210,8 +228,13 @@ std::size_t Session::handle_lines(std::string_view bytes, Buffer& out) {
       state_ = State::last_reply;
     }
   }
-  if (state_ == State::last_reply) return bytes.size();
-  return bytes.size() - rest.size();
+  const std::size_t handled = bytes.size() - rest.size();
+  if (handled > 0) {
+    latest_op_ = host_.handler.latest_op();
+    latest_request_ = host_.now;
+    handled_bytes_ += handled;
+  }
+  return state_ == State::last_reply ? bytes.size() : handled;
 }
 
 // False: not now.
@@ -253,6 +276,7 @@ void Session::send(Buffer& bytes) {
   const std::size_t taken = socket_.write_some(asio::buffer(rest), failure);
   if (failure && !would_block(failure)) return close(true);
   if (taken > 0) progress_ = Progress::sent;
+  sent_bytes_ += taken;
   rest.remove_prefix(taken);
   if (direct) {
     out_.append(rest);

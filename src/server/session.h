@@ -29,6 +29,7 @@
 #include <string_view>
 #include <vector>
 
+#include "commands/services.h"
 #include "core/buffer.h"
 #include "core/log.h"
 #include "engine/client_memory.h"
@@ -149,6 +150,9 @@ class Session {
     }
   }
 
+  // For system.clients.
+  std::uint64_t id() const { return id_; }
+  commands::ClientInfo info() const;
   // Of the client: host and port.
   std::string address() const { return open() ? peer_address(socket_) : "gone"; }
   bool open() const { return state_ != State::closed; }
@@ -220,6 +224,13 @@ class Session {
   std::size_t peeked_ = 0;         // of what is being handled, still in the kernel
   std::size_t discarded_ = 0;
   std::size_t drained_ = 0;  // bytes read while draining
+
+  const std::uint64_t id_;
+  const TimePoint opened_;
+  TimePoint latest_request_;
+  std::string_view latest_op_;
+  std::uint64_t handled_bytes_ = 0;
+  std::uint64_t sent_bytes_ = 0;
 
   std::list<Session>::iterator self_;
   TimePoint since_;

@@ -167,6 +167,7 @@ constexpr Command kCommands[] = {
     {"stats", tools::stats_command},
     {"config", tools::config_command},
     {"slowlog", tools::slowlog_command},
+    {"clients", tools::clients_command},
 };
 
 }  // namespace

@@ -93,6 +93,9 @@ struct SlowlogOptions {
 // 0: printed or cleared, 1: failed.
 int run_slowlog(const SlowlogOptions& options, const Streams& streams);
 
+// The oldest `limit` connections. 0: printed, 1: failed.
+int run_clients(const ConnectionOptions& options, int limit, bool json, const Streams& streams);
+
 // 0: printed, 1: failed.
 int run_stats(const ConnectionOptions& options, bool json, const Streams& streams);
 

@@ -1,4 +1,4 @@
-// The options of karma ping, call, stats, promote and replicas, and their --help.
+// The options of karma ping, call, stats, slowlog, clients, promote and replicas, and their --help.
 #include <iostream>
 
 #include "tools/invocation.h"
@@ -8,6 +8,8 @@ namespace {
 
 constexpr int kPingSeconds = 5;
 constexpr int kMostSlowRequests = 128;
+constexpr int kDefaultClients = 100;
+constexpr int kMostClients = 1000;
 
 constexpr std::string_view kPingHead = R"(Usage: karma ping [options]
 
@@ -69,6 +71,20 @@ Examples
   karma slowlog --clear              takes the write token
 
 Exit codes   0  printed or cleared     1  failed     2  wrong usage
+)";
+
+constexpr std::string_view kClientsHead = R"(Usage: karma clients [options]
+
+Lists the connections of a running server, the oldest first: how long they are there and have sent nothing, their latest
+op, the bytes of their requests and of the replies, and how many requests wait for an answer. This command is one.
+
+)";
+constexpr std::string_view kClientsTail = R"(
+Examples
+  karma clients --token-file=/etc/karma/read-token
+  karma clients --json --limit=1000 | jq '.clients[] | select(.pending > 0)'
+
+Exit codes   0  listed     1  failed     2  wrong usage
 )";
 
 constexpr std::string_view kReplicasHead = R"(Usage: karma replicas [options]
@@ -141,6 +157,20 @@ int call_command(Invocation& invocation, const Streams& streams) {
   const Result<std::string> request = request_of(words);
   if (!request) return invocation.misused(request.error());
   return run_call(target, *request, streams);
+}
+
+int clients_command(Invocation& invocation, const Streams& streams) {
+  ConnectionOptions target;
+  target.retry_seconds = 0;
+  int limit = kDefaultClients;
+  bool json = false;
+  Options options("karma clients", kClientsHead, kClientsTail);
+  options.number("limit", "N", "so many of them", limit, 1, kMostClients);
+  options.truth("json", "the answer of the server", json);
+  Connection connection(options, target);
+  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
+  if (!invocation.positionals.empty()) return invocation.misused("karma clients takes options only");
+  return run_clients(target, limit, json, streams);
 }
 
 int slowlog_command(Invocation& invocation, const Streams& streams) {

@@ -77,6 +77,7 @@ const std::map<std::string, std::string, std::less<>> kExamples = {
     {"system.metrics", R"({})"},
     {"system.slowlog", R"({"limit":10})"},
     {"system.slowlog_clear", R"({})"},
+    {"system.clients", R"({"limit":10,"cursor":3})"},
     {"system.compact", R"({})"},
 };
 

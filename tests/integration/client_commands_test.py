@@ -103,6 +103,22 @@ class ClientCommands(unittest.TestCase):
         self.assertEqual(self.karma("slowlog", "--clear", at=port)[1], "cleared 1 requests\n")
         self.assertEqual(json.loads(self.karma("slowlog", "--json", at=port)[1])["entries"], [])
 
+    def test_clients(self):
+        with demo.Client(self.server.port) as one, demo.Client(self.server.port) as other:
+            one.ask(op="system.health", token=TOKEN)
+            other.ask(op="counter.sum", series="s", key=1, token=TOKEN)
+            status, out, err = self.karma("clients")
+            self.assertEqual((status, err), (0, ""))
+            for client, op in ((one, "system.health"), (other, "counter.sum")):
+                self.assertRegex(out, r"(?m)^\d+ +127\.0\.0\.1:%d +\d+ s +\d+ s +%s +\d+ bytes +\d+ bytes +0$" % (
+                    client.socket.getsockname()[1], op.replace(".", r"\.")))
+            self.assertRegex(out, r"(?m) system\.clients +\d+ bytes +0 bytes +1$")
+            first = json.loads(self.karma("clients", "--json", "--limit=1")[1])
+            self.assertGreaterEqual(first["count"], 3)
+            self.assertEqual(len(first["clients"]), 1)
+            second = json.loads(self.karma("call", "system.clients", "limit=1", "cursor=%d" % first["next_cursor"])[1])
+            self.assertGreater(second["response"]["clients"][0]["id"], first["next_cursor"])
+
     def test_stats(self):
         status, out, err = self.karma("stats")
         self.assertEqual((status, err), (0, ""))

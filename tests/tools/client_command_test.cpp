@@ -61,6 +61,8 @@ TEST(ClientCommand, WrongUsageIsTwo) {
       {"call", "system.ping", "--pretty"},
       {"stats", "more"},
       {"slowlog", "more"},
+      {"clients", "more"},
+      {"clients", "--limit=1001"},
       {"slowlog", "--limit=129"},
   };
   for (const auto& misuse : misuses) {
@@ -73,7 +75,7 @@ TEST(ClientCommand, WrongUsageIsTwo) {
 
 TEST(ClientCommand, EachHasItsHelpThatFitsATerminal) {
   for (const char* command :
-       {"import", "export", "reconcile", "promote", "replicas", "ping", "call", "stats", "slowlog"}) {
+       {"import", "export", "reconcile", "promote", "replicas", "ping", "call", "stats", "slowlog", "clients"}) {
     const Ran ran = run({command, "--help"});
     EXPECT_EQ(ran.code, 0);
     EXPECT_TRUE(ran.out.starts_with("Usage: karma " + std::string(command))) << ran.out;
@@ -93,7 +95,7 @@ TEST(ClientCommand, AServerThatIsNotThereIsToldAndGivenUp) {
   const Ran ran = run({"export", "--series=s", "--port=1", "--retry-seconds=0"});
   EXPECT_EQ(ran.code, 1);
   EXPECT_NE(ran.err.find("ERROR: cannot connect to 127.0.0.1:1: "), std::string::npos) << ran.err;
-  for (const char* command : {"replicas", "ping", "stats", "slowlog"})
+  for (const char* command : {"replicas", "ping", "stats", "slowlog", "clients"})
     EXPECT_EQ(run({command, "--port=1"}).code, 1) << command;
   EXPECT_EQ(run({"call", "system.ping", "--port=1"}).code, 1);
 }
