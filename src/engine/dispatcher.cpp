@@ -44,6 +44,7 @@ Dispatcher::Dispatcher(Engine& engine, const Config& config, std::function<void(
       completions_(std::move(wake)),
       reader_(engine.store().lock().add_reader()),
       request_stats_(engine.add_request_stats()),
+      times_(request_stats_.times.get()),
       writes_(engine.client_memory().writes),
       slow_log_(engine.slow_log()),
       long_request_(slow_log_.is_on() ? kLongRequest : SIZE_MAX) {
@@ -67,12 +68,15 @@ Dispatcher::~Dispatcher() {
 
 Handled Dispatcher::handle(std::string_view line, void* connection, std::size_t pending, Buffer& out) {
   if (!alone_.empty() && alone_.contains(connection)) return Handled::blocked;
+  if (times_ != nullptr) (void)times_->wake_up();
   const bool sampled = ++handled_ % kTimedEvery == 0;
   const bool timed = sampled || line.size() >= long_request_;
   const auto begin = timed ? engine_.clock().steady() : std::chrono::steady_clock::time_point();
   const std::size_t before = out.size();
   request_bytes_ = line.size();
+  op_ = nullptr;
   const Handled handled = execute(line, connection, pending, out);
+  if (times_ != nullptr && handled == Handled::replied && op_ != nullptr) times_->answered(*op_);
   if (timed && handled == Handled::replied) {
     const auto took = engine_.clock().steady() - begin;
     if (sampled) count_time(took);
@@ -94,7 +98,10 @@ void Dispatcher::begin_round(Time now, Time::duration took) {
   if (slow_log_.is_on()) slow_before_ = now - slow_log_.limit();
 }
 
-void Dispatcher::flush() { submit(now_); }
+void Dispatcher::flush() {
+  if (times_ != nullptr) times_->end_wake_up();
+  submit(now_);
+}
 
 void Dispatcher::submit(Time now) {
   if (!batch_) return;
@@ -110,7 +117,9 @@ void Dispatcher::submit(Time now) {
 
 // Without memory a reply is lost, and with it its connection, but none of the others.
 void Dispatcher::collect(const ReplyBuffer& place, const ReplyLost& lost) {
+  const auto now = times_ == nullptr ? RequestTimes::Time() : engine_.clock().steady();
   const auto deliver = [&](const auto& answered) {
+    if (times_ != nullptr) times_->answered(*answered.op, answered.arrived, now);
     try {
       Buffer& out = place(answered.connection, answered.request_bytes);
       const std::size_t before = out.size();
@@ -148,7 +157,7 @@ Handled Dispatcher::execute(std::string_view line, void* connection, std::size_t
   if (!authenticate(granted)) return refuse(unauthorized());
   const Op* named = find_op(fields_, latest_op_);
   if (named == nullptr) return refuse(no_op(fields_));
-  const Op& op = *(latest_op_ = named);
+  const Op& op = *(op_ = latest_op_ = named);
   if (granted < op.access)
     return refuse({ErrorCode::forbidden, "Read-only token cannot execute command " + std::string(op.command)});
   if (op.kind == Kind::mutation) return mutate(op, connection, pending, out);
@@ -206,6 +215,7 @@ Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, 
   mutation.outcome.arena = &arena;
   mutation.connection = connection;
   mutation.request_bytes = request_bytes_;
+  if (times_ != nullptr) mutation.arrived = times_->wake_up();
   mutation.completions = &completions_;
   if (mutation.keyed != nullptr) begin_keyed(*mutation.keyed);
   if (engine_.logs_entries()) encode(mutation);
@@ -296,6 +306,7 @@ Handled Dispatcher::start_job(const Decoded& decoded, void* connection, Buffer& 
   static_cast<Decoded&>(*job_) = decoded;
   job_->connection = connection;
   job_->request_bytes = request_bytes_;
+  if (times_ != nullptr) job_->arrived = times_->wake_up();
   job_->completions = &completions_;
   job_->memory = &engine_.client_memory();
   job_->submitted = engine_.clock().steady();

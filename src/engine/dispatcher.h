@@ -80,6 +80,7 @@ class Dispatcher final : public RequestHandler {
   CompletionQueue completions_;
   store::StoreLock::Reader& reader_;
   RequestStats& request_stats_;
+  RequestTimes* const times_;  // nullptr: nobody asks for them
 
   std::size_t write_bytes_ = 0;     // of those under way
   ClientMemory::Part writes_;       // of the node's
@@ -87,6 +88,7 @@ class Dispatcher final : public RequestHandler {
 
   protocol::Fields fields_;
   const commands::Op* latest_op_ = nullptr;
+  const commands::Op* op_ = nullptr;      // of the line at hand, once it is known
   std::size_t request_bytes_ = 0;         // of the line at hand
   Arena arena_;                           // of the read at hand, if it never takes long
   std::unique_ptr<Job> job_;              // of a read that may, or of an admin op

@@ -173,7 +173,8 @@ Status Engine::start(const LaterMaster& later_master, const StartProgress& progr
       *wal_, static_cast<wal::Machine&>(*this),
       wal::WriterOptions{.batch_size = static_cast<std::size_t>(config_.wal_batch_size),
                          .batch_wait = std::chrono::microseconds(config_.wal_batch_wait_us),
-                         .now = [this] { return clock_.steady(); }});
+                         .now = [this] { return clock_.steady(); },
+                         .timings = is_scraped() && wal_->keeps_entries() ? &log_timings_ : nullptr});
   snapshot_worker_ = std::make_unique<Worker>();
   query_worker_ = std::make_unique<Worker>();
   if (!is_slave()) abort_unfinished_loads();
@@ -219,6 +220,7 @@ Result<std::unique_ptr<wal::Log>> Engine::open_log(const Recovered& recovered) {
       .on_event = event_sink(),
       .in_background = [this](std::function<void()> job) { return snapshot_worker_->submit(std::move(job)); },
       .entries_indexed_at_once = kEntriesIndexedAtOnce,
+      .sync_durations = is_scraped() ? &sync_durations_ : nullptr,
       .accept_damage = !recovered.log.damage.empty(),
       .discard_entries = recovered.decision == Decision::go_on_anew};
   return wal::open_log(files_, directory_, recovered.log, recovered.last, std::move(options));
@@ -246,6 +248,7 @@ Status Engine::shutdown(bool snapshot) {
 RequestStats& Engine::add_request_stats() {
   const MutexLock lock(stats_mutex_);
   request_stats_.push_back(std::make_unique<RequestStats>());
+  if (is_scraped()) request_stats_.back()->times = std::make_unique<RequestTimes>(clock_);
   return *request_stats_.back();
 }
 

@@ -39,6 +39,7 @@
 #include "engine/state_digests.h"
 #include "engine/worker.h"
 #include "ops/readiness.h"
+#include "ops/scrape.h"
 #include "snapshot/adoption.h"
 #include "snapshot/manager.h"
 #include "store/store.h"
@@ -96,6 +97,8 @@ class Engine final : public commands::Services, private wal::Machine {
   void set_following(Following* following);
   // What load balancers ask about. Takes no lock that waits for the writer.
   ops::NodeState node_state() const;
+  // For Prometheus.
+  ops::NodeFigures figures();
   const Clock& clock() const { return clock_; }
   store::Store& store() { return store_; }
   bool logs_entries() const { return wal_->keeps_entries(); }
@@ -206,6 +209,8 @@ class Engine final : public commands::Services, private wal::Machine {
   std::unique_ptr<ReplicaAcks> make_acks();
   std::string replicas_problem() const;
   std::string log_problem() const;
+  bool is_scraped() const { return config_.http_port != 0; }
+  ops::Timings timings();
   std::string following_problem() const;
   void add_peer_notes(commands::Health& health) const;
 
@@ -281,6 +286,8 @@ class Engine final : public commands::Services, private wal::Machine {
 
   ops::Checkpoints checkpoints_;
   ops::Reconciliation reconciliation_;
+  wal::WriterTimings log_timings_;
+  DurationHistogram sync_durations_;
   Tally timed_keyed_;        // writes with a key that were timed
   Tally keyed_nanoseconds_;  // from decoding to applying, of those
   Tally last_keyed_nanoseconds_;

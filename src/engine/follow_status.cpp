@@ -118,17 +118,23 @@ void FollowStatus::add_to(ops::ReplicationStats& stats, Lsn own, Time now) const
 
 std::string FollowStatus::problem() const {
   const MutexLock lock(mutex_);
-  const std::string problem = following_problem();
+  const auto [what, cause] = following_problem();
+  const std::string problem = cause.empty() ? what : what + ": " + cause;
   return diverged_.empty() ? problem : "diverged: " + diverged_ + (problem.empty() ? "" : "; " + problem);
 }
 
-std::string FollowStatus::following_problem() const {
-  if (!progress_.empty()) return "copying the master's data: " + progress_;
+std::string FollowStatus::problem_in_brief() const {
+  const MutexLock lock(mutex_);
+  return following_problem().what;
+}
+
+FollowStatus::Problem FollowStatus::following_problem() const {
+  if (!progress_.empty()) return {"copying the master's data: " + progress_, ""};
   if (!stats_.replication_last_bootstrap_error.empty())
-    return "the master's data could not be copied: " + stats_.replication_last_bootstrap_error;
+    return {"the master's data could not be copied", stats_.replication_last_bootstrap_error};
   if (!stats_.replication_last_poll_error.empty())
-    return "cannot follow the master: " + stats_.replication_last_poll_error;
-  if (!answer_) return "the master has not answered yet";
+    return {"cannot follow the master", stats_.replication_last_poll_error};
+  if (!answer_) return {"the master has not answered yet", ""};
   return {};
 }
 

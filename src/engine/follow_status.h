@@ -50,9 +50,15 @@ class FollowStatus {
   void add_to(ops::ReplicationStats& stats, Lsn own, Time now) const;
   // What is wrong with the following; empty if nothing is.
   std::string problem() const;
+  // Without causes, which may name series: for those who have no token.
+  std::string problem_in_brief() const;
 
  private:
-  std::string following_problem() const KARMA_REQUIRES(mutex_);
+  struct Problem {
+    std::string what;
+    std::string cause;
+  };
+  Problem following_problem() const KARMA_REQUIRES(mutex_);
 
   mutable Mutex mutex_;
   ops::ReplicationStats stats_ KARMA_GUARDED_BY(mutex_);

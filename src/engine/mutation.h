@@ -108,6 +108,7 @@ struct Job : Decoded {
   std::size_t held_bytes = 0;
   std::atomic<int>* counter = nullptr;  // counts the job until it is destroyed
   CompletionQueue* completions = nullptr;
+  std::chrono::steady_clock::time_point arrived{};  // 0: it is not timed
   std::chrono::steady_clock::time_point submitted{};
   std::chrono::steady_clock::time_point begun{};  // by a worker
   std::chrono::steady_clock::time_point ended{};

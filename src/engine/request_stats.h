@@ -1,26 +1,14 @@
 // Statistics of requests, counted by each I/O thread for itself and added up on demand.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
+#include <memory>
 
+#include "core/tally.h"
 #include "engine/decode.h"
+#include "engine/request_times.h"
 #include "ops/stats.h"
 
 namespace karma::engine {
-
-// A number that one thread writes and others read.
-class Tally {
- public:
-  void add(std::uint64_t count) {
-    value_.store(value_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
-  }
-  void set(std::uint64_t value) { value_.store(value, std::memory_order_relaxed); }
-  std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<std::uint64_t> value_{0};
-};
 
 struct alignas(64) RequestStats {
   Tally commands;
@@ -36,6 +24,7 @@ struct alignas(64) RequestStats {
   Tally timed_requests;
   Tally timed_nanoseconds;
   Tally last_nanoseconds;
+  std::unique_ptr<RequestTimes> times;  // nullptr: nobody asks for them
 
   void count_success(const Decoded& request);
   void count_error(ErrorCode code);

@@ -1,24 +1,11 @@
 // The status of the engine: statistics, health, the state of the log.
-#include <unistd.h>
-
-#include <cstdio>
-
+#include "commands/catalog.h"
 #include "engine/engine.h"
 #include "engine/resources.h"
+#include "ops/process.h"
 
 namespace karma::engine {
 namespace {
-
-// Resident memory as the kernel counts it; 0 if it does not say.
-std::uint64_t resident_bytes() {
-  std::FILE* file = std::fopen("/proc/self/statm", "re");
-  if (file == nullptr) return 0;
-  unsigned long long size = 0;
-  unsigned long long resident = 0;
-  const bool read = std::fscanf(file, "%llu %llu", &size, &resident) == 2;
-  std::fclose(file);
-  return read ? resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
-}
 
 // A slave that has just started is not degraded yet.
 constexpr std::chrono::seconds kTimeToFindTheMaster(2);
@@ -63,7 +50,7 @@ ops::Stats Engine::stats() {
   stats.wal_bytes = log.bytes;
   stats.wal_current_lsn = log.current.value;
   stats.dump_count = snapshot_count_.load(std::memory_order_relaxed);
-  stats.memory_bytes = resident_bytes();
+  stats.memory_bytes = ops::resident_bytes();
   stats.connections = static_cast<std::uint64_t>(open_connections_.load(std::memory_order_relaxed));
   stats.wal_write_count = wal_->write_count();
   stats.wal_sync_count = wal_->sync_count();
@@ -148,7 +135,7 @@ commands::Health Engine::health() {
     health.warnings.push_back("this node was promoted, but its settings still say --role=slave");
   if (std::string problem = snapshot_watch_.problem(); !problem.empty()) health.problems.push_back(std::move(problem));
   for (auto& warnings : {snapshot_watch_.warnings(clock_.steady(), needed_log_bytes(), is_unsaved()),
-                         resource_warnings(files_, directory_, resident_bytes())})
+                         resource_warnings(files_, directory_, ops::resident_bytes())})
     health.warnings.insert(health.warnings.end(), warnings.begin(), warnings.end());
   if (open_to_network_) health.warnings.push_back("open to the network without a token");
   return health;
@@ -177,13 +164,41 @@ ops::NodeState Engine::node_state() const {
   if (wal_->stopped() || since < kRefusalCounts) state.log_problem = log_problem();
   if (withholds_reads()) state.reads_withheld = why_withheld().message;
   if (!state.slave) return state;
-  state.following_problem = following_problem();
+  state.following_problem = config_.replication_source_host ? follow_status_.problem_in_brief() : following_problem();
   if (!config_.replication_source_host) return state;
   ops::ReplicationStats following;
   follow_status_.add_to(following, wal_->last(), clock_.steady());
   state.diverged = following.replication_diverged;
   state.lag_ms = following.replication_lag_ms;
   return state;
+}
+
+ops::NodeFigures Engine::figures() {
+  ops::NodeFigures figures;
+  figures.stats = stats();
+  const commands::Health now = health();
+  figures.problems = now.problems.size();
+  figures.warnings = now.warnings.size();
+  figures.timings = timings();
+  return figures;
+}
+
+ops::Timings Engine::timings() {
+  ops::Timings timings;
+  log_timings_.queue.add_to(timings.log_queue);
+  log_timings_.batch.add_to(timings.log_batch);
+  sync_durations_.add_to(timings.log_sync);
+  std::vector<HistogramFigures> by_op;
+  {
+    const MutexLock lock(stats_mutex_);
+    for (const std::unique_ptr<RequestStats>& counters : request_stats_) {
+      if (counters->times != nullptr) counters->times->add_to(by_op);
+    }
+  }
+  for (std::size_t i = 0; i < by_op.size(); ++i) {
+    if (by_op[i].count() != 0) timings.requests.push_back({commands::catalog()[i].name, std::move(by_op[i])});
+  }
+  return timings;
 }
 
 void Engine::add_peer_notes(commands::Health& health) const {

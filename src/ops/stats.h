@@ -136,7 +136,11 @@ void write_stats(const Stats& stats, Buffer& out);
 void append_replication(const Stats& stats, Buffer& out);
 void append_more_replication(const Stats& stats, Buffer& out);
 
-// The text of system.metrics: what a Prometheus scrape gets.
+// The text of system.metrics, with the names of Karma 1.0.
 std::string metrics_text(const Stats& stats);
+
+// The same for Prometheus: with help, in seconds, and without what the histograms tell better.
+class Exposition;
+void scrape_stats(const Stats& stats, Exposition& out);
 
 }  // namespace karma::ops

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/text.h"
+#include "ops/exposition.h"
 
 namespace karma::server {
 namespace {
@@ -71,6 +72,10 @@ constexpr Route kRoutes[] = {
     {{"/read-only", "answers reads, as master or slave, however old its data is"},
      [](const HttpSources& sources, const HttpRequest&, HttpServer::Answer reply) {
        reply(answer("readable", missing_to_be_read(sources.state())));
+     }},
+    {{"/metrics", "is asked by Prometheus: the figures below, or those of the process while the node does not serve"},
+     [](const HttpSources& sources, const HttpRequest&, HttpServer::Answer reply) {
+       reply({kOk, sources.metrics(), ops::Exposition::kContentType});
      }},
 };
 

@@ -24,6 +24,7 @@ struct HttpSources {
   // Gives the names of the loops that do not turn, now or later.
   std::function<void(std::function<void(std::vector<std::string>)>)> stuck_loops;
   std::function<ops::NodeState()> state;
+  std::function<std::string()> metrics;
   std::uint64_t ready_max_lag_ms = 0;
 };
 

@@ -16,6 +16,8 @@
 #include "core/mutex.h"
 #include "core/settings.h"
 #include "engine/dispatcher.h"
+#include "ops/process.h"
+#include "ops/scrape.h"
 #include "replication/follower.h"
 #include "replication/peers.h"
 #include "server/acceptor.h"
@@ -156,6 +158,7 @@ class Server::Impl {
     return http_->start(
         server::http_routes({.stuck_loops = [this](server::Liveness::Told told) { liveness_->ask(std::move(told)); },
                              .state = [this] { return node_state(); },
+                             .metrics = [this] { return scrape(); },
                              .ready_max_lag_ms = static_cast<std::uint64_t>(config_.ready_max_lag_ms)}));
   }
 
@@ -192,20 +195,23 @@ class Server::Impl {
     http_->call([&] { liveness_->watch(std::move(loops)); });
   }
 
+  // The HTTP server asks, and ends before the engine does.
   ops::NodeState node_state() {
     ops::NodeState state;
-    engine::Engine* serving = nullptr;
     {
       const MutexLock lock(mutex_);
-      if (phase_ == Phase::starting) {
-        state.progress = progress_;
-      } else if (phase_ == Phase::serving) {
-        serving = engine_.get();
-      } else {
-        state.phase = ops::NodeState::Phase::stopping;
-      }
+      state.phase = phase_ == Phase::starting  ? ops::NodeState::Phase::starting
+                    : phase_ == Phase::serving ? ops::NodeState::Phase::serving
+                                               : ops::NodeState::Phase::stopping;
+      state.progress = progress_;
     }
-    return serving != nullptr ? serving->node_state() : state;
+    return state.phase == ops::NodeState::Phase::serving ? engine_->node_state() : state;
+  }
+
+  std::string scrape() {
+    std::optional<ops::NodeFigures> figures;
+    if (node_state().phase == ops::NodeState::Phase::serving) figures = engine_->figures();
+    return ops::scrape_text(version(), process_.figures(), figures);
   }
 
   void note_progress(std::string_view doing, std::uint64_t done, std::uint64_t all) {
@@ -461,6 +467,7 @@ class Server::Impl {
   std::optional<server::SignalWatch> signals_;
   std::optional<server::ServiceManager> service_manager_;  // of a program; an embedded server tells nobody
   std::optional<server::Watchdog> watchdog_;
+  const ops::Process process_;
   std::unique_ptr<server::HttpServer> http_;  // looks at all of them
   std::optional<server::Liveness> liveness_;  // on its thread
 };

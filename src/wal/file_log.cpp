@@ -240,7 +240,7 @@ Status FileLog::write_batch(std::span<const std::string_view> entries) {
     return in_doubt(stopped() ? stop_message_ : wrote.error().message);
   }
   if (options_.fsync) {
-    if (Status synced = active_file_->sync(); !synced) {
+    if (Status synced = sync_batch(); !synced) {
       // Nobody knows which part of the batch is on the disk. It is cut off as well as possible, but no sync can be
       // trusted now.
       (void)active_file_->truncate(end_);
@@ -254,6 +254,14 @@ Status FileLog::write_batch(std::span<const std::string_view> entries) {
   // In advance; if it cannot be done, rotate_if_possible() says so.
   if (!next_file_ && options_.segment_bytes > 0) (void)prepare_next();
   return {};
+}
+
+Status FileLog::sync_batch() {
+  if (options_.sync_durations == nullptr) return active_file_->sync();
+  const auto begun = std::chrono::steady_clock::now();
+  Status synced = active_file_->sync();
+  options_.sync_durations->add(std::chrono::steady_clock::now() - begun);
+  return synced;
 }
 
 void FileLog::publish(Lsn last) {

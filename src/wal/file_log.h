@@ -73,6 +73,7 @@ class FileLog final : public Log {
   Status rotate_if_possible();
   Status restore_end();
   Status write_batch(std::span<const std::string_view> entries);
+  Status sync_batch();
   void publish(Lsn last);
   FileInfo active() const;
   Status stop(const Error& cause);

@@ -29,6 +29,8 @@
 #include <karma/file_system.h>
 #include <karma/types.h>
 
+#include "core/histogram.h"
+
 namespace karma::wal {
 
 inline constexpr std::string_view kActiveName = "karma.wal";
@@ -144,6 +146,8 @@ struct LogOptions {
   // has no index. A job that comes to its turn after the log has gone does nothing.
   std::function<bool(std::function<void()> job)> in_background{};
   std::size_t entries_indexed_at_once = 0;
+  // How long the syncs of batches took; nullptr: nobody asks for it.
+  DurationHistogram* sync_durations = nullptr;
   // The operator let the scan go on after damage: append after it.
   bool accept_damage = false;
   // A complete snapshot, already on the disk, covers all entries of the files: remove them. Needed if the log cannot

@@ -362,7 +362,8 @@ class Writer::Impl {
     entries_.clear();
     for (const Write* write : batch_) entries_.push_back(write->entry);
     const bool measured = !large_.empty();
-    const auto begun = measured ? options_.now() : std::chrono::steady_clock::time_point();
+    const auto begun =
+        measured || options_.timings != nullptr ? options_.now() : std::chrono::steady_clock::time_point();
     const Status appended = log_.append(entries_);
     append_took_ = measured ? options_.now() - begun : std::chrono::steady_clock::duration();
     if (!appended) {
@@ -377,7 +378,20 @@ class Writer::Impl {
     }
     batches_.fetch_add(1, std::memory_order_relaxed);
     written_.fetch_add(batch_.size(), std::memory_order_relaxed);
+    if (options_.timings != nullptr) note_timings(begun);
     machine_.apply(batch_);
+  }
+
+  void note_timings(std::chrono::steady_clock::time_point begun) {
+    options_.timings->batch.add(batch_.size());
+    for (auto first = batch_.begin(); first != batch_.end();) {
+      const auto arrived = (*first)->arrived;  // as those beside it, mostly
+      const auto last =
+          std::find_if(first, batch_.end(), [&](const Write* write) { return write->arrived != arrived; });
+      if (arrived != std::chrono::steady_clock::time_point())
+        options_.timings->queue.add(begun - arrived, static_cast<std::uint64_t>(last - first));
+      first = last;
+    }
   }
 
   // The writer's thread has ended, so that its place may be taken, by one thread at a time.

@@ -24,6 +24,7 @@
 #include <karma/error.h>
 #include <karma/types.h>
 
+#include "core/histogram.h"
 #include "wal/log.h"
 #include "wal/verdict.h"
 
@@ -40,8 +41,9 @@ struct Write {
   Lsn lsn;                 // set before apply
   bool is_action = false;  // the place of an action among the writes, which no machine sees but by following `next`
   std::uint32_t points = 1;
-  const void* source = nullptr;  // writes of one source keep their order
-  std::uint64_t turn = 0;        // the writer's, for large ones
+  const void* source = nullptr;                     // writes of one source keep their order
+  std::chrono::steady_clock::time_point arrived{};  // 0: it is not timed
+  std::uint64_t turn = 0;                           // the writer's, for large ones
 };
 
 // All functions are called by one thread at a time: the writer's, or the one in its place.
@@ -69,10 +71,17 @@ class Machine {
   virtual void work() {}
 };
 
+// Of batches that were logged. The writer's until read.
+struct WriterTimings {
+  DurationHistogram queue;  // of a write, from its arrival to the beginning of its batch
+  SizeHistogram batch;      // entries
+};
+
 struct WriterOptions {
   std::size_t batch_size = 1024;            // entries per sync
   std::chrono::microseconds batch_wait{0};  // how long a batch waits for more writes
   std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
+  WriterTimings* timings = nullptr;  // nullptr: nobody asks for them
 };
 
 class Writer {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <karma/config.h>
 #include <karma/error.h>
+#include <karma/version.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +14,7 @@
 #include "commands/catalog.h"
 #include "core/settings.h"
 #include "engine/startup.h"
+#include "ops/scrape.h"
 #include "ops/stats.h"
 #include "server/http_routes.h"
 #include "support/document.h"
@@ -136,6 +138,28 @@ std::string metric_table() {
     table += "| " + quoted(std::string_view(line).substr(7, kind - 7)) + " | " + line.substr(kind + 1) + " |\n";
   }
   return table;
+}
+
+// Of what Prometheus gets, the lines "# HELP name text" and "# TYPE name kind", and the labels.
+std::string scrape_table() {
+  ops::NodeFigures node;
+  node.timings.requests.emplace_back();
+  std::string table = "| Metric | Type | Meaning |\n| --- | --- | --- |\n";
+  std::istringstream lines(ops::scrape_text(version(), {}, node));
+  std::string help;
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t name = std::string("# HELP ").size();
+    const std::size_t after = line.find(' ', name);
+    if (line.starts_with("# HELP ")) help = line.substr(after + 1);
+    if (line.starts_with("# TYPE "))
+      table += "| " + quoted(std::string_view(line).substr(name, after - name)) + " | " + line.substr(after + 1) +
+               " | " + help + " |\n";
+  }
+  return table;
+}
+
+TEST(Documents, TheTableOfScrapedMetricsIsThatOfTheProgram) {
+  EXPECT_EQ(test::generated_part("docs/operations.md", "scrape", scrape_table()), scrape_table());
 }
 
 TEST(Documents, TheTableOfOpsIsThatOfTheCatalog) {

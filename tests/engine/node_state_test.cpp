@@ -93,7 +93,7 @@ TEST_F(NodeState, ASlaveKnowsItsLagWhileItsMasterAnswers) {
   clock_.advance(FollowStatus::kAnswersWithin.count() + 1);
   EXPECT_FALSE(state().lag_ms);
   engine_->follow_status().poll_failed(0, "connection refused");
-  EXPECT_NE(state().following_problem, "");
+  EXPECT_EQ(state().following_problem, "cannot follow the master");  // the cause may name what is nobody's business
 }
 
 TEST_F(NodeState, ADivergedSlaveSaysSoAndMayWithholdReads) {

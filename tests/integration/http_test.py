@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """A server and its slave asked over HTTP, as balancers, orchestrators and less friendly clients do."""
 
-import http.client
 import os
 import pathlib
 import socket
@@ -13,52 +12,11 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-import project_scripts  # noqa: E402, F401
+from http_node import PATIENCE_SECONDS, HttpNode  # noqa: E402
 import node  # noqa: E402
 
 SERVER = os.environ["KARMA_SERVER"]
-PATIENCE_SECONDS = 60
 PATHS = ("/livez", "/readyz", "/primary", "/replica", "/read-only")
-
-
-class Node(node.Server):
-    """A server with a port for HTTP."""
-
-    def __init__(self, directory, *flags):
-        self.http_port = self.any_port()
-        super().__init__(SERVER, directory, ["--http-port=%d" % self.http_port, *flags])
-
-    def get(self, path, method="GET"):
-        """Status and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=PATIENCE_SECONDS)
-        try:
-            connection.request(method, path)
-            reply = connection.getresponse()
-            return reply.status, reply.read().decode()
-        finally:
-            connection.close()
-
-    def raw(self, request, half_close=False):
-        """All that comes back for some bytes."""
-        with socket.create_connection(("127.0.0.1", self.http_port), PATIENCE_SECONDS) as connection:
-            connection.sendall(request)
-            if half_close:
-                connection.shutdown(socket.SHUT_WR)
-            reply = b""
-            while part := connection.recv(65536):
-                reply += part
-            return reply
-
-    def wait_for(self, path, status):
-        """Returns the body of the first answer with that status."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        answer = None
-        while time.monotonic() < deadline:
-            answer = self.get(path)
-            if answer[0] == status:
-                return answer[1]
-            time.sleep(0.02)
-        raise AssertionError("%s never answered %d, at last %s" % (path, status, answer))
 
 
 class Http(unittest.TestCase):
@@ -67,7 +25,7 @@ class Http(unittest.TestCase):
         self.addCleanup(self.directory.cleanup)
 
     def server(self, name, *flags):
-        server = Node(os.path.join(self.directory.name, name), *flags)
+        server = HttpNode(SERVER, os.path.join(self.directory.name, name), *flags)
         self.addCleanup(lambda: server.process is not None and server.kill())
         return server
 
@@ -136,7 +94,7 @@ class Http(unittest.TestCase):
         server = self.server("data", "--auth-token=sesame", "--read-auth-token=simsim")
         server.start()
         self.assertEqual(server.get("/nothing")[0], 404)
-        self.assertEqual(server.get("/nothing")[1].splitlines()[1:], list(PATHS))
+        self.assertEqual(server.get("/nothing")[1].splitlines()[1:], [*PATHS, "/metrics"])
         self.assertEqual(server.get("/livez", "HEAD"), (200, ""))
         self.assertEqual(server.get("/livez", "POST")[0], 405)
         for request, status in ((b"\r\n\r\n", b"400"), (b"{}\n\n", b"400"), (os.urandom(64).replace(b"\n", b"") + b"\n\n", b"400"),

@@ -141,12 +141,52 @@ TEST_F(HttpNodeTest, WhileItStopsItIsAliveAndNotReady) {
   EXPECT_FALSE(SocketClient(config_.http_port).connected());
 }
 
+TEST_F(HttpNodeTest, EachRequestIsInTheHistogramOfItsOp) {
+  start();
+  for (int i = 0; i < 3; ++i) ask(kIncrement);
+  ask(R"({"v":2,"op":"counter.sum","series":"s","key":1})");
+  ask(R"({"v":2,"op":"counter.sum","series":"nothing","key":1})");
+  ask(R"({"v":2,"op":"tree.keys","series":"s"})");
+  ask(R"({"v":2,"op":"snapshot.create_all"})");
+  ask(R"({"v":2,"op":"nonsense"})");
+  ask("{}");
+  const std::string metrics = get("/metrics");
+  const auto count = [&](const std::string& series) {
+    const std::size_t at = metrics.find("\n" + series + " ");
+    return at == std::string::npos ? -1 : std::stoi(metrics.substr(at + series.size() + 2));
+  };
+  const auto requests = [&](const std::string& op) {
+    return count("karma_request_duration_seconds_count{op=\"" + op + "\"}");
+  };
+  EXPECT_EQ(requests("counter.increment"), 3);
+  EXPECT_EQ(requests("counter.sum"), 2);
+  EXPECT_EQ(requests("tree.keys"), 1);
+  EXPECT_EQ(requests("snapshot.create_all"), 1);
+  EXPECT_EQ(requests("counter.series"), -1);  // nobody asked for it
+  EXPECT_EQ(count("karma_wal_queue_duration_seconds_count"), 3);
+  EXPECT_EQ(count("karma_wal_batch_entries_sum"), 3);
+  EXPECT_EQ(count("karma_wal_sync_duration_seconds_count"), count("karma_wal_batch_entries_count"));
+  EXPECT_EQ(metrics.find("nothing"), std::string::npos);  // names of series are nobody's business
+}
+
+TEST_F(HttpNodeTest, WhileItRestoresItsMetricsAreThoseOfTheProcess) {
+  gate_.close();
+  std::thread starting([this] { start(); });
+  gate_.wait_for_somebody();
+  const std::string metrics = get("/metrics");
+  EXPECT_NE(metrics.find("\nprocess_start_time_seconds "), std::string::npos);
+  EXPECT_EQ(metrics.find("\nkarma_keys "), std::string::npos);
+  gate_.open();
+  starting.join();
+  EXPECT_NE(get("/metrics").find("\nkarma_keys 0\n"), std::string::npos);
+}
+
 TEST_F(HttpNodeTest, NothingThatItSaysHoldsAToken) {
   config_.auth_token = "a-secret";
   config_.read_auth_token = "another-secret";
   config_.replication_token = "a-third-secret";
   start();
-  for (const char* path : {"/", "/livez", "/readyz", "/primary", "/replica", "/read-only"})
+  for (const char* path : {"/", "/livez", "/readyz", "/primary", "/replica", "/read-only", "/metrics"})
     EXPECT_EQ(get(path).find("secret"), std::string::npos) << path;
 }
 

@@ -10,6 +10,7 @@ struct Routes {
   HttpReply get(std::string_view path, std::string_view query = {}) {
     const HttpServer::Handler handler = http_routes({.stuck_loops = [this](const auto& told) { told(stuck); },
                                                      .state = [this] { return state; },
+                                                     .metrics = [] { return std::string("a 1\n"); },
                                                      .ready_max_lag_ms = 1000});
     HttpReply got;
     handler({path, query}, [&](HttpReply reply) { got = std::move(reply); });
@@ -53,6 +54,13 @@ TEST(HttpRoutes, AReplicaMayBeWantedWithinALag) {
   EXPECT_EQ(routes.get("/replica", "lag=19").status, 503u);
   for (const char* wrong : {"lag=", "lag=-1", "lag=1s", "Lag=20", "lag=20&lag=30", "lag=18446744073709551616", "x"})
     EXPECT_EQ(routes.get("/replica", wrong).status, 400u) << wrong;
+}
+
+TEST(HttpRoutes, MetricsHaveTheTypeThatPrometheusWants) {
+  const HttpReply reply = Routes().get("/metrics", "collect[]=x");
+  EXPECT_EQ(reply.status, 200u);
+  EXPECT_EQ(reply.body, "a 1\n");
+  EXPECT_EQ(reply.content_type, "text/plain; version=0.0.4; charset=utf-8");
 }
 
 TEST(HttpRoutes, AnUnknownPathGetsTheListOfThem) {

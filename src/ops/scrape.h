@@ -1,0 +1,40 @@
+// The metrics of a node as Prometheus scrapes them: HELP and TYPE everywhere, seconds and bytes, labels only from
+// closed sets. The figures of system.stats come from the same table as system.metrics, under the names that Prometheus
+// expects.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/histogram.h"
+#include "ops/process.h"
+#include "ops/stats.h"
+
+namespace karma::ops {
+
+// How long things took, and how many at a time.
+struct Timings {
+  struct OfOp {
+    std::string_view op;
+    HistogramFigures durations;
+  };
+  std::vector<OfOp> requests;  // of ops that were asked for
+  HistogramFigures log_queue;
+  HistogramFigures log_batch;  // entries
+  HistogramFigures log_sync;
+};
+
+struct NodeFigures {
+  Stats stats;
+  std::size_t problems = 0;  // of system.health
+  std::size_t warnings = 0;
+  Timings timings;
+};
+
+// `node`: nothing while it restores.
+std::string scrape_text(std::string_view version, const ProcessFigures& process,
+                        const std::optional<NodeFigures>& node);
+
+}  // namespace karma::ops
