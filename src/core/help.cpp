@@ -20,6 +20,7 @@ start a server. Other commands, each with its own --help:
        karma stats                        its health and statistics
        karma slowlog                      its requests that took long
        karma clients                      its connections
+       karma plot --series=SERIES         draw the days of counters in the terminal
        karma config                       the settings in effect, and where each comes from
 
 Karma is a TCP database of counters. A setting is taken from its flag, else from the environment

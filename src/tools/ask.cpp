@@ -6,6 +6,10 @@ Result<nlohmann::ordered_json> ask(const ConnectionOptions& options, std::string
                                    const Client::Fields& fields) {
   Client client(options.endpoint);
   Retry retry(client, options.retry_seconds, streams.err);
+  return ask(client, retry, op, fields);
+}
+
+Result<nlohmann::ordered_json> ask(Client& client, Retry& retry, std::string_view op, const Client::Fields& fields) {
   nlohmann::ordered_json response;
   const Status asked = retry.run([&]() -> Status {
     client.send(op, fields);

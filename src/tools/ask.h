@@ -1,4 +1,4 @@
-// A single question to a running server, as karma promote, replicas and stats have it.
+// Questions to a running server, as karma promote, replicas, stats and plot have them.
 #pragma once
 
 #include <string_view>
@@ -10,9 +10,11 @@
 
 namespace karma::tools {
 
-// The response to `op`. Asked again, as the options say, when the connection is lost: so `op`
-// must do no harm when it is repeated. Throws nlohmann::json::exception if what comes is no JSON.
+// The response to `op`. Asked again, as the options say, when the connection is lost: so `op` must do no harm when it
+// is repeated. Throws nlohmann::json::exception if what comes is no JSON.
 Result<nlohmann::ordered_json> ask(const ConnectionOptions& options, std::string_view op, const Streams& streams,
                                    const Client::Fields& fields = Client::Fields::object());
+// The same, on a connection that is used again.
+Result<nlohmann::ordered_json> ask(Client& client, Retry& retry, std::string_view op, const Client::Fields& fields);
 
 }  // namespace karma::tools

@@ -165,6 +165,7 @@ constexpr Command kCommands[] = {
     {"ping", tools::ping_command},
     {"call", tools::call_command},
     {"stats", tools::stats_command},
+    {"plot", tools::plot_command},
     {"config", tools::config_command},
     {"slowlog", tools::slowlog_command},
     {"clients", tools::clients_command},

@@ -9,6 +9,7 @@
 #include <karma/types.h>
 
 #include "protocol/client.h"
+#include "tools/chart.h"
 #include "tools/points_text.h"
 
 namespace karma::tools {
@@ -98,5 +99,20 @@ int run_clients(const ConnectionOptions& options, int limit, bool json, const St
 
 // 0: printed, 1: failed.
 int run_stats(const ConnectionOptions& options, bool json, const Streams& streams);
+
+struct PlotOptions {
+  ConnectionOptions connection;
+  std::string series;
+  std::vector<std::uint64_t> keys;  // none: the largest of the series
+  int limit = 10;                   // of these
+  BucketRange range;                // of days
+  bool spark = false;
+  bool json = false;
+  Canvas canvas;
+};
+// 30d, of which `today` is the last one, or FROM..TO. Nothing if it is not so, or more days than a request may ask for.
+std::optional<BucketRange> plot_range_of(std::string_view text, Bucket today);
+// 0: drawn, 1: failed.
+int run_plot(const PlotOptions& options, const Streams& streams);
 
 }  // namespace karma::tools

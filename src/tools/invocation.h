@@ -62,6 +62,8 @@ int call_command(Invocation& invocation, const Streams& streams);
 int stats_command(Invocation& invocation, const Streams& streams);
 int clients_command(Invocation& invocation, const Streams& streams);
 int slowlog_command(Invocation& invocation, const Streams& streams);
+// In picture_command.cpp.
+int plot_command(Invocation& invocation, const Streams& streams);
 // About the settings that a server would start with, in config_command.cpp.
 int config_command(Invocation& invocation, const Streams& streams);
 

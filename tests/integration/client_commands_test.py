@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`karma ping`, `call` and `stats` against a server, as somebody on call types them."""
+"""`karma ping`, `call`, `plot` and `stats` against a server, as somebody on call types them."""
 
 import json
 import os
@@ -34,12 +34,13 @@ class ClientCommands(unittest.TestCase):
         cls.server.kill()
         cls.root.cleanup()
 
-    def karma(self, *arguments, stdin="", token=True, stdout=subprocess.PIPE, at=None):
+    def karma(self, *arguments, stdin="", token=True, stdout=subprocess.PIPE, at=None, **variables):
         """Returns exit status, stdout and stderr."""
         command = [SERVER, *map(str, arguments), at or "--port=%d" % self.server.port]
         if token:
             command.append("--token-file=%s" % self.token)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KARMA_")}
+        environment.update(variables)
         done = subprocess.run(command, input=stdin, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment,
                               timeout=TIMEOUT_SECONDS)
         for text in (done.stdout, done.stderr):
@@ -118,6 +119,53 @@ class ClientCommands(unittest.TestCase):
             self.assertEqual(len(first["clients"]), 1)
             second = json.loads(self.karma("call", "system.clients", "limit=1", "cursor=%d" % first["next_cursor"])[1])
             self.assertGreater(second["response"]["clients"][0]["id"], first["next_cursor"])
+
+    def test_plot(self):
+        for key, day, value in ((42, 4, 1200), (42, 5, 3600), (42, 7, 450), (7, 5, 2 ** 64 - 1)):
+            self.karma("call", "counter.increment", "series=plot", "key=%d" % key, "bucket=2026050%d" % day,
+                       "value=%d" % value)
+        shown = ("--series=plot", "--range=2026-05-04..20260507", "--width=60")
+        self.assertEqual(self.karma("plot", "--key=42", *shown, LC_ALL="C.UTF-8"), (0, """\
+plot 42, 2026-05-04 to 2026-05-07
+2026-05-04  1,200  █████████████▋
+2026-05-05  3,600  █████████████████████████████████████████
+2026-05-06
+2026-05-07    450  █████▏
+total 5,250 in 3 of 4 days
+maximum 3,600 on 2026-05-05
+""", ""))
+        self.assertEqual(self.karma("plot", *shown, LC_ALL="C"), (0, """\
+plot, 2026-05-04 to 2026-05-07
+key  days  total  maximum
+7     #    18.4E    18.4E
+42   -# .   5250     3600
+""", ""))
+        status, out, _ = self.karma("plot", "--key=42,43", "--json", *shown)
+        days = [(key["key"], key["total"], key["days"]) for key in json.loads(out)["keys"]]
+        self.assertEqual((status, days), (0, [
+            (42, 5250, {"20260504": 1200, "20260505": 3600, "20260507": 450}), (43, 0, {})]))
+        self.karma("call", "counter.increment", "series=today", "key=1")
+        self.assertRegex(self.karma("plot", "--series=today", "--key=1", "--ascii")[1], r"(?m)^\d{4}-\d\d-\d\d  1  #+$")
+        status, out, err = self.karma("plot", "--series=nothing", "--key=1")
+        self.assertEqual((status, out), (1, ""))
+        self.assertTrue(err.startswith("ERROR: not_found: "), err)
+
+    def test_plot_has_colour_on_a_terminal(self):
+        self.karma("call", "counter.increment", "series=colour", "key=1", "bucket=20260504")
+        def on_terminal(**variables):
+            ours, theirs = pty.openpty()
+            try:
+                self.assertEqual(self.karma("plot", "--series=colour", "--key=1", "--range=20260504..20260504",
+                                            stdout=theirs, TERM="xterm", **variables)[0], 0)
+                shown = ""
+                while "maximum 1 on" not in shown:  # a terminal gives it in pieces
+                    shown += os.read(ours, 4096).decode()
+                return shown
+            finally:
+                os.close(ours)
+                os.close(theirs)
+        self.assertIn("2026-05-04  1  \x1b[1;36m#", on_terminal(LC_ALL="C"))
+        self.assertNotIn("\x1b", on_terminal(LC_ALL="C", NO_COLOR="1"))
 
     def test_stats(self):
         status, out, err = self.karma("stats")

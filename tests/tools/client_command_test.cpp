@@ -64,6 +64,12 @@ TEST(ClientCommand, WrongUsageIsTwo) {
       {"clients", "more"},
       {"clients", "--limit=1001"},
       {"slowlog", "--limit=129"},
+      {"plot"},
+      {"plot", "--series=s", "more"},
+      {"plot", "--series=s", "--key=1,"},
+      {"plot", "--series=s", "--key=x"},
+      {"plot", "--series=s", "--range=0d"},
+      {"plot", "--series=s", "--width=47"},
   };
   for (const auto& misuse : misuses) {
     const Ran ran = run(misuse);
@@ -74,8 +80,8 @@ TEST(ClientCommand, WrongUsageIsTwo) {
 }
 
 TEST(ClientCommand, EachHasItsHelpThatFitsATerminal) {
-  for (const char* command :
-       {"import", "export", "reconcile", "promote", "replicas", "ping", "call", "stats", "slowlog", "clients"}) {
+  for (const char* command : {"import", "export", "reconcile", "promote", "replicas", "ping", "call", "stats",
+                              "slowlog", "clients", "plot"}) {
     const Ran ran = run({command, "--help"});
     EXPECT_EQ(ran.code, 0);
     EXPECT_TRUE(ran.out.starts_with("Usage: karma " + std::string(command))) << ran.out;
@@ -98,6 +104,7 @@ TEST(ClientCommand, AServerThatIsNotThereIsToldAndGivenUp) {
   for (const char* command : {"replicas", "ping", "stats", "slowlog", "clients"})
     EXPECT_EQ(run({command, "--port=1"}).code, 1) << command;
   EXPECT_EQ(run({"call", "system.ping", "--port=1"}).code, 1);
+  EXPECT_EQ(run({"plot", "--series=s", "--port=1"}).code, 1);
 }
 
 }  // namespace

@@ -1,0 +1,85 @@
+// The options of karma plot, and its --help.
+#include <karma/clock.h>
+
+#include "core/text.h"
+#include "tools/invocation.h"
+#include "tools/terminal.h"
+
+namespace karma::tools {
+namespace {
+
+constexpr std::size_t kMostKeys = 50;
+
+constexpr std::string_view kPlotHead = R"(Usage: karma plot --series=SERIES [--key=KEY[,KEY]...] [options]
+
+Draws the days of counters of a running server: a bar for each day, with the total and the maximum, each key scaled to
+its own maximum. A day without a value has none. Without --key: a sparkline for each of the largest keys.
+
+)";
+constexpr std::string_view kPlotTail = R"(
+Examples
+  karma plot --series=links --key=42 --range=2026-05-01..2026-05-31
+  karma plot --series=links --key=42,43,44 --range=90d --spark
+  karma plot --series=links --limit=20 --token-file=/etc/karma/read-token
+  karma plot --series=links --key=42 --json | jq '.keys[0].days'
+
+It is drawn in block characters if LC_ALL, LC_CTYPE or LANG name UTF-8, and in colour on a terminal, unless NO_COLOR is
+set.
+
+Exit codes   0  drawn     1  failed     2  wrong usage
+)";
+
+std::string set_keys(std::string_view text, std::vector<std::uint64_t>& keys) {
+  while (true) {
+    const std::size_t comma = text.find(',');
+    const std::optional<std::uint64_t> key = parse_number<std::uint64_t>(text.substr(0, comma));
+    if (!key) return "must be keys like 42 or 42,43";
+    if (keys.size() == kMostKeys) return "must be at most " + std::to_string(kMostKeys) + " keys";
+    keys.push_back(*key);
+    if (comma == text.npos) return {};
+    text.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace
+
+int plot_command(Invocation& invocation, const Streams& streams) {
+  constexpr std::string_view kDefaultRange = "30d";
+  const Bucket today = bucket_at(system_clock().unix_seconds());
+  PlotOptions target;
+  target.range = *plot_range_of(kDefaultRange, today);
+  target.connection.retry_seconds = 0;
+  int width = 0;
+  bool ascii = false;
+  Options options("karma plot", kPlotHead, kPlotTail);
+  options.text("series", "SERIES", "the series", target.series);
+  options.add({.flag = "key", .value = "KEY", .meaning = "the counter, or several with commas between them"},
+              [&](std::string_view text) { return set_keys(text, target.keys); });
+  options.add({.flag = "range",
+               .value = "RANGE",
+               .meaning = "the latest days, today (UTC) the last of them: 30d; or FROM..TO, both of them included; at "
+                          "most 367 days",
+               .shown_default = std::string(kDefaultRange)},
+              [&](std::string_view text) {
+                const std::optional<BucketRange> range = plot_range_of(text, today);
+                target.range = range.value_or(target.range);
+                return std::string(range ? "" : "must be like 30d or 2026-05-01..2026-05-31, at most 367 days");
+              });
+  options.number("limit", "N", "without --key: so many keys", target.limit, 1, static_cast<int>(kMostKeys));
+  options.truth("spark", "a line for each key", target.spark);
+  options.add({.flag = "width", .value = "N", .meaning = "columns, 48 to 200; without it those of the terminal"},
+              [&](std::string_view text) {
+                width = parse_number<int>(text).value_or(0);
+                return std::string(width >= kLeastWidth && width <= kMostWidth ? "" : "must be 48 to 200");
+              });
+  options.truth("ascii", "no block characters", ascii);
+  options.truth("json", "the values, on one line", target.json);
+  Connection connection(options, target.connection);
+  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
+  if (!invocation.positionals.empty() || target.series.empty())
+    return invocation.misused("karma plot takes a series: karma plot --series=SERIES [--key=KEY]");
+  target.canvas = canvas_of(streams, invocation.lookup(), width, ascii);
+  return run_plot(target, streams);
+}
+
+}  // namespace karma::tools
