@@ -21,6 +21,7 @@ start a server. Other commands, each with its own --help:
        karma slowlog                      its requests that took long
        karma clients                      its connections
        karma plot --series=SERIES         draw the days of counters in the terminal
+       karma top                          watch it: requests, latency, log, slaves
        karma config                       the settings in effect, and where each comes from
 
 Karma is a TCP database of counters. A setting is taken from its flag, else from the environment

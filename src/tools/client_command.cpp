@@ -166,6 +166,7 @@ constexpr Command kCommands[] = {
     {"call", tools::call_command},
     {"stats", tools::stats_command},
     {"plot", tools::plot_command},
+    {"top", tools::top_command},
     {"config", tools::config_command},
     {"slowlog", tools::slowlog_command},
     {"clients", tools::clients_command},

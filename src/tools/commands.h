@@ -115,4 +115,14 @@ std::optional<BucketRange> plot_range_of(std::string_view text, Bucket today);
 // 0: drawn, 1: failed.
 int run_plot(const PlotOptions& options, const Streams& streams);
 
+struct TopOptions {
+  ConnectionOptions connection;
+  int interval_seconds = 2;
+  bool once = false;
+  bool json = false;
+  bool colour = false;
+};
+// Until it is ended from outside, or once. 0: ended, 1: failed.
+int run_top(const TopOptions& options, const Streams& streams);
+
 }  // namespace karma::tools

@@ -64,6 +64,7 @@ int clients_command(Invocation& invocation, const Streams& streams);
 int slowlog_command(Invocation& invocation, const Streams& streams);
 // In picture_command.cpp.
 int plot_command(Invocation& invocation, const Streams& streams);
+int top_command(Invocation& invocation, const Streams& streams);
 // About the settings that a server would start with, in config_command.cpp.
 int config_command(Invocation& invocation, const Streams& streams);
 

@@ -1,4 +1,4 @@
-// The options of karma plot, and its --help.
+// The options of karma plot and top, and their --help.
 #include <karma/clock.h>
 
 #include "core/text.h"
@@ -9,6 +9,7 @@ namespace karma::tools {
 namespace {
 
 constexpr std::size_t kMostKeys = 50;
+constexpr int kTopTimeoutSeconds = 5;
 
 constexpr std::string_view kPlotHead = R"(Usage: karma plot --series=SERIES [--key=KEY[,KEY]...] [options]
 
@@ -27,6 +28,22 @@ It is drawn in block characters if LC_ALL, LC_CTYPE or LANG name UTF-8, and in c
 set.
 
 Exit codes   0  drawn     1  failed     2  wrong usage
+)";
+
+constexpr std::string_view kTopHead = R"(Usage: karma top [options]
+
+Watches a running server: what is wrong with it first, then requests, errors, latency, clients, data, log, and the
+slaves with their lag. q or Ctrl-C ends it. When the server goes away it says so, and goes on when it is back. Its own
+questions are counted, three of them each time.
+
+)";
+constexpr std::string_view kTopTail = R"(
+Examples
+  karma top --host=10.0.0.5 --token-file=/etc/karma/read-token
+  karma top --once                   what happened in --interval seconds, once
+  karma top --json --interval=10 | jq -c '[.ops_per_second, .errors_per_second]'
+
+Exit codes   0  ended     1  failed     2  wrong usage
 )";
 
 std::string set_keys(std::string_view text, std::vector<std::uint64_t>& keys) {
@@ -80,6 +97,22 @@ int plot_command(Invocation& invocation, const Streams& streams) {
     return invocation.misused("karma plot takes a series: karma plot --series=SERIES [--key=KEY]");
   target.canvas = canvas_of(streams, invocation.lookup(), width, ascii);
   return run_plot(target, streams);
+}
+
+int top_command(Invocation& invocation, const Streams& streams) {
+  constexpr int kMostSeconds = 3600;
+  TopOptions target;
+  target.connection.retry_seconds = 0;
+  target.connection.endpoint.timeout_seconds = kTopTimeoutSeconds;
+  Options options("karma top", kTopHead, kTopTail);
+  options.number("interval", "SECONDS", "between two looks", target.interval_seconds, 1, kMostSeconds);
+  options.truth("once", "print it once, after --interval", target.once);
+  options.truth("json", "an object on one line for each look", target.json);
+  Connection connection(options, target.connection);
+  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
+  if (!invocation.positionals.empty()) return invocation.misused("karma top takes options only: --host, --port");
+  target.colour = canvas_of(streams, invocation.lookup(), 0, false).colour;
+  return run_top(target, streams);
 }
 
 }  // namespace karma::tools

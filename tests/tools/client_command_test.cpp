@@ -64,6 +64,8 @@ TEST(ClientCommand, WrongUsageIsTwo) {
       {"clients", "more"},
       {"clients", "--limit=1001"},
       {"slowlog", "--limit=129"},
+      {"top", "more"},
+      {"top", "--interval=0"},
       {"plot"},
       {"plot", "--series=s", "more"},
       {"plot", "--series=s", "--key=1,"},
@@ -81,7 +83,7 @@ TEST(ClientCommand, WrongUsageIsTwo) {
 
 TEST(ClientCommand, EachHasItsHelpThatFitsATerminal) {
   for (const char* command : {"import", "export", "reconcile", "promote", "replicas", "ping", "call", "stats",
-                              "slowlog", "clients", "plot"}) {
+                              "slowlog", "clients", "plot", "top"}) {
     const Ran ran = run({command, "--help"});
     EXPECT_EQ(ran.code, 0);
     EXPECT_TRUE(ran.out.starts_with("Usage: karma " + std::string(command))) << ran.out;
@@ -101,7 +103,7 @@ TEST(ClientCommand, AServerThatIsNotThereIsToldAndGivenUp) {
   const Ran ran = run({"export", "--series=s", "--port=1", "--retry-seconds=0"});
   EXPECT_EQ(ran.code, 1);
   EXPECT_NE(ran.err.find("ERROR: cannot connect to 127.0.0.1:1: "), std::string::npos) << ran.err;
-  for (const char* command : {"replicas", "ping", "stats", "slowlog", "clients"})
+  for (const char* command : {"replicas", "ping", "stats", "slowlog", "clients", "top"})
     EXPECT_EQ(run({command, "--port=1"}).code, 1) << command;
   EXPECT_EQ(run({"call", "system.ping", "--port=1"}).code, 1);
   EXPECT_EQ(run({"plot", "--series=s", "--port=1"}).code, 1);

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""`karma top` on a terminal and in a pipe, against a server that goes away and comes back."""
+
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import project_scripts  # noqa: E402
+
+demo = project_scripts.load("demo")
+SERVER = os.environ["KARMA_SERVER"]
+TIMEOUT_SECONDS = 60
+
+
+class Terminal:
+    """`karma top` on a terminal of its own."""
+
+    def __init__(self, port, *arguments):
+        self.ours, self.theirs = pty.openpty()
+        termios.tcsetwinsize(self.theirs, (24, 80))
+        self.before = termios.tcgetattr(self.theirs)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("KARMA_")}
+        environment.update(TERM="xterm")
+        self.shown = ""
+        self.process = subprocess.Popen(
+            [SERVER, "top", "--port=%d" % port, "--interval=1", *arguments], stdin=self.theirs, stdout=self.theirs,
+            stderr=self.theirs, env=environment, start_new_session=True)
+
+    def wait_for(self, pattern):
+        """Reads until what was shown since the last call matches."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while not re.search(pattern, self.shown, re.DOTALL):
+            if not select.select([self.ours], [], [], max(deadline - time.monotonic(), 0))[0]:
+                raise AssertionError("%r was not shown, but %r" % (pattern, self.shown))
+            self.shown += os.read(self.ours, 65536).decode()
+        shown, self.shown = self.shown, ""
+        return shown
+
+    def type(self, keys):
+        os.write(self.ours, keys)
+
+    def status(self):
+        return self.process.wait(TIMEOUT_SECONDS)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.ours)
+        os.close(self.theirs)
+
+
+class Top(unittest.TestCase):
+    def setUp(self):
+        self.root = tempfile.TemporaryDirectory(prefix="karma-top-")
+        self.addCleanup(self.root.cleanup)
+        self.server = demo.Server(SERVER, os.path.join(self.root.name, "data"))
+        self.server.start()
+        self.addCleanup(self.server.kill)
+
+    def terminal(self, *arguments):
+        terminal = Terminal(self.server.port, *arguments)
+        self.addCleanup(terminal.close)
+        return terminal
+
+    def once(self, *arguments):
+        done = subprocess.run([SERVER, "top", "--once", "--interval=1", "--port=%d" % self.server.port, *arguments],
+                              capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_once(self):
+        status, out, err = self.once()
+        self.assertEqual((status, err), (0, ""))
+        self.assertRegex(out, r"\A127\.0\.0\.1:%d  master  ok  up \d+ s\n\nrequests   \d+\.\d a second, 0\.0 errors a "
+                              r"second, 0 timeouts in all\nlatency .*\nclients .*\ndata .*\nlog .*\nsnapshot .*\n\Z"
+                         % self.server.port)
+        status, out, _ = self.once("--json")
+        look = json.loads(out)
+        self.assertEqual((status, out.count("\n"), look["answers"], look["restarted"]), (0, 1, True, False))
+        self.assertGreater(look["ops_per_second"], 0)
+        self.assertEqual(look["replicas"]["replicas"], [])
+        self.server.kill()
+        status, out, err = self.once()
+        self.assertEqual((status, out), (1, ""))
+        self.assertTrue(err.startswith("ERROR: cannot connect to 127.0.0.1:%d: " % self.server.port), err)
+
+    def test_a_slave_is_listed(self):
+        slave = demo.Server(SERVER, os.path.join(self.root.name, "slave"), [
+            "--role=slave", "--replication-source-host=127.0.0.1", "--replication-source-port=%d" % self.server.port])
+        slave.start()
+        self.addCleanup(slave.kill)
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while not json.loads(self.once("--json")[1])["replicas"]["replicas"]:
+            self.assertLess(time.monotonic(), deadline)
+        self.assertRegex(self.once()[1], r"\n\nslave +position +on disk +lag +last contact\n[0-9a-f]{32} +0 .* s ago\n\Z")
+
+    def test_it_is_redrawn_and_survives_a_server_that_goes_away(self):
+        terminal = self.terminal()
+        shown = terminal.wait_for(r"requests   \d+\.\d a second.*\x1b\[J")
+        self.assertTrue(shown.startswith("\x1b[?1049h\x1b[?25l\x1b[H"), shown)
+        self.assertIn("127.0.0.1:%d  master  ok" % self.server.port, shown)
+        self.server.kill()
+        terminal.wait_for(r"no answer for \d+ s.*cannot connect.*Asked again every 1 s\.")
+        self.server.start()
+        terminal.wait_for(r"master  ok.*\x1b\[J")
+        terminal.type(b"q")
+        self.assertEqual(terminal.status(), 0)
+        terminal.wait_for(r"\x1b\[\?25h\x1b\[\?1049l\Z")
+        self.assertEqual(termios.tcgetattr(terminal.theirs), terminal.before)
+
+    def test_signals_leave_the_terminal_as_it_was(self):
+        for number, status in ((signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP)):
+            terminal = self.terminal()
+            terminal.wait_for(r"snapshot ")
+            terminal.process.send_signal(number)
+            self.assertEqual(terminal.status(), status)
+            terminal.wait_for(r"\x1b\[\?25h\x1b\[\?1049l\Z")
+            self.assertEqual(termios.tcgetattr(terminal.theirs), terminal.before)
+
+
+if __name__ == "__main__":
+    unittest.main()
