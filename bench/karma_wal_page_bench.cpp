@@ -115,6 +115,8 @@ class Pages {
         requests.push_back(R"({"v":2,"op":"counter.increment","series":"load","key":)" + std::to_string(done % 100000) +
                            R"(,"bucket":20260101,"value":1})");
       for (const std::string& reply : engine_->execute(requests)) check(reply);
+      // As slaves do that follow: only then are the newest entries kept in memory, where the tail is found.
+      (void)ask(R"({"v":2,"op":"replication.entries","after_lsn":)" + std::to_string(done - 1) + R"(,"limit":1})");
     }
   }
 

@@ -250,6 +250,7 @@ Status FileLog::write_batch(std::span<const std::string_view> entries) {
     sync_count_.fetch_add(1, std::memory_order_relaxed);
   }
   write_count_.fetch_add(1, std::memory_order_relaxed);
+  recent_.add(last().next(), entries);
   publish(lsn);
   // In advance; if it cannot be done, rotate_if_possible() says so.
   if (!next_file_ && options_.segment_bytes > 0) (void)prepare_next();

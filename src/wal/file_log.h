@@ -18,6 +18,7 @@
 #include "core/buffer.h"
 #include "core/mutex.h"
 #include "wal/log.h"
+#include "wal/recent_entries.h"
 
 namespace karma::wal {
 
@@ -86,6 +87,7 @@ class FileLog final : public Log {
   std::uint64_t covered_bytes(Lsn lsn) const KARMA_REQUIRES(files_mutex_);
   Status remove_segment(const FileInfo& segment);
 
+  bool reaches_back_to(Lsn lsn) const;
   Status locate(Lsn lsn, Position& position) const;
   bool still_there(const Position& position) const;
   Result<Lsn> read_file_from(const Position& position, Lsn next, Lsn to,
@@ -117,6 +119,8 @@ class FileLog final : public Log {
   std::vector<FileInfo> segments_ KARMA_GUARDED_BY(files_mutex_);  // oldest first
   FileInfo active_ KARMA_GUARDED_BY(files_mutex_);                 // up to the last durable entry
   std::vector<Mark> marks_ KARMA_GUARDED_BY(files_mutex_);         // of the active file, ascending
+
+  RecentEntries recent_;
 
   Mutex trim_mutex_;                               // one trim or index at a time
   std::atomic<std::uint64_t> offsets_waiting_{0};  // of indexes to be written on another thread

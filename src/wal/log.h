@@ -130,8 +130,8 @@ class Log {
   virtual std::uint64_t sync_count() const = 0;   // thread-safe
   virtual std::uint64_t write_count() const = 0;  // batches; thread-safe
 
-  // Entries above `after`, in order, from the files on disk, until `visit` returns false or the durable end is reached.
-  // Thread-safe; never blocks append. replication_gap if the files do not reach back to `after`.
+  // Entries above `after`, in order, from memory or the files on disk, until `visit` returns false or the durable end
+  // is reached. Thread-safe; never blocks append. replication_gap if the files do not reach back to `after`.
   virtual Status read(Lsn after, const std::function<bool(Lsn, std::string_view entry)>& visit) = 0;
 };
 

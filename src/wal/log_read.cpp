@@ -1,8 +1,8 @@
 // Reading the log while it is being written, rotated and trimmed: for replicas.
 //
-// Only entries that the writer has published are read. A file may be renamed (rotation) or removed (trim) between being
-// looked up and being opened; then the first line has another LSN than expected, or the file is not there, and the
-// place is looked up again.
+// Only entries that the writer has published are read: from memory, as far as they are there, else from the files. A
+// file may be renamed (rotation) or removed (trim) between being looked up and being opened; then the first line has
+// another LSN than expected, or the file is not there, and the place is looked up again.
 #include <algorithm>
 
 #include "io/path.h"
@@ -15,9 +15,18 @@ namespace karma::wal {
 
 Status FileLog::read(Lsn after, const std::function<bool(Lsn, std::string_view entry)>& visit) {
   const Lsn to = last();
+  recent_.want(to);
   Lsn next = after.next();
   bool wanted = true;
   while (wanted && next <= to) {
+    // Not what was trimmed: whether a log reaches back does not depend on what happens to be in memory.
+    if (reaches_back_to(next)) {
+      const Lsn reached = recent_.read(next, to, visit, wanted);
+      if (reached > next) {
+        next = reached;
+        continue;
+      }
+    }
     Position position;
     if (Status found = locate(next, position); !found) return found;
     const Result<Lsn> reached = read_file_from(position, next, to, visit, wanted);
@@ -31,6 +40,12 @@ Status FileLog::read(Lsn after, const std::function<bool(Lsn, std::string_view e
     }
   }
   return {};
+}
+
+bool FileLog::reaches_back_to(Lsn lsn) const {
+  const MutexLock lock(files_mutex_);
+  const Lsn first = segments_.empty() ? active_.first : segments_.front().first;
+  return first != Lsn{} && first <= lsn;
 }
 
 Status FileLog::locate(Lsn lsn, Position& position) const {

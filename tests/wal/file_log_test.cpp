@@ -611,6 +611,27 @@ TEST(FileLogRead, SaysSoIfTheLogDoesNotReachBack) {
   expect_entries(read_log(*log, 2), 3, 4);
 }
 
+// From the first question on: until then nobody wants it.
+TEST(FileLogRead, WhatHasJustBeenWrittenIsInMemory) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files, rotating_at(1));
+  ASSERT_TRUE(append(*log, 10).ok());
+  expect_entries(read_log(*log, 0), 1, 10);
+  ASSERT_TRUE(append(*log, 10).ok());
+  ASSERT_TRUE(append(*log, 10).ok());
+  const std::uint64_t before = files.count(Operation::read);
+  expect_entries(read_log(*log, 10), 11, 30);
+  expect_entries(read_log(*log, 24), 25, 30);
+  EXPECT_EQ(files.count(Operation::read), before);
+  expect_entries(read_log(*log, 5), 6, 30);
+  EXPECT_GT(files.count(Operation::read), before);
+  ASSERT_TRUE(log->trim(Lsn{20}).ok());
+  const Status read = log->read(Lsn{12}, [](Lsn, std::string_view) { return true; });
+  ASSERT_FALSE(read.ok()) << "what was trimmed is gone, wherever it is still";
+  EXPECT_EQ(read.error().code, ErrorCode::replication_gap);
+  expect_entries(read_log(*log, 20), 21, 30);
+}
+
 TEST(FileLogRead, TakesTheIndexForAHintOnly) {
   CrashableFileSystem files;
   const auto log = open_anew(files);
