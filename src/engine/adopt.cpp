@@ -58,7 +58,7 @@ class Held {
 
 }  // namespace
 
-Status Engine::adopt_bootstrap(std::string_view keep_old_as) {
+Status Engine::adopt_bootstrap(std::string_view keep_old_as, bool earlier_stay) {
   const std::string staging = join_path(directory_, snapshot::kBootstrapDirectory);
   store::Store fresh(store_.hash_seed());
   fresh.exactly_once().set_limits(exactly_once_limits());
@@ -78,7 +78,8 @@ Status Engine::adopt_bootstrap(std::string_view keep_old_as) {
   const Held snapshots(*snapshot_worker_);
   const Held queries(*query_worker_);
   if (!snapshots.ok() || !queries.ok()) return internal_error("the node has too much to do, or is shutting down");
-  if (Status complete = snapshot::complete_bootstrap(files_, directory_, keep_old_as); !complete) return complete;
+  if (Status complete = snapshot::complete_bootstrap(files_, directory_, keep_old_as, earlier_stay); !complete)
+    return complete;
   Status changed;
   if (!writer_->run([&] { changed = change_to(*recovered, fresh); }))
     return internal_error("the node is shutting down");

@@ -21,6 +21,8 @@ constexpr std::size_t kSpareBatches = 8;
 // counted in the budget.
 constexpr std::size_t kGatheredBytes = 128 << 10;
 
+constexpr std::uint64_t kSlowNotedOfRound = 4;
+
 // Of a request that was refused it may be anything.
 constexpr std::size_t kMaxNotedSeries = 128;
 
@@ -92,6 +94,8 @@ void Dispatcher::begin_round(Time now, Time::duration took) {
     ops::SlowRequest request{.op = latest_op(), .requests = requests, .total = took, .executed = took};
     note_slow(std::move(request), nullptr);
   }
+  if (slow_answers_ > kSlowNotedOfRound) slow_log_.add_unnoted(slow_answers_ - kSlowNotedOfRound);
+  slow_answers_ = 0;
   handled_in_rounds_ = handled_;
   slow_noted_ = false;
   now_ = now;
@@ -124,7 +128,8 @@ void Dispatcher::collect(const ReplyBuffer& place, const ReplyLost& lost) {
       Buffer& out = place(answered.connection, answered.request_bytes);
       const std::size_t before = out.size();
       write_reply(answered, out);
-      if (is_slow(answered)) [[unlikely]]
+      // After a stall of the disk all of them are, and the slow log has room for a few.
+      if (is_slow(answered) && ++slow_answers_ <= kSlowNotedOfRound) [[unlikely]]
         note_slow(answered, out.size() - before);
     } catch (const std::exception&) {
       lost(answered.connection);

@@ -32,7 +32,7 @@ class Dispatcher final : public RequestHandler {
   void reply_error(const Error& error, Buffer& out) override;
   void begin_round(Time now, Time::duration took) override;
   void name_clients(NameClient name) override { name_client_ = std::move(name); }
-  std::string_view latest_op() const override { return latest_op_ == nullptr ? std::string_view() : latest_op_->name; }
+  std::string_view latest_op() const override { return op_ == nullptr ? std::string_view() : op_->name; }
   void set_tokens(const AccessTokens& tokens) override { tokens_ = tokens; }
 
  private:
@@ -88,6 +88,7 @@ class Dispatcher final : public RequestHandler {
 
   protocol::Fields fields_;
   const commands::Op* latest_op_ = nullptr;
+  std::uint64_t slow_answers_ = 0;        // of this round
   const commands::Op* op_ = nullptr;      // of the line at hand, once it is known
   std::size_t request_bytes_ = 0;         // of the line at hand
   Arena arena_;                           // of the read at hand, if it never takes long

@@ -140,6 +140,7 @@ Status Engine::start(const LaterMaster& later_master, const StartProgress& progr
   const bool begin_anew = recovered->decision == Decision::go_on_anew;
   if (begin_anew) {
     log_.warn("restore.snapshot", "the log cannot be continued as it is: writing snapshots of everything instead");
+    if (progress) progress("snapshots are written", 0, 0);
     if (Status status = snapshots_->create_all(freeze_store(store_, recovered->last)); !status) return status;
   }
   Result<std::unique_ptr<wal::Log>> opened = open_log(*recovered);

@@ -115,10 +115,10 @@ class Engine final : public commands::Services, private wal::Machine {
   // Puts the data of karma.bootstrap/ in the place of the present data, which can be read until then. For the thread
   // that follows the master, on a node with a source; nobody else may write. After an Error either the old data is in
   // its place, or the next start completes the change (the message says so).
-  Status adopt_bootstrap(std::string_view keep_old_as);
-  // Does it while no snapshot is written or removed, nor anything of the log; waits for one that is under way. Those
-  // that are asked for meanwhile are refused.
-  Status without_snapshots(const std::function<Status()>& action);
+  Status adopt_bootstrap(std::string_view keep_old_as, bool earlier_stay = false);
+  // Does it while no snapshot is written or removed, nor anything of the log; waits for one that is under way, unless
+  // that is to be given up. Those that are asked for meanwhile are refused.
+  Status without_snapshots(const std::function<Status()>& action, const std::function<bool()>& given_up);
   // Old data that was put aside: what only that had is written beside it, on a worker (only_here.h). For a node that
   // has caught up with its master. False: the worker has too much to do.
   bool tell_only_here();

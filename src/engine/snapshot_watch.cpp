@@ -54,8 +54,15 @@ void SnapshotWatch::taken(bool whole, std::chrono::duration<double> took, std::i
 }
 
 void SnapshotWatch::failed(const std::string& why, Time now) {
+  {
+    const MutexLock lock(mutex_);
+    --under_way_;
+  }
+  not_begun(why, now);
+}
+
+void SnapshotWatch::not_begun(const std::string& why, Time now) {
   const MutexLock lock(mutex_);
-  if (under_way_ > 0) --under_way_;  // or it never began
   asked_ = false;
   ++failures_;
   failure_ = why;

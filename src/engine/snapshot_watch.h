@@ -44,6 +44,8 @@ class SnapshotWatch {
   void begun();
   void taken(bool whole, std::chrono::duration<double> took, std::int64_t now_unix, Time now);
   void failed(const std::string& why, Time now);
+  // One that was to be taken could not even begin.
+  void not_begun(const std::string& why, Time now);
   // It did not begin, and that is no failure: to be tried again after a while.
   void refused(Time now);
 

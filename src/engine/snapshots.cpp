@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <thread>
 
 #include "engine/engine.h"
 #include "engine/freeze.h"
@@ -15,6 +16,7 @@ namespace {
 constexpr int kVerifyAttempts = 3;
 constexpr std::uint64_t kMostRetained = std::uint64_t{4} << 30;
 // The node's own snapshots find room if those of clients find none.
+constexpr std::chrono::milliseconds kLookAgain{20};  // whether a snapshot is still under way
 constexpr std::size_t kMaxQueuedWithOwn = 2 * Worker::kMaxQueued;
 
 }  // namespace
@@ -73,8 +75,12 @@ Error Engine::snapshots_are_held() {
   return refused;
 }
 
-Status Engine::without_snapshots(const std::function<Status()>& action) {
-  const MutexLock lock(snapshots_held_);
+Status Engine::without_snapshots(const std::function<Status()>& action, const std::function<bool()>& given_up) {
+  while (!snapshots_held_.try_lock()) {
+    if (given_up()) return internal_error("given up while a snapshot is written");
+    std::this_thread::sleep_for(kLookAgain);
+  }
+  const MutexLock lock(snapshots_held_, std::adopt_lock);
   return action();
 }
 
@@ -163,7 +169,7 @@ void Engine::snapshot_in_background() {
   const bool taken = snapshot_worker_->submit([this] { (void)create_all_snapshots(); }, [] {}, kMaxQueuedWithOwn);
   if (taken) return;
   const char* const why = "too many snapshots are waiting";
-  snapshot_watch_.failed(why, clock_.steady());
+  snapshot_watch_.not_begun(why, clock_.steady());
   log_.error("backup.failed", why);
 }
 

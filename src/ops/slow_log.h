@@ -51,6 +51,11 @@ class SlowLog {
     if (kept_.size() == kCapacity) kept_.pop_front();
     kept_.push_back(std::move(request));
   }
+  // So many more were slow, of which nothing else is kept.
+  void add_unnoted(std::uint64_t requests) {
+    const MutexLock lock(mutex_);
+    count_ += requests;
+  }
   // The latest first.
   std::vector<SlowRequest> latest(std::size_t most) const {
     const MutexLock lock(mutex_);

@@ -97,6 +97,7 @@ std::optional<std::string> DigestCheck::compare(const MasterDigest& master) {
   }
   const bool equal = master.all == own_->all;
   engine_.follow_status().digests_compared(lsn_, equal, now());
+  equal_ = equal;
   differences_ = equal ? 0 : differences_ + 1;
   std::optional<std::string> different;
   if (!equal) different = difference(master);
@@ -127,7 +128,10 @@ void DigestCheck::again_after(std::chrono::seconds time) {
   due_ = now() + time;
 }
 
-void DigestCheck::copied() { again_after(differs_again() ? interval_ : 0s); }
+void DigestCheck::copied() {
+  equal_ = false;
+  again_after(differs_again() ? interval_ : 0s);
+}
 
 void DigestCheck::not_compared(const std::string& why, std::chrono::seconds again) {
   engine_.follow_status().digests_not_compared(why);

@@ -44,6 +44,8 @@ class DigestCheck {
   // The state is a copy of the master's: checked at once, but not for ever.
   void copied();
   // The copy that was made because they differed differs as well.
+  // The last comparison since the data was copied.
+  bool is_equal() const { return equal_; }
   bool differs_again() const { return differences_ > 1; }
 
  private:
@@ -67,6 +69,7 @@ class DigestCheck {
   Time ask_at_;  // the master, for what it has counted
   Lsn lsn_;
   int differences_ = 0;  // in a row
+  bool equal_ = false;
   std::shared_ptr<const commands::StateDigest> own_;
 };
 

@@ -207,7 +207,7 @@ Status Follower::copy() {
   if (*fetched || engine_.position() != Lsn{}) {
     source_.close();  // what follows may take longer than a connection may be idle
     if (!begin_adopting()) return internal_error("the copy was given up");
-    const Status taken = run_without_throwing([this] { return engine_.adopt_bootstrap(keep_old_as_); });
+    const Status taken = run_without_throwing([this] { return engine_.adopt_bootstrap(keep_old_as_, rewound_); });
     adopted();
     cannot_rewind_ |= *rewound && !taken;
     if (!taken) return taken;
@@ -218,6 +218,8 @@ Status Follower::copy() {
   status_.bootstrap_succeeded(engine_.unix_seconds(), engine_.position());
   copy_wanted_ = false;
   difference_.reset();
+  noted_ = {};  // the file went with the old ones
+  rewound_ = *rewound;
   keep_old_as_.clear();
   copies_told_ = false;
   cannot_rewind_ = false;
@@ -362,6 +364,7 @@ Error Follower::no_continuation(const std::string& difference, std::string_view 
 Status Follower::check_digest(Lsn position) {
   const Result<std::optional<std::string>> difference = digest_check_.step(position);
   if (!difference) return difference.error();
+  if (digest_check_.is_equal()) rewound_ = false;
   if (!*difference) return {};
   // The first copy that is kept tells enough.
   Error error = digest_check_.differs_again()

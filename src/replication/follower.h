@@ -95,8 +95,11 @@ class Follower final : public engine::Following {
   std::optional<engine::Difference> difference_;  // why, if it was found by digests
   std::string keep_old_as_;                       // of the data that a copy takes the place of; empty: it is not kept
   bool cannot_rewind_ = false;                    // was tried, for this copy
-  bool copies_told_ = false;                      // what is in diverged copies only
-  Lsn noted_;                                     // in karma.replication.lsn
+  // What was here before a rewind is kept, and nothing has shown yet that what it went back to is right: a copy in the
+  // place of that must not remove it.
+  bool rewound_ = false;
+  bool copies_told_ = false;  // what is in diverged copies only
+  Lsn noted_;                 // in karma.replication.lsn
   std::chrono::steady_clock::time_point noted_at_{};
   std::string last_error_;  // as logged
   std::uint64_t without_effect_ = 0;

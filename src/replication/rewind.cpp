@@ -196,11 +196,12 @@ class Rewind {
 Status rewind(engine::Engine& engine, FileSystem& files, const engine::History& master, Lsn fork,
               const BootstrapOptions& options) {
   if (fork == Lsn{}) return impossible("the histories have nothing in common");
-  return engine.without_snapshots([&]() -> Status {
+  const auto act = [&]() -> Status {
     Result<std::string> staging = snapshot::begin_bootstrap(files, engine.config().directory);
     if (!staging) return staging.error();
     return Rewind(engine, files, std::move(*staging), fork, options).run(master);
-  });
+  };
+  return engine.without_snapshots(act, options.stopped);
 }
 
 }  // namespace karma::replication

@@ -120,7 +120,8 @@ void IoThread::request_round() {
 void IoThread::round() {
   // Of a wake-up that only brings replies nobody knows when it began.
   const TimePoint begun = std::exchange(host_.now, std::chrono::steady_clock::now());
-  handler_->begin_round(host_.now, host_.in_round ? host_.now - begun : TimePoint::duration::zero());
+  const auto took = host_.in_round ? host_.now - begun : TimePoint::duration::zero();
+  attempt([&] { handler_->begin_round(host_.now, took); });
   host_.in_round = false;
   // Before the replies are collected: answers that come at once leave in this round.
   const bool flushed = attempt([this] { handler_->flush(); });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <memory>
 #include <utility>
 
@@ -30,8 +31,12 @@ void Liveness::ask(Told told) {
   waiting_.push_back(std::move(told));
   if (waiting_.size() > 1) return;
   // A loop that is stuck has not turned since it was asked before: it gets no second question to keep.
-  for (Watched& watched : loops_) {
-    if (!watched.asked || watched.asked()) watched.asked = watched.loop.ask();
+  try {
+    for (Watched& watched : loops_) {
+      if (!watched.asked || watched.asked()) watched.asked = watched.loop.ask();
+    }
+  } catch (const std::exception&) {  // for want of memory
+    return std::exchange(waiting_, {}).front()({"out of memory"});
   }
   deadline_ = std::chrono::steady_clock::now() + patience_;
   look();

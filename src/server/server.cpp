@@ -439,7 +439,7 @@ class Server::Impl {
   // A loop that takes longer for a turn than this is not alive: a disk that stalls, for the writer.
   static constexpr std::chrono::seconds kMaxTurn{2};
   // A start that says nothing for longer is given up by the service manager.
-  static constexpr std::chrono::microseconds kMaxStep{std::chrono::seconds(60)};
+  static constexpr std::chrono::microseconds kMaxStep{std::chrono::minutes(15)};
 
   const Config config_;
   FileSystem& files_;

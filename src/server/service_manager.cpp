@@ -1,9 +1,7 @@
 #include "server/service_manager.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
-
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/io_context.hpp>
 
 #include "core/text.h"
 
@@ -31,19 +29,20 @@ ServiceManager::ServiceManager(const std::function<const char*(const char* name)
   };
   address_ = address_of(variable("NOTIFY_SOCKET"));
   const std::string process = variable("WATCHDOG_PID");
-  if (!address_ || (!process.empty() && process != std::to_string(::getpid()))) return;
+  if (address_) socket_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (!present() || (!process.empty() && process != std::to_string(::getpid()))) return;
   if (const auto time = parse_number<std::uint32_t>(variable("WATCHDOG_USEC")))
     watchdog_ = std::chrono::microseconds(*time);
 }
 
-void ServiceManager::tell(std::string_view lines) const {
-  if (!address_) return;
-  asio::io_context context(1);
-  Datagrams::socket socket(context);
-  boost::system::error_code error;
-  socket.open(Datagrams(), error);
-  socket.non_blocking(true, error);
-  socket.send_to(asio::buffer(lines.data(), lines.size()), *address_, 0, error);
+ServiceManager::~ServiceManager() {
+  if (present()) ::close(socket_);
+}
+
+void ServiceManager::tell(std::string_view lines) const noexcept {
+  if (!present()) return;
+  (void)::sendto(socket_, lines.data(), lines.size(), MSG_NOSIGNAL, address_->data(),
+                 static_cast<socklen_t>(address_->size()));
 }
 
 }  // namespace karma::server

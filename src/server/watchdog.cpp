@@ -14,7 +14,7 @@ constexpr std::chrono::milliseconds kPatience = 2s;
 
 Watchdog::Watchdog(const ServiceManager& manager, std::vector<Loop> loops, EventLog& log)
     : manager_(manager),
-      interval_(std::max(std::chrono::duration_cast<std::chrono::milliseconds>(manager.watchdog() / 3), 1ms)),
+      interval_(std::max(std::chrono::duration_cast<std::chrono::milliseconds>(manager.watchdog() / 10), 1ms)),
       thread_("karma-watchdog", log),
       timer_(thread_.context()),
       liveness_(thread_.context(), std::min(interval_, kPatience)) {
@@ -33,12 +33,13 @@ Watchdog::~Watchdog() {
 }
 
 void Watchdog::look() {
-  liveness_.ask([this](const std::vector<std::string>& stuck) {
-    if (stuck.empty()) manager_.tell("WATCHDOG=1");
-  });
   timer_.expires_after(interval_);
   timer_.async_wait([this](const error_code& failure) {
     if (!failure && !stopping_) look();
+  });
+  // Last, since it may fail for want of memory.
+  liveness_.ask([this](const std::vector<std::string>& stuck) {
+    if (stuck.empty()) manager_.tell("WATCHDOG=1");
   });
 }
 

@@ -14,8 +14,8 @@ namespace karma::server {
 
 class Watchdog {
  public:
-  // Looks three times within what the manager waits for, on a thread of its own. `manager` and what the loops are of
-  // have to outlive it.
+  // Looks ten times within what the manager waits for, on a thread of its own: a loop has to stand still for nearly all
+  // of it. `manager` and what the loops are of have to outlive it.
   Watchdog(const ServiceManager& manager, std::vector<Loop> loops, EventLog& log);
   ~Watchdog();
 

@@ -19,6 +19,7 @@ constexpr std::string_view kComplete = "complete";
 constexpr std::string_view kMoving = "moving";
 constexpr std::string_view kMarkerStart = "old files: ";
 constexpr std::string_view kRemoved = "removed";
+constexpr std::string_view kEarlierStay = ", earlier copies stay";
 constexpr std::string_view kDiverged = "diverged-";
 
 // Whether the name is one of a data directory. People keep other things there, too: tokens, for instance.
@@ -47,12 +48,19 @@ Status move_all(FileSystem& files, const std::string& from, const std::string& t
   return files.sync_directory(from);
 }
 
+struct OldFiles {
+  std::string kept_as;
+  bool earlier_stay = false;
+};
+
 // What a marker says of the old files; nothing if it is damaged.
-std::optional<std::string> old_files_of(std::string_view marker) {
+std::optional<OldFiles> old_files_of(std::string_view marker) {
   if (!marker.starts_with(kMarkerStart) || !marker.ends_with('\n')) return {};
   marker.remove_prefix(kMarkerStart.size());
   marker.remove_suffix(1);
-  return std::string(marker);
+  const bool earlier_stay = marker.ends_with(kEarlierStay);
+  if (earlier_stay) marker.remove_suffix(kEarlierStay.size());
+  return OldFiles{std::string(marker), earlier_stay};
 }
 
 // Not if somebody uses it as a data directory, or keeps directories in it.
@@ -131,11 +139,13 @@ Result<std::string> begin_bootstrap(FileSystem& files, const std::string& direct
   return staging;
 }
 
-Status complete_bootstrap(FileSystem& files, const std::string& directory, std::string_view keep_as) {
+Status complete_bootstrap(FileSystem& files, const std::string& directory, std::string_view keep_as,
+                          bool earlier_stay) {
   const std::string staging = join_path(directory, kBootstrapDirectory);
   // The names of the files reach the disk before the marker's does.
   if (Status synced = files.sync_directory(staging); !synced) return synced;
-  const std::string old_files(keep_as.empty() ? kRemoved : keep_as);
+  std::string old_files(keep_as.empty() ? kRemoved : keep_as);
+  if (earlier_stay) old_files += kEarlierStay;
   return replace_file(files, staging, std::string(kComplete), std::string(kMarkerStart) + old_files + "\n");
 }
 
@@ -159,13 +169,13 @@ Result<bool> adopt_bootstrap(FileSystem& files, const std::string& directory, co
   if (files.exists(complete)) {
     Result<std::string> marker = read_file(files, complete);
     if (!marker) return marker.error();
-    const std::optional<std::string> old_files = old_files_of(*marker);
+    const std::optional<OldFiles> old_files = old_files_of(*marker);
     if (!old_files)
       return internal_error(std::string(kBootstrapDirectory) + "/" + std::string(kComplete) +
                             " is damaged: remove the directory, and the data is fetched from the master again");
     std::string keep_in;
-    if (*old_files != kRemoved) {
-      keep_in = join_path(directory, *old_files);
+    if (old_files->kept_as != kRemoved) {
+      keep_in = join_path(directory, old_files->kept_as);
       if (Status made = files.create_directories(keep_in); !made) return made.error();
     }
     if (Status cleared = move_all(files, directory, keep_in); !cleared) return cleared.error();
@@ -175,8 +185,9 @@ Result<bool> adopt_bootstrap(FileSystem& files, const std::string& directory, co
   if (Status moved = move_all(files, staging, directory); !moved) return moved.error();
   const Result<std::string> marker = read_file(files, moving);
   if (!marker) return marker.error();
-  if (const std::optional<std::string> kept = old_files_of(*marker); kept && *kept != kRemoved)
-    remove_diverged_except(files, directory, *kept, warn);
+  if (const auto old_files = old_files_of(*marker);
+      old_files && old_files->kept_as != kRemoved && !old_files->earlier_stay)
+    remove_diverged_except(files, directory, old_files->kept_as, warn);
   if (Status removed = files.remove(moving); !removed) return removed.error();
   if (Status synced = files.sync_directory(staging); !synced) return synced.error();
   return true;

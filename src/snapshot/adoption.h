@@ -47,7 +47,9 @@ Result<std::vector<std::string>> diverged_copies(FileSystem& files, const std::s
 Result<std::string> begin_bootstrap(FileSystem& files, const std::string& directory);
 
 // All files are in it, each synced. `keep_as`: the name of a subdirectory for the old ones; empty: they are removed.
-Status complete_bootstrap(FileSystem& files, const std::string& directory, std::string_view keep_as = {});
+// `earlier_stay`: so do the diverged copies that there are, which otherwise give way to it.
+Status complete_bootstrap(FileSystem& files, const std::string& directory, std::string_view keep_as = {},
+                          bool earlier_stay = false);
 
 // Whether there is one, complete or not.
 bool has_begun_bootstrap(FileSystem& files, const std::string& directory);

@@ -16,12 +16,13 @@ constexpr int kMaxSeconds = 86400;
 Connection::Connection(Options& options, ConnectionOptions& target) : options_(target) {
   options.text("host", "HOST", "the server", target.endpoint.host);
   options.number("port", "PORT", "its port", target.endpoint.port, 1, 65535);
-  options.add(
-      {.flag = "token", .value = "TOKEN", .meaning = "what the server wants to see; or the variable KARMA_AUTH_TOKEN"},
-      [this](std::string_view text) {
-        token_ = text;
-        return std::string(text.empty() ? "must not be empty" : "");
-      });
+  options.add({.flag = "token",
+               .value = "TOKEN",
+               .meaning = "what the server wants to see; or KARMA_AUTH_TOKEN or KARMA_AUTH_TOKEN_FILE"},
+              [this](std::string_view text) {
+                token_ = text;
+                return std::string(text.empty() ? "must not be empty" : "");
+              });
   options.add({.flag = "token-file", .value = "FILE", .meaning = "file whose first line is the token"},
               [this](std::string_view text) {
                 token_file_ = text;
@@ -35,12 +36,15 @@ Connection::Connection(Options& options, ConnectionOptions& target) : options_(t
 
 Status Connection::resolve(const char* (*environment)(const char* name)) {
   if (token_ && token_file_) return validation_error("--token and --token-file are both given; one of them must go");
+  // As the server takes them: a health check inside its container then needs no flags.
+  const char* const variable = environment("KARMA_AUTH_TOKEN");
+  const char* const file = environment("KARMA_AUTH_TOKEN_FILE");
+  if (!token_ && !token_file_ && variable == nullptr && file != nullptr) token_file_ = file;
   if (token_file_) {
     Result<std::string> token = read_token_file(*token_file_);
     if (!token) return token.error();
     token_ = std::move(*token);
   }
-  const char* variable = environment("KARMA_AUTH_TOKEN");
   if (!token_ && variable != nullptr) token_ = variable;
   options_.endpoint.token = token_.value_or("");
   return {};

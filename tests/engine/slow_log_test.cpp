@@ -108,6 +108,25 @@ TEST_F(SlowRequests, AWriteThatWaitsForTheLogIsOne) {
   EXPECT_FALSE(request.queued || request.executed);
 }
 
+TEST_F(SlowRequests, OfManyThatAreSlowAtOnceAFewAreKept) {
+  for (int i = 0; i < 50; ++i) ASSERT_EQ(handle(kWrite), Handled::pending);
+  dispatcher_->begin_round(start_, 1ms);
+  dispatcher_->flush();
+  collect(start_ + 100ms);
+  EXPECT_EQ(noted().size(), 4u);
+  dispatcher_->begin_round(start_ + 100ms, 1ms);
+  EXPECT_EQ(engine_->slow_log().count(), 50u);
+}
+
+TEST_F(SlowRequests, ARequestThatNobodyKnowsHasNoOp) {
+  handle(R"({"v":2,"op":"system.ping"})");
+  EXPECT_EQ(dispatcher_->latest_op(), "system.ping");
+  handle("GET / HTTP/1.1");
+  EXPECT_EQ(dispatcher_->latest_op(), "");
+  handle(R"({"v":2,"op":"no.such_op"})");
+  EXPECT_EQ(dispatcher_->latest_op(), "");
+}
+
 TEST_F(SlowRequests, AnAdminOpTellsHowLongItWasQueuedAndRan) {
   files_.before_sync([this] { clock_.advance(1); });
   ASSERT_EQ(handle(R"({"v":2,"op":"snapshot.create_all"})"), Handled::pending);

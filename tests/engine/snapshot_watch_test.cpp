@@ -81,7 +81,7 @@ TEST(SnapshotWatch, WaitsLongerAfterEachFailureInARow) {
     now += seconds(pause);
   }
   ASSERT_TRUE(watch.is_due(now, 0, true));
-  watch.failed("it never began", now);
+  watch.not_begun("it never began", now);
   EXPECT_TRUE(watch.is_due(now + seconds(3600), 0, true));
   watch.begun();
   watch.taken(true, seconds(1), kUnix, now + seconds(3600));
@@ -89,6 +89,21 @@ TEST(SnapshotWatch, WaitsLongerAfterEachFailureInARow) {
   watch.begun();
   watch.failed("no", now + seconds(3601));
   EXPECT_TRUE(watch.is_due(now + seconds(3661), 0, true)) << "a success ends the row";
+}
+
+TEST(SnapshotWatch, OneThatCannotBeginIsNotTheOneUnderWay) {
+  SnapshotWatch watch({.interval = seconds(1)});
+  watch.started(0, kUnix, kStart);
+  watch.begun();
+  watch.not_begun("too many", kStart + seconds(2));
+  ops::Stats stats;
+  watch.add_to(stats, kUnix, kStart + seconds(3));
+  EXPECT_TRUE(stats.snapshot_under_way);
+  EXPECT_FALSE(watch.is_due(kStart + seconds(1000), 0, true));
+  watch.taken(true, seconds(1), kUnix, kStart + seconds(1001));
+  watch.add_to(stats, kUnix, kStart + seconds(1001));
+  EXPECT_FALSE(stats.snapshot_under_way);
+  EXPECT_TRUE(watch.is_due(kStart + seconds(1002), 0, true));
 }
 
 TEST(SnapshotWatch, OneThatWasRefusedIsTriedAgainAndDidNotFail) {
@@ -221,10 +236,12 @@ TEST(SnapshotHealth, NoneIsTakenWhileSomebodyNeedsThoseThatAreThere) {
   Engine& engine = **opened;
   ASSERT_TRUE(engine.create_all_snapshots().ok());
   const std::vector<std::string> before = test::names(files);
-  const Status done = engine.without_snapshots([&]() -> Status {
-    EXPECT_FALSE(engine.create_all_snapshots().ok());
-    return internal_error("as it came");
-  });
+  const Status done = engine.without_snapshots(
+      [&]() -> Status {
+        EXPECT_FALSE(engine.create_all_snapshots().ok());
+        return internal_error("as it came");
+      },
+      [] { return false; });
   EXPECT_EQ(done.error().message, "as it came");
   EXPECT_EQ(test::names(files), before);
   EXPECT_EQ(engine.stats().snapshot_failure_count, 0U) << "it did not fail";

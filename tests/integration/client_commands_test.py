@@ -52,6 +52,10 @@ class ClientCommands(unittest.TestCase):
         self.assertEqual((status, err), (0, ""))
         self.assertRegex(out, r"\Apong from 127\.0\.0\.1:%d in \d+\.\d\d ms: master, ok\n\Z" % self.server.port)
         self.assertEqual(self.karma("ping", token=False), (1, "", "ERROR: unauthorized: Unauthorized\n"))
+        # A health check takes the token from where the server has it.
+        done = subprocess.run([SERVER, "ping", "--port=%d" % self.server.port], capture_output=True, text=True,
+                              env={"KARMA_AUTH_TOKEN_FILE": str(self.token)}, timeout=TIMEOUT_SECONDS)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_call_one_request(self):
         self.assertEqual(self.karma("call", "counter.increment", "series=links", "key=7", "bucket=2026-05-05"),

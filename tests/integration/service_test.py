@@ -63,7 +63,7 @@ class Notices(unittest.TestCase):
         steps = self.hear_until("READY=1")[:-1]
         self.assertTrue(steps)
         for step in steps:
-            self.assertRegex(step, r"^STATUS=[^\n]+\nEXTEND_TIMEOUT_USEC=60000000$")
+            self.assertRegex(step, r"^STATUS=[^\n]+\nEXTEND_TIMEOUT_USEC=900000000$")
 
     def test_the_watchdog_is_told_while_the_loops_turn(self):
         process = self.start(WATCHDOG_USEC="600000")

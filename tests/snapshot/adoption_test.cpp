@@ -160,6 +160,14 @@ TEST(Adoption, ADivergedCopyStaysUntilALaterOneHasTakenItsPlace) {
   }
 }
 
+TEST(Adoption, EarlierDivergedCopiesStayIfTheyAreTo) {
+  const auto files = with_an_earlier_copy({});
+  ASSERT_TRUE(complete_bootstrap(*files, kDirectory, copy("9"), true).ok());
+  ASSERT_TRUE(adopt_bootstrap(*files, kDirectory).ok());
+  EXPECT_EQ(content(*files, kDirectory), kNew);
+  EXPECT_EQ(directories(*files), (std::vector<std::string>{copy("5"), copy("9"), "diverged-keep", "karma.bootstrap"}));
+}
+
 TEST(Adoption, ACopyThatIsInUseOrHoldsDirectoriesStaysAndIsTold) {
   const auto files = with_an_earlier_copy(copy("9"));
   const std::string base = std::string(kDirectory) + "/";
