@@ -1,22 +1,18 @@
 #!/usr/bin/env python3
 """A real Prometheus scrapes a master and its slave, and is asked what docs/operations.md says it can be asked."""
 
-import contextlib
-import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
-import urllib.parse
-import urllib.request
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 from http_node import PATIENCE_SECONDS, HttpNode  # noqa: E402
+from prometheus import Prometheus, programs  # noqa: E402
 import project_scripts  # noqa: E402
 import node  # noqa: E402
 
@@ -25,57 +21,11 @@ PAGE = project_scripts.SCRIPTS.parent / "docs" / "operations.md"
 WRITES, READS = 30, 20
 
 
-class Prometheus:
-    """Scrapes some ports of this machine."""
-
-    def __init__(self, programs, directory, ports):
-        self.port = node.Server.any_port()
-        configuration = pathlib.Path(directory) / "prometheus.yml"
-        configuration.write_text(json.dumps({  # JSON is YAML
-            "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"},
-            "scrape_configs": [{"job_name": "karma", "static_configs": [
-                {"targets": ["127.0.0.1:%d" % port], "labels": {"node": name}} for name, port in ports.items()]}]}))
-        with open(os.path.join(directory, "prometheus.log"), "wb") as log:
-            self.process = subprocess.Popen(
-                [os.path.join(programs, "prometheus"), "--config.file=%s" % configuration,
-                 "--storage.tsdb.path=%s" % os.path.join(directory, "prometheus"),
-                 "--web.listen-address=127.0.0.1:%d" % self.port], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-
-    def ask(self, query):
-        """The answer of the API. Raises OSError until it is up."""
-        url = "http://127.0.0.1:%d/api/v1/query?%s" % (self.port, urllib.parse.urlencode({"query": query}))
-        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as reply:
-            return json.load(reply)
-
-    def values(self, query):
-        """By the label that names the node."""
-        answer = self.ask(query)
-        assert answer["status"] == "success", answer
-        return {each["metric"].get("node", ""): float(each["value"][1]) for each in answer["data"]["result"]}
-
-    def wait_for(self, query, expected):
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        values = None
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError):
-                values = self.values(query)
-                if values == expected:
-                    return
-            time.sleep(0.1)
-        raise AssertionError("%s never was %s, at last %s" % (query, expected, values))
-
-
 class PrometheusTest(unittest.TestCase):
     def setUp(self):
         directory = tempfile.TemporaryDirectory(prefix="karma-prometheus-")
         self.addCleanup(directory.cleanup)
         self.directory = directory.name
-        self.programs = subprocess.run([project_scripts.SCRIPTS / "get_prometheus"], check=True, capture_output=True,
-                                       text=True).stdout.strip()
         self.master = self.start("master")
         self.slave = self.start("slave", "--role=slave", "--replication-source-host=127.0.0.1",
                                 "--replication-source-port=%d" % self.master.port)
@@ -96,13 +46,13 @@ class PrometheusTest(unittest.TestCase):
         for server in (self.master, self.slave):
             status, text = server.get("/metrics")
             self.assertEqual(status, 200)
-            done = subprocess.run([os.path.join(self.programs, "promtool"), "check", "metrics"], input=text,
+            done = subprocess.run([programs() / "promtool", "check", "metrics"], input=text,
                                   capture_output=True, text=True, timeout=PATIENCE_SECONDS)
             self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
 
     def test_prometheus_knows_what_the_nodes_did(self):
-        prometheus = Prometheus(self.programs, self.directory,
-                                {"master": self.master.http_port, "slave": self.slave.http_port})
+        prometheus = Prometheus(self.directory, {"master": self.master.http_port,
+                                                 "slave": self.slave.http_port})
         self.addCleanup(prometheus.close)
         prometheus.wait_for("up", {"master": 1, "slave": 1})
         prometheus.wait_for("karma_keys", {"master": WRITES, "slave": WRITES})
