@@ -1,4 +1,4 @@
-// Documentation of the settings: --help and the table of the README, both made from the table of settings.
+// Documentation of the settings: --help and the table of docs/configuration.md, both made from the table of settings.
 #include "core/settings.h"
 
 namespace karma {

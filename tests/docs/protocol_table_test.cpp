@@ -167,7 +167,7 @@ TEST(Documents, TheTableOfOpsIsThatOfTheCatalog) {
 }
 
 TEST(Documents, TheTableOfSettingsIsThatOfTheProgram) {
-  EXPECT_EQ(test::generated_part("README.md", "settings", settings_table()), settings_table());
+  EXPECT_EQ(test::generated_part("docs/configuration.md", "settings", settings_table()), settings_table());
 }
 
 TEST(Documents, TheTableOfSettingsHasOneRowForEach) {
