@@ -54,16 +54,17 @@ double start_unix() {
   return seconds(now) - seconds(up) + static_cast<double>(ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
-std::uint64_t open_descriptors() {
-  std::error_code failed;
-  const std::filesystem::directory_iterator open("/proc/self/fd", failed);
-  // The one that lists them is among them.
-  return failed ? 0 : static_cast<std::uint64_t>(std::distance(begin(open), end(open))) - 1;
-}
-
 }  // namespace
 
 std::uint64_t resident_bytes() { return memory().resident_bytes; }
+
+std::optional<std::uint64_t> open_descriptors() {
+  std::error_code failed;
+  const std::filesystem::directory_iterator open("/proc/self/fd", failed);
+  if (failed) return std::nullopt;
+  // The one that lists them is among them.
+  return static_cast<std::uint64_t>(std::distance(begin(open), end(open))) - 1;
+}
 
 Process::Process() : start_unix_(start_unix()) {}
 
@@ -76,7 +77,7 @@ ProcessFigures Process::figures() const {
   const Memory used = memory();
   figures.resident_bytes = used.resident_bytes;
   figures.virtual_bytes = used.virtual_bytes;
-  figures.open_descriptors = open_descriptors();
+  figures.open_descriptors = open_descriptors().value_or(0);
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) figures.max_descriptors = limit.rlim_cur;
   return figures;

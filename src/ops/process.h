@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 namespace karma::ops {
 
@@ -24,7 +25,8 @@ class Process {
   const double start_unix_;  // read once: a clock that is set would move it
 };
 
-// The one that is cheap by itself.
+// Those that are wanted by themselves.
 std::uint64_t resident_bytes();
+std::optional<std::uint64_t> open_descriptors();  // inherited ones too; nothing if they cannot be listed
 
 }  // namespace karma::ops

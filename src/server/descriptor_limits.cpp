@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <climits>
-#include <filesystem>
+#include <optional>
 #include <string>
 
 #include "core/log.h"
+#include "ops/process.h"
 
 namespace karma::server {
 namespace {
@@ -22,11 +23,10 @@ std::size_t server_descriptors(int io_threads) {
   return kServerDescriptors + kThreadDescriptors * (static_cast<std::size_t>(io_threads) + 1);
 }
 
-// Inherited ones too.
+// One more for those that look at the list themselves.
 std::size_t open_descriptors(int io_threads) {
-  std::error_code failed;
-  const std::filesystem::directory_iterator open("/proc/self/fd", failed);
-  return failed ? server_descriptors(io_threads) : static_cast<std::size_t>(std::distance(begin(open), end(open)));
+  const std::optional<std::uint64_t> open = ops::open_descriptors();
+  return open ? static_cast<std::size_t>(*open) + 1 : server_descriptors(io_threads);
 }
 
 }  // namespace

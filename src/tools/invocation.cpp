@@ -59,6 +59,12 @@ std::optional<int> Invocation::parse(Options& options, Connection& connection) {
   return std::nullopt;
 }
 
+std::optional<int> Invocation::parse_alone(Options& options, Connection& connection, const char* misuse) {
+  std::optional<int> code = parse(options, connection);
+  if (!code && !positionals.empty()) code = misused(misuse);
+  return code;
+}
+
 int Invocation::misused(const Error& error) const {
   streams_.err << "ERROR: " << error.message << std::endl;
   return kWrongUsage;

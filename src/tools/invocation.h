@@ -41,6 +41,8 @@ class Invocation {
   const char* (*lookup() const)(const char* name) { return environment_; }
   // An exit code if there is nothing left to do.
   std::optional<int> parse(Options& options, Connection& connection);
+  // The same for a command without arguments; `misuse` is said if there are any.
+  std::optional<int> parse_alone(Options& options, Connection& connection, const char* misuse);
   int misused(const Error& error) const;
   int misused(std::string message) const { return misused(validation_error(std::move(message))); }
 

@@ -115,8 +115,9 @@ int promote_command(Invocation& invocation, const Streams& streams) {
   ConnectionOptions target;
   Options options("karma promote", kPromoteHead, kPromoteTail);
   Connection connection(options, target);
-  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
-  if (!invocation.positionals.empty()) return invocation.misused("karma promote takes options only: --host, --port");
+  if (std::optional<int> code =
+          invocation.parse_alone(options, connection, "karma promote takes options only: --host, --port"))
+    return *code;
   return run_promote(target, streams);
 }
 
@@ -125,8 +126,8 @@ int replicas_command(Invocation& invocation, const Streams& streams) {
   target.retry_seconds = 0;
   Options options("karma replicas", kReplicasHead, kReplicasTail);
   Connection connection(options, target);
-  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
-  if (!invocation.positionals.empty()) return invocation.misused("karma replicas takes options only");
+  if (std::optional<int> code = invocation.parse_alone(options, connection, "karma replicas takes options only"))
+    return *code;
   return run_replicas(target, streams);
 }
 
@@ -136,8 +137,9 @@ int ping_command(Invocation& invocation, const Streams& streams) {
   target.endpoint.timeout_seconds = kPingSeconds;
   Options options("karma ping", kPingHead, kPingTail);
   Connection connection(options, target);
-  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
-  if (!invocation.positionals.empty()) return invocation.misused("karma ping takes options only: --host, --port");
+  if (std::optional<int> code =
+          invocation.parse_alone(options, connection, "karma ping takes options only: --host, --port"))
+    return *code;
   return run_ping(target, streams);
 }
 
@@ -168,8 +170,8 @@ int clients_command(Invocation& invocation, const Streams& streams) {
   options.number("limit", "N", "so many of them", limit, 1, kMostClients);
   options.truth("json", "the answer of the server", json);
   Connection connection(options, target);
-  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
-  if (!invocation.positionals.empty()) return invocation.misused("karma clients takes options only");
+  if (std::optional<int> code = invocation.parse_alone(options, connection, "karma clients takes options only"))
+    return *code;
   return run_clients(target, limit, json, streams);
 }
 
@@ -181,8 +183,8 @@ int slowlog_command(Invocation& invocation, const Streams& streams) {
   options.truth("clear", "forget them instead", target.clear);
   options.truth("json", "the answer of the server", target.json);
   Connection connection(options, target.connection);
-  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
-  if (!invocation.positionals.empty()) return invocation.misused("karma slowlog takes options only");
+  if (std::optional<int> code = invocation.parse_alone(options, connection, "karma slowlog takes options only"))
+    return *code;
   return run_slowlog(target, streams);
 }
 
@@ -193,8 +195,8 @@ int stats_command(Invocation& invocation, const Streams& streams) {
   Options options("karma stats", kStatsHead, kStatsTail);
   options.truth("json", R"(the answers of the server, as {"health":...,"stats":...})", json);
   Connection connection(options, target);
-  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
-  if (!invocation.positionals.empty()) return invocation.misused("karma stats takes options only");
+  if (std::optional<int> code = invocation.parse_alone(options, connection, "karma stats takes options only"))
+    return *code;
   return run_stats(target, json, streams);
 }
 

@@ -109,8 +109,9 @@ int top_command(Invocation& invocation, const Streams& streams) {
   options.truth("once", "print it once, after --interval", target.once);
   options.truth("json", "an object on one line for each look", target.json);
   Connection connection(options, target.connection);
-  if (std::optional<int> code = invocation.parse(options, connection)) return *code;
-  if (!invocation.positionals.empty()) return invocation.misused("karma top takes options only: --host, --port");
+  if (std::optional<int> code =
+          invocation.parse_alone(options, connection, "karma top takes options only: --host, --port"))
+    return *code;
   target.colour = canvas_of(streams, invocation.lookup(), 0, false).colour;
   return run_top(target, streams);
 }

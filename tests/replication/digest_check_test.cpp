@@ -48,6 +48,10 @@ class DigestCheck : public ::testing::Test {
     slave.stop();
     alter(slave, 1, 6);
   }
+  static void refuse_copies(const json& request, Reply& reply) {
+    if (request["op"] == "snapshot.info") reply = refusal("internal_error", "not now");
+    if (request["op"] == "snapshot.manifest_fetch_chunk") reply = refusal("not_found", "none");
+  }
   static json status(const ReplicatingNode& node) { return node.ask("replication.status")["response"]; }
   static std::ptrdiff_t kept_copies(const ReplicatingNode& node) {
     const std::vector<std::string> names = *node.files->list_directories("data");
@@ -144,10 +148,7 @@ TEST_F(DigestCheck, ADifferenceThatRemainsIsShown) {
 
 TEST_F(DigestCheck, HealthNamesBothDigestsUntilTheCopyIsThere) {
   stop_and_alter_slave();
-  const Relay relay(master, [](const json& request, Reply& reply) {
-    if (request["op"] == "snapshot.info") reply = refusal("internal_error", "not now");
-    if (request["op"] == "snapshot.manifest_fetch_chunk") reply = refusal("not_found", "none");
-  });
+  const Relay relay(master, refuse_copies);
   slave.follow(relay.port());
   slave.start();
   std::string problems;
@@ -199,10 +200,7 @@ TEST_F(DigestCheck, TheCopyReachesWhatWasConfirmed) {
 TEST_F(DigestCheck, ADifferenceOutlivesARestart) {
   stop_and_alter_slave();
   {
-    const Relay relay(master, [](const json& request, Reply& reply) {
-      if (request["op"] == "snapshot.info") reply = refusal("internal_error", "not now");
-      if (request["op"] == "snapshot.manifest_fetch_chunk") reply = refusal("not_found", "none");
-    });
+    const Relay relay(master, refuse_copies);
     slave.follow(relay.port());
     slave.start();
     ASSERT_TRUE(eventually([&] { return status(slave)["digest_check_result"] == "different"; })) << status(slave);
@@ -230,10 +228,7 @@ TEST_F(DigestCheck, ADifferenceOutlivesARestart) {
 
 TEST_F(DigestCheck, APromotionEndsIt) {
   stop_and_alter_slave();
-  const Relay relay(master, [](const json& request, Reply& reply) {
-    if (request["op"] == "snapshot.info") reply = refusal("internal_error", "not now");
-    if (request["op"] == "snapshot.manifest_fetch_chunk") reply = refusal("not_found", "none");
-  });
+  const Relay relay(master, refuse_copies);
   slave.follow(relay.port());
   slave.start();
   const std::string path = "data/" + std::string(engine::kDifferenceName);

@@ -2,14 +2,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 
 #include <gtest/gtest.h>
 
-#include <karma/tools.h>
-
 #include "replication/nodes.h"
+#include "support/client_command.h"
 #include "support/engine_fixture.h"
 
 namespace karma {
@@ -59,13 +57,9 @@ class Diverged : public ::testing::Test {
     ::close(descriptor);
     std::ofstream(file) << text;
     const std::string to = "--port=" + std::to_string(port);
-    const char* arguments[] = {"karma", "import", file.c_str(), to.c_str(), "--retry-seconds=0"};
-    std::ostringstream out;
-    std::ostringstream err;
-    const auto none = [](const char*) -> const char* { return nullptr; };
-    const std::optional<int> code = run_client_command(std::size(arguments), arguments, none, out, err);
+    const auto [code, out, err] = test::run_karma({"import", file, to, "--retry-seconds=0"});
     std::filesystem::remove(file);
-    return std::to_string(code.value_or(-1)) + " " + out.str() + err.str();
+    return std::to_string(code.value_or(-1)) + " " + out + err;
   }
 
   ReplicatingNode master;

@@ -2,15 +2,14 @@
 #include <atomic>
 #include <iterator>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <karma/tools.h>
 
 #include "replication/nodes.h"
+#include "support/client_command.h"
 
 namespace karma {
 namespace {
@@ -142,12 +141,8 @@ TEST_F(Promoting, TheCommandDoesIt) {
   start_with(slave, master);
   const std::string port = "--port=" + std::to_string(slave.port());
   const auto run = [&] {
-    const char* arguments[] = {"karma", "promote", port.c_str(), "--retry-seconds=0"};
-    std::ostringstream out;
-    std::ostringstream err;
-    const auto none = [](const char*) -> const char* { return nullptr; };
-    const std::optional<int> code = run_client_command(std::size(arguments), arguments, none, out, err);
-    return std::to_string(code.value_or(-1)) + " " + out.str() + err.str();
+    const auto [code, out, err] = test::run_karma({"promote", port, "--retry-seconds=0"});
+    return std::to_string(code.value_or(-1)) + " " + out + err;
   };
   EXPECT_EQ(run(), "0 promoted: it is master now, at LSN 1\n");
   EXPECT_EQ(run(), "0 it was master already, at LSN 1\n");

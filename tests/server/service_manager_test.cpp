@@ -2,43 +2,15 @@
 #include "server/service_manager.h"
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cstddef>
-#include <cstring>
 #include <map>
 #include <string>
 
+#include "support/notify_listener.h"
+
 namespace karma::server {
 namespace {
-
-class Listener {
- public:
-  // An abstract address: nothing is left of it.
-  Listener() : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path + 1, name_.data() + 1, name_.size() - 1);
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name_.size());
-    EXPECT_EQ(::bind(socket_, reinterpret_cast<sockaddr*>(&address), size), 0);
-  }
-  ~Listener() { ::close(socket_); }
-  Listener(const Listener&) = delete;
-  Listener& operator=(const Listener&) = delete;
-
-  const std::string& name() const { return name_; }
-  std::string next() const {
-    char bytes[512];
-    const ssize_t count = ::recv(socket_, bytes, sizeof bytes, 0);
-    return count < 0 ? "" : std::string(bytes, static_cast<std::size_t>(count));
-  }
-
- private:
-  const std::string name_ = "@karma-test-" + std::to_string(::getpid());
-  const int socket_;
-};
 
 using Variables = std::map<std::string, std::string>;
 
@@ -50,7 +22,7 @@ ServiceManager with(const Variables& variables) {
 }
 
 TEST(ServiceManager, HearsWhatItIsTold) {
-  const Listener listener;
+  const test::NotifyListener listener;
   const ServiceManager manager = with({{"NOTIFY_SOCKET", listener.name()}});
   EXPECT_TRUE(manager.present());
   manager.tell("READY=1\nSTATUS=it serves");

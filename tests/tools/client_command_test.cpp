@@ -3,26 +3,16 @@
 
 #include <gtest/gtest.h>
 
-#include <karma/tools.h>
+#include "support/client_command.h"
 
 namespace karma::tools {
 namespace {
 
-// Exit code and both streams, without a server.
-struct Ran {
-  std::optional<int> code;
-  std::string out;
-  std::string err;
-};
+using test::Ran;
 
-Ran run(std::vector<const char*> arguments) {
-  arguments.insert(arguments.begin(), "karma");
-  std::ostringstream out;
-  std::ostringstream err;
-  const auto no_environment = [](const char*) -> const char* { return nullptr; };
-  const std::optional<int> code =
-      run_client_command(static_cast<int>(arguments.size()), arguments.data(), no_environment, out, err);
-  return {code, out.str(), err.str()};
+// Without a server.
+Ran run(const std::vector<const char*>& arguments) {
+  return test::run_karma(std::vector<std::string>(arguments.begin(), arguments.end()));
 }
 
 TEST(ClientCommand, OnlyTheFirstArgumentNamesIt) {

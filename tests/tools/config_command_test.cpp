@@ -6,15 +6,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include <karma/tools.h>
+#include "support/client_command.h"
 
 namespace karma::tools {
 namespace {
-
-std::map<std::string, std::string>& variables() {
-  static std::map<std::string, std::string> map;
-  return map;
-}
 
 class ConfigCommandTest : public ::testing::Test {
  protected:
@@ -22,29 +17,20 @@ class ConfigCommandTest : public ::testing::Test {
     std::FILE* out = std::fopen(path_.c_str(), "w");
     std::fputs("# a node\nport = 9090\ndirectory = \"/data\"\nread-auth-token = \"s3cret\"\n", out);
     std::fclose(out);
-    variables() = {{"KARMA_DUMP_DIR", "/other"}, {"KARMA_AUTH_TOKEN", "s3cret"}};
   }
   ~ConfigCommandTest() override { std::remove(path_.c_str()); }
 
   int run(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {"karma", "config"});
-    std::vector<const char*> words;
-    for (const std::string& argument : arguments) words.push_back(argument.c_str());
-    const auto environment = [](const char* name) -> const char* {
-      const auto found = variables().find(name);
-      return found == variables().end() ? nullptr : found->second.c_str();
-    };
-    std::ostringstream out;
-    std::ostringstream err;
-    const std::optional<int> code =
-        run_client_command(static_cast<int>(words.size()), words.data(), environment, out, err);
-    out_ = out.str();
-    err_ = err.str();
+    arguments.insert(arguments.begin(), "config");
+    const auto [code, out, err] = test::run_karma(std::move(arguments), variables_);
+    out_ = out;
+    err_ = err;
     EXPECT_EQ((out_ + err_).find("s3cret"), std::string::npos);
     return code.value_or(-1);
   }
 
   const std::string path_ = ::testing::TempDir() + "karma_config_command.toml";
+  std::map<std::string, std::string> variables_ = {{"KARMA_DUMP_DIR", "/other"}, {"KARMA_AUTH_TOKEN", "s3cret"}};
   std::string out_;
   std::string err_;
 };
@@ -92,7 +78,7 @@ TEST_F(ConfigCommandTest, RefusesWhatAStartWouldRefuse) {
   EXPECT_EQ(run({"more"}), 1);
   EXPECT_EQ(run({"--config=does/not/exist"}), 1);
   EXPECT_EQ(out_, "");
-  variables()["KARMA_PORT"] = "many";
+  variables_["KARMA_PORT"] = "many";
   EXPECT_EQ(run({}), 1);
   EXPECT_EQ(err_, "ERROR: Environment variable KARMA_PORT must be an integer\n");
 }

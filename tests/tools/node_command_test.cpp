@@ -1,10 +1,7 @@
 // karma ping, call and stats, against a server that says what the test wants.
-#include <sstream>
-
 #include <gtest/gtest.h>
 
-#include <karma/tools.h>
-
+#include "support/client_command.h"
 #include "support/scripted_server.h"
 #include "tools/commands.h"
 #include "tools/table.h"
@@ -22,21 +19,12 @@ class NodeCommandTest : public ::testing::Test {
  protected:
   // The exit code; `out_` and `err_` have the rest.
   int run(std::vector<std::string> arguments, const char* token = nullptr) {
-    arguments.insert(arguments.begin(), "karma");
     arguments.push_back("--port=" + std::to_string(server_.port()));
-    std::vector<const char*> words;
-    for (const std::string& argument : arguments) words.push_back(argument.c_str());
-    static const char* variable;
-    variable = token;
-    const auto environment = [](const char* name) -> const char* {
-      return std::string_view(name) == "KARMA_AUTH_TOKEN" ? variable : nullptr;
-    };
-    std::ostringstream out;
-    std::ostringstream err;
-    const std::optional<int> code =
-        run_client_command(static_cast<int>(words.size()), words.data(), environment, out, err);
-    out_ = out.str();
-    err_ = err.str();
+    std::map<std::string, std::string> variables;
+    if (token != nullptr) variables["KARMA_AUTH_TOKEN"] = token;
+    const auto [code, out, err] = test::run_karma(std::move(arguments), variables);
+    out_ = out;
+    err_ = err;
     return code.value_or(-1);
   }
 

@@ -1,10 +1,7 @@
 // karma plot, against a server that says what the test wants.
-#include <sstream>
-
 #include <gtest/gtest.h>
 
-#include <karma/tools.h>
-
+#include "support/client_command.h"
 #include "support/scripted_server.h"
 #include "tools/commands.h"
 
@@ -18,21 +15,13 @@ std::string answer(const std::string& response) {
 class PlotTest : public ::testing::Test {
  protected:
   int run(std::vector<std::string> arguments, const char* locale = nullptr) {
-    arguments.insert(arguments.begin(), {"karma", "plot", "--series=links", "--range=2026-05-01..20260503"});
+    arguments.insert(arguments.begin(), {"plot", "--series=links", "--range=2026-05-01..20260503"});
     arguments.push_back("--port=" + std::to_string(server_.port()));
-    std::vector<const char*> words;
-    for (const std::string& argument : arguments) words.push_back(argument.c_str());
-    static const char* lang;
-    lang = locale;
-    const auto environment = [](const char* name) -> const char* {
-      return std::string_view(name) == "LANG" ? lang : nullptr;
-    };
-    std::ostringstream out;
-    std::ostringstream err;
-    const std::optional<int> code =
-        run_client_command(static_cast<int>(words.size()), words.data(), environment, out, err);
-    out_ = out.str();
-    err_ = err.str();
+    std::map<std::string, std::string> variables;
+    if (locale != nullptr) variables["LANG"] = locale;
+    const auto [code, out, err] = test::run_karma(std::move(arguments), variables);
+    out_ = out;
+    err_ = err;
     return code.value_or(-1);
   }
 
