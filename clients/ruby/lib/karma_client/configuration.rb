@@ -1,0 +1,174 @@
+# frozen_string_literal: true
+
+require "uri"
+require_relative "errors"
+
+module KarmaClient
+  # Settings of a client. Times are in seconds; 0 means no limit.
+  class Configuration
+    DEFAULT_PORT = 8080
+
+    # Names of the settings and their defaults.
+    DEFAULTS = {
+      host: "127.0.0.1",
+      port: DEFAULT_PORT,
+      token: nil,
+      connect_timeout: 1.0,
+      read_timeout: 1.0,
+      write_timeout: 1.0,
+      call_timeout: nil,
+      pool_size: 5,
+      pool_timeout: 1.0,
+      tcp_nodelay: true,
+      instrumenter: nil,
+      logger: nil
+    }.freeze
+
+    # @!attribute host
+    #   @return [String]
+    # @!attribute port
+    #   @return [Integer]
+    # @!attribute token
+    #   @return [String, nil] sent with every request
+    # @!attribute connect_timeout
+    #   @return [Float] for one attempt to connect
+    # @!attribute read_timeout
+    #   @return [Float] for one reply
+    # @!attribute write_timeout
+    #   @return [Float] for one request
+    # @!attribute call_timeout
+    #   @return [Float, nil] for a whole call, with its connections, attempts and waits; nil: the three together
+    # @!attribute pool_size
+    #   @return [Integer]
+    # @!attribute pool_timeout
+    #   @return [Float] wait for a client of the pool
+    # @!attribute tcp_nodelay
+    #   @return [Boolean]
+    # @!attribute instrumenter
+    #   @return [#instrument, nil] nil: ActiveSupport::Notifications, where it is loaded
+    # @!attribute logger
+    #   @return [Logger, nil]
+    attr_accessor(*DEFAULTS.keys)
+
+    # Reads the settings from environment variables; an empty one counts as unset.
+    # @param env [#[]]
+    # @return [Configuration]
+    def self.from_env(env = ENV)
+      Environment.new(env).apply(new)
+    end
+
+    def initialize
+      DEFAULTS.each { |name, value| public_send(:"#{name}=", value) }
+    end
+
+    # @param value [String] tcp://host:port, with ?token=… perhaps
+    def url=(value)
+      uri = URI.parse(value.to_s)
+      unless uri.scheme == "tcp" && uri.host && !uri.host.empty?
+        raise ConfigurationError, "KARMA_URL must use tcp://host:port"
+      end
+
+      self.host = uri.hostname
+      self.port = uri.port || DEFAULT_PORT
+      query_token = URI.decode_www_form(uri.query.to_s).to_h["token"]
+      self.token = query_token if query_token && !query_token.empty?
+    rescue URI::InvalidURIError => e
+      raise ConfigurationError, "Invalid KARMA_URL: #{e.message}"
+    end
+
+    # @param options [Hash{Symbol, String => Object}]
+    # @return [self]
+    def assign(options)
+      options.each do |name, value|
+        setter = :"#{name}="
+        raise ConfigurationError, "Unknown Karma client option #{name}" unless respond_to?(setter)
+
+        public_send(setter, value)
+      end
+      self
+    end
+
+    # @return [self]
+    # @raise [ConfigurationError]
+    def validate!
+      raise ConfigurationError, "Karma host is required" if host.to_s.empty?
+      raise ConfigurationError, "Karma port must be greater than 0" unless port.to_i.positive?
+
+      %i[connect_timeout read_timeout write_timeout pool_timeout].each { |name| require_not_negative(name) }
+      require_not_negative(:call_timeout) unless call_timeout.nil?
+      raise ConfigurationError, "pool_size must be greater than 0" unless pool_size.to_i.positive?
+
+      self
+    end
+
+    # @return [Hash{Symbol => Object}] what {Connection} takes
+    def to_connection_options
+      validate!
+      { host: host, port: port, connect_timeout: connect_timeout, read_timeout: read_timeout,
+        write_timeout: write_timeout, tcp_nodelay: tcp_nodelay }
+    end
+
+    # @return [Float] seconds that one call may take, 0: no limit
+    def whole_call_timeout
+      return call_timeout unless call_timeout.nil?
+
+      parts = [connect_timeout, write_timeout, read_timeout]
+      parts.any?(&:zero?) ? 0 : parts.sum
+    end
+
+    private
+
+    def require_not_negative(name)
+      value = public_send(name)
+      return if value.is_a?(Numeric) && !value.negative?
+
+      raise ConfigurationError, "#{name} must be greater than or equal to 0"
+    end
+
+    # The environment variables of a {Configuration}.
+    class Environment
+      TOKENS = %w[KARMA_TOKEN KARMA_AUTH_TOKEN KARMA_READ_AUTH_TOKEN].freeze
+
+      def initialize(env)
+        @env = env
+      end
+
+      def apply(configuration)
+        text("KARMA_URL") { |value| configuration.url = value }
+        text("KARMA_HOST") { |value| configuration.host = value }
+        integer("KARMA_PORT") { |value| configuration.port = value }
+        text(*TOKENS) { |value| configuration.token = value }
+        integer("KARMA_POOL_SIZE", "RAILS_MAX_THREADS") { |value| configuration.pool_size = value }
+        %i[connect_timeout read_timeout write_timeout call_timeout pool_timeout].each do |name|
+          float("KARMA_#{name.upcase}") { |value| configuration.public_send(:"#{name}=", value) }
+        end
+        configuration
+      end
+
+      private
+
+      # Yields the first of the variables that says something.
+      def text(*names)
+        name = names.find { |candidate| !@env[candidate].to_s.empty? }
+        yield @env[name], name if name
+      end
+
+      def integer(*names)
+        text(*names) do |value, name|
+          yield Integer(value, 10)
+        rescue ArgumentError
+          raise ConfigurationError, "#{name} must be an integer"
+        end
+      end
+
+      def float(*names)
+        text(*names) do |value, name|
+          yield Float(value)
+        rescue ArgumentError
+          raise ConfigurationError, "#{name} must be a number"
+        end
+      end
+    end
+    private_constant :Environment
+  end
+end

@@ -1,0 +1,71 @@
+# frozen_string_literal: true
+
+require "connection_pool"
+require_relative "errors"
+
+module KarmaClient
+  # Clients for many threads, on the gem connection_pool. Within a thread's `with` a second one gets the same client.
+  class Pool
+    # While it waits, connection_pool holds back Thread#kill and the like: so waiting forever is done in such pieces.
+    FOREVER_SECONDS = 1.0
+    private_constant :FOREVER_SECONDS
+
+    # @param size [Integer]
+    # @param timeout [Numeric] seconds to wait for a client, 0: forever
+    # @yieldreturn [#close] a new client
+    def initialize(size:, timeout:, &create)
+      @size = size
+      @timeout = timeout
+      @create = create
+      @mutex = Mutex.new
+      @closed = false
+      start
+    end
+
+    # @yieldparam client [Client]
+    # @return [Object] the block's value
+    # @raise [PoolTimeout]
+    def with(&block)
+      entered = false
+      begin
+        pool.with(timeout: @timeout.zero? ? FOREVER_SECONDS : @timeout) do |client|
+          entered = true
+          block.call(client)
+        end
+      rescue ::ConnectionPool::PoolShuttingDownError
+        raise if entered
+
+        raise PoolTimeout, "Karma client pool is closed"
+      rescue ::ConnectionPool::TimeoutError
+        raise if entered
+
+        retry if @timeout.zero?
+
+        raise PoolTimeout, "Timed out waiting for a Karma client connection"
+      end
+    end
+
+    # Closes the clients that are free; those in use are closed when they come back.
+    def close
+      @closed = true
+      pool.shutdown(&:close)
+      nil
+    end
+
+    private
+
+    # In a forked child the clients that the parent's threads had taken never come back: it begins with none.
+    def pool
+      return @pool if @process == Process.pid
+
+      @mutex.synchronize { start unless @process == Process.pid }
+      @pool
+    end
+
+    def start
+      @pool = ::ConnectionPool.new(size: @size, timeout: @timeout, &@create)
+      @pool.shutdown(&:close) if @closed
+      @process = Process.pid
+    end
+  end
+end

@@ -1,0 +1,130 @@
+# frozen_string_literal: true
+
+require "io/wait"
+require "socket"
+
+module KarmaClient
+  # One open socket, with all that is known of it: what was sent and not answered, what was received and not taken.
+  #
+  # An exception may come at any instruction (Timeout.timeout, Thread#raise, Thread#kill). So nothing here is put right
+  # by `ensure`. A reply counts as pending from before the first byte of its request is written, and until all of it is
+  # read; a stream with a pending reply is never used again ({#reusable?}). When a stream is given up, all that belongs
+  # to it goes with it.
+  #
+  # Waiting is done by IO#wait_readable and IO#wait_writable, which leave a Fiber scheduler in charge.
+  class Stream
+    READ_BYTES = 65_536
+    # Ids are 62 bits, so that they are no big numbers to Ruby: 22 of the process, then 40 of the request.
+    PROCESS_BITS = 40
+    # Errors of requests that the node could not read, or of a connection that it did not want: they carry no id.
+    WITHOUT_ID = %w[invalid_json request_too_large internal_error].freeze
+    private_constant :READ_BYTES, :PROCESS_BITS, :WITHOUT_ID
+
+    # @return [Integer] replies that are owed
+    attr_reader :pending
+
+    def initialize(io)
+      @io = io
+      @process = Process.pid
+      @pending = 0
+      @received = String.new
+      @chunk = String.new(capacity: READ_BYTES)
+      @echoes = false
+      # Streams begin anywhere, so that no two of a process agree on a number.
+      @serial = rand(1 << (PROCESS_BITS - 1))
+    end
+
+    # May the next request be sent here? Nothing may be owed, nothing may have arrived that nobody asked for, the other
+    # end must not have closed, and the socket must be this process's own: a forked child has a copy.
+    def reusable?
+      @process == Process.pid && @pending.zero? && @received.empty? &&
+        @io.read_nonblock(1, exception: false) == :wait_readable
+    rescue SystemCallError, IOError
+      false
+    end
+
+    # @return [Integer] for the next request: no other one of this machine has it, forked children included
+    def next_id
+      ((Process.pid & 0x3fffff) << PROCESS_BITS) + (@serial += 1)
+    end
+
+    # @param lines [String] requests, each with its line end
+    # @param count [Integer] how many they are
+    # @yield when there is no room, to learn how long to wait
+    # @yieldreturn [Float, nil] seconds, nil: forever
+    # @return [Boolean] false: the time was over
+    def write(lines, count)
+      @pending += count
+      loop do
+        written = @io.write_nonblock(lines, exception: false)
+        return true if written == lines.bytesize
+
+        if written == :wait_writable
+          return false unless @io.wait_writable(yield)
+        else
+          lines = lines.byteslice(written..)
+        end
+      end
+    end
+
+    # @yield (see #write)
+    # @return [String, nil] one line with its end, valid until the next call; nil: the time was over
+    # @raise [EOFError]
+    def read_line(&block)
+      line = line_of_received || receive_line(&block)
+      @pending -= 1 if line
+      line
+    end
+
+    # Is this the answer to the request with that id? Nodes of 1.0 send no ids. One that has sent one sends it always,
+    # except where it could not read the request.
+    def answer?(response, id)
+      return @echoes = true if response.id == id
+
+      response.id.nil? && (!@echoes || (response.error? && WITHOUT_ID.include?(response.error_code)))
+    end
+
+    def close
+      @io.close
+    rescue IOError, SystemCallError
+      nil
+    end
+
+    private
+
+    def line_of_received
+      return if @received.empty?
+
+      length = @received.index("\n")
+      @received.slice!(0..length) if length
+    end
+
+    def receive_line
+      loop do
+        # The reply is hardly ever there already: asking the socket first would be one system call more.
+        return unless @io.wait_readable(yield)
+
+        case @io.read_nonblock(READ_BYTES, @chunk, exception: false)
+        when :wait_readable then next
+        when nil then raise EOFError, "Karma closed the connection"
+        end
+        line = take_line
+        return line if line
+      end
+    end
+
+    # Nearly always the chunk is the line.
+    def take_line
+      ends = @chunk.index("\n")
+      if ends.nil?
+        @received << @chunk
+        nil
+      elsif @received.empty? && ends + 1 == @chunk.bytesize
+        @chunk
+      else
+        @received << @chunk
+        line_of_received
+      end
+    end
+  end
+end

@@ -1,0 +1,155 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+
+# Replies that belong to others, sockets that others closed, and time that is over.
+class ConnectionTest < Minitest::Test
+  include KarmaTest::Server
+
+  def teardown
+    @script&.close
+    super
+  end
+
+  def script(**options, &block)
+    @script = KarmaTest::Script.new(&block)
+    KarmaClient::Client.new(host: "127.0.0.1", port: @script.port, **options)
+  end
+
+  def connection(port)
+    KarmaClient::Connection.new(host: "127.0.0.1", port: port, read_timeout: 0.2)
+  end
+
+  def command(operation = "system.ping")
+    KarmaClient::Command.new(operation, {})
+  end
+
+  def test_an_answer_with_another_id_is_not_returned
+    client = script { |line| KarmaTest.reply(line, "wrong", id: 5) }
+    assert_raises(KarmaClient::MismatchedReplyError) { client.ping }
+    assert_raises(KarmaClient::MismatchedReplyError) { client.ping }
+    assert_equal 2, @script.connections
+  end
+
+  def test_a_node_that_sends_ids_sends_them_always
+    answers = [->(line) { KarmaTest.reply(line) }, ->(_) { KarmaTest::OK }]
+    client = script { |line| answers.shift.call(line) }
+    assert_equal "OK", client.ping
+    assert_raises(KarmaClient::MismatchedReplyError) { client.ping }
+  end
+
+  # As the node answers what it could not read. Whose answer it is cannot be proved: nothing follows it.
+  def test_an_error_without_an_id_ends_its_connection
+    error = %({"protocol_version":2,"success":false,"response":"text","error_code":"internal_error"}\r\n)
+    answers = [->(line) { KarmaTest.reply(line) }, ->(_) { error }, ->(line) { KarmaTest.reply(line) }]
+    client = script { |line| answers.shift.call(line) }
+    assert_equal "OK", client.ping
+    assert_equal "internal_error", client.request("system.ping").error_code
+    assert_equal "OK", client.ping
+    assert_equal 2, @script.connections
+  end
+
+  def test_ids_differ_between_connections_and_processes
+    streams = Array.new(50) { KarmaClient::Stream.new(nil) }
+    ids = streams.flat_map { |stream| Array.new(50) { stream.next_id } }
+    assert_equal ids.size, ids.uniq.size
+    reader, writer = IO.pipe
+    child = fork { writer.write(streams.map(&:next_id).join(" ")) && exit!(0) }
+    Process.wait(child)
+    writer.close
+    assert_empty reader.read.split.map(&:to_i) & streams.map(&:next_id)
+    assert_operator ids.max, :<, 2**62
+  end
+
+  # The reply to the call that ran out of time comes later, on a connection that nobody uses any more.
+  def test_a_late_reply_is_never_taken
+    hold = Queue.new
+    client = script(read_timeout: 0.05) do |line|
+      hold.pop if line.include?('"key":1,') || line.include?('"key":1}')
+      KarmaTest::OK.sub('"OK"', JSON.parse(line)["key"].to_s)
+    end
+    error = assert_raises(KarmaClient::TimeoutError) { client.sum(series: "a", key: 1) }
+    assert_equal [:read, 0.05, "Karma read timed out after 0.05s"], [error.operation, error.timeout, error.message]
+    hold.push(1)
+    assert_equal 2, client.sum(series: "a", key: 2)
+    assert_equal 2, @script.connections
+  end
+
+  def test_what_nobody_asked_for_is_not_an_answer
+    client = script { |line| KarmaTest.reply(line) + KarmaTest::OK }
+    assert_equal "OK", client.ping
+    assert_equal "OK", client.ping
+    assert_equal 2, @script.connections
+  end
+
+  # 1.0's gem failed twice here.
+  def test_a_connection_that_the_node_closed_is_replaced_before_it_is_used
+    closed = Queue.new
+    client = script do |line, socket|
+      socket.write(KarmaTest.reply(line))
+      socket.close
+      closed.push(1)
+      nil
+    end
+    3.times do
+      assert_equal "OK", client.increment(series: "a", key: 1)
+      closed.pop
+    end
+  end
+
+  def test_a_reply_cut_off_is_an_error_and_the_next_call_is_well
+    cut = [true]
+    client = script do |line, socket|
+      next KarmaTest.reply(line) unless cut.shift
+
+      socket.write(KarmaTest.reply(line)[0, 20])
+      socket.close
+      nil
+    end
+    error = assert_raises(KarmaClient::ConnectionError) { client.increment(series: "a", key: 1) }
+    assert_equal "Karma closed the connection", error.message
+    assert_equal "OK", client.ping
+  end
+
+  def test_replies_in_pieces_and_long_ones
+    text = "é" * 200_000
+    client = script do |line, socket|
+      KarmaTest.reply(line, text).bytes.each_slice(70_001) { |bytes| socket.write(bytes.pack("C*")) }
+      nil
+    end
+    assert_equal text, client.ping
+  end
+
+  def test_long_requests
+    client = script { |line| KarmaTest.reply(line, line.bytesize) }
+    assert_operator client.call("system.ping", text: "x" * 3_000_000), :>, 3_000_000
+  end
+
+  def test_a_request_that_is_not_taken_times_out
+    listener = TCPServer.new("127.0.0.1", 0)
+    client = KarmaClient::Client.new(host: "127.0.0.1", port: listener.addr[1], write_timeout: 0.05)
+    error = assert_raises(KarmaClient::TimeoutError) { client.call("system.ping", text: "x" * 30_000_000) }
+    assert_equal [:write, 0.05], [error.operation, error.timeout]
+  ensure
+    listener&.close
+  end
+
+  def test_the_deadline_is_for_the_whole_call
+    client = script { nil }
+    error = assert_raises(KarmaClient::TimeoutError) { client.ping(timeout: 0.05) }
+    assert_equal [:read, nil, "Karma read timed out with the whole call"],
+                 [error.operation, error.timeout, error.message]
+  end
+
+  def test_a_forked_child_opens_its_own
+    client = client()
+    client.increment(series: series, key: 1)
+    before = client.clients["count"]
+    child = fork do
+      ok = client.sum(series: series, key: 1) == 1 && client.clients["count"] == before + 1
+      exit!(ok ? 0 : 1)
+    end
+    assert_predicate Process.wait2(child).last, :success?
+    assert_equal 1, client.sum(series: series, key: 1)
+  end
+end
