@@ -11,7 +11,7 @@ Gem::Specification.new do |spec|
                      "to another request: not after a fork, not after an interrupted call, not after a timeout."
   spec.license = "MIT"
   spec.required_ruby_version = ">= 3.1"
-  spec.files = Dir["lib/**/*", "sig/**/*", "README.md", "CHANGELOG.md", "LICENSE", base: __dir__]
+  spec.files = Dir["lib/**/*", "sig/**/*", "docs/**/*", "README.md", "CHANGELOG.md", "LICENSE", base: __dir__]
                .reject { |file| File.directory?(File.join(__dir__, file)) }
   spec.require_paths = ["lib"]
   spec.metadata["rubygems_mfa_required"] = "true"

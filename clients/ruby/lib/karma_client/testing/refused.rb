@@ -1,0 +1,16 @@
+# frozen_string_literal: true
+
+module KarmaClient
+  module Testing
+    # A request that the server answers with an error.
+    class Refused < StandardError
+      # @return [String] the +error_code+ of the reply
+      attr_reader :code
+
+      def initialize(code, message)
+        super(message)
+        @code = code
+      end
+    end
+  end
+end
