@@ -5,6 +5,7 @@ require_relative "karma_client/errors"
 require_relative "karma_client/configuration"
 require_relative "karma_client/client"
 require_relative "karma_client/pool"
+require_relative "karma_client/rails/load_hook"
 
 # Client of Karma, a database of counters.
 #
@@ -63,3 +64,5 @@ module KarmaClient
     end
   end
 end
+
+KarmaClient::LoadHook.install

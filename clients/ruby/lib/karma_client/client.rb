@@ -7,6 +7,7 @@ require_relative "connection"
 require_relative "errors"
 require_relative "instrumentation"
 require_relative "operations"
+require_relative "rails/load_hook"
 
 module KarmaClient
   # A client with a connection of its own, opened with the first call. Threads may share it: their calls come one after
@@ -23,6 +24,7 @@ module KarmaClient
     # @param configuration [Configuration, Hash, nil] nil: the global one; a Hash: the global one with these changes
     # @param options [Hash] changes
     def initialize(configuration = nil, **options)
+      LoadHook.stop
       @configuration = configured(configuration).assign(options).validate!
       @connection = Connection.new(**@configuration.to_connection_options)
       @mutex = Mutex.new

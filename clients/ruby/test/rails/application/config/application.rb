@@ -1,0 +1,23 @@
+# frozen_string_literal: true
+
+# The tests say which of the two comes first.
+require "karma_client" if ENV["KARMA_CLIENT_FIRST"]
+
+require "rails"
+require "active_record/railtie"
+require "action_controller/railtie"
+require "sidekiq"
+require "karma_client"
+require "karma_client/rails/health_check"
+
+# A small application, with a model that counts in Karma.
+class Shortener < Rails::Application
+  config.load_defaults 6.1
+  config.api_only = true
+  config.secret_key_base = "secret" * 8
+  config.logger = Logger.new(ENV.fetch("SHORTENER_LOG", IO::NULL))
+  config.hosts.clear
+
+  # A connection from before the fork, which the processes of Puma must not share.
+  config.after_initialize { KarmaClient.with_client(&:ping) if ENV["SHORTENER_PING"] }
+end

@@ -1,0 +1,38 @@
+# frozen_string_literal: true
+
+require_relative "../support/application"
+
+# rails generate karma:install, in an application.
+class GeneratorTest < Minitest::Test
+  SETTINGS = "print KarmaClient.configuration.instance_eval { [host, port, read_timeout, pool_size].join(' ') }"
+
+  def setup
+    @app = KarmaTest::Application.new(url: "tcp://karma.example:1234")
+  end
+
+  def teardown
+    @app.remove
+  end
+
+  def test_the_settings_it_makes_are_those_of_the_application
+    assert_match(%r{create  config/karma.yml}, @app.rails("generate", "karma:install"))
+    assert_equal "karma.example 1234 1.0 5", @app.rails("runner", SETTINGS)
+    assert_equal "karma.example 1234 1.0 9", @app.rails("runner", SETTINGS, RAILS_MAX_THREADS: "9")
+    assert_equal "127.0.0.1 8080 1.0 5", @app.rails("runner", SETTINGS, KARMA_URL: nil)
+  end
+
+  def test_it_is_found_by_its_name
+    assert_match(/karma:install/, @app.rails("generate", "--help"))
+  end
+
+  def test_the_application_does_not_start_with_a_misspelt_setting
+    @app.write("config/karma.yml", "production:\n  hots: karma.example\n")
+    error = assert_raises(RuntimeError) { @app.rails("runner", SETTINGS) }
+    assert_match(%r{config/karma.yml: Unknown Karma client option hots}, error.message)
+  end
+
+  def test_the_gem_may_be_loaded_before_rails
+    @app.write("config/karma.yml", "production:\n  url: tcp://file:1\n")
+    assert_equal "file 1 1.0 5", @app.rails("runner", SETTINGS, KARMA_CLIENT_FIRST: "1")
+  end
+end
