@@ -19,6 +19,13 @@ module KarmaClient
       LogSubscriber.attach_to :karma_client
     end
 
+    initializer "karma_client.active_record" do
+      ActiveSupport.on_load(:active_record) do
+        require "karma_client/rails/has_karma_counter"
+        extend HasKarmaCounter
+      end
+    end
+
     initializer "karma_client.close_on_shutdown" do |app|
       app.config.after_initialize { at_exit { KarmaClient.close } }
     end

@@ -1,0 +1,93 @@
+# frozen_string_literal: true
+
+module KarmaClient
+  # One counter of a model: knows its series and keys, asks for totals and writes.
+  class Counter
+    # The server takes a request of 4096 bytes unless it is told otherwise. The rest is for series, range and token.
+    KEY_BYTES = 3000
+
+    # @return [Symbol]
+    attr_reader :name
+
+    def initialize(model, name, series:, key:, fallback:)
+      @model = model
+      @name = name.to_sym
+      @series = series
+      @key = key
+      @fallback = fallback
+    end
+
+    # @return [String]
+    def series
+      @series ||= "#{@model.table_name}_#{name}"
+    end
+
+    # @return [Integer, nil] nil for a record that has no key yet
+    def key_of(record)
+      @key.is_a?(Proc) ? @key.call(record) : record.public_send(@key)
+    end
+
+    # Asks for the totals of many records at once.
+    # @param records [Array<ActiveRecord::Base>]
+    # @param range [Range, nil]
+    # @return [Hash{ActiveRecord::Base => Integer, Object}] compared by identity; the fallback if Karma is down
+    def totals(records, range)
+      keys = records.to_h { |record| [record, key_of(record)] }.compare_by_identity
+      sums = sums(keys.values.compact.uniq, range)
+      keys.transform_values { |key| key.nil? ? 0 : sums.fetch(key) }
+    rescue Error => e
+      raise unless @fallback != :raise && self.class.unavailable?(e)
+
+      records.to_h { |record| [record, @fallback] }.compare_by_identity
+    end
+
+    # @return [Integer] the value that was counted
+    def write(operation, record, **options)
+      key = key_of(record)
+      raise InputError, "#{record.class} has no key for #{name}: it is not saved" if key.nil?
+
+      KarmaClient.with_client { |client| client.public_send(operation, series: series, key: key, **options) }
+    end
+
+    # Defines the methods of records.
+    # @param methods [Module]
+    # @return [void]
+    def define_methods(methods)
+      counter = self
+      methods.define_method(name) { |range = nil| karma_total(counter, range) }
+      %i[increment decrement].each do |operation|
+        methods.define_method(:"#{operation}_#{name}!") do |value = 1, **options|
+          karma_write(counter, operation, value: value, **options)
+        end
+      end
+      methods.define_method(:"reset_#{name}!") { |**options| karma_write(counter, :reset_counter, **options) }
+    end
+
+    # @return [Boolean] whether the error means that Karma cannot answer at the moment, and not that it was asked wrongly
+    def self.unavailable?(error)
+      error.is_a?(ProtocolError) || error.retriable?
+    end
+
+    private
+
+    def sums(keys, range)
+      return {} if keys.empty?
+
+      items = KarmaClient.with_client do |client|
+        slices(keys).flat_map { |slice| client.batch_sum(series: series, keys: slice, range: range) }
+      end
+      items.to_h { |item| item.values_at("key", "value") }
+    rescue NotFoundError
+      keys.to_h { |key| [key, 0] } # the first increment creates the series
+    end
+
+    def slices(keys)
+      bytes = 0
+      keys.slice_when do |before, _|
+        bytes += before.to_s.size + 1
+        bytes = 0 if (full = bytes > KEY_BYTES)
+        full
+      end
+    end
+  end
+end

@@ -1,0 +1,38 @@
+# frozen_string_literal: true
+
+module KarmaClient
+  # What a record knows of its counters, and with which others it was loaded.
+  class CounterTotals
+    # @return [CounterPage, nil]
+    attr_accessor :page
+
+    def initialize
+      @values = {}
+    end
+
+    def fetch(counter, range, &block)
+      @values.fetch([counter.name, range], &block)
+    end
+
+    def known?(counter, range)
+      @values.key?([counter.name, range])
+    end
+
+    def store(counter, range, value)
+      @values[[counter.name, range]] = value
+    end
+
+    def forget(counter)
+      @values.delete_if { |(name, _), _| name == counter.name }
+    end
+
+    # Nothing of this goes into a cache with its record: totals grow old there, and a page would drag all its records in.
+    def marshal_dump
+      nil
+    end
+
+    def marshal_load(_nothing)
+      initialize
+    end
+  end
+end

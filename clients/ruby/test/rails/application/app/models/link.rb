@@ -1,0 +1,6 @@
+# frozen_string_literal: true
+
+# A short link.
+class Link < ApplicationRecord
+  has_karma_counter :clicks
+end
