@@ -20,7 +20,7 @@ class ClientTest < Minitest::Test
 
   def script(&block)
     @script = KarmaTest::Script.new(&block)
-    KarmaClient::Client.new(host: "127.0.0.1", port: @script.port)
+    KarmaClient::Client.new(host: "127.0.0.1", port: @script.port, retries: 0)
   end
 
   def test_the_request_is_one_line_of_protocol_v2
@@ -67,6 +67,12 @@ class ClientTest < Minitest::Test
   def test_a_node_of_1_0_is_understood
     client = script { |line| %({"protocol_version":2,"success":true,"response":#{line.size},"error_code":null}\n) }
     3.times { |key| assert_kind_of Integer, client.sum(series: "a", key: key) }
+    assert_equal 1, @script.connections
+  end
+
+  def test_errors_of_a_node_of_1_0_do_not_end_the_connection
+    client = script { %({"protocol_version":2,"success":false,"response":"text","error_code":"not_found"}\n) }
+    3.times { assert_raises(KarmaClient::NotFoundError) { client.ping } }
     assert_equal 1, @script.connections
   end
 

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "test_helper"
+require "minitest/mock"
 
 # Replies that belong to others, sockets that others closed, and time that is over.
 class ConnectionTest < Minitest::Test
@@ -13,7 +14,7 @@ class ConnectionTest < Minitest::Test
 
   def script(**options, &block)
     @script = KarmaTest::Script.new(&block)
-    KarmaClient::Client.new(host: "127.0.0.1", port: @script.port, **options)
+    KarmaClient::Client.new(host: "127.0.0.1", port: @script.port, retries: 0, **options)
   end
 
   def connection(port)
@@ -51,13 +52,13 @@ class ConnectionTest < Minitest::Test
 
   def test_ids_differ_between_connections_and_processes
     streams = Array.new(50) { KarmaClient::Stream.new(nil) }
-    ids = streams.flat_map { |stream| Array.new(50) { stream.next_id } }
+    ids = streams.flat_map { |stream| Array.new(50) { stream.next_id(Process.pid) } }
     assert_equal ids.size, ids.uniq.size
     reader, writer = IO.pipe
-    child = fork { writer.write(streams.map(&:next_id).join(" ")) && exit!(0) }
+    child = fork { writer.write(streams.map { |stream| stream.next_id(Process.pid) }.join(" ")) && exit!(0) }
     Process.wait(child)
     writer.close
-    assert_empty reader.read.split.map(&:to_i) & streams.map(&:next_id)
+    assert_empty reader.read.split.map(&:to_i) & streams.map { |stream| stream.next_id(Process.pid) }
     assert_operator ids.max, :<, 2**62
   end
 
@@ -91,8 +92,10 @@ class ConnectionTest < Minitest::Test
       closed.push(1)
       nil
     end
+    later = KarmaClient::Clock.now
     3.times do
-      assert_equal "OK", client.increment(series: "a", key: 1)
+      # A socket counts as idle some milliseconds after it was used.
+      KarmaClient::Clock.stub(:now, later += 1) { assert_equal "OK", client.increment(series: "a", key: 1) }
       closed.pop
     end
   end
@@ -142,14 +145,11 @@ class ConnectionTest < Minitest::Test
   end
 
   def test_a_forked_child_opens_its_own
-    client = client()
-    client.increment(series: series, key: 1)
-    before = client.clients["count"]
-    child = fork do
-      ok = client.sum(series: series, key: 1) == 1 && client.clients["count"] == before + 1
-      exit!(ok ? 0 : 1)
-    end
-    assert_predicate Process.wait2(child).last, :success?
-    assert_equal 1, client.sum(series: series, key: 1)
+    client = script { |line| KarmaTest.reply(line, @script.connections) }
+    assert_equal 1, client.ping
+    child = fork { exit!(client.ping) }
+    assert_equal 2, Process.wait2(child).last.exitstatus
+    client.ping
+    assert_equal 2, @script.connections
   end
 end

@@ -4,6 +4,7 @@
 ENV["MT_NO_PLUGINS"] = "1"
 $LOAD_PATH.unshift File.expand_path("../lib", __dir__)
 require "minitest/autorun"
+require "securerandom"
 require "karma_client"
 require_relative "support/node"
 
@@ -30,9 +31,9 @@ module KarmaTest
       @karma ||= client
     end
 
-    # A series that no other test has.
+    # A series that no other test has. Minitest begins each class with the same random numbers.
     def series
-      @series ||= "s#{rand(1 << 60).to_s(36)}"
+      @series ||= "s#{SecureRandom.hex(8)}"
     end
 
     def teardown

@@ -6,8 +6,12 @@ require_relative "configuration"
 require_relative "connection"
 require_relative "errors"
 require_relative "instrumentation"
+require_relative "once"
 require_relative "operations"
+require_relative "pipeline"
 require_relative "rails/load_hook"
+require_relative "retries"
+require_relative "today"
 
 module KarmaClient
   # A client with a connection of its own, opened with the first call. Threads may share it: their calls come one after
@@ -26,7 +30,10 @@ module KarmaClient
     def initialize(configuration = nil, **options)
       LoadHook.stop
       @configuration = configured(configuration).assign(options).validate!
+      @call_timeout = @configuration.whole_call_timeout
       @connection = Connection.new(**@configuration.to_connection_options)
+      @retries = Retries.new(limit: @configuration.retries, base: @configuration.retry_base,
+                             cap: @configuration.retry_cap)
       @mutex = Mutex.new
     end
 
@@ -43,6 +50,60 @@ module KarmaClient
     # @raise [ServerError]
     def call(operation, **fields)
       perform(operation.to_s, fields.transform_keys(&:to_s), {})
+    end
+
+    # Sends many calls together, and waits for their answers once. They are applied in order, but not as one: others may
+    # come in between, and one may fail where the next succeeds.
+    #
+    #   karma.pipelined do |p|
+    #     p.increment(series: "clicks", key: 42)
+    #     p.sum(series: "clicks", key: 42)
+    #   end                                         # => [1, 1]
+    #
+    # Nothing is sent before the block ends. Within it, each call returns a {Pipeline::Future}.
+    # @param exceptions [Boolean] false: errors of the node stand among the values instead of being raised
+    # @param timeout [Numeric, nil] seconds for all of it; nil: `call_timeout` if it is set, else every answer has its own
+    #   time
+    # @yieldparam pipeline [Pipeline]
+    # @return [Array<Object>] values, in the order of the calls
+    # @raise [ServerError] the first one, after all answers have come
+    def pipelined(exceptions: true, timeout: nil)
+      pipeline = Pipeline.new(@configuration.token)
+      yield pipeline
+      return [] if pipeline.futures.empty?
+
+      observed(pipeline, Clock.deadline(timeout || @configuration.call_timeout))
+      pipeline.futures.map do |future|
+        future.value
+      rescue ServerError => e
+        raise if exceptions
+
+        e
+      end
+    end
+
+    # Writes that count once, however often the event is handled. Each write in the block gets a key made of the event's
+    # id and its own place in the block, so the block must make the same writes in the same order each time.
+    #
+    #   karma.once("order-17", at: order.created_at) { |event| event.increment(series: "sales", key: 3) }
+    #
+    # @param event_id [String, Integer] the same each time, and of this event alone in the whole node
+    # @param at [Integer, Date, Time, String, nil] the day of writes that name none. nil: today in UTC, as it is now; if
+    #   the event may be handled again tomorrow, the day must come from the event
+    # @yieldparam event [Once]
+    # @return [Object] the block's value
+    def once(event_id, at: nil)
+      day = at.nil? ? today : Input.day(at, "at")
+      yield(Once.new(Input.text(event_id, "event_id"), day) do |operation, fields, options|
+        perform(operation, fields, options)
+      end)
+    end
+
+    # @param zone [nil, String, #now] nil: UTC; "+03:00"; with ActiveSupport or tzinfo loaded a name such as
+    #   "Europe/Berlin"; or a time zone of either
+    # @return [Integer] the day that it is there, such as 20260505, for `bucket:` and `range:`
+    def today(zone = nil)
+      Today.in(zone)
     end
 
     # Closes the connection. It is opened again when it is needed.
@@ -70,19 +131,44 @@ module KarmaClient
     end
 
     def dispatch(operation, fields, options)
-      check_options(options)
+      check_options(options) unless options.empty?
       command = Command.new(operation, fields, @configuration.token)
-      deadline = Clock.deadline(options[:timeout] || @configuration.whole_call_timeout)
-      Instrumentation.call(@configuration.instrumenter, operation, command.series) do |payload|
-        response = @mutex.synchronize { @connection.exchange(command, deadline) }
-        payload[:error_code] = response.error_code if payload
-        response
-      end
+      observed(command, Clock.deadline(options[:timeout] || @call_timeout))
+    end
+
+    # Sends, and tells whoever listens.
+    def observed(command, deadline)
+      instrumenter = Instrumentation.instrumenter(@configuration.instrumenter)
+      return deliver(command, deadline) unless instrumenter
+
+      payload = { operation: command.operation, series: command.series }
+      instrumenter.instrument(Instrumentation::EVENT, payload) { deliver(command, deadline, payload) }
     end
 
     def check_options(options)
-      unknown = options.empty? ? nil : options.keys - OPTIONS
-      raise ArgumentError, "unknown keyword: #{unknown.first.inspect}" if unknown&.any?
+      unknown = options.keys - OPTIONS
+      raise ArgumentError, "unknown keyword: #{unknown.first.inspect}" if unknown.any?
+    end
+
+    # All attempts of a call.
+    def deliver(command, deadline, payload = nil)
+      attempts = 1
+      outcome = attempt(command, deadline)
+      while @retries.again?(command, outcome) && @retries.wait(attempts, deadline)
+        attempts += 1
+        outcome = attempt(command, deadline)
+      end
+      Instrumentation.fill(payload, command, attempts, outcome) if payload
+      raise outcome if outcome.is_a?(Error)
+
+      outcome
+    end
+
+    # @return [Response, Pipeline, Error]
+    def attempt(command, deadline)
+      @mutex.synchronize { command.exchange(@connection, deadline) }
+    rescue TransportError, ProtocolError => e
+      e
     end
   end
 end

@@ -13,5 +13,13 @@ module KarmaClient
     def deadline(seconds)
       seconds.nil? || seconds.zero? ? Float::INFINITY : now + seconds
     end
+
+    # @return [Float, nil] seconds up to the moment, as IO#wait_readable takes them: nil for ever
+    def until(moment)
+      return if moment == Float::INFINITY
+
+      seconds = moment - now
+      seconds.positive? ? seconds : 0
+    end
   end
 end

@@ -4,22 +4,29 @@ require "json"
 require_relative "catalog"
 
 module KarmaClient
-  # One request, encoded once, however often it is sent.
+  # One request, which may have to be sent more than once.
   class Command
     # @return [String] name on the wire
     attr_reader :operation
     # @return [String, nil]
     attr_reader :series
+    # @return [String, nil] host:port of the node that it was sent to last
+    attr_reader :node
+    # @return [Integer, nil]
+    attr_reader :request_bytes
+    # @return [Integer, nil]
+    attr_accessor :response_bytes
 
-    # @param fields [Hash{String, Symbol => Object}] nil: left out
+    # @param fields [Hash{String => Object}] becomes the command's own; nil: left out
     def initialize(operation, fields, token = nil)
       @operation = operation
       @series = fields["series"]
-      @keyed = !fields["idempotency_key"].nil? && Catalog.keyed?(operation)
-      request = { "v" => 2, "op" => operation }
-      request["token"] = token if token
-      fields.each { |name, value| request[name] = value unless value.nil? }
-      @body = JSON.generate(request).chop
+      fields.compact!
+      @keyed = fields.key?("idempotency_key")
+      fields["v"] = 2
+      fields["op"] = operation
+      fields["token"] = token if token
+      @fields = fields
     end
 
     def read?
@@ -28,13 +35,25 @@ module KarmaClient
 
     # Does it come to the same, however often it is applied?
     def repeatable?
-      @keyed || read?
+      read? || (@keyed && Catalog.keyed?(operation))
     end
 
     # @param id [Integer] comes back in the answer
     # @return [String] with its line end
     def line(id)
-      "#{@body},\"id\":#{id}}\n"
+      @fields["id"] = id
+      JSON.generate(@fields) << "\n"
+    end
+
+    # @return [Response]
+    def exchange(connection, deadline)
+      connection.exchange(self, deadline)
+    end
+
+    # Remembers the latest attempt.
+    def sent(node, bytes)
+      @node = node
+      @request_bytes = bytes
     end
   end
 end

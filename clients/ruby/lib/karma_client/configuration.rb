@@ -17,12 +17,18 @@ module KarmaClient
       read_timeout: 1.0,
       write_timeout: 1.0,
       call_timeout: nil,
+      retries: 2,
+      retry_base: 0.02,
+      retry_cap: 0.5,
       pool_size: 5,
       pool_timeout: 1.0,
       tcp_nodelay: true,
       instrumenter: nil,
       logger: nil
     }.freeze
+
+    NOT_NEGATIVE = %i[connect_timeout read_timeout write_timeout pool_timeout retries retry_base retry_cap].freeze
+    private_constant :NOT_NEGATIVE
 
     # @!attribute host
     #   @return [String]
@@ -38,6 +44,12 @@ module KarmaClient
     #   @return [Float] for one request
     # @!attribute call_timeout
     #   @return [Float, nil] for a whole call, with its connections, attempts and waits; nil: the three together
+    # @!attribute retries
+    #   @return [Integer] how often a read, or a write with an idempotency key, is tried again within that time
+    # @!attribute retry_base
+    #   @return [Float] the first retry waits up to so long, each further one up to twice as long
+    # @!attribute retry_cap
+    #   @return [Float] but no longer than this
     # @!attribute pool_size
     #   @return [Integer]
     # @!attribute pool_timeout
@@ -94,7 +106,7 @@ module KarmaClient
       raise ConfigurationError, "Karma host is required" if host.to_s.empty?
       raise ConfigurationError, "Karma port must be greater than 0" unless port.to_i.positive?
 
-      %i[connect_timeout read_timeout write_timeout pool_timeout].each { |name| require_not_negative(name) }
+      NOT_NEGATIVE.each { |name| require_not_negative(name) }
       require_not_negative(:call_timeout) unless call_timeout.nil?
       raise ConfigurationError, "pool_size must be greater than 0" unless pool_size.to_i.positive?
 
@@ -139,6 +151,7 @@ module KarmaClient
         integer("KARMA_PORT") { |value| configuration.port = value }
         text(*TOKENS) { |value| configuration.token = value }
         integer("KARMA_POOL_SIZE", "RAILS_MAX_THREADS") { |value| configuration.pool_size = value }
+        integer("KARMA_RETRIES") { |value| configuration.retries = value }
         %i[connect_timeout read_timeout write_timeout call_timeout pool_timeout].each do |name|
           float("KARMA_#{name.upcase}") { |value| configuration.public_send(:"#{name}=", value) }
         end

@@ -8,14 +8,22 @@ require_relative "stream"
 module KarmaClient
   # A node's address and the socket to it, which is opened when it is needed. Not safe for threads: {Client} is.
   class Connection
+    FAILURES = [SystemCallError, IOError, SocketError, TransportError, ProtocolError].freeze
+    # What is sent at once of a pipeline.
+    PACK_BYTES = 16_384
+    private_constant :FAILURES, :PACK_BYTES
+
     # @return [String]
     attr_reader :host
     # @return [Integer]
     attr_reader :port
+    # @return [String] host:port
+    attr_reader :address
 
     def initialize(host:, port:, connect_timeout: 1.0, read_timeout: 1.0, write_timeout: 1.0, tcp_nodelay: true)
       @host = host
       @port = port
+      @address = "#{host}:#{port}"
       @connect_timeout = connect_timeout
       @read_timeout = read_timeout
       @write_timeout = write_timeout
@@ -28,12 +36,36 @@ module KarmaClient
     # @param deadline [Float] moment of {Clock}
     # @return [Response]
     def exchange(command, deadline = Float::INFINITY)
-      guarded do
-        stream = ready_stream(deadline)
-        id = stream.next_id
-        write(stream, command.line(id), 1, deadline)
-        read(stream, id, deadline)
+      process = Process.pid
+      stream = ready_stream(process, deadline)
+      id = stream.next_id(process)
+      line = command.line(id)
+      command.sent(address, line.bytesize)
+      write(stream, line, 1, deadline)
+      read(stream, id, command, deadline)
+    rescue *FAILURES => e
+      failed(e)
+    end
+
+    # Sends what is not answered of a pipeline, in packs. Two packs at most are under way: the answers to one are read
+    # when the next is sent, since a node takes no more requests from one who does not take its replies.
+    # @param pipeline [Pipeline]
+    # @param deadline [Float] moment of {Clock}
+    def exchange_all(pipeline, deadline = Float::INFINITY)
+      process = Process.pid
+      stream = ready_stream(process, deadline)
+      sent = []
+      each_pack(pipeline.unanswered, stream, process) do |lines, pack|
+        # A request so long may not fit beside the replies that wait.
+        read_answers(stream, sent.slice!(0..), pipeline, deadline) if lines.bytesize > PACK_BYTES
+        pipeline.sent(address, lines.bytesize)
+        write(stream, lines, pack.size, deadline)
+        read_answers(stream, sent, pipeline, deadline)
+        sent = pack
       end
+      read_answers(stream, sent, pipeline, deadline)
+    rescue *FAILURES => e
+      failed(e)
     end
 
     # Closes this process's socket. It is opened again when it is needed.
@@ -43,37 +75,18 @@ module KarmaClient
       stream&.close
     end
 
-    # @return [String] host:port
-    def address
-      "#{host}:#{port}"
-    end
-
     private
 
-    # What fails leaves a stream that cannot be used again; closing it at once only spares the node its socket.
-    def guarded
-      yield
-    rescue EOFError => e
-      close
-      raise ConnectionError.new(e.message, host: host, port: port)
-    rescue SystemCallError, IOError, SocketError => e
-      close
-      raise ConnectionError.new("#{e.message} (#{address})", host: host, port: port)
-    rescue TransportError, ProtocolError
-      close
-      raise
-    end
-
     # The checkout: a stream that may owe anything, or is not this process's, is given up.
-    def ready_stream(deadline)
-      return @stream if @stream&.reusable?
+    def ready_stream(process, deadline)
+      return @stream if @stream&.reusable?(process)
 
       close
       @stream = open_stream(deadline)
     end
 
     def open_stream(deadline)
-      limit = earlier(deadline, @connect_timeout)
+      limit = [deadline, Clock.deadline(@connect_timeout)].min
       failure = nil
       Addrinfo.getaddrinfo(host, port, nil, :STREAM).each do |address|
         return Stream.new(connect(address, limit))
@@ -88,7 +101,7 @@ module KarmaClient
       socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1) if @tcp_nodelay
       socket.setsockopt(Socket::SOL_SOCKET, Socket::SO_KEEPALIVE, 1)
       if socket.connect_nonblock(address, exception: false) == :wait_writable
-        socket.wait_writable(time_left(limit)) || raise(Errno::ETIMEDOUT)
+        socket.wait_writable(Clock.until(limit)) || raise(Errno::ETIMEDOUT)
         # Says whether it is connected or what became of it.
         socket.connect_nonblock(address, exception: false)
       end
@@ -101,42 +114,69 @@ module KarmaClient
     end
 
     def write(stream, lines, count, deadline)
-      limit = nil
-      stream.write(lines, count) { time_left(limit ||= earlier(deadline, @write_timeout)) } ||
-        timed_out(:write, limit, deadline, @write_timeout)
+      stream.write(lines, count) { [deadline, Clock.deadline(@write_timeout)].min } ||
+        timed_out(:write, deadline, @write_timeout)
     end
 
-    def read(stream, id, deadline)
-      limit = earlier(deadline, @read_timeout)
-      line = stream.read_line { time_left(limit) } || timed_out(:read, limit, deadline, @read_timeout)
+    # @yield lines, and the futures and ids that they belong to
+    def each_pack(futures, stream, process)
+      lines = String.new
+      pack = []
+      futures.each do |future|
+        id = stream.next_id(process)
+        line = future.command.line(id)
+        if pack.any? && lines.bytesize + line.bytesize > PACK_BYTES
+          yield lines, pack
+          lines = String.new
+          pack = []
+        end
+        lines << line
+        pack << [future, id]
+      end
+      yield lines, pack
+    end
+
+    def read_answers(stream, pack, pipeline, deadline)
+      pack.each do |future, id|
+        future.response = read(stream, id, future.command, deadline)
+        pipeline.response_bytes += future.command.response_bytes
+      end
+    end
+
+    def read(stream, id, command, deadline)
+      line = stream.read_line(shorter(deadline, @read_timeout)) || timed_out(:read, deadline, @read_timeout)
+      command.response_bytes = line.bytesize
       response = Response.parse(line)
       unless stream.answer?(response, id)
         raise MismatchedReplyError.new("Karma answered another request (#{response.id.inspect})", payload: line.dup)
       end
 
-      # The node closes such a connection, or is not heard to say whom it answers.
-      close if response.error? && response.id.nil?
+      # Nothing follows what cannot be proved, and the node closes the connection after a request that was too long.
+      close if response.id.nil? && (stream.echoes? || response.error_code == "request_too_large")
       response
     end
 
-    # @return [Float] the moment that ends this step
-    def earlier(deadline, seconds)
-      return deadline if seconds.zero?
+    # @return [Float, nil] seconds for a step, within the whole call
+    def shorter(deadline, seconds)
+      left = Clock.until(deadline)
+      return left if seconds.zero?
 
-      [deadline, Clock.now + seconds].min
+      left.nil? || seconds < left ? seconds : left
     end
 
-    # @return [Float, nil] what IO#wait_readable takes
-    def time_left(limit)
-      return if limit == Float::INFINITY
-
-      [limit - Clock.now, 0].max
-    end
-
-    def timed_out(operation, limit, deadline, seconds)
-      seconds = nil if limit == deadline
+    def timed_out(operation, deadline, seconds)
+      seconds = nil if Clock.now >= deadline
       raise TimeoutError.new("Karma #{operation} timed out #{seconds ? "after #{seconds}s" : 'with the whole call'}",
                              operation: operation, timeout: seconds, host: host, port: port)
+    end
+
+    # A stream that failed cannot be used again in any case; closing it now only spares the node its socket.
+    def failed(error)
+      close
+      raise error if error.is_a?(Error)
+
+      message = error.is_a?(EOFError) ? error.message : "#{error.message} (#{address})"
+      raise ConnectionError.new(message, host: host, port: port)
     end
   end
 end

@@ -11,13 +11,19 @@ module KarmaClient
 
     module_function
 
-    # @yieldparam payload [Hash, nil] nil: nobody listens
-    def call(instrumenter, operation, series, &block)
-      instrumenter ||= ::ActiveSupport::Notifications if defined?(::ActiveSupport::Notifications)
-      return yield unless instrumenter
+    # @return [#instrument, nil] nil: nobody listens
+    def instrumenter(configured)
+      configured || (::ActiveSupport::Notifications if defined?(::ActiveSupport::Notifications))
+    end
 
-      payload = { operation: operation, series: series }
-      instrumenter.instrument(EVENT, payload) { block.call(payload) }
+    # Adds what is known when the call is over.
+    # @param outcome [Response, Error]
+    def fill(payload, command, attempts, outcome)
+      payload[:attempts] = attempts
+      payload[:node] = command.node
+      payload[:request_bytes] = command.request_bytes
+      payload[:response_bytes] = command.response_bytes
+      payload[:error_code] = outcome.error_code if outcome.is_a?(Response)
     end
 
     # The same in the words of OpenTelemetry's conventions for databases.

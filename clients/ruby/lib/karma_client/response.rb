@@ -5,42 +5,25 @@ require "json"
 module KarmaClient
   # A reply of the node, as it came.
   class Response
-    # @return [Integer, nil]
-    attr_reader :protocol_version
-    # @return [Object] the result, or the message of an error
-    attr_reader :value
-    # @return [String, nil] the stable code of an error
-    attr_reader :error_code
-    # @return [Integer, String, nil] the request that is answered, where the node says so
-    attr_reader :id
-    # @return [Integer, nil] LSN of the write, if it was asked for
-    attr_reader :lsn
-
     # @param line [String] one line
     # @return [Response]
     # @raise [ProtocolError]
     def self.parse(line)
-      fields = JSON.parse(line)
-      raise ProtocolError.new("Karma response must be an object", payload: fields) unless fields.is_a?(Hash)
-
-      new(fields)
+      new(JSON.parse(line))
     rescue JSON::ParserError
-      raise ProtocolError.new("Karma response is not JSON", payload: line)
+      raise ProtocolError.new("Karma response is not JSON", payload: line.dup)
     end
 
     # @param fields [Hash{String => Object}]
+    # @raise [ProtocolError]
     def initialize(fields)
-      @success = fields["success"]
-      unless @success == true || @success == false
-        raise ProtocolError.new("Karma response has no boolean success", payload: fields)
-      end
+      raise ProtocolError.new("Karma response must be an object", payload: fields) unless fields.is_a?(Hash)
 
-      @protocol_version = fields["protocol_version"]
-      @value = fields["response"]
-      @error_code = fields["error_code"]
-      @idempotent = fields["idempotent"]
-      @id = fields["id"]
-      @lsn = fields["lsn"]
+      @fields = fields
+      @success = fields["success"]
+      return if @success == true || @success == false
+
+      raise ProtocolError.new("Karma response has no boolean success", payload: fields)
     end
 
     def success?
@@ -51,9 +34,34 @@ module KarmaClient
       !@success
     end
 
+    # @return [Object] the result, or the message of an error
+    def value
+      @fields["response"]
+    end
+
+    # @return [Integer, nil]
+    def protocol_version
+      @fields["protocol_version"]
+    end
+
+    # @return [String, nil] the stable code of an error
+    def error_code
+      @fields["error_code"]
+    end
+
     # @return [Boolean] whether this is the saved answer to a repeated write
     def idempotent?
-      @idempotent == true
+      @fields["idempotent"] == true
+    end
+
+    # @return [Integer, String, nil] the request that is answered, where the node says so
+    def id
+      @fields["id"]
+    end
+
+    # @return [Integer, nil] LSN of the write, if it was asked for
+    def lsn
+      @fields["lsn"]
     end
   end
 end

@@ -2,6 +2,7 @@
 
 require "io/wait"
 require "socket"
+require_relative "clock"
 
 module KarmaClient
   # One open socket, with all that is known of it: what was sent and not answered, what was received and not taken.
@@ -14,11 +15,13 @@ module KarmaClient
   # Waiting is done by IO#wait_readable and IO#wait_writable, which leave a Fiber scheduler in charge.
   class Stream
     READ_BYTES = 65_536
+    # A socket that was in use so shortly ago is not looked at before it is used: that is a system call.
+    IDLE_SECONDS = 0.005
     # Ids are 62 bits, so that they are no big numbers to Ruby: 22 of the process, then 40 of the request.
     PROCESS_BITS = 40
     # Errors of requests that the node could not read, or of a connection that it did not want: they carry no id.
     WITHOUT_ID = %w[invalid_json request_too_large internal_error].freeze
-    private_constant :READ_BYTES, :PROCESS_BITS, :WITHOUT_ID
+    private_constant :READ_BYTES, :IDLE_SECONDS, :PROCESS_BITS, :WITHOUT_ID
 
     # @return [Integer] replies that are owed
     attr_reader :pending
@@ -29,6 +32,7 @@ module KarmaClient
       @pending = 0
       @received = String.new
       @chunk = String.new(capacity: READ_BYTES)
+      @used = Clock.now
       @echoes = false
       # Streams begin anywhere, so that no two of a process agree on a number.
       @serial = rand(1 << (PROCESS_BITS - 1))
@@ -36,43 +40,42 @@ module KarmaClient
 
     # May the next request be sent here? Nothing may be owed, nothing may have arrived that nobody asked for, the other
     # end must not have closed, and the socket must be this process's own: a forked child has a copy.
-    def reusable?
-      @process == Process.pid && @pending.zero? && @received.empty? &&
-        @io.read_nonblock(1, exception: false) == :wait_readable
-    rescue SystemCallError, IOError
-      false
+    # @param process [Integer] id of this process
+    def reusable?(process)
+      @process == process && @pending.zero? && @received.empty? && (Clock.now - @used < IDLE_SECONDS || quiet?)
     end
 
+    # @param process [Integer] id of this process
     # @return [Integer] for the next request: no other one of this machine has it, forked children included
-    def next_id
-      ((Process.pid & 0x3fffff) << PROCESS_BITS) + (@serial += 1)
+    def next_id(process)
+      ((process & 0x3fffff) << PROCESS_BITS) + (@serial += 1)
     end
 
     # @param lines [String] requests, each with its line end
     # @param count [Integer] how many they are
-    # @yield when there is no room, to learn how long to wait
-    # @yieldreturn [Float, nil] seconds, nil: forever
+    # @yieldreturn [Float] moment of {Clock} up to which to wait for room; asked for when there is none
     # @return [Boolean] false: the time was over
     def write(lines, count)
       @pending += count
-      loop do
-        written = @io.write_nonblock(lines, exception: false)
-        return true if written == lines.bytesize
-
+      until (written = @io.write_nonblock(lines, exception: false)) == lines.bytesize
         if written == :wait_writable
-          return false unless @io.wait_writable(yield)
+          return false unless @io.wait_writable(Clock.until(limit ||= yield))
         else
           lines = lines.byteslice(written..)
         end
       end
+      true
     end
 
-    # @yield (see #write)
+    # @param seconds [Float, nil] nil: no limit
     # @return [String, nil] one line with its end, valid until the next call; nil: the time was over
     # @raise [EOFError]
-    def read_line(&block)
-      line = line_of_received || receive_line(&block)
-      @pending -= 1 if line
+    def read_line(seconds)
+      line = line_of_received || receive_line(seconds)
+      return unless line
+
+      @used = Clock.now
+      @pending -= 1
       line
     end
 
@@ -84,6 +87,11 @@ module KarmaClient
       response.id.nil? && (!@echoes || (response.error? && WITHOUT_ID.include?(response.error_code)))
     end
 
+    # @return [Boolean] whether the node sends ids back
+    def echoes?
+      @echoes
+    end
+
     def close
       @io.close
     rescue IOError, SystemCallError
@@ -92,6 +100,12 @@ module KarmaClient
 
     private
 
+    def quiet?
+      @io.read_nonblock(1, @chunk, exception: false) == :wait_readable
+    rescue SystemCallError, IOError
+      false
+    end
+
     def line_of_received
       return if @received.empty?
 
@@ -99,17 +113,27 @@ module KarmaClient
       @received.slice!(0..length) if length
     end
 
-    def receive_line
-      loop do
-        # The reply is hardly ever there already: asking the socket first would be one system call more.
-        return unless @io.wait_readable(yield)
+    # The reply is hardly ever there already: asking the socket first would be one system call more.
+    def receive_line(seconds)
+      return unless @io.wait_readable(seconds)
 
-        case @io.read_nonblock(READ_BYTES, @chunk, exception: false)
-        when :wait_readable then next
-        when nil then raise EOFError, "Karma closed the connection"
-        end
-        line = take_line
-        return line if line
+      line = receive
+      return line if line
+
+      limit = Clock.now + seconds if seconds
+      until line
+        return unless @io.wait_readable(limit && Clock.until(limit))
+
+        line = receive
+      end
+      line
+    end
+
+    def receive
+      case @io.read_nonblock(READ_BYTES, @chunk, exception: false)
+      when nil then raise EOFError, "Karma closed the connection"
+      when :wait_readable then nil
+      else take_line
       end
     end
 

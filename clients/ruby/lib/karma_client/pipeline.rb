@@ -1,0 +1,96 @@
+# frozen_string_literal: true
+
+require_relative "command"
+require_relative "errors"
+require_relative "operations"
+
+module KarmaClient
+  # Collects calls that are sent together, without waiting for the answers in between: see {Client#pipelined}.
+  class Pipeline
+    include Operations
+
+    # A call whose answer comes later.
+    class Future
+      # @return [Command]
+      attr_reader :command
+      # @return [Response, nil] nil: not answered
+      attr_accessor :response
+
+      def initialize(command)
+        @command = command
+      end
+
+      # @return [Object] the answer's value
+      # @raise [ServerError] if that is the answer
+      # @raise [Error] before there is one
+      def value
+        raise Error, "#{command.operation} is not answered yet" unless response
+        raise ServerError.from(response) if response.error?
+
+        response.value
+      end
+    end
+
+    # @return [Array<Future>]
+    attr_reader :futures
+    # @return [String, nil] host:port of the node that it was sent to last
+    attr_reader :node
+    # @return [Integer] of the last attempt
+    attr_reader :request_bytes
+    # @return [Integer]
+    attr_accessor :response_bytes
+
+    def initialize(token)
+      @token = token
+      @futures = []
+      @request_bytes = @response_bytes = 0
+    end
+
+    # Adds a request with any fields.
+    # @return [Future]
+    def call(operation, **fields)
+      perform(operation.to_s, fields.transform_keys(&:to_s), {})
+    end
+
+    def operation
+      "pipelined"
+    end
+
+    def series
+      nil
+    end
+
+    def read?
+      futures.all? { |future| future.command.read? }
+    end
+
+    # May what is not answered be sent again?
+    def repeatable?
+      unanswered.all? { |future| future.command.repeatable? }
+    end
+
+    def unanswered
+      futures.reject(&:response)
+    end
+
+    # Remembers the latest attempt.
+    def sent(node, bytes)
+      @node = node
+      @request_bytes += bytes
+    end
+
+    # @return [self]
+    def exchange(connection, deadline)
+      connection.exchange_all(self, deadline)
+      self
+    end
+
+    private
+
+    def perform(operation, fields, options)
+      raise ArgumentError, "unknown keyword: #{options.keys.first.inspect}" unless options.empty?
+
+      Future.new(Command.new(operation, fields, @token)).tap { |future| futures << future }
+    end
+  end
+end
