@@ -11,7 +11,7 @@
 
 #include "load_flags.h"
 
-namespace karma::load {
+namespace karma::tools::load {
 namespace {
 
 int listen_on(std::uint64_t port) {
@@ -68,13 +68,13 @@ bool echo(int socket, std::vector<char>& buffer) {
 }
 
 }  // namespace
-}  // namespace karma::load
+}  // namespace karma::tools::load
 
 int main(int argc, char** argv) {
   std::uint64_t port = 8080;
-  karma::load::Flags flags("echo_server",
-                           "Usage: echo_server [option...]\n\nSends back what it receives on 127.0.0.1.\n", {});
+  karma::tools::load::Flags flags("echo_server",
+                                  "Usage: echo_server [option...]\n\nSends back what it receives on 127.0.0.1.\n", {});
   flags.number("port", "PORT", "where it listens", port, 1, 65535);
   flags.parse(argc, argv);
-  return karma::load::run_program([&]() -> int { karma::load::serve(port); });
+  return karma::tools::load::run_program([&]() -> int { karma::tools::load::serve(port); });
 }

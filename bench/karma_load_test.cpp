@@ -12,12 +12,12 @@
 
 #include "load_directory.h"
 #include "load_flags.h"
-#include "load_replies.h"
-#include "load_report.h"
 #include "load_server.h"
-#include "load_workload.h"
+#include "tools/load/replies.h"
+#include "tools/load/report.h"
+#include "tools/load/workload.h"
 
-namespace karma::load {
+namespace karma::tools::load {
 namespace {
 
 constexpr std::string_view kHead = R"(Usage: karma_load_test [option...]
@@ -202,8 +202,8 @@ void print(const Options& options, const Measured& measured, double cpu, const s
 
 int run(const Options& options) {
   TemporaryEngine engine(options);
-  const auto protocol = protocol_of(Dialect::karma, "", options.idempotency);
-  Workload workload(options.workload, *protocol);
+  const KarmaProtocol protocol("", options.idempotency);
+  Workload workload(options.workload, protocol);
   execute_all(engine, workload.create_series());
   if (options.fill) execute_all(engine, workload.fill());
   std::vector<std::uint64_t> expected;
@@ -230,8 +230,9 @@ int run(const Options& options) {
 }
 
 }  // namespace
-}  // namespace karma::load
+}  // namespace karma::tools::load
 
 int main(int argc, char** argv) {
-  return karma::load::run_program([&] { return karma::load::run(karma::load::parse_options(argc, argv)); });
+  return karma::tools::load::run_program(
+      [&] { return karma::tools::load::run(karma::tools::load::parse_options(argc, argv)); });
 }

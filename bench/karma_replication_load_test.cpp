@@ -12,14 +12,14 @@
 #include <vector>
 
 #include "load_beside.h"
-#include "load_clients.h"
 #include "load_connection.h"
 #include "load_flags.h"
-#include "load_report.h"
 #include "load_server.h"
-#include "load_workload.h"
+#include "tools/load/clients.h"
+#include "tools/load/report.h"
+#include "tools/load/workload.h"
 
-namespace karma::load {
+namespace karma::tools::load {
 namespace {
 
 constexpr std::string_view kHead =
@@ -350,8 +350,9 @@ int run(const Options& options) {
 }
 
 }  // namespace
-}  // namespace karma::load
+}  // namespace karma::tools::load
 
 int main(int argc, char** argv) {
-  return karma::load::run_program([&] { return karma::load::run(karma::load::parse_options(argc, argv)); });
+  return karma::tools::load::run_program(
+      [&] { return karma::tools::load::run(karma::tools::load::parse_options(argc, argv)); });
 }

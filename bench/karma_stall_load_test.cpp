@@ -14,15 +14,15 @@
 #include <thread>
 #include <vector>
 
-#include "load_clients.h"
 #include "load_connection.h"
 #include "load_directory.h"
 #include "load_flags.h"
-#include "load_protocol.h"
-#include "load_report.h"
 #include "load_server.h"
+#include "tools/load/clients.h"
+#include "tools/load/protocol.h"
+#include "tools/load/report.h"
 
-namespace karma::load {
+namespace karma::tools::load {
 namespace {
 
 constexpr std::string_view kHead = R"(Usage: karma_stall_load_test --spawn=PATH [options] [-- options of the server]
@@ -399,8 +399,8 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace
-}  // namespace karma::load
+}  // namespace karma::tools::load
 
 int main(int argc, char** argv) {
-  return karma::load::run_program([&] { return karma::load::run(argc, argv); });
+  return karma::tools::load::run_program([&] { return karma::tools::load::run(argc, argv); });
 }

@@ -7,13 +7,14 @@
 #include <vector>
 
 #include "load_beside.h"
-#include "load_clients.h"
 #include "load_flags.h"
-#include "load_report.h"
+#include "load_redis.h"
 #include "load_server.h"
-#include "load_workload.h"
+#include "tools/load/clients.h"
+#include "tools/load/report.h"
+#include "tools/load/workload.h"
 
-namespace karma::load {
+namespace karma::tools::load {
 namespace {
 
 constexpr std::string_view kHead = R"(Usage: karma_tcp_load_test [option...] [-- option of the server...]
@@ -50,7 +51,7 @@ Options parse_options(int argc, char** argv) {
   WorkloadOptions& workload = options.workload;
   Flags flags("karma_tcp_load_test", kHead, kTail);
   std::uint64_t port = 8080;
-  flags.text("host", "ADDRESS", "IPv4 address of the server", options.address.host);
+  flags.text("host", "HOST", "the server", options.address.host);
   flags.number("port", "PORT", "its port", port, 1, 65535);
   flags.text(
       "spawn", "PATH",
@@ -241,8 +242,9 @@ int run(Options options) {
 }
 
 }  // namespace
-}  // namespace karma::load
+}  // namespace karma::tools::load
 
 int main(int argc, char** argv) {
-  return karma::load::run_program([&] { return karma::load::run(karma::load::parse_options(argc, argv)); });
+  return karma::tools::load::run_program(
+      [&] { return karma::tools::load::run(karma::tools::load::parse_options(argc, argv)); });
 }

@@ -11,9 +11,9 @@
 
 #include "load_directory.h"
 #include "load_flags.h"
-#include "load_report.h"
+#include "tools/load/report.h"
 
-namespace karma::load {
+namespace karma::tools::load {
 namespace {
 
 constexpr std::string_view kHead =
@@ -195,8 +195,9 @@ int run(const Options& options) {
 }
 
 }  // namespace
-}  // namespace karma::load
+}  // namespace karma::tools::load
 
 int main(int argc, char** argv) {
-  return karma::load::run_program([&] { return karma::load::run(karma::load::parse_options(argc, argv)); });
+  return karma::tools::load::run_program(
+      [&] { return karma::tools::load::run(karma::tools::load::parse_options(argc, argv)); });
 }

@@ -6,9 +6,9 @@
 #include <thread>
 #include <utility>
 
-#include "load_clients.h"
+#include "tools/load/clients.h"
 
-namespace karma::load {
+namespace karma::tools::load {
 
 // A thread of its own writes until finish().
 class WriterBeside {
@@ -51,4 +51,4 @@ class WriterBeside {
   std::thread thread_;
 };
 
-}  // namespace karma::load
+}  // namespace karma::tools::load

@@ -11,10 +11,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "load_clients.h"
 #include "load_flags.h"
+#include "tools/load/clients.h"
 
-namespace karma::load {
+namespace karma::tools::load {
 
 inline std::string request(std::string_view op, const std::string& fields) {
   return R"({"v":2,"op":")" + std::string(op) + '"' + fields + "}\n";
@@ -78,4 +78,4 @@ class Connection {
   std::size_t under_way_ = 0;
 };
 
-}  // namespace karma::load
+}  // namespace karma::tools::load

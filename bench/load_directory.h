@@ -8,7 +8,7 @@
 
 #include "load_flags.h"
 
-namespace karma::load {
+namespace karma::tools::load {
 
 class TemporaryDirectory {
  public:
@@ -31,4 +31,4 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
-}  // namespace karma::load
+}  // namespace karma::tools::load

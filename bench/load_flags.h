@@ -7,21 +7,19 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <functional>
 #include <limits>
 #include <set>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/options.h"
+#include "tools/load/connect.h"
 
-namespace karma::load {
-
-// Ends the program by way of run_program(), so that a spawned server and its directory go.
-[[noreturn]] inline void fail(const std::string& message) { throw std::runtime_error(message); }
+namespace karma::tools::load {
 
 inline int run_program(const std::function<int()>& program) {
   try {
@@ -111,4 +109,4 @@ class Flags {
   std::set<std::string> given_;
 };
 
-}  // namespace karma::load
+}  // namespace karma::tools::load

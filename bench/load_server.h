@@ -15,11 +15,11 @@
 #include <thread>
 #include <vector>
 
-#include "load_clients.h"
 #include "load_directory.h"
 #include "load_flags.h"
+#include "tools/load/clients.h"
 
-namespace karma::load {
+namespace karma::tools::load {
 
 // Seconds of CPU that all threads of a process have used.
 inline double cpu_seconds(std::uint64_t pid) {
@@ -164,4 +164,4 @@ class SpawnedServer {
   pid_t pid_ = -1;
 };
 
-}  // namespace karma::load
+}  // namespace karma::tools::load

@@ -22,6 +22,7 @@ start a server. Other commands, each with its own --help:
        karma clients                      its connections
        karma plot --series=SERIES         draw the days of counters in the terminal
        karma top                          watch it: requests, latency, log, slaves
+       karma bench                        measure what it takes, and how long each request takes
        karma config                       the settings in effect, and where each comes from
 
 Karma is a TCP database of counters. A setting is taken from its flag, else from the environment

@@ -170,6 +170,7 @@ constexpr Command kCommands[] = {
     {"config", tools::config_command},
     {"slowlog", tools::slowlog_command},
     {"clients", tools::clients_command},
+    {"bench", tools::bench_command},
 };
 
 }  // namespace

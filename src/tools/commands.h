@@ -125,4 +125,17 @@ struct TopOptions {
 // Until it is ended from outside, or once. 0: ended, 1: failed.
 int run_top(const TopOptions& options, const Streams& streams);
 
+struct BenchOptions {
+  ConnectionOptions connection;
+  std::string series = "karma-bench";
+  std::string op;       // empty: all
+  int connections = 0;  // both 0: several shapes
+  int pipeline = 0;
+  int keys = 10000;
+  int seconds = 3;
+  bool json = false;
+};
+// 0: measured and all totals are right, or interrupted; 1: it failed, requests were refused, or totals are wrong.
+int run_bench(const BenchOptions& options, const Streams& streams);
+
 }  // namespace karma::tools

@@ -62,6 +62,13 @@ TEST(ClientCommand, WrongUsageIsTwo) {
       {"plot", "--series=s", "--key=x"},
       {"plot", "--series=s", "--range=0d"},
       {"plot", "--series=s", "--width=47"},
+      {"bench", "more"},
+      {"bench", "--op=tree.drop"},
+      {"bench", "--connections=0"},
+      {"bench", "--connections=1001"},
+      {"bench", "--connections=500", "--pipeline=33"},
+      {"bench", "--keys=1000001"},
+      {"bench", "--series=a/b"},
   };
   for (const auto& misuse : misuses) {
     const Ran ran = run(misuse);
@@ -73,7 +80,7 @@ TEST(ClientCommand, WrongUsageIsTwo) {
 
 TEST(ClientCommand, EachHasItsHelpThatFitsATerminal) {
   for (const char* command : {"import", "export", "reconcile", "promote", "replicas", "ping", "call", "stats",
-                              "slowlog", "clients", "plot", "top"}) {
+                              "slowlog", "clients", "plot", "top", "bench"}) {
     const Ran ran = run({command, "--help"});
     EXPECT_EQ(ran.code, 0);
     EXPECT_TRUE(ran.out.starts_with("Usage: karma " + std::string(command))) << ran.out;
@@ -93,7 +100,7 @@ TEST(ClientCommand, AServerThatIsNotThereIsToldAndGivenUp) {
   const Ran ran = run({"export", "--series=s", "--port=1", "--retry-seconds=0"});
   EXPECT_EQ(ran.code, 1);
   EXPECT_NE(ran.err.find("ERROR: cannot connect to 127.0.0.1:1: "), std::string::npos) << ran.err;
-  for (const char* command : {"replicas", "ping", "stats", "slowlog", "clients", "top"})
+  for (const char* command : {"replicas", "ping", "stats", "slowlog", "clients", "top", "bench"})
     EXPECT_EQ(run({command, "--port=1"}).code, 1) << command;
   EXPECT_EQ(run({"call", "system.ping", "--port=1"}).code, 1);
   EXPECT_EQ(run({"plot", "--series=s", "--port=1"}).code, 1);

@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
-#include "load_protocol.h"
-#include "load_requests.h"
+#include "tools/load/protocol.h"
+#include "tools/load/requests.h"
 
-namespace karma::load {
+namespace karma::tools::load {
 
 struct WorkloadOptions {
   std::string op = "increment";
@@ -54,7 +54,9 @@ class Workload {
   }
 
   // Every key and day once, in requests that fit the node's default limit.
-  Requests fill() const {
+  Requests fill() const { return fill(0, options_.keys); }
+  // Of the keys from `first` on, before `end`.
+  Requests fill(std::uint64_t first, std::uint64_t end) const {
     constexpr std::size_t kItems = 100;
     Requests requests;
     std::vector<Point> points;
@@ -63,7 +65,7 @@ class Workload {
       requests.end_request(points.size(), protocol_.batch_add(requests.text(), points));
       points.clear();
     };
-    for (std::uint32_t key = 0; key < options_.keys; ++key) {
+    for (auto key = static_cast<std::uint32_t>(first); key < end; ++key) {
       for (std::uint32_t day = 0; day < options_.days; ++day) {
         points.push_back({key, day, 1});
         if (points.size() == kItems) flush();
@@ -142,4 +144,4 @@ class Workload {
   std::mt19937_64 random_;
 };
 
-}  // namespace karma::load
+}  // namespace karma::tools::load

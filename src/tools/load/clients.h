@@ -6,10 +6,7 @@
 // one read brought; what was sent together and comes back together is counted together.
 #pragma once
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -28,42 +25,18 @@
 #include <string_view>
 #include <vector>
 
-#include "load_flags.h"
-#include "load_histogram.h"
-#include "load_replies.h"
-#include "load_requests.h"
+#include "tools/load/connect.h"
+#include "tools/load/histogram.h"
+#include "tools/load/replies.h"
+#include "tools/load/requests.h"
 
-namespace karma::load {
+namespace karma::tools::load {
 
 using Time = std::chrono::steady_clock::time_point;
 
 inline Time now() { return std::chrono::steady_clock::now(); }
 
 inline double seconds_since(Time begin) { return std::chrono::duration<double>(now() - begin).count(); }
-
-struct Address {
-  std::string host = "127.0.0.1";
-  int port = 8080;
-};
-
-// Returns a blocking socket, or -1 and errno.
-inline int connect_to(const Address& to) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(to.port));
-  if (inet_pton(AF_INET, to.host == "localhost" ? "127.0.0.1" : to.host.c_str(), &address.sin_addr) != 1)
-    misuse("--host must be an IPv4 address");
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (socket < 0 || ::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    const int error = errno;
-    if (socket >= 0) ::close(socket);
-    errno = error;
-    return -1;
-  }
-  const int on = 1;
-  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  return socket;
-}
 
 struct Measured {
   Histogram round_trips;
@@ -82,6 +55,7 @@ struct Plan {
   bool stamped = false;                                             // with idempotency keys
   const std::atomic<bool>* stop = nullptr;                          // or until it is true
   std::vector<std::uint64_t>* values = nullptr;                     // takes the sums of all replies
+  std::chrono::seconds patience{60};                                // without any reply while some are due
 };
 
 class Clients {
@@ -90,7 +64,8 @@ class Clients {
       : dialect_(dialect), pipeline_(pipeline), epoll_(::epoll_create1(EPOLL_CLOEXEC)), input_(kReadBytes, '\0') {
     for (std::uint64_t i = 0; i < clients; ++i) {
       const int socket = connect_to(address);
-      if (socket < 0) fail("cannot connect: " + std::string(std::strerror(errno)));
+      if (socket < 0)
+        fail("cannot connect to " + address.host + ":" + std::to_string(address.port) + ": " + std::strerror(errno));
       ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK);
       clients_.push_back(std::make_unique<Client>());
       clients_.back()->socket = socket;
@@ -101,10 +76,7 @@ class Clients {
       ::epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
     }
   }
-  ~Clients() {
-    for (const auto& client : clients_) ::close(client->socket);
-    ::close(epoll_);
-  }
+  ~Clients() { ::close(epoll_); }
   Clients(const Clients&) = delete;
   Clients& operator=(const Clients&) = delete;
 
@@ -123,8 +95,8 @@ class Clients {
     while (under_way_ != 0 || (plan_.rate > 0 && plan_.count != 0)) {
       const int count = wait(events, 256);
       if (count > 0) heard = now();
-      if (under_way_ != 0 && count == 0 && now() - heard >= kPatience)
-        fail("no reply for " + std::to_string(kPatience.count()) + " s");
+      if (under_way_ != 0 && count == 0 && now() - heard >= plan_.patience)
+        fail("no reply for " + std::to_string(plan_.patience.count()) + " s");
       if (plan_.rate > 0) refill_all();
       for (int i = 0; i < count; ++i) {
         Client& client = *static_cast<Client*>(events[i].data.ptr);
@@ -139,7 +111,6 @@ class Clients {
 
  private:
   static constexpr std::size_t kReadBytes = 1 << 20;
-  static constexpr std::chrono::seconds kPatience{60};
   // At a rate, requests leave so often: much less often, and each would be a burst that others have to wait for.
   static constexpr long kStepNanoseconds = 100000;
   static constexpr std::size_t kMostPieces = 16;
@@ -151,6 +122,11 @@ class Clients {
     Time sent;
   };
   struct Client {
+    Client() = default;
+    ~Client() { ::close(socket); }
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+
     int socket = -1;
     std::vector<Run> runs;  // a ring, as large as the pipeline
     std::size_t first_run = 0;
@@ -165,7 +141,7 @@ class Clients {
 
   int wait(epoll_event* events, int size) const {
     const timespec step = {0, kStepNanoseconds};
-    const timespec patience = {kPatience.count(), 0};
+    const timespec patience = {plan_.patience.count(), 0};
     return ::epoll_pwait2(epoll_, events, size, plan_.rate > 0 ? &step : &patience, nullptr);
   }
 
@@ -316,9 +292,11 @@ class Clients {
 };
 
 // Sends each request once, from one connection; returns the sums in the replies.
-inline std::vector<std::uint64_t> send_all(const Address& address, Dialect dialect, Requests& requests) {
+inline std::vector<std::uint64_t> send_all(const Address& address, Dialect dialect, Requests& requests,
+                                           std::chrono::seconds patience = Plan().patience) {
   std::vector<std::uint64_t> values;
   Plan plan;
+  plan.patience = patience;
   plan.count = requests.size();
   plan.values = &values;
   const Measured measured = Clients(address, dialect, 1, 16).run(requests, plan);
@@ -326,4 +304,4 @@ inline std::vector<std::uint64_t> send_all(const Address& address, Dialect diale
   return values;
 }
 
-}  // namespace karma::load
+}  // namespace karma::tools::load

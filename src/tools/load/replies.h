@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "load_protocol.h"
+namespace karma::tools::load {
 
-namespace karma::load {
+enum class Dialect { karma, redis, echo };
 
 // The "value" of each element of a counter.batch_sum reply.
 inline void append_values(std::string_view reply, std::vector<std::uint64_t>& values) {
@@ -93,4 +93,4 @@ class ReplyReader {
   std::uint64_t elements_ = 0;  // of the array that is being read, still to come
 };
 
-}  // namespace karma::load
+}  // namespace karma::tools::load

@@ -10,9 +10,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "load_clients.h"
+#include "tools/load/clients.h"
 
-namespace karma::load {
+namespace karma::tools::load {
 
 class Report {
  public:
@@ -65,4 +65,4 @@ class Report {
   std::vector<Field> fields_;
 };
 
-}  // namespace karma::load
+}  // namespace karma::tools::load

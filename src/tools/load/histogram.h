@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace karma::load {
+namespace karma::tools::load {
 
 class Histogram {
  public:
@@ -59,4 +59,4 @@ class Histogram {
   std::uint64_t largest_ = 0;
 };
 
-}  // namespace karma::load
+}  // namespace karma::tools::load

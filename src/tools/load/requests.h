@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace karma::load {
+namespace karma::tools::load {
 
 struct Request {
   std::size_t offset = 0;
@@ -112,4 +112,4 @@ class Requests {
   Stamp stamp_;
 };
 
-}  // namespace karma::load
+}  // namespace karma::tools::load
