@@ -2,6 +2,7 @@
 
 require_relative "../test_helper"
 require "open3"
+require "redis"
 
 module KarmaTest
   # A copy of the Rails application in test/rails/application, with programs that run in it.
@@ -43,6 +44,21 @@ module KarmaTest
     # Starts a program that goes on; {#remove} ends it.
     def start(*command, **environment)
       @running << Process.spawn(with(environment), *command, chdir: root, in: File::NULL, %i[out err] => log)
+    end
+
+    # @return [String] url of a Redis that keeps nothing
+    def start_redis
+      port = TestNode.any_port
+      start("redis-server", "--port", port.to_s, "--bind", "127.0.0.1", "--save", "")
+      redis = Redis.new(port: port)
+      begin
+        redis.ping
+      rescue Redis::CannotConnectError
+        sleep 0.01
+        retry
+      end
+      redis.close
+      "redis://127.0.0.1:#{port}/0"
     end
 
     def log

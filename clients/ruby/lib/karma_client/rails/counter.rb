@@ -2,6 +2,7 @@
 
 module KarmaClient
   # One counter of a model: knows its series and keys, asks for totals and writes.
+  # @api private
   class Counter
     # The server takes a request of 4096 bytes unless it is told otherwise. The rest is for series, range and token.
     KEY_BYTES = 3000

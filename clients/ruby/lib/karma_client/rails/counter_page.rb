@@ -6,6 +6,7 @@ module KarmaClient
   #
   # Active Record announces each such loading (+instantiation.active_record+) and calls +after_find+ for each record
   # meanwhile. Both are documented, and cover relations, associations, +includes+ and +find_by_sql+.
+  # @api private
   class CounterPage
     STACK = :karma_client_counter_pages
     private_constant :STACK
@@ -16,10 +17,12 @@ module KarmaClient
 
     # Hears of loadings. They nest, where +after_find+ loads other records.
     class Listener
+      # @return [void]
       def start(_name, _id, payload)
         CounterPage.stack.push(payload[:record_count] > 1 ? CounterPage.new : nil)
       end
 
+      # @return [void]
       def finish(_name, _id, _payload)
         CounterPage.stack.pop
       end

@@ -2,6 +2,7 @@
 
 module KarmaClient
   # What a record knows of its counters, and with which others it was loaded.
+  # @api private
   class CounterTotals
     # @return [CounterPage, nil]
     attr_accessor :page
@@ -10,6 +11,7 @@ module KarmaClient
       @values = {}
     end
 
+    # @return [Object] the total, else the value of the block
     def fetch(counter, range, &block)
       @values.fetch([counter.name, range], &block)
     end
@@ -18,10 +20,12 @@ module KarmaClient
       @values.key?([counter.name, range])
     end
 
+    # @return [void]
     def store(counter, range, value)
       @values[[counter.name, range]] = value
     end
 
+    # @return [void]
     def forget(counter)
       @values.delete_if { |(name, _), _| name == counter.name }
     end
@@ -31,6 +35,7 @@ module KarmaClient
       nil
     end
 
+    # @return [void]
     def marshal_load(_nothing)
       initialize
     end

@@ -42,6 +42,7 @@ module KarmaClient
     end
 
     # @api private
+    # @return [void]
     def self.load(counter, records, range)
       unknown = records.reject { |record| record.karma_totals.known?(counter, range) }
       return if unknown.empty?
@@ -49,12 +50,15 @@ module KarmaClient
       counter.totals(unknown, range).each { |record, total| record.karma_totals.store(counter, range, total) }
     end
 
+    # Forgets the totals, too.
+    # @return [self]
     def reload(*)
       @karma_totals = nil
       super
     end
 
     # @api private
+    # @return [CounterTotals]
     def karma_totals
       @karma_totals ||= CounterTotals.new
     end

@@ -13,10 +13,12 @@ module KarmaClient
   # Answers 200, or 503 where Karma cannot be reached or refuses to answer. It is for a dashboard or an alert. A check
   # that restarts the application should not ask it: a restart does not bring Karma back.
   class HealthCheck
-    # @!attribute reachable [Boolean]
-    # @!attribute role [String, nil] "master" or "slave"
-    # @!attribute lag_ms [Integer, nil] how far a slave is behind its master; nil where that is not known
-    # @!attribute error [String, nil] the class of what was raised; its message may name hosts
+    # What the check has found.
+    #
+    # - +reachable+, whether a node answers;
+    # - +role+, "master" or "slave";
+    # - +lag_ms+, how far a slave is behind its master, nil where that is not known;
+    # - +error+, the class of what was raised, if anything was; its message may name hosts.
     Report = Struct.new(:reachable, :role, :lag_ms, :error, keyword_init: true) do
       # @return [Boolean]
       def healthy?(max_lag_ms = nil)

@@ -7,8 +7,10 @@ module KarmaClient
   # program that wants another one, or none. So Ruby is asked to say when class bodies end, until that of Rails::Railtie
   # has, or until the first client is made: an application connects after it has loaded its framework, and a program
   # without Rails is not watched while it works.
+  # @api private
   module LoadHook
     RAILTIE = "karma_client/railtie"
+    private_constant :RAILTIE
 
     # @return [void]
     def self.install

@@ -2,8 +2,10 @@
 
 module KarmaClient
   # What a Rails application says about Karma.
+  # @api private
   class RailsSettings
-    FILE = "karma"
+    FILE = :karma
+    private_constant :FILE
 
     # @param app [Rails::Application]
     def initialize(app)

@@ -3,10 +3,10 @@
 module KarmaClient
   module Testing
     # Which ops {Fake} knows, and what the server says about each.
+    # @api private
     module Catalog
-      # @!attribute handler the method of {Fake}
-      # @!attribute kind +:read+, +:write+ or +:once+: a write that honours idempotency keys
-      # @!attribute only the fields that an op which deletes takes; nil for others, which ignore what they do not take
+      # +handler+ is the method of {Fake}; +kind+ is +:read+, +:write+ or +:once+, a write that honours idempotency
+      # keys; +only+ are the fields that an op which deletes takes, nil for others, which ignore what they do not take.
       Op = Struct.new(:handler, :kind, :only)
 
       # Fields with which a client can mean something narrower. An op that deletes and does not take one refuses it.
@@ -18,7 +18,9 @@ module KarmaClient
 
       ONCE = %w[idempotency_key fingerprint].freeze
       SERIES = %w[series tree].freeze
+      private_constant :ONCE, :SERIES
 
+      # By name.
       OPS = {
         "counter.increment" => Op.new(:increment, :once),
         "counter.decrement" => Op.new(:decrement, :once),
@@ -51,6 +53,7 @@ module KarmaClient
         "system.compact" => Op.new(:compact_all, :write)
       }.freeze
 
+      # Other names of the same.
       ALIASES = {
         "series.increment" => "counter.increment", "series.decrement" => "counter.decrement",
         "series.sum" => "counter.sum", "series.points" => "counter.series", "series.batch_sum" => "counter.batch_sum",

@@ -5,8 +5,10 @@ require_relative "refused"
 module KarmaClient
   module Testing
     # The counters of one series. A day without a count and a counter without a day are not kept, as in the server.
+    # @api private
     class Counters
       LARGEST = (2**64) - 1
+      private_constant :LARGEST
 
       def initialize
         @days = {}
@@ -24,6 +26,7 @@ module KarmaClient
         days.sort.to_h
       end
 
+      # @return [Integer]
       def sum(key, range = nil)
         days(key, range).each_value.sum
       end
@@ -37,6 +40,7 @@ module KarmaClient
         points.each { |key, day, value| put(key, day, days(key).fetch(day, 0) + value) }
       end
 
+      # @return [void]
       def subtract(key, day, value)
         put(key, day, [days(key).fetch(day, 0) - value, 0].max)
       end
@@ -58,14 +62,17 @@ module KarmaClient
         gone.any?
       end
 
+      # @return [void]
       def remove_range(range)
         @days.keys.map { |key| remove(key, range) }
       end
 
+      # @return [void]
       def remove_before(day)
         remove_range(0...day)
       end
 
+      # @return [void]
       def clear
         @days.clear
       end

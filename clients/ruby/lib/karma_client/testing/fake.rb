@@ -12,12 +12,16 @@ module KarmaClient
   module Testing
     # A node in memory: takes the lines of protocol v2 and answers what the server would. It knows the ops of
     # {Catalog}; ingest streams, snapshots and statistics are not among them. Safe to use from several threads.
+    # @api private
     class Fake
       include Reads
       include Writes
 
       PROTOCOL = 2
       DEEPEST = 512
+      private_constant :PROTOCOL, :DEEPEST
+
+      # Bytes of a request, without its line end.
       LONGEST_REQUEST = 4096
 
       # A write that was applied under an idempotency key.

@@ -6,6 +6,7 @@ require_relative "refused"
 module KarmaClient
   module Testing
     # Reads the fields of one request and refuses what the server refuses.
+    # @api private
     class Fields
       LARGEST = (2**64) - 1
       LONGEST_LIST = 10_000
@@ -15,26 +16,32 @@ module KarmaClient
       # A bucket's year needs four digits; a range may name any year, for counts of old data.
       BUCKET_YEARS = (1000..9999)
       RANGE_YEARS = (1..9999)
+      private_constant :LARGEST, :LONGEST_LIST, :LONGEST_NAME, :LONGEST_IDEMPOTENCY_KEY, :MOST_DAYS, :BUCKET_YEARS,
+                       :RANGE_YEARS
 
       # @param request [Hash] a parsed request
       def initialize(request)
         @request = request
       end
 
+      # @return [String]
       def series
         name = @request["tree"].is_a?(String) ? @request["tree"] : @request["series"]
         refuse("Field tree or series is required") unless name.is_a?(String)
         series_name(name)
       end
 
+      # @return [Integer]
       def key
         number("key")
       end
 
+      # @return [Array<Integer>]
       def keys
         list("keys").map { |key| u64(key, "keys[]") }
       end
 
+      # @return [Integer] 1 where the request names none
       def value
         value = number("value", default: 1)
         refuse("Field value must be greater than 0") if value.zero?
@@ -51,6 +58,7 @@ module KarmaClient
         day(u64(bucket, "bucket"), BUCKET_YEARS)
       end
 
+      # @return [Integer] a day
       def before
         day(number(@request.key?("before") ? "before" : "date"), BUCKET_YEARS)
       end
@@ -87,6 +95,7 @@ module KarmaClient
         from..to
       end
 
+      # @return [Integer]
       def limit(default:, most:)
         limit = number("limit", default: default)
         refuse("Field limit must be greater than 0") if limit.zero?
@@ -94,6 +103,7 @@ module KarmaClient
         limit
       end
 
+      # @return [Integer, nil]
       def cursor
         @request["cursor"].nil? ? nil : number("cursor")
       end
@@ -121,6 +131,7 @@ module KarmaClient
         key
       end
 
+      # @return [String, nil]
       def fingerprint
         @request.key?("fingerprint") ? text("fingerprint") : nil
       end

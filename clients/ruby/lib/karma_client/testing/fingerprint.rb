@@ -5,6 +5,7 @@ require "digest"
 module KarmaClient
   module Testing
     # Tells whether two writes under one idempotency key are the same write, as the server does.
+    # @api private
     module Fingerprint
       # @param command [String] the server's own name of the op
       # @param fields [Hash{String => Object}, Array<Array(String, Object)>] what the op does, in the server's order

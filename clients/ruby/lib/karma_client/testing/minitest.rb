@@ -17,6 +17,7 @@ module KarmaClient
     #     get "/links/42"
     #   end
     module Minitest
+      # What Minitest calls before the setup of a test.
       def before_setup
         Testing.reset!
         super

@@ -3,8 +3,10 @@
 module KarmaClient
   module Testing
     # The ops that read, of {Fake}. Each takes {Fields} and gives the +response+.
+    # @api private
     module Reads
       LARGEST_TOTAL = (2**64) - 1
+      private_constant :LARGEST_TOTAL
 
       private
 

@@ -3,6 +3,7 @@
 module KarmaClient
   module Testing
     # A request that the server answers with an error.
+    # @api private
     class Refused < StandardError
       # @return [String] the +error_code+ of the reply
       attr_reader :code

@@ -6,7 +6,9 @@ require_relative "fake"
 module KarmaClient
   module Testing
     # Serves a {Fake} over TCP in this process, so that the client under test runs whole: sockets, pool and retries.
+    # @api private
     class Server
+      # Where it listens.
       HOST = "127.0.0.1"
 
       # @return [Integer] the port, which stays the same over {#stop} and {#start}

@@ -5,6 +5,7 @@ require_relative "fingerprint"
 module KarmaClient
   module Testing
     # The ops that write, of {Fake}. All fields are read before anything changes.
+    # @api private
     module Writes
       private
 

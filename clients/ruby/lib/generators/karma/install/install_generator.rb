@@ -3,6 +3,7 @@
 require "rails/generators"
 
 module KarmaClient
+  # Generators of Rails.
   module Generators
     # rails generate karma:install
     class InstallGenerator < ::Rails::Generators::Base
