@@ -25,7 +25,8 @@ constexpr std::string_view kImportHead = R"(Usage: karma import FILE [--series=S
 Counts the points of a file into a running server, exactly once: if anything interrupts it, the same command goes on
 where it stopped, and a file that is in already is not counted again. All lines are checked before the first is sent.
 
-FILE   CSV: key,bucket,value a line, buckets as 20260505 or 2026-05-05, with a header or without
+FILE   CSV: key,bucket,value a line, buckets as 20260505 or 2026-05-05; comma, semicolon or tab between them,
+            quotes as in RFC 4180; a header names the columns in any order, and maybe others beside them
        NDJSON: {"key":42,"bucket":20260505,"value":10} or [42,20260505,10] a line
        Without --series each line names its own, as those of karma dump do: {"series":"links","key":42,...}
 
@@ -62,12 +63,15 @@ void add_series(Options& options, std::string& series) {
   });
 }
 
-void add_format(Options& options, std::optional<tools::PointsFormat>& format) {
+void add_points(Options& options, tools::PointsOptions& points) {
   options.add({.flag = "format", .value = "FORMAT", .meaning = "csv or ndjson; without it the first line decides"},
-              [&format](std::string_view text) {
-                format = tools::points_format_of(text);
-                return std::string(format ? "" : "must be csv or ndjson");
+              [&points](std::string_view text) {
+                points.format = tools::points_format_of(text);
+                return std::string(points.format ? "" : "must be csv or ndjson");
               });
+  options.text("key-column", "NAME", "column of the keys, or its number from 1; without it, key", points.key_column);
+  options.text("bucket-column", "NAME", "of the days; without it, bucket or date", points.bucket_column);
+  options.text("value-column", "NAME", "of the values; without it, value", points.value_column);
 }
 
 void add_day(Options& options, std::string_view flag, std::string_view meaning, std::optional<Bucket>& day) {
@@ -90,7 +94,7 @@ int import_command(Invocation& invocation, const Streams& streams) {
                 target.mode = text;
                 return std::string(store::ingest_mode_of(text) ? "" : "must be add, set or replace_series");
               });
-  add_format(options, target.format);
+  add_points(options, target.points);
   options.text("stream-id", "ID", "name of the stream; without it, made from content, series and mode",
                target.stream_id);
   options.number("max-request-bytes", "BYTES", "the setting of the server", target.max_request_bytes, 512,
@@ -138,7 +142,7 @@ int reconcile_command(Invocation& invocation, const Streams& streams) {
   Options options("karma reconcile", kReconcileHead, kReconcileTail);
   options.text("csv", "FILE", "the points to compare with: key,bucket,value a line", target.file);
   add_series(options, target.series);
-  add_format(options, target.format);
+  add_points(options, target.points);
   add_day(options, "from", "first day; without it the first one of the file", target.from);
   add_day(options, "to", "last day; without it the last one of the file", target.to);
   options.truth("listed-keys-only", "pass over keys that the file does not hold", target.listed_keys_only);

@@ -34,7 +34,7 @@ struct ImportOptions {
   std::string file;
   std::string series;  // empty: each line names its own
   std::string mode = "add";
-  std::optional<PointsFormat> format;
+  PointsOptions points;
   std::string stream_id;  // empty: from the file's content
   int chunk_items = 10000;
   int max_request_bytes = 4096;
@@ -58,7 +58,7 @@ struct ReconcileOptions {
   ConnectionOptions connection;
   std::string file;
   std::string series;
-  std::optional<PointsFormat> format;
+  PointsOptions points;
   std::optional<Bucket> from;  // of the file's days, if not given
   std::optional<Bucket> to;
   bool listed_keys_only = false;

@@ -50,12 +50,18 @@ Result<StreamStatus> status_of(const Reply& reply) {
   return found;
 }
 
+PointsOptions points_options(const ImportOptions& options) {
+  PointsOptions points = options.points;
+  points.zero_allowed = options.mode != "add";
+  return points;
+}
+
 class Import {
  public:
   Import(const ImportOptions& options, PointsReader::Others others, const Streams& streams)
       : options_(options),
         streams_(streams),
-        reader_(options.format, options.series, others),
+        reader_(points_options(options), options.series, others),
         client_(options.connection.endpoint),
         retry_(client_, options.connection.retry_seconds, streams.err) {}
 
@@ -86,8 +92,8 @@ class Import {
       progress.clear();
       streams_.err << options_.file << ":" << line << ": " << error.message << "\n";
     };
-    Result<ImportPlan> plan = plan_import(*file_, reader_, options_.mode != "add", cut_, on_bad_line,
-                                          [&](std::uint64_t bytes) { progress.at(bytes); });
+    Result<ImportPlan> plan =
+        plan_import(*file_, reader_, cut_, on_bad_line, [&](std::uint64_t bytes) { progress.at(bytes); });
     if (!plan) return validation_error(plan.error().message + "; nothing was sent");
     if (plan->points == 0) return validation_error(options_.file + " holds no points; nothing was sent");
     if (plan->chunks.size() > store::kMaxChunksPerStream)
@@ -279,7 +285,7 @@ class Import {
 Status import_each(const ImportOptions& options, const Streams& streams) {
   const Result<std::unique_ptr<File>> file = posix_file_system().open(options.file, FileSystem::Open::read);
   if (!file) return file.error();
-  const Result<std::set<std::string>> names = series_named(**file);
+  const Result<std::set<std::string>> names = series_named(**file, options.points);
   if (!names) return validation_error(options.file + ": " + names.error().message + "; nothing was sent");
   if (names->empty()) return validation_error(options.file + " holds no points; nothing was sent");
   for (const std::string& name : *names) {

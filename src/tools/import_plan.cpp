@@ -21,43 +21,43 @@ using OnBadLine = std::function<void(std::uint64_t line, const Error& error)>;
 // The first pass.
 class Planner {
  public:
-  Planner(PointsReader& reader, bool zero_allowed, const Cut& cut, const OnBadLine& on_bad_line)
-      : reader_(reader), zero_allowed_(zero_allowed), cut_(cut), on_bad_line_(on_bad_line) {}
+  Planner(PointsReader& reader, const Cut& cut, const OnBadLine& on_bad_line)
+      : reader_(reader), cut_(cut), on_bad_line_(on_bad_line) {}
 
-  // Returns how many lines they are; fails if there are too many wrong ones.
-  Result<std::uint64_t> take(std::string_view lines, std::uint64_t offset) {
+  // Fails if there are too many wrong lines.
+  Result<Used> take(const Lines& lines) {
     const std::uint64_t before = lines_;
-    const char* at = lines.data();
-    const char* const end = at + lines.size();
+    const char* const begin = lines.text.data();
+    const char* const end = begin + lines.text.size();
+    const char* at = begin;
     const char* unsummed = at;
     while (at != end) {
       const char* const line = at;
-      ++lines_;
       std::optional<Item> item;
       std::size_t bytes = 0;
       // Nearly all lines of nearly all files.
       if (reader_.takes_plain()) item = take_plain_line(at, end);
-      if (item) {
+      if (item && item->value != 0) {
+        ++lines_;
         bytes = static_cast<std::size_t>(at - line) - 1 + kBrackets;
       } else {
-        Result<std::optional<Item>> read = reader_.read(line_at(at, end));
+        at = line;
+        Result<std::optional<Item>> read = reader_.read(at, end, lines.last);
+        if (at == line) break;  // it goes on in the next block
+        const std::uint64_t number = lines_ + 1;
+        lines_ += reader_.lines();
         if (!read) {
-          if (Status status = bad_line(read.error()); !status.ok()) return status.error();
+          if (Status status = bad_line(number, read.error()); !status.ok()) return status.error();
           continue;
         }
         if (!*read) continue;
         item = **read;
         bytes = item_bytes(*item);
       }
-      if (item->value == 0 && !zero_allowed_) {
-        const Error zero = validation_error("the value must be greater than 0 (mode set deletes points by 0)");
-        if (Status status = bad_line(zero); !status.ok()) return status.error();
-        continue;
-      }
       if (is_full(*item, bytes + 1)) {
         checksum({unsummed, line});
         unsummed = line;
-        plan_.chunks.push_back({.offset = offset + static_cast<std::uint64_t>(line - lines.data())});
+        plan_.chunks.push_back({.offset = lines.offset + static_cast<std::uint64_t>(line - begin)});
         bytes_ = sum_ = 0;
       }
       ++plan_.chunks.back().items;
@@ -65,18 +65,20 @@ class Planner {
       bytes_ += bytes + 1;
       sum_ += item->value;
     }
-    checksum({unsummed, end});
-    plan_.end = offset + lines.size();
-    if (!lines.ends_with('\n')) {
+    checksum({unsummed, at});
+    const auto used = static_cast<std::size_t>(at - begin);
+    plan_.end = lines.offset + used;
+    if (lines.last && !lines.text.ends_with('\n')) {
       checksum("\n");
       ++plan_.end;
     }
-    return lines_ - before;
+    return Used{used, lines_ - before};
   }
 
   Result<ImportPlan> finish(const Sha256Digest& content) {
     if (bad_lines_ > 0) return validation_error(std::to_string(bad_lines_) + " wrong lines");
-    plan_.content = content;
+    const std::string reading = reader_.reading();
+    plan_.content = reading.empty() ? content : sha256(to_hex(content) + "\n" + reading);
     plan_.plain = reader_.all_plain();
     return std::move(plan_);
   }
@@ -84,18 +86,11 @@ class Planner {
  private:
   static constexpr std::size_t kBrackets = 2;  // around the text of a plain line
 
-  // Moves after it.
-  static std::string_view line_at(const char*& at, const char* end) {
-    const char* const line = at;
-    const void* const found = std::memchr(line, '\n', static_cast<std::size_t>(end - line));
-    const char* const line_end = found == nullptr ? end : static_cast<const char*>(found);
-    at = found == nullptr ? end : line_end + 1;
-    return {line, line_end};
-  }
-
-  Status bad_line(const Error& error) {
-    on_bad_line_(lines_, error);
-    return ++bad_lines_ == kMaxBadLines ? validation_error("there may be more wrong lines") : Status();
+  Status bad_line(std::uint64_t number, const Error& error) {
+    on_bad_line_(number, error);
+    ++bad_lines_;
+    if (reader_.lost()) return validation_error("the file cannot be read from line " + std::to_string(number) + " on");
+    return bad_lines_ == kMaxBadLines ? validation_error("there may be more wrong lines") : Status();
   }
 
   // Does the item not fit into the last chunk? `bytes` is with its comma.
@@ -112,7 +107,6 @@ class Planner {
   }
 
   PointsReader& reader_;
-  const bool zero_allowed_;
   const Cut& cut_;
   const OnBadLine& on_bad_line_;
   ImportPlan plan_;
@@ -142,10 +136,9 @@ void append_plain(std::string_view lines, Buffer& out) {
 }
 
 Status append_parsed(std::string_view lines, PointsReader& reader, const Error& changed, Buffer& out) {
-  std::string_view rest = lines;
   char before = '[';
-  for (std::size_t line_end; (line_end = rest.find('\n')) != std::string_view::npos; rest.remove_prefix(line_end + 1)) {
-    Result<std::optional<Item>> item = reader.read(rest.substr(0, line_end));
+  for (const char *at = lines.data(), *const end = at + lines.size(); at != end;) {
+    Result<std::optional<Item>> item = reader.read(at, end, true);
     if (!item) return changed;
     if (!*item) continue;
     out.append(std::exchange(before, ','));
@@ -163,13 +156,13 @@ Cut Cut::of(std::size_t max_items, std::size_t max_request_bytes, std::size_t ot
   return {max_items, max_request_bytes - other};
 }
 
-Result<ImportPlan> plan_import(const File& file, PointsReader& reader, bool zero_allowed, const Cut& cut,
+Result<ImportPlan> plan_import(const File& file, PointsReader& reader, const Cut& cut,
                                const std::function<void(std::uint64_t line, const Error& error)>& on_bad_line,
                                const std::function<void(std::uint64_t bytes)>& on_progress) {
-  Planner planner(reader, zero_allowed, cut, on_bad_line);
-  Result<Sha256Digest> content = for_each_block(file, [&](std::string_view lines, std::uint64_t offset) {
-    on_progress(offset);
-    return planner.take(lines, offset);
+  Planner planner(reader, cut, on_bad_line);
+  Result<Sha256Digest> content = for_each_block(file, [&](const Lines& lines) {
+    on_progress(lines.offset);
+    return planner.take(lines);
   });
   if (!content) return content.error();
   return planner.finish(*content);

@@ -37,13 +37,13 @@ struct ChunkPlace {
 struct ImportPlan {
   std::vector<ChunkPlace> chunks;
   std::uint64_t points = 0;
-  std::uint64_t end = 0;  // of the last chunk, with a line end even if the file lacks it
-  Sha256Digest content{};
-  bool plain = false;  // all lines are plain_item_of()
+  std::uint64_t end = 0;   // of the last chunk, with a line end even if the file lacks it
+  Sha256Digest content{};  // of the file, and of what the reader was told about it
+  bool plain = false;      // all lines are plain_item_of()
 };
 
 // `on_bad_line` hears of the first lines that are wrong; then the result is an error. `on_progress` gets bytes.
-Result<ImportPlan> plan_import(const File& file, PointsReader& reader, bool zero_allowed, const Cut& cut,
+Result<ImportPlan> plan_import(const File& file, PointsReader& reader, const Cut& cut,
                                const std::function<void(std::uint64_t line, const Error& error)>& on_bad_line,
                                const std::function<void(std::uint64_t bytes)>& on_progress);
 

@@ -18,6 +18,13 @@ class Block {
   std::unique_ptr<char[]> bytes_ = std::make_unique_for_overwrite<char[]>(kMaxLineBytes + kBlockBytes);
 };
 
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+// How many bytes of the text it takes.
+std::size_t mark_of(std::string_view text, std::uint64_t offset) {
+  return offset == 0 && text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+}
+
 }  // namespace
 
 Result<Sha256Digest> for_each_block(const File& file, const OnLines& on_lines) {
@@ -43,41 +50,42 @@ Result<Sha256Digest> for_each_block(const File& file, const OnLines& on_lines) {
     const std::uint64_t offset = read - rest.size();
     char* const begin = blocks[now].data() - rest.size();
     std::copy(rest.begin(), rest.end(), begin);
-    const std::string_view bytes(begin, rest.size() + *size);
+    std::string_view bytes(begin, rest.size() + *size);
     read += *size;
     ahead = begin_read(blocks[now ^ 1], read);
-    const std::size_t whole = bytes.rfind('\n') + 1;  // 0 if there is none
-    if (whole > 0) {
-      const Result<std::uint64_t> taken = on_lines(bytes.substr(0, whole), offset);
+    std::size_t used = bytes.rfind('\n') + 1;  // 0 if there is none
+    if (used > 0) {
+      const std::size_t mark = mark_of(bytes, offset);
+      const Result<Used> taken = on_lines({bytes.substr(mark, used - mark), offset + mark, false});
       if (!taken) return taken.error();
-      lines += *taken;
+      used = mark + taken->bytes;
+      lines += taken->lines;
     }
-    rest = bytes.substr(whole);
+    rest = bytes.substr(used);
     if (rest.size() > kMaxLineBytes)
       return validation_error("line " + std::to_string(lines + 1) + ": longer than " + std::to_string(kMaxLineBytes) +
-                              " bytes");
+                              " bytes, or a quote that opens in it is not closed");
   }
   if (!rest.empty()) {
-    if (const Result<std::uint64_t> taken = on_lines(rest, read - rest.size()); !taken) return taken.error();
+    const std::uint64_t offset = read - rest.size();
+    const std::size_t mark = mark_of(rest, offset);
+    if (const Result<Used> taken = on_lines({rest.substr(mark), offset + mark, true}); !taken) return taken.error();
   }
   return hash.finish();
 }
 
 Result<Sha256Digest> for_each_line(const File& file, const std::function<Status(const Line&)>& on_line) {
   Line line;
-  return for_each_block(file, [&](std::string_view lines, std::uint64_t offset) -> Result<std::uint64_t> {
+  return for_each_block(file, [&](const Lines& lines) -> Result<Used> {
     const std::uint64_t before = line.number;
-    line.offset = offset;
-    while (!lines.empty()) {
-      const std::size_t end = lines.find('\n');
-      line.text = lines.substr(0, end);
+    for (std::string_view left = lines.text; !left.empty();) {
+      const std::size_t end = left.find('\n');
+      line.text = left.substr(0, end);
       ++line.number;
       if (Status status = on_line(line); !status.ok()) return status.error();
-      const std::size_t taken = end == std::string_view::npos ? lines.size() : end + 1;
-      line.offset += taken;
-      lines.remove_prefix(taken);
+      left.remove_prefix(end == std::string_view::npos ? left.size() : end + 1);
     }
-    return line.number - before;
+    return Used{lines.text.size(), line.number - before};
   });
 }
 

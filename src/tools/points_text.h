@@ -1,14 +1,16 @@
-// Points as text, one a line, in two forms:
+// Points as text, in two forms:
 //
-//   CSV      42,20260505,10 or 42,2026-05-05,10: key, bucket, value. If the first line begins with a letter, it names
-//            the columns, in any order, `date` for bucket, and maybe further ones
-//   NDJSON   {"key":42,"bucket":20260505,"value":10} or [42,20260505,10]; the bucket may be a string, "2026-05-05" too.
-//            An object may name its series
+//   CSV      42,20260505,10 or 42,2026-05-05,10: key, bucket, value, with comma, semicolon or tab between them, as the
+//            first line has it. A header names the columns, in any order, `date` for bucket, and maybe further ones;
+//            each row has as many fields as it. See csv_record.h for quotes
+//   NDJSON   {"key":42,"bucket":20260505,"value":10} or [42,20260505,10] a line; the bucket may be a string,
+//            "2026-05-05" too. An object may name its series
 //
-// Empty lines mean nothing.
+// Lines and rows without content mean nothing.
 #pragma once
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,6 +22,8 @@
 
 #include "core/arena.h"
 #include "core/buffer.h"
+#include "core/sha256.h"
+#include "tools/csv_record.h"
 
 namespace karma::tools {
 
@@ -34,40 +38,76 @@ std::optional<Item> take_plain_line(const char*& at, const char* end);
 // A calendar day as 20260505 or 2026-05-05.
 std::optional<Bucket> bucket_of(std::string_view text);
 
-// Reads lines, the first of the file first. Not thread-safe.
+struct PointsOptions {
+  std::optional<PointsFormat> format = {};  // without it the first line decides
+  // Names of the columns, or of the fields of objects; numbers from 1 are positions. Empty: the usual ones.
+  std::string key_column = {};
+  std::string bucket_column = {};
+  std::string value_column = {};
+  bool zero_allowed = true;
+
+  // What the points depend on beside the file, as text; empty if nothing was asked for.
+  std::string reading() const;
+  bool names_columns() const { return !key_column.empty() || !bucket_column.empty() || !value_column.empty(); }
+};
+
+// Reads the lines of a file, the first one first. Not thread-safe.
 class PointsReader {
  public:
   // Lines of other series: an error, or passed over. In the latter case each line must name its series.
   enum class Others { refused, passed_over };
-  // Without a format the first line decides.
-  PointsReader(std::optional<PointsFormat> format, std::string series, Others others = Others::refused);
+  PointsReader(PointsOptions options, std::string series, Others others = Others::refused);
 
-  // The point of a line (without its end), or nothing if it holds none.
-  Result<std::optional<Item>> read(std::string_view line);
+  // The point of the line or record at `at`, which is moved after it; nothing if it holds none. If `at` stays, the
+  // record does not end before `end`; if that is the end of the file (`last`), it is wrong instead.
+  Result<std::optional<Item>> read(const char*& at, const char* end, bool last);
+  std::string reading() const { return options_.reading(); }
+  // Of the last read().
+  std::uint64_t lines() const { return lines_; }
+  // After an error: whether nothing that follows can be read for certain.
+  bool lost() const { return lost_; }
+
   // A line that is plain_item_of() may pass it by: that is its point.
   bool takes_plain() const { return !first_ && plain_columns_ && format_ == PointsFormat::csv; }
   // Were all points so far in lines as plain_item_of() takes them?
   bool all_plain() const { return all_plain_; }
 
  private:
-  Result<std::optional<Item>> read_csv(std::string_view line);
+  using Columns = std::array<std::size_t, 3>;  // of key, bucket and value
+
+  Result<std::optional<Item>> read_csv(const char*& at, const char* end, bool last);
   Result<std::optional<Item>> read_json(std::string_view line);
   Result<std::optional<Item>> read_object(std::string_view line);
-  Status read_header(std::string_view line);
+  Result<std::optional<Item>> item_of(std::string_view key, std::string_view bucket, std::string_view value) const;
+  char separator_of(std::string_view line) const;
+  bool find_columns(std::span<const std::string_view> names, Columns& columns) const;
+  // False: the record is a point already.
+  Result<bool> read_header();
+  bool is_header() const;
 
+  const PointsOptions options_;
+  const std::array<std::string, 3> names_;  // that options_ has
   const std::string series_;
   const Others others_;
   std::optional<PointsFormat> format_;
   bool first_ = true;
-  std::array<std::size_t, 3> columns_ = {0, 1, 2};  // of key, bucket and value
-  bool strict_columns_ = true;                      // no header: exactly three
-  bool plain_columns_ = true;                       // key, bucket, value and nothing else
+  CsvRecord record_;
+  Columns columns_ = {0, 1, 2};
+  std::size_t fields_ = 3;  // of each record
+  bool has_header_ = false;
+  bool plain_columns_ = true;  // key, bucket, value and nothing else
   bool all_plain_ = true;
+  std::uint64_t lines_ = 0;
+  bool lost_ = false;
   Arena arena_;
 };
 
+// All points of a file. Error: one is wrong; it then begins with where, as in NAME:12.
+Result<Sha256Digest> for_each_item(const File& file, const std::string& name, PointsReader& reader,
+                                   const std::function<void(const Item& item)>& on_item);
+
 // Which series the lines of a file name. Error: one of them names none.
-Result<std::set<std::string>> series_named(const File& file);
+Result<std::set<std::string>> series_named(const File& file, const PointsOptions& options = {});
 
 void append_csv(Buffer& out, const Item& point);
 void append_ndjson(Buffer& out, const Item& point);

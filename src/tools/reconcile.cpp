@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/commands.h"
-#include "tools/line_source.h"
 #include "tools/progress.h"
 #include "tools/retry.h"
 #include "tools/series_source.h"
@@ -120,13 +119,9 @@ class Reconciliation {
   Status read_file() {
     Result<std::unique_ptr<File>> file = posix_file_system().open(options_.file, FileSystem::Open::read);
     if (!file) return file.error();
-    PointsReader reader(options_.format, options_.series);
-    const Result<Sha256Digest> read = for_each_line(**file, [&](const Line& line) -> Status {
-      const Result<std::optional<Item>> item = reader.read(line.text);
-      if (!item)
-        return validation_error(options_.file + ":" + std::to_string(line.number) + ": " + item.error().message);
-      if (*item && wanted((*item)->bucket)) expected_.push_back(**item);
-      return {};
+    PointsReader reader(options_.points, options_.series);
+    const Result<Sha256Digest> read = for_each_item(**file, options_.file, reader, [&](const Item& item) {
+      if (wanted(item.bucket)) expected_.push_back(item);
     });
     if (!read) return read.error();
     std::sort(expected_.begin(), expected_.end(), by_key_and_bucket);

@@ -10,6 +10,8 @@
 #include <ostream>
 #include <string_view>
 
+#include "core/utf8.h"
+
 namespace karma::tools {
 namespace {
 
@@ -85,9 +87,24 @@ Canvas canvas_of(const Streams& streams, Lookup environment, int width, bool asc
 }
 
 std::string printable(std::string_view text) {
-  std::string result(text);
-  std::ranges::replace_if(
-      result, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, '?');
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) {
+    // A character of UTF-8 is a first byte and those that go on with it.
+    std::size_t size = 1;
+    const bool several = (static_cast<unsigned char>(text[0]) & 0x80) != 0;
+    while (several && size < text.size() && size < 4 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) ++size;
+    const std::string_view character = text.substr(0, size);
+    const bool control = static_cast<unsigned char>(text[0]) < ' ' || text[0] == '\x7f' ||
+                         (size == 2 && text[0] == '\xc2' && static_cast<unsigned char>(text[1]) < 0xa0);
+    if (control || !valid_utf8(character)) {
+      result += '?';
+      text.remove_prefix(1);
+      continue;
+    }
+    result += character;
+    text.remove_prefix(size);
+  }
   return result;
 }
 

@@ -26,7 +26,8 @@ bool is_utf8_locale(Lookup environment);
 // `width`: 0 for that of the terminal. Colour only on a terminal that is not "dumb", and unless NO_COLOR is set.
 Canvas canvas_of(const Streams& streams, Lookup environment, int width, bool ascii);
 
-// Without control characters, which a server's text may hold: each is a question mark.
+// Without control characters and bytes that are no UTF-8, which a server's text or a file may hold: each is a question
+// mark.
 std::string printable(std::string_view text);
 // The first `cells` characters.
 std::string_view cut(std::string_view text, std::size_t cells);

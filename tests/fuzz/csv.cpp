@@ -41,8 +41,9 @@ std::string fault_of_line(std::string_view line, bool plain_allowed, const Resul
   tools::append_csv(written, **read);
   std::string_view again = written.view();
   if (!again.empty() && again.back() == '\n') again.remove_suffix(1);
-  PointsReader reader(PointsFormat::csv, "");
-  const Result<std::optional<Item>> back = reader.read(again);
+  PointsReader reader({.format = PointsFormat::csv}, "");
+  const char* from = again.data();
+  const Result<std::optional<Item>> back = reader.read(from, from + again.size(), true);
   if (!back || !*back || !same(**back, **read)) return "a point does not read as it was written: " + std::string(line);
   return {};
 }
@@ -53,10 +54,11 @@ std::string fault_of_csv(std::string_view input) {
   const std::vector<std::string_view> lines = lines_of(input);
   for (const std::optional<PointsFormat> format :
        {std::optional<PointsFormat>(), std::optional(PointsFormat::csv), std::optional(PointsFormat::ndjson)}) {
-    PointsReader reader(format, "s");
+    PointsReader reader({.format = format}, "s");
     for (const std::string_view line : lines) {
       const bool plain_allowed = reader.takes_plain();
-      const Result<std::optional<Item>> read = reader.read(line);
+      const char* start = line.data();
+      const Result<std::optional<Item>> read = reader.read(start, start + line.size(), true);
       if (std::string fault = fault_of_line(line, plain_allowed, read); !fault.empty()) return fault;
       if (!read) break;  // an import ends here
     }

@@ -252,6 +252,32 @@ class ImportTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("holds no points", done.stderr)
 
+    def test_files_as_spreadsheets_write_them(self):
+        self.start_server()
+        for number, text in enumerate((
+                "note,key,bucket,value\n\"dup of 7,7,20260503,3,see mail\",42,20260505,10\n",
+                "\ufeffkey;bucket;value\r\n42;2026-05-05;10\r\n;;\r\n",
+                "\ufeff42,20260505,10\n",
+                "\ufeff[42,20260505,10]\n",
+                "value\tday\tkey\r\n10\t2026-05-05\t42\r\n",
+                "\"two\nlines, and \"\"quotes\"\"\",10,2026-05-05,42\n")):
+            with self.subTest(text=text):
+                series = "s%d" % number
+                options = {4: ["--bucket-column=day"],
+                           5: ["--key-column=4", "--bucket-column=3", "--value-column=2"]}.get(number, [])
+                path = self.write("sheet-%d" % number, text)
+                done = self.karma("import", path, "--series=" + series, *options)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(self.exported(series), {(42, 20260505): 10})
+                done = self.karma("reconcile", "--csv=" + path, "--series=" + series, *options)
+                self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.server.ask(op="ingest.status")["response"]["active_count"], 0)
+        path = self.write("long.csv", "key,bucket,value\n42,20260505,1,234\n")
+        done = self.karma("import", path, "--series=long")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("long.csv:2: the row has 4 fields, its header 3", done.stderr)
+        self.assertIn("nothing was sent", done.stderr)
+
     def test_other_chunks_are_refused_in_the_middle_of_a_stream(self):
         self.start_server()
         path, expected = self.make_points(20000)

@@ -46,10 +46,10 @@ struct Planned {
 };
 
 Planned plan_of(const File& file, const Cut& cut = kLoose, bool zero_allowed = false) {
-  PointsReader reader({}, "links");
+  PointsReader reader({.zero_allowed = zero_allowed}, "links");
   std::vector<std::string> faults;
   Result<ImportPlan> plan = plan_import(
-      file, reader, zero_allowed, cut,
+      file, reader, cut,
       [&](std::uint64_t line, const Error& error) { faults.push_back(std::to_string(line) + ": " + error.message); },
       [](std::uint64_t) {});
   std::vector<std::string> requests;
@@ -88,6 +88,33 @@ TEST(ImportPlan, HeadersEmptyLinesAndAMissingLastLineEndDoNotMatter) {
   EXPECT_EQ(plan_of("key,bucket,value\n").plan->points, 0u);
 }
 
+TEST(ImportPlan, AByteOrderMarkIsPassedOver) {
+  const Planned planned = plan_of(
+      "\xEF\xBB\xBF"
+      "1,20260505,1\n2,20260505,2\n");
+  EXPECT_EQ(planned.requests, Requests({"[[1,20260505,1],[2,20260505,2]]"}));
+  EXPECT_TRUE(planned.plan->plain);
+  EXPECT_EQ(plan_of("\xEF\xBB\xBF[1,20260505,1]").requests, Requests({"[[1,20260505,1]]"}));
+  EXPECT_EQ(plan_of("\xEF\xBB\xBF").plan->points, 0u);
+}
+
+TEST(ImportPlan, RecordsGoOverLinesBlocksAndChunks) {
+  std::string text = "note,key,bucket,value\n";
+  Requests expected;
+  for (int key = 0; key < 50; ++key) {
+    text += "\"" + std::string(static_cast<std::size_t>(key), 'x') + "\n7,7,20260503,3\n\"\"\"," + std::to_string(key) +
+            ",20260505,1\n";
+    expected.push_back("[[" + std::to_string(key) + ",20260505,1]]");
+  }
+  for (const std::size_t at_once : {1, 7, 64, 1 << 20})
+    EXPECT_EQ(plan_of(TextFile(text, at_once), {1, 1000}).requests, expected) << at_once;
+  const Planned wrong = plan_of(text + "x,50,20260505,x\n");
+  EXPECT_EQ(wrong.faults.at(0).substr(0, 5), "152: ");
+  const Planned open = plan_of(text + "\"x,50,20260505,1\n1,1,20260505,1\n");
+  EXPECT_EQ(open.faults.at(0).substr(0, 5), "152: ");
+  EXPECT_FALSE(open.plan.ok());
+}
+
 TEST(ImportPlan, WrongLinesAreNamedAndPreventIt) {
   const Planned planned = plan_of("1,20260505,1\nnonsense\n1,20260505,0\n1,20260532,1\n");
   EXPECT_FALSE(planned.plan.ok());
@@ -98,14 +125,15 @@ TEST(ImportPlan, WrongLinesAreNamedAndPreventIt) {
   EXPECT_TRUE(plan_of("1,20260505,0\n", kLoose, true).plan.ok()) << "mode set deletes by 0";
   std::string many;
   for (int i = 0; i < 1000; ++i) many += "x\n";
-  EXPECT_EQ(plan_of(many).faults.size(), 10u) << "not all of a file that is something else";
+  EXPECT_EQ(plan_of("1,20260505,1\n" + many).faults.size(), 10u) << "not all of a file that is something else";
+  EXPECT_EQ(plan_of(many).faults.size(), 1u) << "the others follow from its header";
 }
 
 TEST(ImportPlan, AFileThatChangesIsNoticed) {
   TextFile file("1,20260505,1\n2,20260505,2\n3,20260505,3\n");
-  PointsReader reader({}, "links");
+  PointsReader reader({.zero_allowed = false}, "links");
   const Result<ImportPlan> plan = plan_import(
-      file, reader, false, {2, 1000}, [](std::uint64_t, const Error&) {}, [](std::uint64_t) {});
+      file, reader, {2, 1000}, [](std::uint64_t, const Error&) {}, [](std::uint64_t) {});
   ASSERT_TRUE(plan.ok());
   const std::string before = file.text;
   const auto chunk_ok = [&](std::size_t chunk) {
@@ -134,6 +162,16 @@ TEST(ImportPlan, TheStreamIsNamedByContentSeriesAndMode) {
   EXPECT_NE(id, stream_id_of(*plan_of("1,20260505,2\n").plan, "links", "add"));
   EXPECT_NE(id, stream_id_of(plan, "link", "add"));
   EXPECT_NE(id, stream_id_of(plan, "links", "set"));
+  // Read otherwise, it is another content.
+  const auto content_of = [](PointsOptions options) {
+    PointsReader reader(std::move(options), "links");
+    return plan_import(
+               TextFile("key,bucket,value,more\n1,20260505,1,2\n"), reader, kLoose, [](std::uint64_t, const Error&) {},
+               [](std::uint64_t) {})
+        ->content;
+  };
+  EXPECT_NE(content_of({}), content_of(PointsOptions{.value_column = "more"}));
+  EXPECT_NE(content_of({}), content_of(PointsOptions{.value_column = "4"}));
   // What the server compares.
   EXPECT_NE(granularity_of(plan, {10, 100}), granularity_of(plan, {10, 101}));
   EXPECT_NE(granularity_of(plan, {10, 100}), granularity_of(plan, {11, 100}));
@@ -148,6 +186,8 @@ TEST(ImportPlan, TheCutLeavesRoomForTheRestOfTheRequest) {
   EXPECT_EQ(Cut::of(100, 565, 300).max_bytes, 53u) << "the longest item with its comma";
 }
 
+constexpr std::string_view kMark = "\xEF\xBB\xBF";
+
 // The first pass as simply as it can be done: what it must find out, however it is hurried.
 struct SimplePlan {
   std::vector<ChunkPlace> chunks;
@@ -159,19 +199,19 @@ struct SimplePlan {
 
 SimplePlan simple_plan_of(std::string text, const Cut& cut, bool zero_allowed) {
   SimplePlan plan;
-  PointsReader reader({}, "links");
+  PointsReader reader({.zero_allowed = zero_allowed}, "links");
   if (!text.empty() && !text.ends_with('\n')) text += '\n';
   std::uint64_t bytes = 0;
   std::uint64_t sum = 0;
   std::uint64_t number = 0;
-  for (std::size_t at = 0; at < text.size();) {
+  for (std::size_t at = text.starts_with(kMark) ? kMark.size() : 0; at < text.size();) {
     const std::string line = text.substr(at, text.find('\n', at) - at);
-    const Result<std::optional<Item>> item = reader.read(line);
+    const char* in_line = line.data();
+    const Result<std::optional<Item>> item = reader.read(in_line, in_line + line.size(), true);
     const std::string where = std::to_string(++number) + ": ";
     if (!item) {
       plan.faults.push_back(where + item.error().message);
-    } else if (*item && (*item)->value == 0 && !zero_allowed) {
-      plan.faults.push_back(where + "the value must be greater than 0 (mode set deletes points by 0)");
+      if (reader.lost()) break;
     } else if (*item) {
       const std::size_t size = item_bytes(**item) + 1;
       if (plan.chunks.empty() || plan.chunks.back().items == cut.max_items || bytes + size > cut.max_bytes ||
