@@ -170,6 +170,34 @@ class CountersTest < Minitest::Test
     ActiveSupport::Notifications.unsubscribe(subscriber)
   end
 
+  def test_a_write_that_may_fail
+    link = Link.first
+    assert link.increment_clicks(2)
+    assert link.decrement_clicks
+    karma.down { refute link.increment_clicks }
+    assert_equal 1, link.clicks
+    karma.fail_next("unauthorized")
+    assert_raises(KarmaClient::UnauthorizedError) { link.increment_clicks }
+  end
+
+  def test_the_largest
+    links = assert_karma_requests(1) { Link.top_by_clicks(3).each(&:clicks) }
+    assert_equal [9, 8, 7], links.map(&:clicks)
+    assert_equal @links.last(3).reverse, links
+    assert_equal [@links[8], @links[5]], @owners[2].links.top_by_clicks(4)
+    links.first.destroy
+    assert_equal @links[7], Link.top_by_clicks.first
+    karma.down { assert_empty Link.top_by_clicks }
+  end
+
+  def test_the_largest_of_days_under_another_key
+    day = 20_260_505
+    assert_empty Link.top_by_views(range: day..day)
+    @links[3].increment_views!(5, bucket: day)
+    assert_equal [[@links[3], 5]], Link.top_by_views(range: day..day).map { |link| [link, link.views(day..day)] }
+    assert_raises(KarmaClient::InputError) { StrictLink.top_by_clicks }
+  end
+
   def test_mistakes_are_not_hidden
     karma.fail_next("unauthorized")
     assert_raises(KarmaClient::UnauthorizedError) { Link.first.clicks }

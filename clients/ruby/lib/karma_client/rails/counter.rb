@@ -37,9 +37,20 @@ module KarmaClient
       sums = sums(keys.values.compact.uniq, range)
       keys.transform_values { |key| key.nil? ? 0 : sums.fetch(key) }
     rescue Error => e
-      raise unless @fallback != :raise && self.class.unavailable?(e)
+      raise unless fall_back?(e)
 
       records.to_h { |record| [record, @fallback] }.compare_by_identity
+    end
+
+    # Finds the records with the largest totals, which they know then.
+    # @param scope [ActiveRecord::Relation, Class] where to look for them
+    # @return [Array<ActiveRecord::Base>] largest first; none if Karma is down
+    def top(scope, limit, range)
+      raise InputError, "the key of #{name} is no column" unless @key.is_a?(Symbol)
+
+      totals = largest(limit, range)
+      records = scope.where(@key => totals.keys).index_by { |record| key_of(record) }
+      totals.filter_map { |key, total| records[key]&.tap { |record| record.karma_totals.store(self, range, total) } }
     end
 
     # @return [Integer] the value that was counted
@@ -60,6 +71,12 @@ module KarmaClient
         methods.define_method(:"#{operation}_#{name}!") do |value = 1, **options|
           karma_write(counter, operation, value: value, **options)
         end
+        methods.define_method(:"#{operation}_#{name}") do |value = 1, **options|
+          karma_write(counter, operation, value: value, **options)
+          true
+        rescue Error => e
+          Counter.unavailable?(e) ? false : raise
+        end
       end
       methods.define_method(:"reset_#{name}!") { |**options| karma_write(counter, :reset_counter, **options) }
     end
@@ -71,11 +88,27 @@ module KarmaClient
 
     private
 
+    def fall_back?(error)
+      @fallback != :raise && self.class.unavailable?(error)
+    end
+
+    def largest(limit, range)
+      top = KarmaClient.with_client { |client| client.series_top(series, limit: limit, range: range) }
+      top["items"].to_h { |item| item.values_at("key", "value") }
+    rescue NotFoundError
+      {}
+    rescue Error => e
+      fall_back?(e) ? {} : raise
+    end
+
     def sums(keys, range)
       return {} if keys.empty?
 
+      first, *more = slices(keys).map { |slice| { series: series, keys: slice, range: range } }
       items = KarmaClient.with_client do |client|
-        slices(keys).flat_map { |slice| client.batch_sum(series: series, keys: slice, range: range) }
+        next client.batch_sum(**first) if more.empty?
+
+        client.pipelined { |pipeline| [first, *more].each { |fields| pipeline.batch_sum(**fields) } }.flatten(1)
       end
       items.to_h { |item| item.values_at("key", "value") }
     rescue NotFoundError

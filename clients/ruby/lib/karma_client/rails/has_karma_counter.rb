@@ -16,6 +16,7 @@ module KarmaClient
     #   link.clicks                      # => 1
     #   Link.limit(50).each(&:clicks)    # one request for all fifty
     #   link.clicks(20260501..20260531)  # of these days
+    #   Link.top_by_clicks(10)           # the ten with the most
     #
     # @param name [Symbol]
     # @param series [String, nil] nil: the table and the name, links_clicks
@@ -27,6 +28,7 @@ module KarmaClient
       counter = Counter.new(self, name, series: series, key: key, fallback: fallback)
       self.karma_counters = karma_counters.merge(counter.name => counter)
       counter.define_methods(generated_karma_methods)
+      define_singleton_method(:"top_by_#{name}") { |limit = 10, range: nil| counter.top(self, limit, range) }
     end
   end
 end
