@@ -38,6 +38,17 @@ class ConfigurationTest < Minitest::Test
     assert_equal ["::1", 8080], [configuration.host, configuration.port]
   end
 
+  def test_several_nodes
+    configuration = from(KARMA_URLS: "tcp://a:1, tcp://b?token=t", KARMA_HOST: "c", KARMA_READS: "replica")
+    assert_equal [[["a", 1], ["b", 8080]], "t", :replica],
+                 [configuration.nodes, configuration.token, configuration.reads]
+    assert_equal [["c", 8080]], configuration.assign(host: "c").nodes
+    assert_equal [["d", 5]], configuration.assign(urls: ["tcp://d:5"]).nodes
+    assert_equal [["e", 6]], configuration.assign(url: "tcp://e:6").nodes
+    assert_raises(KarmaClient::ConfigurationError) { configuration.assign(reads: :anywhere).validate! }
+    assert_raises(KarmaClient::ConfigurationError) { from(KARMA_URLS: "a:1") }
+  end
+
   def test_what_is_wrong_is_said
     {
       "KARMA_PORT must be an integer" => -> { from(KARMA_PORT: "x") },

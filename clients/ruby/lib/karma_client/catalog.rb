@@ -21,10 +21,17 @@ module KarmaClient
       series.batch_add counter.batch_increment series.batch_set tree.reset tree.delete_range
     ].to_h { |op| [op, true] }.freeze
 
+    # Reads of counters, not of the node.
+    DATA_READS = READS.select { |op, _| op.start_with?("counter.", "series.", "tree.") }.freeze
+
     module_function
 
     def read?(operation)
       READS.key?(operation)
+    end
+
+    def data_read?(operation)
+      DATA_READS.key?(operation)
     end
 
     def keyed?(operation)

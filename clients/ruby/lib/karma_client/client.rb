@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "clock"
+require_relative "cluster"
 require_relative "command"
 require_relative "configuration"
 require_relative "connection"
@@ -11,6 +12,7 @@ require_relative "operations"
 require_relative "pipeline"
 require_relative "rails/load_hook"
 require_relative "retries"
+require_relative "session"
 require_relative "today"
 
 module KarmaClient
@@ -19,8 +21,10 @@ module KarmaClient
   class Client
     include Operations
 
-    OPTIONS = %i[timeout].freeze
-    private_constant :OPTIONS
+    # Options of all reads, and of all writes.
+    READ_OPTIONS = %i[timeout fallback session min_lsn wait_ms].freeze
+    WRITE_OPTIONS = %i[timeout session].freeze
+    private_constant :READ_OPTIONS, :WRITE_OPTIONS
 
     # @return [Configuration] its own copy
     attr_reader :configuration
@@ -31,9 +35,9 @@ module KarmaClient
       LoadHook.stop
       @configuration = configured(configuration).assign(options).validate!
       @call_timeout = @configuration.whole_call_timeout
-      @connection = Connection.new(**@configuration.to_connection_options)
+      @connection = connection_for(@configuration)
       @retries = Retries.new(limit: @configuration.retries, base: @configuration.retry_base,
-                             cap: @configuration.retry_cap)
+                             cap: @configuration.retry_cap, timeouts: @configuration.nodes.size > 1)
       @mutex = Mutex.new
     end
 
@@ -68,7 +72,11 @@ module KarmaClient
     # @return [Array<Object>] values, in the order of the calls
     # @raise [ServerError] the first one, after all answers have come
     def pipelined(exceptions: true, timeout: nil)
-      pipeline = Pipeline.new(@configuration.token)
+      pipeline = Pipeline.new do |operation, fields, options|
+        raise ArgumentError, "unknown keyword: #{options.keys.first.inspect}" unless options.empty?
+
+        Command.new(operation, fields, @configuration.token)
+      end
       yield pipeline
       return [] if pipeline.futures.empty?
 
@@ -112,6 +120,11 @@ module KarmaClient
       nil
     end
 
+    # Without the token, which does not belong into logs.
+    def inspect
+      "#<#{self.class} #{@configuration.nodes.map { |node| node.join(':') }.join(',')}>"
+    end
+
     private
 
     def configured(configuration)
@@ -123,35 +136,74 @@ module KarmaClient
       end
     end
 
+    # Several nodes are one connection to whoever sends.
+    def connection_for(configuration)
+      options = configuration.to_connection_options
+      return Connection.new(**options) if configuration.urls.empty?
+
+      connections = configuration.nodes.map do |host, port|
+        Connection.new(**options, host: host, port: port, opens_itself: configuration.nodes.one?)
+      end
+      return connections.first if connections.one?
+
+      Cluster.new(connections, reads: configuration.reads, token: configuration.token)
+    end
+
     def perform(operation, fields, options)
       response = dispatch(operation, fields, options)
       raise ServerError.from(response) if response.error?
 
       response.value
+    rescue TransportError, ProtocolError, CircuitOpenError, ServerError => e
+      raise unless options.key?(:fallback) && e.retriable?
+
+      fallback = options[:fallback]
+      fallback.respond_to?(:call) ? fallback.call(e) : fallback
     end
 
     def dispatch(operation, fields, options)
-      check_options(options) unless options.empty?
+      add_options(operation, fields, options) unless options.empty?
       command = Command.new(operation, fields, @configuration.token)
-      observed(command, Clock.deadline(options[:timeout] || @call_timeout))
+      response = observed(command, Clock.deadline(options[:timeout] || @call_timeout))
+      options[:session]&.note(response.lsn)
+      response
+    end
+
+    def add_options(operation, fields, options)
+      read = Catalog.read?(operation)
+      unknown = options.keys - (read ? READ_OPTIONS : WRITE_OPTIONS)
+      raise ArgumentError, "unknown keyword: #{unknown.first.inspect}" if unknown.any?
+
+      if read
+        add_min_lsn(fields, options[:min_lsn] || options[:session]&.lsn, options[:wait_ms])
+      elsif options[:session]
+        fields["want_lsn"] = true
+      end
+    end
+
+    # Unless told otherwise, a node gives up the wait while this client still listens.
+    def add_min_lsn(fields, lsn, wait_ms)
+      wait_ms ||= (@configuration.read_timeout * 500).to_i if lsn && @configuration.read_timeout.positive?
+      fields["min_lsn"] = Input.optional_u64(lsn, "min_lsn")
+      fields["wait_ms"] = Input.optional_u64(wait_ms, "wait_ms")
     end
 
     # Sends, and tells whoever listens.
     def observed(command, deadline)
       instrumenter = Instrumentation.instrumenter(@configuration.instrumenter)
-      return deliver(command, deadline) unless instrumenter
+      return guarded(command, deadline) unless instrumenter
 
       payload = { operation: command.operation, series: command.series }
-      instrumenter.instrument(Instrumentation::EVENT, payload) { deliver(command, deadline, payload) }
+      instrumenter.instrument(Instrumentation::EVENT, payload) { guarded(command, deadline, payload) }
     end
 
-    def check_options(options)
-      unknown = options.keys - OPTIONS
-      raise ArgumentError, "unknown keyword: #{unknown.first.inspect}" if unknown.any?
+    def guarded(command, deadline, payload = nil)
+      breaker = @configuration.circuit_breaker
+      breaker ? breaker.call { deliver(command, deadline, payload) } : deliver(command, deadline, payload)
     end
 
     # All attempts of a call.
-    def deliver(command, deadline, payload = nil)
+    def deliver(command, deadline, payload)
       attempts = 1
       outcome = attempt(command, deadline)
       while @retries.again?(command, outcome) && @retries.wait(attempts, deadline)

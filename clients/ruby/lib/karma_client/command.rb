@@ -45,9 +45,24 @@ module KarmaClient
       JSON.generate(@fields) << "\n"
     end
 
+    # May a replica answer it? Not where the question is about the node itself.
+    def data_read?
+      Catalog.data_read?(operation)
+    end
+
+    # @return [Boolean] whether the node answered with one of the codes
+    def refused?(response, codes)
+      response.error? && codes.include?(response.error_code)
+    end
+
     # @return [Response]
     def exchange(connection, deadline)
       connection.exchange(self, deadline)
+    end
+
+    # Without the token, which does not belong into logs.
+    def inspect
+      "#<#{self.class} #{operation} #{series}>"
     end
 
     # Remembers the latest attempt.

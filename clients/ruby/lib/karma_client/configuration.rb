@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "uri"
+require_relative "circuit_breaker"
 require_relative "errors"
 
 module KarmaClient
@@ -12,6 +13,8 @@ module KarmaClient
     DEFAULTS = {
       host: "127.0.0.1",
       port: DEFAULT_PORT,
+      urls: [],
+      reads: :master,
       token: nil,
       connect_timeout: 1.0,
       read_timeout: 1.0,
@@ -20,6 +23,7 @@ module KarmaClient
       retries: 2,
       retry_base: 0.02,
       retry_cap: 0.5,
+      circuit_breaker: nil,
       pool_size: 5,
       pool_timeout: 1.0,
       tcp_nodelay: true,
@@ -34,6 +38,11 @@ module KarmaClient
     #   @return [String]
     # @!attribute port
     #   @return [Integer]
+    # @!attribute urls
+    #   @return [Array<String>] of several nodes; a string of them with commas is taken, too. They outrank host and port,
+    #     unless these are set later
+    # @!attribute reads
+    #   @return [Symbol] :master, or :replica: counters are read from slaves, which may be behind
     # @!attribute token
     #   @return [String, nil] sent with every request
     # @!attribute connect_timeout
@@ -50,6 +59,8 @@ module KarmaClient
     #   @return [Float] the first retry waits up to so long, each further one up to twice as long
     # @!attribute retry_cap
     #   @return [Float] but no longer than this
+    # @!attribute circuit_breaker
+    #   @return [CircuitBreaker, nil] true and a Hash of its arguments are taken, too; nil: none
     # @!attribute pool_size
     #   @return [Integer]
     # @!attribute pool_timeout
@@ -60,7 +71,8 @@ module KarmaClient
     #   @return [#instrument, nil] nil: ActiveSupport::Notifications, where it is loaded
     # @!attribute logger
     #   @return [Logger, nil]
-    attr_accessor(*DEFAULTS.keys)
+    attr_reader(*DEFAULTS.keys)
+    attr_writer(*(DEFAULTS.keys - %i[host port urls reads circuit_breaker]))
 
     # Reads the settings from environment variables; an empty one counts as unset.
     # @param env [#[]]
@@ -75,17 +87,35 @@ module KarmaClient
 
     # @param value [String] tcp://host:port, with ?token=… perhaps
     def url=(value)
-      uri = URI.parse(value.to_s)
-      unless uri.scheme == "tcp" && uri.host && !uri.host.empty?
-        raise ConfigurationError, "KARMA_URL must use tcp://host:port"
-      end
+      self.host, self.port = parse(value)
+    end
 
-      self.host = uri.hostname
-      self.port = uri.port || DEFAULT_PORT
-      query_token = URI.decode_www_form(uri.query.to_s).to_h["token"]
-      self.token = query_token if query_token && !query_token.empty?
-    rescue URI::InvalidURIError => e
-      raise ConfigurationError, "Invalid KARMA_URL: #{e.message}"
+    def urls=(value)
+      list = value.is_a?(String) ? value.split(",").map(&:strip) : Array(value)
+      @nodes = list.map { |url| parse(url) }
+      @urls = list
+    end
+
+    def host=(value)
+      @host = value
+      self.urls = []
+    end
+
+    def port=(value)
+      @port = value
+      self.urls = []
+    end
+
+    def reads=(value)
+      @reads = value&.to_sym
+    end
+
+    def circuit_breaker=(value)
+      @circuit_breaker = case value
+                         when true then CircuitBreaker.new
+                         when Hash then CircuitBreaker.new(**value)
+                         else value || nil
+                         end
     end
 
     # @param options [Hash{Symbol, String => Object}]
@@ -108,9 +138,15 @@ module KarmaClient
 
       NOT_NEGATIVE.each { |name| require_not_negative(name) }
       require_not_negative(:call_timeout) unless call_timeout.nil?
+      raise ConfigurationError, "reads must be :master or :replica" unless %i[master replica].include?(reads)
       raise ConfigurationError, "pool_size must be greater than 0" unless pool_size.to_i.positive?
 
       self
+    end
+
+    # @return [Array<Array>] host and port of each node
+    def nodes
+      @nodes.empty? ? [[host, port]] : @nodes
     end
 
     # @return [Hash{Symbol => Object}] what {Connection} takes
@@ -128,7 +164,27 @@ module KarmaClient
       parts.any?(&:zero?) ? 0 : parts.sum
     end
 
+    # Without the token, which does not belong into logs.
+    def inspect
+      settings = DEFAULTS.keys.reject { |name| name == :token }.map { |name| "#{name}=#{public_send(name).inspect}" }
+      "#<#{self.class} #{settings.join(' ')}>"
+    end
+
     private
+
+    # @return [Array] host and port
+    def parse(url)
+      uri = URI.parse(url.to_s)
+      unless uri.scheme == "tcp" && uri.host && !uri.host.empty?
+        raise ConfigurationError, "KARMA_URL must use tcp://host:port"
+      end
+
+      query_token = URI.decode_www_form(uri.query.to_s).to_h["token"]
+      self.token = query_token if query_token && !query_token.empty?
+      [uri.hostname, uri.port || DEFAULT_PORT]
+    rescue URI::InvalidURIError => e
+      raise ConfigurationError, "Invalid KARMA_URL: #{e.message}"
+    end
 
     def require_not_negative(name)
       value = public_send(name)
@@ -146,9 +202,8 @@ module KarmaClient
       end
 
       def apply(configuration)
-        text("KARMA_URL") { |value| configuration.url = value }
-        text("KARMA_HOST") { |value| configuration.host = value }
-        integer("KARMA_PORT") { |value| configuration.port = value }
+        address(configuration)
+        text("KARMA_READS") { |value| configuration.reads = value }
         text(*TOKENS) { |value| configuration.token = value }
         integer("KARMA_POOL_SIZE", "RAILS_MAX_THREADS") { |value| configuration.pool_size = value }
         integer("KARMA_RETRIES") { |value| configuration.retries = value }
@@ -159,6 +214,13 @@ module KarmaClient
       end
 
       private
+
+      def address(configuration)
+        text("KARMA_URL") { |value| configuration.url = value }
+        text("KARMA_HOST") { |value| configuration.host = value }
+        integer("KARMA_PORT") { |value| configuration.port = value }
+        text("KARMA_URLS") { |value| configuration.urls = value }
+      end
 
       # Yields the first of the variables that says something.
       def text(*names)

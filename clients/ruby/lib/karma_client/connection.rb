@@ -20,7 +20,9 @@ module KarmaClient
     # @return [String] host:port
     attr_reader :address
 
-    def initialize(host:, port:, connect_timeout: 1.0, read_timeout: 1.0, write_timeout: 1.0, tcp_nodelay: true)
+    # @param opens_itself [Boolean] false: {#open} is called before {#exchange}, which raises {ClosedError} otherwise
+    def initialize(host:, port:, connect_timeout: 1.0, read_timeout: 1.0, write_timeout: 1.0, tcp_nodelay: true,
+                   opens_itself: true)
       @host = host
       @port = port
       @address = "#{host}:#{port}"
@@ -28,6 +30,7 @@ module KarmaClient
       @read_timeout = read_timeout
       @write_timeout = write_timeout
       @tcp_nodelay = tcp_nodelay
+      @opens_itself = opens_itself
       @stream = nil
     end
 
@@ -51,6 +54,7 @@ module KarmaClient
     # when the next is sent, since a node takes no more requests from one who does not take its replies.
     # @param pipeline [Pipeline]
     # @param deadline [Float] moment of {Clock}
+    # @return [Pipeline]
     def exchange_all(pipeline, deadline = Float::INFINITY)
       process = Process.pid
       stream = ready_stream(process, deadline)
@@ -64,6 +68,20 @@ module KarmaClient
         sent = pack
       end
       read_answers(stream, sent, pipeline, deadline)
+      pipeline
+    rescue *FAILURES => e
+      failed(e)
+    end
+
+    # @return [Boolean] whether a request could be sent without connecting first
+    def open?
+      @stream&.reusable?(Process.pid) || false
+    end
+
+    # @param deadline [Float] moment of {Clock}
+    def open(deadline)
+      close
+      @stream = open_stream(deadline)
     rescue *FAILURES => e
       failed(e)
     end
@@ -82,6 +100,8 @@ module KarmaClient
       return @stream if @stream&.reusable?(process)
 
       close
+      raise ClosedError.new("Karma closed the connection", host: host, port: port) unless @opens_itself
+
       @stream = open_stream(deadline)
     end
 

@@ -43,6 +43,16 @@ module KarmaClient
   # The node could not be reached, or the connection to it broke.
   class ConnectionError < TransportError; end
 
+  # The connection was closed before anything was sent.
+  class ClosedError < ConnectionError; end
+
+  # The circuit breaker is open: nothing was sent.
+  class CircuitOpenError < Error
+    def retriable?
+      true
+    end
+  end
+
   # The node did not take the request or did not answer it in time.
   class TimeoutError < TransportError
     # @return [Symbol] :read or :write
@@ -65,6 +75,10 @@ module KarmaClient
     def initialize(message = nil, payload: nil)
       super(message)
       @payload = payload
+    end
+
+    def retriable?
+      true
     end
   end
 

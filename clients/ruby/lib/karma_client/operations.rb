@@ -13,7 +13,15 @@ module KarmaClient
   # Values are parsed JSON, with strings as names. Days are integers (20260505), Dates, Times (their day in UTC) or
   # strings; ranges include both ends, and may be given as `range:` or as `from:` and `to:`.
   #
-  # Options of all ops: `timeout:`, seconds for the whole call.
+  # Options of all ops:
+  #
+  # - `timeout:`, seconds for the whole call
+  # - `session:`, a {Session}: a read sees what the writes of the session have written, on any node
+  #
+  # and of all reads:
+  #
+  # - `fallback:`, returned instead of an exception when Karma cannot answer just now; a Proc is called with the exception
+  # - `min_lsn:` and `wait_ms:`, as in the protocol
   module Operations
     include Counters
     include Series

@@ -40,8 +40,10 @@ module KarmaClient
     # @return [Integer]
     attr_accessor :response_bytes
 
-    def initialize(token)
-      @token = token
+    # @yield [operation, fields, options]
+    # @yieldreturn [Command]
+    def initialize(&command)
+      @command = command
       @futures = []
       @request_bytes = @response_bytes = 0
     end
@@ -60,8 +62,17 @@ module KarmaClient
       nil
     end
 
-    def read?
-      futures.all? { |future| future.command.read? }
+    # May a replica answer all of it?
+    def data_read?
+      futures.all? { |future| future.command.data_read? }
+    end
+
+    # Forgets the answers that have one of the codes.
+    # @return [Boolean] whether there were any
+    def refused?(_outcome, codes)
+      refused = futures.select { |future| future.response && future.command.refused?(future.response, codes) }
+      refused.each { |future| future.response = nil }
+      refused.any?
     end
 
     # May what is not answered be sent again?
@@ -82,15 +93,12 @@ module KarmaClient
     # @return [self]
     def exchange(connection, deadline)
       connection.exchange_all(self, deadline)
-      self
     end
 
     private
 
     def perform(operation, fields, options)
-      raise ArgumentError, "unknown keyword: #{options.keys.first.inspect}" unless options.empty?
-
-      Future.new(Command.new(operation, fields, @token)).tap { |future| futures << future }
+      Future.new(@command.call(operation, fields, options)).tap { |future| futures << future }
     end
   end
 end

@@ -21,6 +21,8 @@ class TestNode
     server&.close
   end
 
+  attr_accessor :flags
+
   def initialize(*flags, port: nil, directory: nil)
     @flags = flags
     @port = port || self.class.any_port
@@ -53,10 +55,15 @@ class TestNode
 
   # As if the machine hung: connections stay open, nothing is answered.
   def pause
+    return unless @pid
+
     Process.kill(:STOP, @pid)
+    Process.wait(@pid, Process::WUNTRACED)
   end
 
   def resume
+    return unless @pid
+
     Process.kill(:CONT, @pid)
   end
 

@@ -1,0 +1,123 @@
+# frozen_string_literal: true
+
+require_relative "clock"
+require_relative "command"
+require_relative "errors"
+
+module KarmaClient
+  # Several nodes, of which one is master, in the place of a {Connection}.
+  #
+  # The master is found by asking all nodes for their role; of two masters the one of the later term is it. It is looked
+  # for again when it refuses as a slave would, and after any failure. Connections do not open themselves here: a node
+  # that was away may have become another's slave, so it is asked for its role before anything else.
+  class Cluster
+    # Answers of a node that is not the master, or not any more. It has done nothing then.
+    MOVED = %w[forbidden superseded stale_replica].freeze
+    # A replica that failed is left alone for so long.
+    REST_SECONDS = 5.0
+    private_constant :MOVED, :REST_SECONDS
+
+    # @param connections [Array<Connection>] which do not open themselves
+    # @param reads [Symbol] :master or :replica
+    # @param token [String, nil]
+    def initialize(connections, reads:, token:)
+      @connections = connections
+      @reads = reads
+      @token = token
+      @master = nil
+      @term = 0
+      @resting = {}
+    end
+
+    # (see Connection#exchange)
+    def exchange(command, deadline)
+      route(command, deadline) { |connection| connection.exchange(command, deadline) }
+    end
+
+    # (see Connection#exchange_all)
+    def exchange_all(pipeline, deadline)
+      route(pipeline, deadline) { |connection| connection.exchange_all(pipeline, deadline) }
+    end
+
+    def close
+      @connections.each(&:close)
+    end
+
+    private
+
+    def route(command, deadline, &send)
+      replica = (next_replica if @reads == :replica && command.data_read?)
+      (replica && from_replica(replica, command, deadline, &send)) || from_master(command, deadline, &send)
+    end
+
+    # One that is not resting; each client begins with another.
+    def next_replica
+      now = Clock.now
+      candidates = @connections.reject { |node| node.equal?(@master) || @resting.fetch(node, 0) > now }
+      @turn = (@turn || rand(@connections.size)) + 1
+      candidates[@turn % candidates.size] if candidates.any?
+    end
+
+    # @return [Object, nil] nil: the master is to be asked
+    def from_replica(node, command, deadline)
+      node.open(deadline) unless node.open?
+      outcome = yield node
+      outcome unless command.refused?(outcome, MOVED)
+    rescue TransportError, ProtocolError
+      @resting[node] = Clock.now + REST_SECONDS
+      nil
+    end
+
+    def from_master(command, deadline)
+      outcome = yield master(deadline)
+      return outcome unless command.refused?(outcome, MOVED)
+
+      @master = nil
+      yield master(deadline)
+    rescue ClosedError
+      # Nothing was sent, so this is no second attempt.
+      @master = nil
+      yield master(deadline)
+    rescue TransportError, ProtocolError
+      @master = nil
+      raise
+    end
+
+    def master(deadline)
+      @master ||= find_master(deadline)
+    end
+
+    def find_master(deadline)
+      found = @connections.each_with_index.filter_map do |node, index|
+        # A node that does not answer leaves time for the others.
+        term = term_as_master(node, share(deadline, @connections.size - index))
+        [term, node] if term
+      end
+      term, node = found.max_by(&:first)
+      raise ConnectionError, "No master among #{@connections.map(&:address).join(', ')}" if node.nil? || term < @term
+
+      @term = term
+      node
+    end
+
+    def share(deadline, parts)
+      return deadline if deadline == Float::INFINITY
+
+      now = Clock.now
+      now + ([deadline - now, 0].max / parts)
+    end
+
+    # @return [Integer, nil] the term of a master, nil: it is none, or does not answer
+    def term_as_master(node, deadline)
+      node.open(deadline) unless node.open?
+      response = node.exchange(Command.new("replication.replicas", {}, @token), deadline)
+      # 1.0 has neither the op nor terms.
+      response = node.exchange(Command.new("system.health", {}, @token), deadline) if response.error?
+      return unless response.success? && response.value["role"] == "master"
+
+      response.value["term"] || 0
+    rescue TransportError, ProtocolError
+      nil
+    end
+  end
+end

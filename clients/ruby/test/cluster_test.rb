@@ -1,0 +1,150 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+require_relative "support/nodes"
+
+class ClusterTest < Minitest::Test
+  def setup
+    @nodes = TestNodes.new(slaves: 2)
+  end
+
+  def teardown
+    @karma&.close
+    @nodes.remove
+    super
+  end
+
+  def karma(urls: @nodes.urls, **options)
+    @karma ||= KarmaClient::Client.new(urls: urls, read_timeout: 2.0, retry_base: 0.001, **options)
+  end
+
+  # Where each call went.
+  def events
+    @events ||= []
+  end
+
+  def instrumenter
+    events = self.events
+    Object.new.tap do |object|
+      object.define_singleton_method(:instrument) do |_, payload, &block|
+        block.call
+      ensure
+        events << payload
+      end
+    end
+  end
+
+  def went_to
+    events.map { |event| event[:node].to_s[/\d+\z/].to_i }
+  end
+
+  def test_writes_and_reads_go_to_the_master_wherever_it_stands
+    client = karma(urls: @nodes.urls.reverse.join(", "), instrumenter: instrumenter)
+    assert_equal [5, 5], [client.increment(series: "a", key: 1, value: 5), client.sum(series: "a", key: 1)]
+    assert_equal [@nodes.master.port] * 2, went_to
+  end
+
+  def test_the_master_moves
+    karma(instrumenter: instrumenter).increment(series: "a", key: 1)
+    wait_for_sum(@nodes.slaves, 1)
+    @nodes.promote(@nodes.slaves.last)
+    @nodes.master.kill
+    assert_equal 1, karma.increment(series: "a", key: 1, bucket: 20_260_505, idempotency_key: "k")
+    assert_equal 2, karma.sum(series: "a", key: 1)
+    assert_equal @nodes.slaves.last.port, went_to.last
+  end
+
+  # A write that was refused was not applied, so it is sent to the new master at once, key or not.
+  def test_a_master_that_is_a_slave_now
+    karma.increment(series: "a", key: 1)
+    wait_for_sum(@nodes.slaves, 1)
+    new = @nodes.slaves.first
+    @nodes.promote(new)
+    @nodes.master.kill
+    @nodes.master.flags = ["--role=slave", "--replication-source-host=127.0.0.1",
+                           "--replication-source-port=#{new.port}"]
+    @nodes.master.start
+    assert_equal 1, karma(retries: 0).increment(series: "a", key: 1)
+    assert_equal 2, karma.sum(series: "a", key: 1)
+  end
+
+  def test_of_two_masters_the_later_one_is_it
+    @nodes.promote(@nodes.slaves.first)
+    3.times { karma.increment(series: "a", key: 1) }
+    old = JSON.parse(@nodes.master.ask('{"v":2,"op":"tree.list"}').first)["response"]
+    new = JSON.parse(@nodes.slaves.first.ask('{"v":2,"op":"tree.list"}').first)["response"]
+    assert_equal [[], ["a"]], [old, new]
+  end
+
+  # It has seen a later master, and does not go back to an earlier one.
+  def test_an_earlier_master_is_not_taken
+    @nodes.promote(@nodes.slaves.first)
+    karma(retries: 0).increment(series: "a", key: 1)
+    @nodes.slaves.first.kill
+    error = assert_raises(KarmaClient::ConnectionError) { 2.times { karma.increment(series: "a", key: 1) } }
+    assert_match(/No master among|closed|refused/i, error.message)
+    error = assert_raises(KarmaClient::ConnectionError) { karma.increment(series: "a", key: 1) }
+    assert_match(/No master among/, error.message)
+  end
+
+  def test_a_master_that_hangs
+    client = karma(read_timeout: 0.2, call_timeout: 5.0, retries: 10)
+    client.increment(series: "a", key: 1)
+    wait_for_sum(@nodes.slaves, 1)
+    @nodes.promote(@nodes.slaves.first)
+    @nodes.master.pause
+    assert_equal 1, client.increment(series: "a", key: 1, bucket: 20_260_505, idempotency_key: "k")
+    assert_equal 2, client.sum(series: "a", key: 1)
+  end
+
+  def test_reads_from_replicas
+    client = karma(reads: :replica, instrumenter: instrumenter)
+    session = KarmaClient::Session.new
+    20.times do |count|
+      client.increment(series: "a", key: 1, session: session)
+      assert_equal count + 1, client.sum(series: "a", key: 1, session: session)
+    end
+    assert_operator session.lsn, :>, 0
+    reads = events.select { |event| event[:operation] == "counter.sum" }.map { |event| event[:node][/\d+\z/].to_i }
+    assert_equal @nodes.slaves.map(&:port).sort, reads.uniq.sort
+  end
+
+  def test_questions_about_the_node_go_to_the_master
+    assert_equal "master", karma(reads: :replica).health["role"]
+  end
+
+  def test_replicas_that_are_gone_are_not_missed
+    client = karma(reads: :replica)
+    client.increment(series: "a", key: 1)
+    @nodes.slaves.each(&:kill)
+    10.times { assert_equal 1, client.sum(series: "a", key: 1) }
+  end
+
+  def test_pipelines_follow_the_master
+    client = karma
+    client.increment(series: "a", key: 1)
+    wait_for_sum(@nodes.slaves, 1)
+    new = @nodes.slaves.first
+    @nodes.promote(new)
+    @nodes.master.kill
+    @nodes.master.flags = ["--role=slave", "--replication-source-host=127.0.0.1",
+                           "--replication-source-port=#{new.port}"]
+    @nodes.master.start
+    assert_equal([1] * 100, client.pipelined { |p| 100.times { p.increment(series: "a", key: 1) } })
+    assert_equal 101, client.sum(series: "a", key: 1)
+  end
+
+  def test_a_forked_child_finds_the_master_itself
+    karma.increment(series: "a", key: 1)
+    child = fork { exit!(karma.increment(series: "a", key: 1, value: 7)) }
+    assert_equal 7, Process.wait2(child).last.exitstatus
+    assert_equal 8, karma.sum(series: "a", key: 1)
+  end
+
+  private
+
+  def wait_for_sum(nodes, total)
+    line = '{"v":2,"op":"counter.sum","series":"a","key":1}'
+    nodes.each { |node| sleep 0.01 until node.ask(line).first.include?(%("response":#{total},)) }
+  end
+end
