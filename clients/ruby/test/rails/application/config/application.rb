@@ -14,6 +14,8 @@ require "karma_client/rails/health_check"
 class Shortener < Rails::Application
   config.load_defaults 6.1
   config.api_only = true
+  config.cache_classes = !Rails.env.development?
+  config.eager_load = Rails.env.production?
   config.secret_key_base = "secret" * 8
   config.logger = Logger.new(ENV.fetch("SHORTENER_LOG", IO::NULL))
   config.hosts.clear
