@@ -170,6 +170,15 @@ class CountersTest < Minitest::Test
     ActiveSupport::Notifications.unsubscribe(subscriber)
   end
 
+  def test_karma_is_down_and_the_circuit_breaker_is_open
+    KarmaClient.configure { |settings| settings.circuit_breaker = { failures: 1, seconds: 3600.0 } }
+    karma.down { assert_equal [nil] * 9, Link.all.map(&:clicks) }
+    assert_karma_requests(0) do
+      assert_equal [nil] * 9, Link.all.map(&:clicks)
+      refute Link.first.increment_clicks
+    end
+  end
+
   def test_a_write_that_may_fail
     link = Link.first
     assert link.increment_clicks(2)

@@ -5,6 +5,7 @@ require_relative "../support/application"
 # rails generate karma:install, in an application.
 class GeneratorTest < Minitest::Test
   SETTINGS = "print KarmaClient.configuration.instance_eval { [host, port, read_timeout, pool_size].join(' ') }"
+  BREAKER = "print KarmaClient.configuration.circuit_breaker.class"
 
   def setup
     @app = KarmaTest::Application.new(url: "tcp://karma.example:1234")
@@ -19,6 +20,7 @@ class GeneratorTest < Minitest::Test
     assert_equal "karma.example 1234 1.0 5", @app.rails("runner", SETTINGS)
     assert_equal "karma.example 1234 1.0 9", @app.rails("runner", SETTINGS, RAILS_MAX_THREADS: "9")
     assert_equal "127.0.0.1 8080 1.0 5", @app.rails("runner", SETTINGS, KARMA_URL: nil)
+    assert_equal "KarmaClient::CircuitBreaker", @app.rails("runner", BREAKER)
   end
 
   def test_it_is_found_by_its_name

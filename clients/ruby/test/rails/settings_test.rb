@@ -52,6 +52,19 @@ class SettingsTest < Minitest::Test
     assert_equal ["production", 9], [configuration.host, configuration.pool_size]
   end
 
+  def test_several_nodes_and_a_breaker
+    configuration = settings(<<~YAML, environment: { "KARMA_URL" => "tcp://environment:3" })
+      production:
+        urls: [tcp://a:1, tcp://b:2]
+        reads: replica
+        circuit_breaker:
+          failures: 3
+    YAML
+    assert_equal [["a", 1], ["b", 2]], configuration.nodes
+    assert_equal :replica, configuration.reads
+    assert_instance_of KarmaClient::CircuitBreaker, configuration.circuit_breaker
+  end
+
   def test_an_unknown_setting_is_an_error
     error = assert_raises(KarmaClient::ConfigurationError) { settings("production:\n  hots: production\n") }
     assert_equal "config/karma.yml: Unknown Karma client option hots", error.message

@@ -45,7 +45,8 @@ class SidekiqTest < Minitest::Test
     client = KarmaClient::Client.new(port: @node.port)
     totals = client.batch_sum(series: "links_clicks", keys: (1..LINKS).to_a, range: DAY..DAY)
     assert_equal([EVENTS / LINKS] * LINKS, totals.map { |item| item["value"] })
-    assert_equal JOBS - EVENTS + FAILURES, client.stats["idempotency_hits"]
+    assert_equal EVENTS, client.sum(series: "site_clicks", key: 1, range: DAY..DAY)
+    assert_equal 2 * (JOBS - EVENTS + FAILURES), client.stats["idempotency_hits"]
   ensure
     client&.close
   end

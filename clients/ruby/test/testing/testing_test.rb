@@ -48,6 +48,21 @@ class TestingTest < Minitest::Test
     assert_match(/has not been started/, error.message)
   end
 
+  def test_several_nodes_and_a_breaker_are_settings_too
+    before = KarmaClient.configuration
+    Testing.stop
+    KarmaClient.configure { |settings| settings.assign(urls: "tcp://a:1,tcp://b:2", circuit_breaker: true) }
+    breaker = before.circuit_breaker
+    karma.reset!
+    count
+    assert_equal [1, nil], [karma.total("links", 42), KarmaClient.configuration.circuit_breaker]
+    Testing.stop
+    assert_equal [["a", 1], ["b", 2]], KarmaClient.configuration.nodes
+    assert_same breaker, KarmaClient.configuration.circuit_breaker
+  ensure
+    KarmaClient.configure { |settings| settings.assign(host: "127.0.0.1", port: 8080, circuit_breaker: nil) }
+  end
+
   def test_karma_can_be_down
     count
     karma.down { assert_raises(KarmaClient::ConnectionError) { count } }

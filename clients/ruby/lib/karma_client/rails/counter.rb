@@ -75,21 +75,17 @@ module KarmaClient
           karma_write(counter, operation, value: value, **options)
           true
         rescue Error => e
-          Counter.unavailable?(e) ? false : raise
+          e.retriable? ? false : raise
         end
       end
       methods.define_method(:"reset_#{name}!") { |**options| karma_write(counter, :reset_counter, **options) }
     end
 
-    # @return [Boolean] whether the error means that Karma cannot answer at the moment, and not that it was asked wrongly
-    def self.unavailable?(error)
-      error.is_a?(ProtocolError) || error.retriable?
-    end
-
     private
 
+    # Only what may be over in a moment: a wrong token or an impossible day is a mistake, not a failure of Karma.
     def fall_back?(error)
-      @fallback != :raise && self.class.unavailable?(error)
+      @fallback != :raise && error.retriable?
     end
 
     def largest(limit, range)

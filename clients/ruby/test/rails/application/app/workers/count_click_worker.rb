@@ -8,7 +8,10 @@ class CountClickWorker
 
   def perform(event, link, day, failures)
     KarmaClient.with_client do |karma|
-      karma.increment(series: "links_clicks", key: link, bucket: day, idempotency_key: "click-#{event}")
+      karma.once("click-#{event}", at: day) do |click|
+        click.increment(series: "links_clicks", key: link)
+        click.increment(series: "site_clicks", key: 1)
+      end
     end
     attempt = Sidekiq.redis { |redis| redis.incr("attempts:#{event}") }
     Sidekiq.redis { |redis| redis.rpush("shortener:events", attempt <= failures ? "failed" : "done") }
