@@ -10,6 +10,7 @@
 #include "engine/freeze.h"
 #include "io/path.h"
 #include "io/replace_file.h"
+#include "ops/process.h"
 #include "snapshot/adoption.h"
 
 namespace karma::engine {
@@ -183,9 +184,15 @@ Status Engine::start(const LaterMaster& later_master, const StartProgress& progr
       snapshots_->exactly_once_meta();  // written with every whole set
   snapshot_watch_.started(last && *last ? (*last)->timestamp : 0, clock_.unix_seconds(), clock_.steady());
   if (!unread_data_) log_.info("restore.done", restored(*recovered));
-  if ((config_.snapshot_interval != 0 || config_.snapshot_wal_bytes != 0) && !unread_data_)
-    ticker_ = std::make_unique<Ticker>([this] { (void)snapshot_if_due(); });
+  look_around();
+  ticker_ = std::make_unique<Ticker>([this] { look_around(); });
   return {};
+}
+
+// Once a second.
+void Engine::look_around() {
+  resource_watch_.look(files_, directory_, ops::resident_bytes());
+  if ((config_.snapshot_interval != 0 || config_.snapshot_wal_bytes != 0) && !unread_data_) (void)snapshot_if_due();
 }
 
 // What a start has found, in words.

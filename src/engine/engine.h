@@ -34,6 +34,7 @@
 #include "engine/replica_acks.h"
 #include "engine/replicas.h"
 #include "engine/request_stats.h"
+#include "engine/resources.h"
 #include "engine/snapshot_leases.h"
 #include "engine/snapshot_watch.h"
 #include "engine/state_digests.h"
@@ -254,6 +255,7 @@ class Engine final : public commands::Services, private wal::Machine {
   void count_snapshots();
   Result<std::vector<std::string>> snapshot_names() const;
   void write_only_here();
+  void look_around();
   std::function<void(const std::string&, const std::string&)> event_sink();
 
   const Config config_;
@@ -282,7 +284,8 @@ class Engine final : public commands::Services, private wal::Machine {
   SnapshotLeases leases_;
   Mutex snapshots_held_;  // by who writes snapshots and trims the log, or by who wants neither
   std::atomic<std::uint64_t> saved_lsn_{UINT64_MAX};  // of the last whole set, by this process
-  std::unique_ptr<Ticker> ticker_;                    // if snapshots are taken without being asked for
+  ResourceWatch resource_watch_;
+  std::unique_ptr<Ticker> ticker_;
 
   ops::Checkpoints checkpoints_;
   ops::Reconciliation reconciliation_;

@@ -64,4 +64,15 @@ std::vector<std::string> resource_warnings(FileSystem& files, const std::string&
   return found;
 }
 
+void ResourceWatch::look(FileSystem& files, const std::string& directory, std::uint64_t resident) {
+  std::vector<std::string> found = resource_warnings(files, directory, resident);
+  const MutexLock lock(mutex_);
+  warnings_ = std::move(found);
+}
+
+std::vector<std::string> ResourceWatch::warnings() const {
+  const MutexLock lock(mutex_);
+  return warnings_;
+}
+
 }  // namespace karma::engine

@@ -8,6 +8,8 @@
 
 #include <karma/file_system.h>
 
+#include "core/mutex.h"
+
 namespace karma::engine {
 
 // With less than this, or than a twentieth of a small disk, the next snapshot or some busy hours may fill it.
@@ -21,5 +23,16 @@ std::optional<std::uint64_t> memory_limit(FileSystem& files);
 
 // In words, for health. `resident`: bytes of this process.
 std::vector<std::string> resource_warnings(FileSystem& files, const std::string& directory, std::uint64_t resident);
+
+// Keeps the latest warnings for threads that must not wait for the disk, which may be a network's. Thread-safe.
+class ResourceWatch {
+ public:
+  void look(FileSystem& files, const std::string& directory, std::uint64_t resident);
+  std::vector<std::string> warnings() const;
+
+ private:
+  mutable Mutex mutex_;
+  std::vector<std::string> warnings_ KARMA_GUARDED_BY(mutex_);
+};
 
 }  // namespace karma::engine

@@ -1,7 +1,6 @@
 // The status of the engine: statistics, health, the state of the log.
 #include "commands/catalog.h"
 #include "engine/engine.h"
-#include "engine/resources.h"
 #include "ops/process.h"
 
 namespace karma::engine {
@@ -134,8 +133,8 @@ commands::Health Engine::health() {
   if (!slave && config_.role == Role::slave)
     health.warnings.push_back("this node was promoted, but its settings still say --role=slave");
   if (std::string problem = snapshot_watch_.problem(); !problem.empty()) health.problems.push_back(std::move(problem));
-  for (auto& warnings : {snapshot_watch_.warnings(clock_.steady(), needed_log_bytes(), is_unsaved()),
-                         resource_warnings(files_, directory_, ops::resident_bytes())})
+  for (auto& warnings :
+       {snapshot_watch_.warnings(clock_.steady(), needed_log_bytes(), is_unsaved()), resource_watch_.warnings()})
     health.warnings.insert(health.warnings.end(), warnings.begin(), warnings.end());
   if (open_to_network_) health.warnings.push_back("open to the network without a token");
   return health;

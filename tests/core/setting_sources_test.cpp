@@ -2,6 +2,7 @@
 #include "core/setting_sources.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <map>
@@ -62,7 +63,7 @@ class SettingSourcesTest : public ::testing::Test {
     return message;
   }
 
-  const std::string path_ = ::testing::TempDir() + "karma_setting_sources.toml";
+  const std::string path_ = ::testing::TempDir() + "karma_setting_sources." + std::to_string(::getpid()) + ".toml";
   SettingSources sources_;
 };
 

@@ -67,13 +67,27 @@ TEST(Resources, HealthTellsOfThem) {
   test::Node node;
   node.open();
   EXPECT_EQ(node.expect("system.health").find("warnings"), std::string::npos);
+  node.close();
   node.files->set_space({.free = 5 * kMiB, .size = 100 * 1024 * kMiB});
   node.files->edit("/proc/self/cgroup", "0::/\n");
   node.files->edit("/sys/fs/cgroup/memory.max", "4096\n");
+  node.open();  // which looks at once, and then every second
   const std::string health = node.expect("system.health");
   EXPECT_NE(health.find(R"("status":"ok")"), std::string::npos) << health;
   EXPECT_NE(health.find("the disk has only 5 MiB of"), std::string::npos) << health;
   EXPECT_NE(health.find("of memory that its cgroup may have"), std::string::npos) << health;
+}
+
+TEST(Resources, HealthTellsWhatWasFoundAndDoesNotAskTheDisk) {
+  CrashableFileSystem files;
+  ResourceWatch watch;
+  EXPECT_TRUE(watch.warnings().empty());
+  files.set_space({.free = 49 * kMiB, .size = 1000 * kMiB});
+  watch.look(files, "data", 0);
+  files.set_space({.free = 500 * kMiB, .size = 1000 * kMiB});
+  EXPECT_EQ(watch.warnings().size(), 1u);
+  watch.look(files, "data", 0);
+  EXPECT_TRUE(watch.warnings().empty());
 }
 
 }  // namespace
