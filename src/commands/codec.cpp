@@ -10,6 +10,7 @@
 #include "core/json_values.h"
 #include "core/text.h"
 #include "core/utf8.h"
+#include "protocol/near_miss.h"
 
 namespace karma::commands {
 namespace {
@@ -44,6 +45,16 @@ void Decoder::take_only(FieldSet taken, std::string_view op) {
     fail("Fields " + std::string(name_of(one)) + " and " + std::string(name_of(other)) + " differ: " + std::string(op) +
          " deletes and takes one of them");
   }
+}
+
+void Decoder::refuse_mistakes(FieldSet taken) {
+  if ((fields_.present() & set_of(Field::from, Field::to)) != 0)
+    fail(R"(Fields from and to belong inside range: "range":{"from":20260501,"to":20260531})");
+  // What deletes must not pass over anything that would narrow it in another op.
+  if (!deleting_op_.empty()) taken = ~FieldSet{0};
+  for (const std::string_view name : fields_.unknown())
+    if (const auto meant = protocol::near_miss(name, taken))
+      fail("Unknown field " + std::string(name) + ": did you mean " + std::string(protocol::name_of(*meant)) + "?");
 }
 
 void Decoder::not_taken(std::string_view field) {
@@ -199,29 +210,38 @@ void Decoder::no_date(std::uint64_t number) {
   fail("Invalid bucket date " + std::to_string(number) + std::string(wanted));
 }
 
-// "2026-05-05" and "20260505": dashes go, digits remain.
-bool Decoder::bucket_text(const Value& value, std::uint64_t& number) {
-  const std::string_view text = json::decode_string(value, context_.arena);
-  if (text.starts_with('-')) return fail("Field bucket must be greater than or equal to 0"), false;
+bool Decoder::day_number(const Value& value, std::string_view name, std::uint64_t& number) {
+  if (value.type == Type::unsigned_integer) {
+    number = value.number;
+    return true;
+  }
+  const std::string_view text =
+      value.type == Type::string ? json::decode_string(value, context_.arena) : std::string_view();
+  if (value.type == Type::negative_integer || text.starts_with('-'))
+    return fail(field_text(name) + " must be greater than or equal to 0"), false;
+  // Karma 1.0 takes a bucket with dashes anywhere, and the others as numbers only.
+  const bool dashed = text.size() == 10 && text[4] == '-' && text[7] == '-';
   number = 0;
   int digits = 0;
   for (const char byte : text) {
     if (byte == '-') continue;
-    if (byte < '0' || byte > '9' || ++digits > 19) return fail("Field bucket must be a bucket date"), false;
+    if (byte < '0' || byte > '9' || ++digits > 19) {
+      digits = 0;
+      break;
+    }
     number = number * 10 + static_cast<std::uint64_t>(byte - '0');
   }
-  if (digits == 0) fail("Field bucket must be a bucket date");
-  return digits != 0;
+  if (name == name_of(Field::bucket) ? digits != 0 : dashed && digits == 8) return true;
+  return fail(field_text(name) + R"( must be a bucket date, as 20260505 or "2026-05-05")"), false;
 }
 
 void Decoder::bucket(Bucket& bucket) {
   if (failed_) return;
   std::uint64_t number = 0;
   if (const Value* date = fields_.find(Field::date)) {
-    if (unsigned_of(*date, "date", number)) writable_day_of(number, bucket);
+    if (day_number(*date, "date", number)) writable_day_of(number, bucket);
   } else if (const Value* value = fields_.find(Field::bucket)) {
-    const bool read = value->type == Type::string ? bucket_text(*value, number) : unsigned_of(*value, "bucket", number);
-    if (read) writable_day_of(number, bucket);
+    if (day_number(*value, name_of(Field::bucket), number)) writable_day_of(number, bucket);
   } else {
     bucket = strict() ? bucket_at(context_.now) : Bucket();
   }
@@ -254,7 +274,7 @@ bool Decoder::decode_range(const Value& value, BucketRange& range) {
   if (to.type == Type::null) return fail("Field range.to is required"), false;
   std::uint64_t first = 0;
   std::uint64_t last = 0;
-  if (!unsigned_of(from, "range.from", first) || !unsigned_of(to, "range.to", last)) return false;
+  if (!day_number(from, "range.from", first) || !day_number(to, "range.to", last)) return false;
   if (!day_of(first, range.from) || !day_of(last, range.to)) return false;
   if (first > last) return fail("Bucket range start must be less than or equal to range end"), false;
   if (strict() && *range.to.day() - *range.from.day() > protocol::kMaxRangeDays)
@@ -279,7 +299,7 @@ void Decoder::before(Bucket& bucket) {
   if (value == nullptr) value = given(Field::date);
   if (value == nullptr) return fail("Field before is required");
   std::uint64_t number = 0;
-  if (unsigned_of(*value, "before", number)) writable_day_of(number, bucket);
+  if (day_number(*value, "before", number)) writable_day_of(number, bucket);
 }
 
 void Decoder::limit(std::uint64_t& limit, std::uint64_t fallback, std::uint64_t most) {

@@ -64,6 +64,12 @@ class Decoder {
   // For an op that deletes, before its fields: a request with any field of the protocol beside `taken` is refused, on
   // top and inside `range`. The caller meant something narrower, and data would be gone.
   void take_only(FieldSet taken, std::string_view op);
+  // For every op, before its fields: a request with a name that was probably meant to be one of `taken`, or with the
+  // ends of a range outside of it, is refused. The caller would get another answer than the one that was asked for.
+  void refuse_mistakes(FieldSet taken);
+  bool may_be_mistaken() const {
+    return (!fields_.unknown().empty() || (fields_.present() & set_of(Field::from, Field::to)) != 0) && strict();
+  }
 
   void series(SeriesName& name);
   void key(Key& key);
@@ -118,7 +124,8 @@ class Decoder {
   bool day_of(std::uint64_t number, Bucket& bucket);           // of any year: old data is found too
   bool writable_day_of(std::uint64_t number, Bucket& bucket);  // that something may be counted under
   void no_date(std::uint64_t number);
-  bool bucket_text(const json::Value& value, std::uint64_t& number);
+  // 20260505 or "2026-05-05"; a bucket also "20260505".
+  bool day_number(const json::Value& value, std::string_view name, std::uint64_t& number);
   void not_in_the_future(std::int64_t time);
   bool decode_range(const json::Value& value, BucketRange& range);
   bool accept_name(std::string_view name);

@@ -175,8 +175,9 @@ FieldSet taken() {
   FieldLister lister;
   C command{};
   C::describe(command, lister);
-  FieldSet taken = lister.taken() | set_of(Field::v, Field::op, Field::token);
+  FieldSet taken = lister.taken() | set_of(Field::v, Field::op, Field::token, Field::id);
   if (Mutation<C>) taken |= set_of(Field::want_lsn);
+  if (Query<C>) taken |= set_of(Field::min_lsn, Field::wait_ms);
   if (C::kSpec.idempotent) {
     taken |= set_of(Field::idempotency_key, Field::fingerprint, Field::idempotency_created_at_unix);
   }
@@ -191,6 +192,8 @@ Result<void*> decode(const Fields& fields, DecodeContext& context) {
     static const FieldSet kTaken = taken<C>();
     decoder.take_only(kTaken, C::kSpec.name);
   }
+  if (decoder.may_be_mistaken()) [[unlikely]]
+    decoder.refuse_mistakes(taken<C>());
   C::describe(*command, decoder);
   if (decoder.failed()) return decoder.error();
   if constexpr (requires { command->check(); }) {

@@ -3,9 +3,9 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <numeric>
 #include <sstream>
 
+#include "core/edit_distance.h"
 #include "core/text.h"
 
 namespace karma {
@@ -14,22 +14,6 @@ namespace {
 constexpr std::size_t kMeaningColumn = 32;
 constexpr std::size_t kLineWidth = 96;
 constexpr std::size_t kFarthestTypo = 2;
-
-// How many insertions, removals and replacements lead from one word to the other.
-std::size_t edit_distance(std::string_view from, std::string_view to) {
-  std::vector<std::size_t> row(to.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < to.size(); ++j) {
-      const std::size_t replaced = diagonal + (from[i] == to[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, replaced});
-    }
-  }
-  return row.back();
-}
 
 // Adds the words of `text` to `page`, which stands at kMeaningColumn of a line, where further lines begin, too.
 void append_wrapped(std::string& page, std::string_view text) {

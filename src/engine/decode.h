@@ -15,6 +15,7 @@ struct Decoded {
   const commands::Op* op = nullptr;
   const void* command = nullptr;
   commands::KeyedWrite* keyed = nullptr;  // of a write with an idempotency key
+  std::string_view id;                    // of the request, for its reply
 };
 
 // The op that the fields name; nullptr, and the reason, if it is unknown. `likely`, as the one of the

@@ -77,7 +77,9 @@ Handled Dispatcher::handle(std::string_view line, void* connection, std::size_t 
   const std::size_t before = out.size();
   request_bytes_ = line.size();
   op_ = nullptr;
+  id_ = {};
   const Handled handled = execute(line, connection, pending, out);
+  if (handled == Handled::replied && !id_.empty()) protocol::append_id(out, id_);
   if (times_ != nullptr && handled == Handled::replied && op_ != nullptr) times_->answered(*op_);
   if (timed && handled == Handled::replied) {
     const auto took = engine_.clock().steady() - begin;
@@ -128,6 +130,7 @@ void Dispatcher::collect(const ReplyBuffer& place, const ReplyLost& lost) {
       Buffer& out = place(answered.connection, answered.request_bytes);
       const std::size_t before = out.size();
       write_reply(answered, out);
+      if (!answered.id.empty()) protocol::append_id(out, answered.id);
       // After a stall of the disk all of them are, and the slow log has room for a few.
       if (is_slow(answered) && ++slow_answers_ <= kSlowNotedOfRound) [[unlikely]]
         note_slow(answered, out.size() - before);
@@ -157,6 +160,7 @@ Handled Dispatcher::execute(std::string_view line, void* connection, std::size_t
     return Handled::replied;
   };
   if (Status status = fields_.parse_request(line); !status) return refuse(status.error());
+  const Status identified = protocol::find_id(fields_, id_);
   if (Status status = protocol::check_version(fields_); !status) return refuse(status.error());
   Access granted;
   if (!authenticate(granted)) return refuse(unauthorized());
@@ -165,6 +169,7 @@ Handled Dispatcher::execute(std::string_view line, void* connection, std::size_t
   const Op& op = *(op_ = latest_op_ = named);
   if (granted < op.access)
     return refuse({ErrorCode::forbidden, "Read-only token cannot execute command " + std::string(op.command)});
+  if (!identified) return refuse(identified.error());
   if (op.kind == Kind::mutation) return mutate(op, connection, pending, out);
   return pending != 0 ? Handled::blocked : read_or_run(op, connection, out);
 }
@@ -217,6 +222,7 @@ Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, 
     reply_error(refusal(status.error()), out);
     return Handled::replied;
   }
+  if (!id_.empty()) mutation.id = arena.copy(id_);
   mutation.outcome.arena = &arena;
   mutation.connection = connection;
   mutation.request_bytes = request_bytes_;
@@ -309,6 +315,7 @@ Handled Dispatcher::start_job(const Decoded& decoded, void* connection, Buffer& 
     return Handled::replied;
   }
   static_cast<Decoded&>(*job_) = decoded;
+  if (!id_.empty()) job_->id = job_->arena.copy(id_);
   job_->connection = connection;
   job_->request_bytes = request_bytes_;
   if (times_ != nullptr) job_->arrived = times_->wake_up();

@@ -91,6 +91,7 @@ class Dispatcher final : public RequestHandler {
   std::uint64_t slow_answers_ = 0;        // of this round
   const commands::Op* op_ = nullptr;      // of the line at hand, once it is known
   std::size_t request_bytes_ = 0;         // of the line at hand
+  std::string_view id_;                   // of the line at hand
   Arena arena_;                           // of the read at hand, if it never takes long
   std::unique_ptr<Job> job_;              // of a read that may, or of an admin op
   std::unique_ptr<MutationBatch> batch_;  // being gathered

@@ -25,6 +25,32 @@ bool has_token(const Fields& fields, const std::optional<std::string>& token) {
   return difference == 0;
 }
 
+Status find_id(const Fields& fields, std::string_view& id) {
+  const json::Value* given = fields.find(Field::id);
+  if (given == nullptr) return {};
+  if (given->type == json::Type::unsigned_integer) {
+    id = given->text;
+    return {};
+  }
+  if (given->type == json::Type::string) {
+    Arena arena;
+    if (json::decode_string(*given, arena).size() <= kMaxIdBytes) {
+      id = {given->text.data() - 1, given->text.size() + 2};
+      return {};
+    }
+  }
+  return validation_error("Field id must be a string of up to " + std::to_string(kMaxIdBytes) +
+                          " bytes or an unsigned integer");
+}
+
+void append_id(Buffer& out, std::string_view id) {
+  out.truncate(out.size() - kLineEnd.size() - 1);
+  out.append(R"(,"id":)");
+  out.append(id);
+  out.append('}');
+  out.append(kLineEnd);
+}
+
 void append_error(Buffer& out, const Error& error) {
   out.append(R"({"protocol_version":2,"success":false,"response":)");
   json::append_string(out, error.message);

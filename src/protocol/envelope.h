@@ -25,6 +25,13 @@ Status check_version(const Fields& fields);
 // Whether the request carries this token; compared in time that does not depend on where they differ.
 bool has_token(const Fields& fields, const std::optional<std::string>& token);
 
+// The request's `id` as it stands in the line, a string's quotes included; empty if it has none. validation_error if it
+// is neither a string of up to kMaxIdBytes nor an unsigned integer.
+Status find_id(const Fields& fields, std::string_view& id);
+
+// Adds it to the reply line with which `out` ends.
+void append_id(Buffer& out, std::string_view id);
+
 // Appends a whole error line.
 void append_error(Buffer& out, const Error& error);
 

@@ -14,6 +14,7 @@ constexpr std::array<std::string_view, kFieldCount> kNames = {
     "token",
     "series",
     "tree",
+    "id",
     "key",
     "keys",
     "items",
@@ -98,6 +99,7 @@ Status Fields::parse_request(std::string_view line) {
 
 Status Fields::parse(std::string_view line) {
   present_ = 0;
+  unknown_count_ = 0;
   numbers_.clear();
   json::Reader reader(line, &numbers_);
   const auto take = [&](const json::Value& name, const json::Value& value) {
@@ -109,7 +111,11 @@ Status Fields::parse(std::string_view line) {
       index = index_of(name.text);
     }
     if (at_start_) keep_start(line, static_cast<Field>(index), value);
-    if (index != kFieldCount) put(index, value);
+    if (index != kFieldCount) {
+      put(index, value);
+    } else if (!name.escaped && unknown_count_ < kKeptUnknown) {
+      unknown_[unknown_count_++] = name.text;
+    }
   };
   bool good = false;
   if (!start_.empty() && line.starts_with(start_)) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,7 @@ enum class Field : std::uint8_t {
   token,
   series,
   tree,
+  id,
   key,
   keys,
   items,
@@ -96,6 +98,11 @@ class Fields {
   // All that are there.
   FieldSet present() const { return present_; }
 
+  // Names that no op knows, the first ones, in case one was meant to be a name that some op does know. Those with
+  // escapes are left out: nobody mistypes them.
+  static constexpr std::size_t kKeptUnknown = 16;
+  std::span<const std::string_view> unknown() const { return {unknown_.data(), unknown_count_}; }
+
   // Of the value that is `kept`, if one is.
   const json::Numbers& numbers() const { return numbers_; }
 
@@ -108,6 +115,8 @@ class Fields {
 
   std::array<json::Value, kFieldCount> values_;
   FieldSet present_ = 0;
+  std::array<std::string_view, kKeptUnknown> unknown_;
+  std::size_t unknown_count_ = 0;
   json::Numbers numbers_;
 
   // How the latest line began, up to the comma after the fields that most requests begin with and have in common: the

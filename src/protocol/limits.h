@@ -19,6 +19,7 @@ inline constexpr std::uint64_t kDefaultEntriesLimit = 1000;
 inline constexpr std::uint64_t kMaxWaitMs = 10000;        // replication.entries and a read wait no longer
 inline constexpr std::uint64_t kDefaultWaitMs = 1000;     // of a read with min_lsn
 inline constexpr std::size_t kReplyEnvelopeBytes = 96;    // around a response, at most
+inline constexpr std::size_t kMaxIdBytes = 64;            // of a request that is a string
 inline constexpr std::size_t kMaxStreamIdBytes = 1024;    // ingest.*, granularity likewise
 inline constexpr std::size_t kMaxCheckpointBytes = 1024;  // source, offset and event_id of recovery.checkpoint, each
 inline constexpr std::uint64_t kMaxListLimit = 1000;      // ingest.status, recovery.status

@@ -54,5 +54,15 @@ TEST(Envelope, ErrorsAreOneLineOfValidJson) {
   }
 }
 
+TEST(Envelope, AnIdIsAddedToTheLineThatEndsTheBuffer) {
+  Buffer out;
+  append_error(out, {ErrorCode::not_found, "one"});
+  const std::string first(out.view());
+  append_error(out, {ErrorCode::not_found, "two"});
+  append_id(out, R"("a")");
+  EXPECT_EQ(out.view(), first + R"({"protocol_version":2,"success":false,"response":"two","error_code":"not_found",)" +
+                            "\"id\":\"a\"}\r\n");
+}
+
 }  // namespace
 }  // namespace karma::protocol
