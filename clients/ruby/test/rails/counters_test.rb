@@ -105,6 +105,33 @@ class CountersTest < Minitest::Test
     end
   end
 
+  def test_a_record_that_is_there_twice
+    links = Link.find_by_sql("SELECT * FROM links UNION ALL SELECT * FROM links")
+    assert_equal [0, *2..9] * 2, assert_karma_requests(1) { links.map(&:clicks) }
+    links = Link.preload_karma_counters([Link.last, Link.last], :clicks)
+    karma.down { assert_equal [9, 9], links.map(&:clicks) }
+    karma.down { assert_equal [nil, nil], [Link.last, Link.last].each(&:reload).map(&:clicks) }
+  end
+
+  def test_a_key_of_digits
+    model = Class.new(StrictLink) { has_karma_counter :digits, series: "digits", key: ->(link) { link.number.to_s } }
+    links = Array.new(2) { model.new(number: 4) }
+    links.first.increment_digits!
+    assert_equal [1, 1], model.preload_karma_counters(links, :digits).map(&:digits)
+  end
+
+  def test_a_subclass_with_a_counter_of_its_own_under_the_same_name
+    model = Class.new(Link) do
+      has_karma_counter :clicks, series: "other_clicks"
+      def clicks_of_both = [clicks, method(:clicks).super_method.call]
+      self.inheritance_column = nil
+      def self.name = "Other"
+    end
+    count(@links.last.id, 5, series: "other_clicks")
+    assert_equal [[0, 8], [5, 9]], model.order(:id).last(2).map(&:clicks_of_both)
+    assert_equal 8, Link.find(@links[7].id).clicks
+  end
+
   def test_one_record_is_one_request_and_is_not_asked_for_again
     link = Link.last
     assert_karma_requests(1) { 2.times { assert_equal 9, link.clicks } }

@@ -25,21 +25,22 @@ module KarmaClient
 
     # @return [Integer, nil] nil for a record that has no key yet
     def key_of(record)
-      @key.is_a?(Proc) ? @key.call(record) : record.public_send(@key)
+      key = @key.is_a?(Proc) ? @key.call(record) : record.public_send(@key)
+      key.is_a?(String) && key.match?(/\A\d+\z/) ? key.to_i : key
     end
 
     # Asks for the totals of many records at once.
     # @param records [Array<ActiveRecord::Base>]
     # @param range [Range, nil]
-    # @return [Hash{ActiveRecord::Base => Integer, Object}] compared by identity; the fallback if Karma is down
+    # @return [Array<Integer, Object>] in the order of the records; the fallback for each if Karma is down
     def totals(records, range)
-      keys = records.to_h { |record| [record, key_of(record)] }.compare_by_identity
-      sums = sums(keys.values.compact.uniq, range)
-      keys.transform_values { |key| key.nil? ? 0 : sums.fetch(key) }
+      keys = records.map { |record| key_of(record) }
+      sums = sums(keys.compact.uniq, range)
+      keys.map { |key| key.nil? ? 0 : sums.fetch(key) }
     rescue Error => e
       raise unless fall_back?(e)
 
-      records.to_h { |record| [record, @fallback] }.compare_by_identity
+      [@fallback] * records.size
     end
 
     # Finds the records with the largest totals, which they know then.

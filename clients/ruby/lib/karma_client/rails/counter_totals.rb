@@ -13,21 +13,21 @@ module KarmaClient
 
     # @return [Object] the total, else the value of the block
     def fetch(counter, range, &block)
-      @values.fetch([counter.name, range], &block)
+      @values.fetch([counter, range], &block)
     end
 
     def known?(counter, range)
-      @values.key?([counter.name, range])
+      @values.key?([counter, range])
     end
 
     # @return [void]
     def store(counter, range, value)
-      @values[[counter.name, range]] = value
+      @values[[counter, range]] = value
     end
 
     # @return [void]
     def forget(counter)
-      @values.delete_if { |(name, _), _| name == counter.name }
+      @values.delete_if { |(known, _), _| known.equal?(counter) }
     end
 
     # Nothing of this goes into a cache with its record: totals grow old there, and a page would drag all its records in.

@@ -47,7 +47,7 @@ module KarmaClient
       unknown = records.reject { |record| record.karma_totals.known?(counter, range) }
       return if unknown.empty?
 
-      counter.totals(unknown, range).each { |record, total| record.karma_totals.store(counter, range, total) }
+      unknown.zip(counter.totals(unknown, range)) { |record, total| record.karma_totals.store(counter, range, total) }
     end
 
     # Forgets the totals, too.
@@ -72,7 +72,7 @@ module KarmaClient
 
     def karma_total(counter, range)
       karma_totals.fetch(counter, range) do
-        Counters.load(counter, karma_totals.page&.having(counter) || [self], range)
+        Counters.load(counter, [self, *karma_totals.page&.having(counter)], range)
         karma_totals.fetch(counter, range)
       end
     end
