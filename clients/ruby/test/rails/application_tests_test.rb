@@ -15,6 +15,13 @@ class ApplicationTestsTest < Minitest::Test
     class ActiveSupport::TestCase
       include KarmaClient::Testing::Minitest
       parallelize(workers: #{PROCESSES})
+
+      # Each process comes here, also one that is too late for a test.
+      parallelize_setup do
+        KarmaClient::Testing.reset!
+        KarmaClient.with_client { |client| client.increment(series: "links_clicks", key: 1) }
+        File.write("node-\#{KarmaClient.configuration.port}", KarmaClient::Testing.total("links_clicks", 1))
+      end
     end
   RUBY
 
@@ -27,7 +34,6 @@ class ApplicationTestsTest < Minitest::Test
           link = Link.create!(url: "https://example.org")
           assert_difference(-> { karma.total("links_clicks", link.id) }, 5) { post "/links/\#{link.id}/clicks?value=5" }
           assert_equal 5, response.parsed_body["counted"]
-          puts "process \#{Process.pid}"
         end
       end
 
@@ -58,7 +64,7 @@ class ApplicationTestsTest < Minitest::Test
     app.rails("db:schema:load", RAILS_ENV: "test")
     output = app.rails("test", RAILS_ENV: "test", MT_NO_PLUGINS: nil)
     assert_match(/#{TESTS + 3} runs, .* 0 failures, 0 errors/, output)
-    assert_operator output.scan(/^process \d+$/).uniq.size, :>, 1
+    assert_equal ["1"] * PROCESSES, Dir[app.path("node-*")].map { |node| File.read(node) }
   ensure
     app.remove
   end
