@@ -83,13 +83,29 @@ class FakeTest < Minitest::Test
                  items: items(random, fields[:op]), before: DAYS.sample(random: random), cursor: random.rand(4),
                  want_lsn: true, idempotency_key: random.rand(40) }
     fields[:series] = %w[links views].sample(random: random)
-    # Nearly all fields that the op may want, and now and then one that it does not.
-    fields.merge(optional.select { |name, _| random.rand(10) < likely(fields[:op], name) })
+    # Nearly all fields that the op may want, now and then one that it does not, or one that is misspelt.
+    fields.merge!(optional.select { |name, _| random.rand(10) < likely(fields[:op], name) })
+    fields[misspelt(KarmaClient::Testing::Catalog::FIELDS.sample(random: random), random)] = 1 if random.rand(8).zero?
+    fields
+  end
+
+  def misspelt(name, random)
+    random.rand(1..3).times do
+      place = random.rand(name.size)
+      name = name.dup
+      case random.rand(3)
+      when 0 then name.slice!(place)
+      when 1 then name.insert(place, %w[a X _ -].sample(random: random))
+      when 2 then name[place, 2] = name[place, 2].reverse
+      end
+      break if name.empty?
+    end
+    name
   end
 
   def likely(operation, name)
-    only = KarmaClient::Testing::Catalog.find(operation).only
-    return only.include?(name.to_s) ? 9 : 0.2 if only
+    op = KarmaClient::Testing::Catalog.find(operation)
+    return op.takes.include?(name.to_s) ? 9 : 0.2 if op.deletes
 
     %i[idempotency_key limit].include?(name) ? 3 : 8
   end

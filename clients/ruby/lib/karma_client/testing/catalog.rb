@@ -6,51 +6,59 @@ module KarmaClient
     # @api private
     module Catalog
       # +handler+ is the method of {Fake}; +kind+ is +:read+, +:write+ or +:once+, a write that honours idempotency
-      # keys; +only+ are the fields that an op which deletes takes, nil for others, which ignore what they do not take.
-      Op = Struct.new(:handler, :kind, :only)
+      # keys; +takes+ are the fields that it looks at. What +deletes+ refuses all others, with which a client could mean
+      # something narrower.
+      Op = Struct.new(:handler, :kind, :takes, :deletes)
 
-      # Fields with which a client can mean something narrower. An op that deletes and does not take one refuses it.
-      NARROWING = %w[series tree key keys items bucket date value range from to before limit cursor stream_id mode
-                     chunk_seq granularity file source source_offset event_id offset after_lsn wait_ms
-                     idempotency_key fingerprint].freeze
-      # Two names of one field.
-      SAME = [%w[series tree], %w[before date]].freeze
+      # The fields of the protocol.
+      FIELDS = %w[v op token series tree id key keys items bucket date value range limit cursor before file offset
+                  source_offset event_id source stream_id mode granularity chunk_seq idempotency_key fingerprint
+                  idempotency_created_at_unix began_at_unix committed_at_unix checked_points mismatch_count
+                  absolute_drift max_abs_delta after_lsn wait_ms replica replica_epoch durable_lsn min_lsn want_lsn
+                  from to].freeze
 
-      ONCE = %w[idempotency_key fingerprint].freeze
+      OF_ALL = %w[v op token id].freeze
+      OF_KIND = { read: %w[min_lsn wait_ms], write: %w[want_lsn],
+                  once: %w[want_lsn idempotency_key fingerprint idempotency_created_at_unix] }.freeze
       SERIES = %w[series tree].freeze
-      private_constant :ONCE, :SERIES
+      private_constant :OF_ALL, :OF_KIND, :SERIES
+
+      def self.op(handler, kind, *takes, deletes: false)
+        Op.new(handler, kind, [*OF_ALL, *OF_KIND.fetch(kind), *takes].freeze, deletes).freeze
+      end
+      private_class_method :op
 
       # By name.
       OPS = {
-        "counter.increment" => Op.new(:increment, :once),
-        "counter.decrement" => Op.new(:decrement, :once),
-        "counter.sum" => Op.new(:sum, :read),
-        "counter.series" => Op.new(:points, :read),
-        "counter.batch_sum" => Op.new(:batch_sum, :read),
-        "counter.multi_sum" => Op.new(:multi_sum, :read),
-        "counter.reset" => Op.new(:reset_counter, :once, [*SERIES, *ONCE, "key"]),
-        "counter.batch_reset" => Op.new(:batch_reset, :once, [*SERIES, *ONCE, "keys"]),
-        "counter.delete_range" => Op.new(:delete_range, :once, [*SERIES, *ONCE, "key", "range"]),
-        "counter.batch_delete_range" => Op.new(:batch_delete_range, :once, [*SERIES, *ONCE, "keys", "range"]),
-        "series.batch_add" => Op.new(:batch_add, :once),
-        "series.batch_set" => Op.new(:batch_set, :once),
-        "series.delete_before" => Op.new(:delete_before, :write, [*SERIES, "before", "date"]),
-        "series.compact" => Op.new(:compact, :write),
-        "tree.create" => Op.new(:create, :write),
-        "tree.drop" => Op.new(:drop, :write, SERIES),
-        "tree.list" => Op.new(:list, :read),
-        "tree.info" => Op.new(:info, :read),
-        "tree.keys" => Op.new(:keys, :read),
-        "tree.points" => Op.new(:all_points, :read),
-        "tree.top" => Op.new(:top, :read),
-        "tree.summary" => Op.new(:summary, :read),
-        "tree.series" => Op.new(:series_points, :read),
-        "tree.reset" => Op.new(:reset_series, :once, [*SERIES, *ONCE]),
-        "tree.delete_range" => Op.new(:delete_series_range, :once, [*SERIES, *ONCE, "range"]),
-        "replication.status" => Op.new(:replication_status, :read),
-        "system.ping" => Op.new(:ping, :read),
-        "system.health" => Op.new(:health, :read),
-        "system.compact" => Op.new(:compact_all, :write)
+        "counter.increment" => op(:increment, :once, *SERIES, "key", "bucket", "date", "value"),
+        "counter.decrement" => op(:decrement, :once, *SERIES, "key", "bucket", "date", "value"),
+        "counter.sum" => op(:sum, :read, *SERIES, "key", "range"),
+        "counter.series" => op(:points, :read, *SERIES, "key", "range"),
+        "counter.batch_sum" => op(:batch_sum, :read, *SERIES, "keys", "range"),
+        "counter.multi_sum" => op(:multi_sum, :read, "items", "range"),
+        "counter.reset" => op(:reset_counter, :once, *SERIES, "key", deletes: true),
+        "counter.batch_reset" => op(:batch_reset, :once, *SERIES, "keys", deletes: true),
+        "counter.delete_range" => op(:delete_range, :once, *SERIES, "key", "range", deletes: true),
+        "counter.batch_delete_range" => op(:batch_delete_range, :once, *SERIES, "keys", "range", deletes: true),
+        "series.batch_add" => op(:batch_add, :once, *SERIES, "items", "granularity"),
+        "series.batch_set" => op(:batch_set, :once, *SERIES, "items", "granularity"),
+        "series.delete_before" => op(:delete_before, :write, *SERIES, "before", "date", deletes: true),
+        "series.compact" => op(:compact, :write, *SERIES),
+        "tree.create" => op(:create, :write, *SERIES),
+        "tree.drop" => op(:drop, :write, *SERIES, deletes: true),
+        "tree.list" => op(:list, :read),
+        "tree.info" => op(:info, :read, *SERIES),
+        "tree.keys" => op(:keys, :read, *SERIES, "limit", "cursor"),
+        "tree.points" => op(:all_points, :read, *SERIES, "limit", "cursor"),
+        "tree.top" => op(:top, :read, *SERIES, "limit", "range"),
+        "tree.summary" => op(:summary, :read, *SERIES, "range"),
+        "tree.series" => op(:series_points, :read, *SERIES, "range"),
+        "tree.reset" => op(:reset_series, :once, *SERIES, deletes: true),
+        "tree.delete_range" => op(:delete_series_range, :once, *SERIES, "range", deletes: true),
+        "replication.status" => op(:replication_status, :read),
+        "system.ping" => op(:ping, :read),
+        "system.health" => op(:health, :read),
+        "system.compact" => op(:compact_all, :write)
       }.freeze
 
       # Other names of the same.

@@ -4,6 +4,7 @@ require "json"
 require_relative "catalog"
 require_relative "counters"
 require_relative "fields"
+require_relative "mistakes"
 require_relative "reads"
 require_relative "refused"
 require_relative "writes"
@@ -19,7 +20,9 @@ module KarmaClient
 
       PROTOCOL = 2
       DEEPEST = 512
-      private_constant :PROTOCOL, :DEEPEST
+      LONGEST_ID = 64
+      LARGEST_ID = (2**64) - 1
+      private_constant :PROTOCOL, :DEEPEST, :LONGEST_ID, :LARGEST_ID
 
       # Bytes of a request, without its line end.
       LONGEST_REQUEST = 4096
@@ -107,21 +110,18 @@ module KarmaClient
         refuse("Field op is required") unless request["op"].is_a?(String)
         op = Catalog.find(request["op"]) ||
              raise(Refused.new("unknown_command", "#{request['op']} is no op, or none of the fake's"))
-        refuse_narrower(request, op.only) if op.only
+        refuse("Field id must be a string of up to 64 bytes or an unsigned integer") unless identified?(request)
+        mistake = Mistakes.in(request, op)
+        refuse(mistake) if mistake
         fields = Fields.new(request)
         op.kind == :read ? read(fields, op.handler) : send(op.handler, fields)
       end
 
-      def refuse_narrower(request, only)
-        narrower = narrower_field(request, only)
-        refuse("Field #{narrower} is not taken by #{request['op']}, which deletes") if narrower
-      end
-
-      def narrower_field(request, only)
-        named = Catalog::NARROWING & request.keys
-        (named - only).first || named.find { |name| request[name].nil? } ||
-          ("range" if request["range"].is_a?(Hash) && request["range"].keys.difference(%w[from to]).any?) ||
-          Catalog::SAME.find { |pair| request.values_at(*pair).compact.uniq.size > 1 }&.first
+      def identified?(request)
+        case request.fetch("id", 0)
+        when String then request["id"].bytesize <= LONGEST_ID
+        when Integer then request.fetch("id", 0).between?(0, LARGEST_ID)
+        end
       end
 
       def read(fields, handler)
@@ -185,8 +185,8 @@ module KarmaClient
       end
 
       def envelope(request, members)
-        id = request&.key?("id") ? { "id" => request["id"] } : {}
-        JSON.generate({ "protocol_version" => PROTOCOL, **id, **members })
+        id = request&.key?("id") && identified?(request) ? { "id" => request["id"] } : {}
+        JSON.generate({ "protocol_version" => PROTOCOL, **members, **id })
       end
 
       def refuse(message)

@@ -50,17 +50,18 @@ module KarmaClient
 
       # @return [Integer] the day that is counted; today in UTC where the request names none
       def bucket
-        return day(number("date"), BUCKET_YEARS) if @request.key?("date")
+        return day(given("date"), "date", BUCKET_YEARS) if @request.key?("date")
         return today unless @request.key?("bucket")
 
         bucket = @request["bucket"]
-        bucket = bucket.delete("-").to_i if bucket.is_a?(String) && bucket.match?(/\A(\d{8}|\d{4}-\d{2}-\d{2})\z/)
-        day(u64(bucket, "bucket"), BUCKET_YEARS)
+        # Karma 1.0 takes dashes anywhere in it.
+        bucket = bucket.delete("-").to_i if bucket.is_a?(String) && bucket.match?(/\A\d[\d-]*\z/)
+        day(bucket, "bucket", BUCKET_YEARS)
       end
 
       # @return [Integer] a day
       def before
-        day(number(@request.key?("before") ? "before" : "date"), BUCKET_YEARS)
+        day(given(@request.key?("before") ? "before" : "date"), "before", BUCKET_YEARS)
       end
 
       # @return [Array<Array(Integer, Integer, Integer)>] key, day and value of each item
@@ -69,7 +70,7 @@ module KarmaClient
           refuse("Each item must be [key, bucket, value]") unless item.is_a?(Array) && item.size == 3
           key, bucket, value = item.map { |number| u64(number, "items[]") }
           refuse("Batch item value must be greater than 0") if value.zero? && !zero
-          [key, day(bucket, BUCKET_YEARS), value]
+          [key, day(bucket, "items[]", BUCKET_YEARS), value]
         end
       end
 
@@ -88,10 +89,9 @@ module KarmaClient
 
         range = @request["range"]
         refuse("Field range must be an object") unless range.is_a?(Hash)
-        from, to = %w[from to].map { |name| u64(range[name], "range.#{name}") }
-        days = [from, to].map { |number| date(number, RANGE_YEARS) }
+        from, to = %w[from to].map { |name| day(range[name], "range.#{name}", RANGE_YEARS) }
         refuse("Bucket range start must be less than or equal to range end") if from > to
-        refuse("Range exceeds max days") if days.last - days.first > MOST_DAYS
+        refuse("Range exceeds max days") if date(to) - date(from) > MOST_DAYS
         from..to
       end
 
@@ -159,11 +159,12 @@ module KarmaClient
         value.to_s
       end
 
-      def number(name, default: nil)
-        return default if default && !@request.key?(name)
+      def given(name)
+        @request.fetch(name) { refuse("Field #{name} is required") }
+      end
 
-        refuse("Field #{name} is required") unless @request.key?(name)
-        u64(@request[name], name)
+      def number(name, default: nil)
+        default && !@request.key?(name) ? default : u64(given(name), name)
       end
 
       def u64(value, name)
@@ -173,18 +174,20 @@ module KarmaClient
         value
       end
 
-      def day(number, years)
-        date(number, years)
+      def day(value, name, years)
+        value = value.delete("-").to_i if value.is_a?(String) && value.match?(/\A\d{4}-\d{2}-\d{2}\z/)
+        number = u64(value, name)
+        valid = years.cover?(number / 10_000) && Date.valid_date?(*parts(number))
+        refuse("Invalid bucket date #{number}: a calendar day as YYYYMMDD is wanted") unless valid
         number
       end
 
-      def date(number, years)
-        year = number / 10_000
-        month = number / 100 % 100
-        day = number % 100
-        valid = years.cover?(year) && Date.valid_date?(year, month, day, Date::GREGORIAN)
-        refuse("Invalid bucket date #{number}: a calendar day as YYYYMMDD is wanted") unless valid
-        Date.new(year, month, day, Date::GREGORIAN)
+      def date(number)
+        Date.new(*parts(number))
+      end
+
+      def parts(number)
+        [number / 10_000, number / 100 % 100, number % 100, Date::GREGORIAN]
       end
 
       # The time of the process, so that a test which travels in time counts under the day it has travelled to.
