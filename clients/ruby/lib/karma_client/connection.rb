@@ -164,7 +164,7 @@ module KarmaClient
     end
 
     def read(stream, id, command, deadline)
-      line = stream.read_line(shorter(deadline, @read_timeout)) || timed_out(:read, deadline, @read_timeout)
+      line = stream.read_line { shorter(deadline, @read_timeout) } || timed_out(:read, deadline, @read_timeout)
       command.response_bytes = line.bytesize
       response = Response.parse(line)
       unless stream.answer?(response, id)

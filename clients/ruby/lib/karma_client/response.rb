@@ -5,11 +5,20 @@ require "json"
 module KarmaClient
   # A reply of the node, as it came.
   class Response
+    # Most answers are a number. It is taken out without a parser, in half the time.
+    NUMBER = /\A{"protocol_version":2,"success":true,"response":(\d+),"error_code":null(?:,"id":(\d+))?}\s*\z/
+    private_constant :NUMBER
+
     # @param line [String] one line
     # @return [Response]
     # @raise [ProtocolError]
     def self.parse(line)
-      new(JSON.parse(line))
+      line = line.b unless line.encoding == Encoding::BINARY
+      number = NUMBER.match(line)
+      return new(JSON.parse(line)) unless number
+
+      new({ "protocol_version" => 2, "success" => true, "response" => number[1].to_i, "error_code" => nil,
+            "id" => number[2]&.to_i })
     rescue JSON::ParserError
       raise ProtocolError.new("Karma response is not JSON", payload: line.dup)
     end

@@ -21,7 +21,9 @@ module KarmaClient
     PROCESS_BITS = 40
     # Errors of requests that the node could not read, or of a connection that it did not want: they carry no id.
     WITHOUT_ID = %w[invalid_json request_too_large internal_error].freeze
-    private_constant :READ_BYTES, :IDLE_SECONDS, :PROCESS_BITS, :WITHOUT_ID
+    # In the encoding of what is received, so that Ruby does not look through all of that to see whether they agree.
+    NEWLINE = "\n".b.freeze
+    private_constant :NEWLINE, :READ_BYTES, :IDLE_SECONDS, :PROCESS_BITS, :WITHOUT_ID
 
     # @return [Integer] replies that are owed
     attr_reader :pending
@@ -30,7 +32,9 @@ module KarmaClient
       @io = io
       @process = Process.pid
       @pending = 0
+      # Bytes that were received, from @taken on not taken yet.
       @received = String.new
+      @taken = 0
       @chunk = String.new(capacity: READ_BYTES)
       @used = Clock.now
       @echoes = false
@@ -67,11 +71,11 @@ module KarmaClient
       true
     end
 
-    # @param seconds [Float, nil] nil: no limit
+    # @yieldreturn [Float, nil] seconds to wait for the line, nil: no limit; asked for if it is not there already
     # @return [String, nil] one line with its end, valid until the next call; nil: the time was over
     # @raise [EOFError]
-    def read_line(seconds)
-      line = line_of_received || receive_line(seconds)
+    def read_line
+      line = (line_of_received unless @received.empty?) || receive_line(yield)
       return unless line
 
       @used = Clock.now
@@ -107,10 +111,18 @@ module KarmaClient
     end
 
     def line_of_received
-      return if @received.empty?
+      ends = @received.index(NEWLINE, @taken)
+      return unless ends
 
-      length = @received.index("\n")
-      @received.slice!(0..length) if length
+      line = @received.byteslice(@taken, ends + 1 - @taken)
+      @taken = ends + 1
+      forget_received if @taken == @received.bytesize
+      line
+    end
+
+    def forget_received
+      @received = String.new
+      @taken = 0
     end
 
     # The reply is hardly ever there already: asking the socket first would be one system call more.
@@ -139,16 +151,10 @@ module KarmaClient
 
     # Nearly always the chunk is the line.
     def take_line
-      ends = @chunk.index("\n")
-      if ends.nil?
-        @received << @chunk
-        nil
-      elsif @received.empty? && ends + 1 == @chunk.bytesize
-        @chunk
-      else
-        @received << @chunk
-        line_of_received
-      end
+      return @chunk if @received.empty? && @chunk.index(NEWLINE) == @chunk.bytesize - 1
+
+      @received << @chunk
+      line_of_received
     end
   end
 end

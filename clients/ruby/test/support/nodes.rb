@@ -6,10 +6,12 @@ require_relative "node"
 class TestNodes
   attr_reader :master, :slaves
 
-  def initialize(slaves: 1, flags: [])
-    @master = TestNode.new("--wal-fsync=false", *flags).start
+  # @param flags [Array<String>] of all nodes
+  # @param master [Array<String>] more, of the master
+  def initialize(slaves: 1, flags: ["--wal-fsync=false"], master: [])
+    @master = TestNode.new(*flags, *master).start
     @slaves = Array.new(slaves) do
-      TestNode.new("--wal-fsync=false", "--role=slave", "--replication-source-host=127.0.0.1",
+      TestNode.new(*flags, "--role=slave", "--replication-source-host=127.0.0.1",
                    "--replication-source-port=#{@master.port}").start
     end
     @slaves.each { |slave| wait_for_copy(slave) }
