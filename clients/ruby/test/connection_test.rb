@@ -144,6 +144,26 @@ class ConnectionTest < Minitest::Test
                  [error.operation, error.timeout, error.message]
   end
 
+  # Its turn comes when its time is over: then it must not be sent any more.
+  def test_a_call_that_waited_too_long_for_another_is_not_sent
+    asked = Queue.new
+    release = Queue.new
+    client = script(read_timeout: 5.0) { |line| asked.push(1) && release.pop && KarmaTest.reply(line) }
+    first = Thread.new { client.increment(series: "a", key: 1) }
+    asked.pop
+    second = Thread.new do
+      assert_raises(KarmaClient::TimeoutError) do
+        client.increment(series: "a", key: 2, timeout: 0.01)
+      end
+    end
+    Thread.pass until second.status == "sleep"
+    over = KarmaClient::Clock.now + 0.01
+    Thread.pass until KarmaClient::Clock.now > over
+    2.times { release.push(1) }
+    [first, second].each(&:join)
+    assert_equal [1], (@script.requests.map { |request| request["key"] })
+  end
+
   def test_a_forked_child_opens_its_own
     client = script { |line| KarmaTest.reply(line, @script.connections) }
     assert_equal 1, client.ping

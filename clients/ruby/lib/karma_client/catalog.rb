@@ -3,6 +3,7 @@
 module KarmaClient
   # What the client has to know of each op: whether it may be sent again, and to which node.
   # Ops that are not listed count as writes that must not be repeated.
+  # @private
   module Catalog
     # Ops that change nothing.
     READS = %w[

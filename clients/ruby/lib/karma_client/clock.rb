@@ -2,6 +2,7 @@
 
 module KarmaClient
   # Time that never goes back. A deadline is a moment of this clock, Float::INFINITY where there is none.
+  # @private
   module Clock
     module_function
 

@@ -10,6 +10,7 @@ module KarmaClient
   # The master is found by asking all nodes for their role; of two masters the one of the later term is it. It is looked
   # for again when it refuses as a slave would, and after any failure. Connections do not open themselves here: a node
   # that was away may have become another's slave, so it is asked for its role before anything else.
+  # @private
   class Cluster
     # Answers of a node that is not the master, or not any more. It has done nothing then.
     MOVED = %w[forbidden superseded stale_replica].freeze

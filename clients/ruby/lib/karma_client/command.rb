@@ -5,6 +5,7 @@ require_relative "catalog"
 
 module KarmaClient
   # One request, which may have to be sent more than once.
+  # @private
   class Command
     # @return [String] name on the wire
     attr_reader :operation

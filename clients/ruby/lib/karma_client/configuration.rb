@@ -7,6 +7,7 @@ require_relative "errors"
 module KarmaClient
   # Settings of a client. Times are in seconds; 0 means no limit.
   class Configuration
+    # Port of a node that names none.
     DEFAULT_PORT = 8080
 
     # Names of the settings and their defaults.
@@ -71,8 +72,8 @@ module KarmaClient
     #   @return [#instrument, nil] nil: ActiveSupport::Notifications, where it is loaded
     # @!attribute logger
     #   @return [Logger, nil]
-    attr_reader(*DEFAULTS.keys)
-    attr_writer(*(DEFAULTS.keys - %i[host port urls reads circuit_breaker]))
+    DEFAULTS.each_key { |name| attr_reader name }
+    (DEFAULTS.keys - %i[host port urls reads circuit_breaker]).each { |name| attr_writer name }
 
     # Reads the settings from environment variables; an empty one counts as unset.
     # @param env [#[]]
@@ -90,26 +91,31 @@ module KarmaClient
       self.host, self.port = parse(value)
     end
 
+    # @param value [String, Array<String>] of the form of {#url=}; with commas between them if it is a string
     def urls=(value)
       list = value.is_a?(String) ? value.split(",").map(&:strip) : Array(value)
       @nodes = list.map { |url| parse(url) }
       @urls = list
     end
 
+    # @param value [String] of the only node
     def host=(value)
       @host = value
       self.urls = []
     end
 
+    # @param value [Integer] of the only node
     def port=(value)
       @port = value
       self.urls = []
     end
 
+    # @param value [Symbol, String] master or replica
     def reads=(value)
       @reads = value&.to_sym
     end
 
+    # @param value [CircuitBreaker, Hash, Boolean, nil] a Hash: arguments of {CircuitBreaker#initialize}
     def circuit_breaker=(value)
       @circuit_breaker = case value
                          when true then CircuitBreaker.new
@@ -194,6 +200,7 @@ module KarmaClient
     end
 
     # The environment variables of a {Configuration}.
+    # @private
     class Environment
       TOKENS = %w[KARMA_TOKEN KARMA_AUTH_TOKEN KARMA_READ_AUTH_TOKEN].freeze
 

@@ -7,6 +7,7 @@ require_relative "stream"
 
 module KarmaClient
   # A node's address and the socket to it, which is opened when it is needed. Not safe for threads: {Client} is.
+  # @private
   class Connection
     FAILURES = [SystemCallError, IOError, SocketError, TransportError, ProtocolError].freeze
     # What is sent at once of a pipeline.
@@ -95,8 +96,10 @@ module KarmaClient
 
     private
 
-    # The checkout: a stream that may owe anything, or is not this process's, is given up.
+    # The checkout: a stream that may owe anything, or is not this process's, is given up. A call whose time is over,
+    # since it waited for others, is not sent any more.
     def ready_stream(process, deadline)
+      timed_out(:write, deadline, nil) if Clock.now >= deadline
       return @stream if @stream&.reusable?(process)
 
       close
@@ -108,7 +111,7 @@ module KarmaClient
     def open_stream(deadline)
       limit = [deadline, Clock.deadline(@connect_timeout)].min
       failure = nil
-      Addrinfo.getaddrinfo(host, port, nil, :STREAM).each do |address|
+      Addrinfo.getaddrinfo(host, port, nil, :STREAM, timeout: Clock.until(limit)).each do |address|
         return Stream.new(connect(address, limit))
       rescue SystemCallError => e
         failure = e

@@ -5,6 +5,7 @@ require "time"
 
 module KarmaClient
   # What callers pass, made into what the protocol takes. Everything here raises {InputError} before any I/O.
+  # @private
   module Input
     MAX_U64 = (2**64) - 1
     DIGITS = /\A-?\d+\z/

@@ -54,10 +54,12 @@ module KarmaClient
       perform(operation.to_s, fields.transform_keys(&:to_s), {})
     end
 
+    # @return [String] as events have it
     def operation
       "pipelined"
     end
 
+    # @return [nil] as events have it
     def series
       nil
     end
@@ -80,6 +82,7 @@ module KarmaClient
       unanswered.all? { |future| future.command.repeatable? }
     end
 
+    # @return [Array<Future>]
     def unanswered
       futures.reject(&:response)
     end

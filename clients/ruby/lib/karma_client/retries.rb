@@ -7,6 +7,7 @@ require_relative "response"
 module KarmaClient
   # When a call is tried again, and how long it waits before. Each wait is anything from nothing to its bound, so that
   # clients that failed together do not come back together.
+  # @private
   class Retries
     # What a node answers when it cannot just now, without having done anything that a repeat would do twice.
     CODES = %w[internal_error stale_replica not_confirmed].freeze

@@ -13,13 +13,14 @@ module KarmaClient
   # to it goes with it.
   #
   # Waiting is done by IO#wait_readable and IO#wait_writable, which leave a Fiber scheduler in charge.
+  # @private
   class Stream
     READ_BYTES = 65_536
     # A socket that was in use so shortly ago is not looked at before it is used: that is a system call.
     IDLE_SECONDS = 0.005
     # Ids are 62 bits, so that they are no big numbers to Ruby: 22 of the process, then 40 of the request.
     PROCESS_BITS = 40
-    # Errors of requests that the node could not read, or of a connection that it did not want: they carry no id.
+    # Errors of requests that the node could not read, or of a connection that it does not want: they carry no id.
     WITHOUT_ID = %w[invalid_json request_too_large internal_error].freeze
     # In the encoding of what is received, so that Ruby does not look through all of that to see whether they agree.
     NEWLINE = "\n".b.freeze

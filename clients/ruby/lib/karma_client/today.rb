@@ -5,6 +5,7 @@ require_relative "input"
 
 module KarmaClient
   # Which day it is somewhere.
+  # @private
   module Today
     OFFSET = /\A(?:UTC|Z|[+-]\d\d:?\d\d)\z/
     private_constant :OFFSET
