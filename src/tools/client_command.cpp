@@ -9,6 +9,7 @@
 
 #include "protocol/limits.h"
 #include "store/ingest.h"
+#include "tools/input_file.h"
 #include "tools/invocation.h"
 
 namespace karma {
@@ -20,21 +21,19 @@ using tools::Streams;
 
 constexpr int kMaxLineBytes = 1 << 30;
 
-constexpr std::string_view kImportHead = R"(Usage: karma import FILE [--series=SERIES] [options]
+constexpr std::string_view kImportHead = R"(Usage: karma import FILE... [--series=SERIES] [options]
 
-Counts the points of a file into a running server, exactly once: if anything interrupts it, the same command goes on
+Counts the points of files into a running server, exactly once: if anything interrupts it, the same command goes on
 where it stopped, and a file that is in already is not counted again. All lines are checked before the first is sent.
 
 FILE   CSV: key,bucket,value a line, buckets as 20260505 or 2026-05-05; comma, semicolon or tab between them,
             quotes as in RFC 4180; a header names the columns in any order, and maybe others beside them
        NDJSON: {"key":42,"bucket":20260505,"value":10} or [42,20260505,10] a line
-       Without --series each line names its own, as those of karma dump do: {"series":"links","key":42,...}
+       Either may be packed by gzip or zstd; - is standard input. Without --series each line names its own series.
 
 )";
 constexpr std::string_view kImportTail = R"(
-Chunks are as large as --max-request-bytes allows. A server that is started with --max-request-bytes=262144 takes
-points faster; then say the same here. Runs that belong together need the same value.
-
+A server that is started with --max-request-bytes=262144 takes points faster; then say the same here, in all runs.
 Exit codes   0  all points are in     1  failed     2  wrong usage
 )";
 constexpr std::string_view kExportHead = R"(Usage: karma export --series=SERIES [options]
@@ -81,6 +80,28 @@ void add_day(Options& options, std::string_view flag, std::string_view meaning, 
   });
 }
 
+std::string misuse_of(const tools::ImportOptions& options) {
+  const bool stream_alone = options.abort && !options.stream_id.empty() && options.files.empty();
+  if (!stream_alone && options.files.empty())
+    return "karma import takes a file: karma import FILE [--series=SERIES]; - is standard input";
+  if (!stream_alone && options.series.empty() && !options.stream_id.empty())
+    return "a stream is of one series: --stream-id needs --series";
+  if (options.stream_id.size() > protocol::kMaxStreamIdBytes) return "--stream-id is too long";
+  if (options.files.size() > 1 && !options.stream_id.empty()) return "a stream is of one file: --stream-id takes one";
+  if (options.skips && options.series.empty()) return "--on-error=skip needs --series";
+  if (!options.skips && !options.rejects.empty()) return "--rejects goes with --on-error=skip";
+  if (options.files.size() > 1 && !options.rejects.empty())
+    return "--rejects takes the lines of one file; without it those of each go to FILE.rejects";
+  for (const std::string& file : options.files) {
+    const bool nameless = file == tools::kStandardInput || file.starts_with("/dev/") || file.starts_with("/proc/");
+    if (options.skips && options.rejects.empty() && nameless)
+      return "--on-error=skip needs --rejects=FILE to write the lines to that are left out of " +
+             tools::shown_name(file);
+    if (file == options.rejects) return "--rejects must not be the file that is read";
+  }
+  return {};
+}
+
 int import_command(Invocation& invocation, const Streams& streams) {
   tools::ImportOptions target;
   Options options("karma import", kImportHead, kImportTail);
@@ -95,24 +116,27 @@ int import_command(Invocation& invocation, const Streams& streams) {
                 return std::string(store::ingest_mode_of(text) ? "" : "must be add, set or replace_series");
               });
   add_points(options, target.points);
-  options.text("stream-id", "ID", "name of the stream; without it, made from content, series and mode",
-               target.stream_id);
+  options.text("stream-id", "ID", "name of the stream, else made from content, series and mode", target.stream_id);
   options.number("max-request-bytes", "BYTES", "the setting of the server", target.max_request_bytes, 512,
                  kMaxLineBytes);
   options.number("chunk-items", "N", "points in a chunk at most", target.chunk_items, 1,
                  static_cast<int>(protocol::kMaxBatchItems));
-  options.truth("abort", "give an unfinished import up: that of FILE, or that of --stream-id, without a file",
-                target.abort);
+  options.truth("check", "read everything, say what would be sent, and send nothing", target.check);
+  options.add({.flag = "on-error",
+               .value = "stop|skip",
+               .meaning = "skip: leave wrong lines out, and write them to FILE.rejects",
+               .shown_default = "stop"},
+              [&](std::string_view text) {
+                target.skips = text == "skip";
+                return std::string(text == "stop" || text == "skip" ? "" : "must be stop or skip");
+              });
+  options.text("rejects", "FILE", "where lines that are left out go instead", target.rejects);
+  options.truth("abort", "give up the unfinished import of FILE, or of --stream-id alone", target.abort);
   Connection connection(options, target.connection);
   if (std::optional<int> code = invocation.parse(options, connection)) return *code;
-  const bool stream_alone = target.abort && !target.stream_id.empty() && invocation.positionals.empty();
-  if (!stream_alone && invocation.positionals.size() != 1)
-    return invocation.misused("karma import takes a file: karma import FILE [--series=SERIES]");
-  if (!stream_alone && target.series.empty() && !target.stream_id.empty())
-    return invocation.misused("a stream is of one series: --stream-id needs --series");
-  if (target.stream_id.size() > protocol::kMaxStreamIdBytes) return invocation.misused("--stream-id is too long");
-  if (!stream_alone) target.file = invocation.positionals[0];
-  return tools::run_import(target, streams);
+  target.files = invocation.positionals;
+  const std::string misuse = misuse_of(target);
+  return misuse.empty() ? tools::run_import(target, streams) : invocation.misused(misuse);
 }
 
 int export_command(Invocation& invocation, const Streams& streams) {

@@ -31,14 +31,17 @@ struct ConnectionOptions {
 
 struct ImportOptions {
   ConnectionOptions connection;
-  std::string file;
-  std::string series;  // empty: each line names its own
+  std::vector<std::string> files;  // "-": standard input; none: abort the stream that is named
+  std::string series;              // empty: each line names its own
   std::string mode = "add";
   PointsOptions points;
   std::string stream_id;  // empty: from the file's content
   int chunk_items = 10000;
   int max_request_bytes = 4096;
   bool abort = false;
+  bool check = false;   // read, tell and send nothing
+  bool skips = false;   // leave wrong lines out
+  std::string rejects;  // where these go; empty: FILE.rejects
 };
 // 0: all is in (now or before), 1: failed.
 int run_import(const ImportOptions& options, const Streams& streams);

@@ -12,19 +12,18 @@ namespace {
 
 constexpr std::size_t kOtherBytesStep = 512;
 constexpr std::size_t kLongestItemBytes = 20 + 8 + 20 + 4 + 1;  // with its comma
-constexpr std::size_t kMaxBadLines = 10;
+constexpr std::uint64_t kHopeless = 1000;                       // wrong lines before the first point
 constexpr std::size_t kContentDigits = 16;
 constexpr std::size_t kStreamIdDigits = 40;
 
-using OnBadLine = std::function<void(std::uint64_t line, const Error& error)>;
+using OnWrongLine = std::function<void(const WrongLine& line)>;
 
 // The first pass.
 class Planner {
  public:
-  Planner(PointsReader& reader, const Cut& cut, const OnBadLine& on_bad_line)
-      : reader_(reader), cut_(cut), on_bad_line_(on_bad_line) {}
+  Planner(PointsReader& reader, const Cut& cut, bool skips, const OnWrongLine& on_wrong_line)
+      : reader_(reader), cut_(cut), skips_(skips), on_wrong_line_(on_wrong_line) {}
 
-  // Fails if there are too many wrong lines.
   Result<Used> take(const Lines& lines) {
     const std::uint64_t before = lines_;
     const char* const begin = lines.text.data();
@@ -47,7 +46,8 @@ class Planner {
         const std::uint64_t number = lines_ + 1;
         lines_ += reader_.lines();
         if (!read) {
-          if (Status status = bad_line(number, read.error()); !status.ok()) return status.error();
+          if (Status status = wrong_line({number, {line, at}, reader_.fault(), read.error()}); !status.ok())
+            return status.error();
           continue;
         }
         if (!*read) continue;
@@ -55,6 +55,7 @@ class Planner {
         bytes = item_bytes(*item);
       }
       if (is_full(*item, bytes + 1)) {
+        plan_.sum += sum_;
         checksum({unsummed, line});
         unsummed = line;
         plan_.chunks.push_back({.offset = lines.offset + static_cast<std::uint64_t>(line - begin)});
@@ -62,6 +63,8 @@ class Planner {
       }
       ++plan_.chunks.back().items;
       ++plan_.points;
+      plan_.first_day = std::min(plan_.first_day, item->bucket);
+      plan_.last_day = std::max(plan_.last_day, item->bucket);
       bytes_ += bytes + 1;
       sum_ += item->value;
     }
@@ -76,21 +79,24 @@ class Planner {
   }
 
   Result<ImportPlan> finish(const Sha256Digest& content) {
-    if (bad_lines_ > 0) return validation_error(std::to_string(bad_lines_) + " wrong lines");
+    if (plan_.skipped > 0 && !skips_) return validation_error("lines are wrong");
+    plan_.sum += sum_;
     const std::string reading = reader_.reading();
     plan_.content = reading.empty() ? content : sha256(to_hex(content) + "\n" + reading);
-    plan_.plain = reader_.all_plain();
+    plan_.plain = reader_.all_plain() && plan_.skipped == 0;
     return std::move(plan_);
   }
 
  private:
   static constexpr std::size_t kBrackets = 2;  // around the text of a plain line
 
-  Status bad_line(std::uint64_t number, const Error& error) {
-    on_bad_line_(number, error);
-    ++bad_lines_;
-    if (reader_.lost()) return validation_error("the file cannot be read from line " + std::to_string(number) + " on");
-    return bad_lines_ == kMaxBadLines ? validation_error("there may be more wrong lines") : Status();
+  Status wrong_line(const WrongLine& line) {
+    on_wrong_line_(line);
+    ++plan_.skipped;
+    if (reader_.lost())
+      return validation_error("from line " + std::to_string(line.number) + " on the file cannot be read for certain");
+    if (plan_.skipped == kHopeless && plan_.points == 0) return validation_error("none of the first lines is a point");
+    return {};
   }
 
   // Does the item not fit into the last chunk? `bytes` is with its comma.
@@ -108,10 +114,10 @@ class Planner {
 
   PointsReader& reader_;
   const Cut& cut_;
-  const OnBadLine& on_bad_line_;
+  const bool skips_;
+  const OnWrongLine& on_wrong_line_;
   ImportPlan plan_;
   std::uint64_t lines_ = 0;
-  std::size_t bad_lines_ = 0;
   std::uint64_t bytes_ = 0;  // of the last chunk
   std::uint64_t sum_ = 0;
 };
@@ -135,17 +141,33 @@ void append_plain(std::string_view lines, Buffer& out) {
   out.commit(static_cast<std::size_t>(to - begin));
 }
 
-Status append_parsed(std::string_view lines, PointsReader& reader, const Error& changed, Buffer& out) {
+// Lines that were left out are so again.
+Status append_parsed(std::string_view lines, PointsReader& reader, bool skips, Buffer& out) {
   char before = '[';
   for (const char *at = lines.data(), *const end = at + lines.size(); at != end;) {
     Result<std::optional<Item>> item = reader.read(at, end, true);
-    if (!item) return changed;
-    if (!*item) continue;
+    if (!item && !skips) return validation_error(std::string(kFileChanged));
+    if (!item || !*item) continue;
     out.append(std::exchange(before, ','));
     append_item(out, **item);
   }
   out.append(']');
   return {};
+}
+
+// The lines of a chunk, with the end that the last one of a file may lack. `scratch` holds them.
+Result<std::string_view> lines_of(const File& file, const ImportPlan& plan, std::size_t index, Buffer& scratch) {
+  const ChunkPlace& place = plan.chunks[index];
+  const std::uint64_t end = index + 1 < plan.chunks.size() ? plan.chunks[index + 1].offset : plan.end;
+  const std::size_t wanted = end - place.offset;
+  scratch.clear();
+  char* const bytes = scratch.reserve(wanted);
+  Result<std::size_t> size = file.read_at(place.offset, bytes, wanted);
+  if (!size) return size.error();
+  if (*size + 1 == wanted && end == plan.end) bytes[(*size)++] = '\n';
+  const std::string_view lines(bytes, *size);
+  if (*size != wanted || crc32c(lines) != place.checksum) return validation_error(std::string(kFileChanged));
+  return lines;
 }
 
 }  // namespace
@@ -156,10 +178,10 @@ Cut Cut::of(std::size_t max_items, std::size_t max_request_bytes, std::size_t ot
   return {max_items, max_request_bytes - other};
 }
 
-Result<ImportPlan> plan_import(const File& file, PointsReader& reader, const Cut& cut,
-                               const std::function<void(std::uint64_t line, const Error& error)>& on_bad_line,
+Result<ImportPlan> plan_import(const File& file, PointsReader& reader, const Cut& cut, bool skips,
+                               const std::function<void(const WrongLine& line)>& on_wrong_line,
                                const std::function<void(std::uint64_t bytes)>& on_progress) {
-  Planner planner(reader, cut, on_bad_line);
+  Planner planner(reader, cut, skips, on_wrong_line);
   Result<Sha256Digest> content = for_each_block(file, [&](const Lines& lines) {
     on_progress(lines.offset);
     return planner.take(lines);
@@ -168,23 +190,38 @@ Result<ImportPlan> plan_import(const File& file, PointsReader& reader, const Cut
   return planner.finish(*content);
 }
 
+Result<std::uint64_t> line_of(const File& file, const ImportPlan& plan, std::size_t index, PointsReader& reader,
+                              const std::optional<Item>& wanted) {
+  std::uint64_t line = 1;
+  Buffer scratch;
+  constexpr std::size_t kAtOnce = 1 << 20;
+  for (std::uint64_t at = 0; at < plan.chunks[index].offset;) {
+    scratch.clear();
+    char* const bytes = scratch.reserve(kAtOnce);
+    const std::size_t most = std::min<std::uint64_t>(kAtOnce, plan.chunks[index].offset - at);
+    const Result<std::size_t> size = file.read_at(at, bytes, most);
+    if (!size) return size.error();
+    if (*size == 0) break;
+    line += static_cast<std::uint64_t>(std::count(bytes, bytes + *size, '\n'));
+    at += *size;
+  }
+  if (!wanted) return line;
+  const Result<std::string_view> lines = lines_of(file, plan, index, scratch);
+  if (!lines) return lines.error();
+  std::uint64_t now = line;
+  for (const char *at = lines->data(), *const end = at + lines->size(); at != end; now += reader.lines()) {
+    const Result<std::optional<Item>> item = reader.read(at, end, true);
+    if (item && *item && (*item)->key == wanted->key && (*item)->bucket == wanted->bucket) return now;
+  }
+  return line;
+}
+
 Status append_chunk(const File& file, const ImportPlan& plan, std::size_t index, PointsReader& reader, Buffer& scratch,
                     Buffer& out) {
-  const ChunkPlace& place = plan.chunks[index];
-  const std::uint64_t end = index + 1 < plan.chunks.size() ? plan.chunks[index + 1].offset : plan.end;
-  const std::size_t wanted = end - place.offset;
-  scratch.clear();
-  char* const bytes = scratch.reserve(wanted);
-  Result<std::size_t> size = file.read_at(place.offset, bytes, wanted);
-  if (!size) return size.error();
-  const Error changed = validation_error("the file has changed since it was checked");
-  // The last line of a file may lack its end.
-  if (*size + 1 == wanted && end == plan.end) bytes[(*size)++] = '\n';
-  const std::string_view lines(bytes, *size);
-  if (*size != wanted || crc32c(lines) != place.checksum) return changed;
-
-  if (!plan.plain) return append_parsed(lines, reader, changed, out);
-  append_plain(lines, out);
+  const Result<std::string_view> lines = lines_of(file, plan, index, scratch);
+  if (!lines) return lines.error();
+  if (!plan.plain) return append_parsed(*lines, reader, plan.skipped > 0, out);
+  append_plain(*lines, out);
   return {};
 }
 

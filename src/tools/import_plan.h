@@ -37,16 +37,32 @@ struct ChunkPlace {
 struct ImportPlan {
   std::vector<ChunkPlace> chunks;
   std::uint64_t points = 0;
+  std::uint64_t skipped = 0;  // wrong lines that are left out
+  unsigned __int128 sum = 0;
+  Bucket first_day = Bucket::of_number(UINT64_MAX);
+  Bucket last_day;
   std::uint64_t end = 0;   // of the last chunk, with a line end even if the file lacks it
   Sha256Digest content{};  // of the file, and of what the reader was told about it
   bool plain = false;      // all lines are plain_item_of()
 };
 
-// `on_bad_line` hears of the first lines that are wrong; then the result is an error. `on_progress` gets bytes.
-Result<ImportPlan> plan_import(const File& file, PointsReader& reader, const Cut& cut,
-                               const std::function<void(std::uint64_t line, const Error& error)>& on_bad_line,
+struct WrongLine {
+  std::uint64_t number = 0;  // of its first line
+  std::string_view text;     // with its end
+  std::string_view kind;
+  const Error& error;
+};
+// The result is an error if lines are wrong, unless these are to be left out (`skips`); in any case if nothing can be
+// read for certain after one, or nothing else is found. `on_progress` gets bytes.
+Result<ImportPlan> plan_import(const File& file, PointsReader& reader, const Cut& cut, bool skips,
+                               const std::function<void(const WrongLine& line)>& on_wrong_line,
                                const std::function<void(std::uint64_t bytes)>& on_progress);
 
+// In which line of the file the chunk begins; and in it the first point of this key and day, or its first line.
+Result<std::uint64_t> line_of(const File& file, const ImportPlan& plan, std::size_t index, PointsReader& reader,
+                              const std::optional<Item>& wanted);
+
+inline constexpr std::string_view kFileChanged = "the file has changed since it was checked";
 // The items of chunk `index` as a JSON array. Fails if the file is not any more what it was when the plan was made.
 // `scratch` is for its lines.
 Status append_chunk(const File& file, const ImportPlan& plan, std::size_t index, PointsReader& reader, Buffer& scratch,

@@ -141,6 +141,7 @@ Result<std::optional<Item>> PointsReader::read_csv(const char*& at, const char* 
   if (found != CsvRecord::Found::record) {
     at = end;
     lost_ = true;
+    fault_ = "quotes that do not fit";
     if (found == CsvRecord::Found::open_quote) return validation_error("a quote opens in this line and is not closed");
     if (found == CsvRecord::Found::tab_in_quotes)
       return validation_error(
@@ -158,9 +159,13 @@ Result<std::optional<Item>> PointsReader::read_csv(const char*& at, const char* 
     if (!header) {
       at = end;
       lost_ = true;
+      fault_ = "a header that does not name the columns";
       return header.error();
     }
-    if (*header) return std::optional<Item>();
+    if (*header) {
+      header_.assign(begin, at);
+      return std::optional<Item>();
+    }
   }
   std::string_view line(begin, at);
   if (line.ends_with('\n')) line.remove_suffix(1);
@@ -169,7 +174,8 @@ Result<std::optional<Item>> PointsReader::read_csv(const char*& at, const char* 
   if (std::ranges::all_of(fields, &std::string_view::empty)) return std::optional<Item>();
   if (fields.size() != fields_) {
     const std::string separator(name_of(record_.separator()));
-    if (has_header_)
+    fault_ = "more or fewer fields than there should be";
+    if (!header_.empty())
       return validation_error("the row has " + std::to_string(fields.size()) + " fields, its header " +
                               std::to_string(fields_) + "; a " + separator +
                               " inside a field needs quotes around the field, as in \"a" + record_.separator() + "b\"");
@@ -226,6 +232,17 @@ bool PointsReader::find_columns(std::span<const std::string_view> names, Columns
   return key && bucket && value;
 }
 
+Error PointsReader::wrong(std::string_view kind, Error error) {
+  fault_ = kind;
+  return error;
+}
+
+std::string PointsReader::form() const {
+  if (format_ == PointsFormat::ndjson) return "NDJSON";
+  return "CSV, separated by " + std::string(name_of(record_.separator())) +
+         (header_.empty() ? ", without a header" : ", with a header");
+}
+
 Result<bool> PointsReader::read_header() {
   const std::span<const std::string_view> names = record_.fields();
   Columns found;
@@ -254,7 +271,6 @@ Result<bool> PointsReader::read_header() {
   }
   columns_ = found;
   fields_ = names.size();
-  has_header_ = true;
   plain_columns_ = fields_ == 3 && columns_ == Columns{0, 1, 2} && record_.separator() == ',';
   return true;
 }
@@ -273,21 +289,24 @@ bool PointsReader::is_header() const {
 }
 
 Result<std::optional<Item>> PointsReader::item_of(std::string_view key, std::string_view bucket,
-                                                  std::string_view value) const {
+                                                  std::string_view value) {
   const std::optional<std::uint64_t> key_number = parse_number<std::uint64_t>(key);
-  if (!key_number) return bad("the key " + std::string(kNumberWanted), key);
+  if (!key_number) return wrong("a key that is no whole number", bad("the key " + std::string(kNumberWanted), key));
   const std::optional<Bucket> day = bucket_of(bucket);
-  if (!day) return bad(kBucketWanted, bucket);
-  if (!day->is_writable()) return bad("the year of the bucket must be from 1000 to 9999", bucket);
+  if (!day) return wrong("a bucket that is no day", bad(kBucketWanted, bucket));
+  if (!day->is_writable())
+    return wrong("a bucket that is no day", bad("the year of the bucket must be from 1000 to 9999", bucket));
   const std::optional<std::uint64_t> value_number = parse_number<std::uint64_t>(value);
-  if (!value_number) return bad("the value " + std::string(kNumberWanted), value);
+  if (!value_number)
+    return wrong("a value that is no whole number", bad("the value " + std::string(kNumberWanted), value));
   if (*value_number == 0 && !options_.zero_allowed)
-    return validation_error("the value must be greater than 0 (mode set deletes points by 0)");
+    return wrong("a value of 0", validation_error("the value must be greater than 0 (mode set deletes points by 0)"));
   return std::optional<Item>({{*key_number}, *day, *value_number});
 }
 
 Result<std::optional<Item>> PointsReader::read_json(std::string_view line) {
   arena_.reset();
+  fault_ = "JSON that is no point";
   json::Reader reader(line);
   if (reader.peek() != '[') return read_object(line);
   std::string_view fields[3];
@@ -336,24 +355,29 @@ Result<std::optional<Item>> PointsReader::read_object(std::string_view line) {
   return item_of(*fields[0], *fields[1], *fields[2]);
 }
 
-Result<Sha256Digest> for_each_item(const File& file, const std::string& name, PointsReader& reader,
-                                   const std::function<void(const Item& item)>& on_item) {
+Result<Sha256Digest> for_each_item(const File& file, PointsReader& reader, const OnItem& on_item) {
   std::uint64_t lines_before = 0;
+  bool lost = false;
   return for_each_block(file, [&](const Lines& lines) -> Result<Used> {
     const char* at = lines.text.data();
     const char* const end = at + lines.text.size();
     std::uint64_t count = 0;
-    while (at != end) {
+    while (at != end && !lost) {
       const char* const line = at;
       const Result<std::optional<Item>> item = reader.read(at, end, lines.last);
       if (at == line) break;  // it goes on in the next block
-      if (!item)
-        return validation_error(name + ":" + std::to_string(lines_before + count + 1) + ": " + item.error().message);
+      Status status;
+      if (!item) {
+        status = on_item(lines_before + count + 1, item.error());
+      } else if (*item) {
+        status = on_item(lines_before + count + 1, **item);
+      }
+      if (!status.ok()) return status.error();
+      lost = !item && reader.lost();
       count += reader.lines();
-      if (*item) on_item(**item);
     }
     lines_before += count;
-    return Used{static_cast<std::size_t>(at - lines.text.data()), count};
+    return Used{lost ? lines.text.size() : static_cast<std::size_t>(at - lines.text.data()), count};
   });
 }
 

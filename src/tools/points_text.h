@@ -64,8 +64,17 @@ class PointsReader {
   std::string reading() const { return options_.reading(); }
   // Of the last read().
   std::uint64_t lines() const { return lines_; }
+  // After an error: of which kind it is, as in "3 lines with ...".
+  std::string_view fault() const { return fault_; }
+  // The line of the header with its end; empty if there was none.
+  const std::string& header() const { return header_; }
+  // How the lines are read: "CSV, semicolons, with a header".
+  std::string form() const;
   // After an error: whether nothing that follows can be read for certain.
   bool lost() const { return lost_; }
+
+  // The first line comes again, of the same file.
+  void rewind() { first_ = true; }
 
   // A line that is plain_item_of() may pass it by: that is its point.
   bool takes_plain() const { return !first_ && plain_columns_ && format_ == PointsFormat::csv; }
@@ -78,7 +87,8 @@ class PointsReader {
   Result<std::optional<Item>> read_csv(const char*& at, const char* end, bool last);
   Result<std::optional<Item>> read_json(std::string_view line);
   Result<std::optional<Item>> read_object(std::string_view line);
-  Result<std::optional<Item>> item_of(std::string_view key, std::string_view bucket, std::string_view value) const;
+  Result<std::optional<Item>> item_of(std::string_view key, std::string_view bucket, std::string_view value);
+  Error wrong(std::string_view kind, Error error);
   char separator_of(std::string_view line) const;
   bool find_columns(std::span<const std::string_view> names, Columns& columns) const;
   // False: the record is a point already.
@@ -94,17 +104,19 @@ class PointsReader {
   CsvRecord record_;
   Columns columns_ = {0, 1, 2};
   std::size_t fields_ = 3;  // of each record
-  bool has_header_ = false;
+  std::string header_;
   bool plain_columns_ = true;  // key, bucket, value and nothing else
   bool all_plain_ = true;
   std::uint64_t lines_ = 0;
   bool lost_ = false;
+  std::string_view fault_;
   Arena arena_;
 };
 
-// All points of a file. Error: one is wrong; it then begins with where, as in NAME:12.
-Result<Sha256Digest> for_each_item(const File& file, const std::string& name, PointsReader& reader,
-                                   const std::function<void(const Item& item)>& on_item);
+// All points of a file, and the errors of wrong lines, with the number of their first line. Ends at the first Error of
+// `on_item`, or after a line behind which nothing can be read for certain.
+using OnItem = std::function<Status(std::uint64_t line, const Result<Item>& item)>;
+Result<Sha256Digest> for_each_item(const File& file, PointsReader& reader, const OnItem& on_item);
 
 // Which series the lines of a file name. Error: one of them names none.
 Result<std::set<std::string>> series_named(const File& file, const PointsOptions& options = {});

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/commands.h"
+#include "tools/input_file.h"
 #include "tools/progress.h"
 #include "tools/retry.h"
 #include "tools/series_source.h"
@@ -117,12 +118,17 @@ class Reconciliation {
 
  private:
   Status read_file() {
-    Result<std::unique_ptr<File>> file = posix_file_system().open(options_.file, FileSystem::Open::read);
+    Result<std::unique_ptr<File>> file =
+        open_input(options_.file, [this](const std::string& text) { streams_.err << "karma: " << text << std::endl; });
     if (!file) return file.error();
+    const std::string name = shown_name(options_.file);
     PointsReader reader(options_.points, options_.series);
-    const Result<Sha256Digest> read = for_each_item(**file, options_.file, reader, [&](const Item& item) {
-      if (wanted(item.bucket)) expected_.push_back(item);
-    });
+    const auto take = [&](std::uint64_t line, const Result<Item>& item) -> Status {
+      if (!item) return validation_error(name + ":" + std::to_string(line) + ": " + item.error().message);
+      if (wanted(item->bucket)) expected_.push_back(*item);
+      return {};
+    };
+    const Result<Sha256Digest> read = for_each_item(**file, reader, take);
     if (!read) return read.error();
     std::sort(expected_.begin(), expected_.end(), by_key_and_bucket);
     return merge_repeated();

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """karma import, export and reconcile against the server binary: exact, whoever is killed and when."""
 
+import gzip
 import json
 import os
 import pathlib
@@ -113,9 +114,9 @@ class ImportTest(unittest.TestCase):
         self.server = Server(self.folder / "data", *options)
         self.addCleanup(lambda: self.server.kill())
 
-    def karma(self, *arguments, port=None):
+    def karma(self, *arguments, port=None, **options):
         return subprocess.run([KARMA, *arguments, "--port=%d" % (port or self.server.port)], capture_output=True,
-                              text=True, timeout=TIMEOUT_SECONDS)
+                              text=True, timeout=TIMEOUT_SECONDS, **options)
 
     def write(self, name, text):
         (self.folder / name).write_text(text)
@@ -277,6 +278,175 @@ class ImportTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("long.csv:2: the row has 4 fields, its header 3", done.stderr)
         self.assertIn("nothing was sent", done.stderr)
+
+    def total(self, series):
+        return self.server.ask(op="tree.summary", series=series)["response"]["total"]
+
+    def active_streams(self):
+        return self.server.ask(op="ingest.status")["response"]["active_count"]
+
+    def test_packed_files_pipes_and_standard_input(self):
+        self.start_server()
+        text = "key,bucket,value\n42,2026-05-05,10\n"
+        plain = self.write("plain.csv", text)
+        packed = self.folder / "packed.csv.gz"
+        packed.write_bytes(gzip.compress(text.encode()))
+        cases = {
+            "gz": ("'%s' import '%s'" % (KARMA, packed), "is packed (gzip)"),
+            "dash": ("cat '%s' | '%s' import -" % (plain, KARMA), "standard input can be read once only"),
+            "redirected": ("'%s' import - <'%s'" % (KARMA, packed), "standard input is packed (gzip)"),
+            "stdin": ("cat '%s' | '%s' import /dev/stdin" % (plain, KARMA), "/dev/stdin can be read once only"),
+            "substituted": ("'%s' import <(cat '%s')" % (KARMA, plain), "can be read once only"),
+        }
+        for name, (command, note) in cases.items():
+            with self.subTest(name=name):
+                spool = self.folder / name
+                spool.mkdir()
+                done = subprocess.run(["bash", "-c", "%s --series=%s --port=%d" % (command.replace("import ", "import --retry-seconds=5 "), name, self.server.port)],
+                                      capture_output=True, text=True, timeout=TIMEOUT_SECONDS,
+                                      env={**os.environ, "TMPDIR": str(spool)})
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn(note, done.stderr)
+                self.assertIn(str(spool), done.stderr)
+                self.assertEqual(list(spool.iterdir()), [], "nothing is left of it")
+                self.assertEqual(self.exported(name), {(42, 20260505): 10})
+        # The content names the stream, however it comes.
+        done = self.karma("import", plain, "--series=gz")
+        self.assertIn("already", done.stdout)
+        done = self.karma("reconcile", "--csv=" + str(packed), "--series=gz")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_what_is_no_text_never_reaches_the_terminal(self):
+        self.start_server()
+        for name, content in (("utf16", "key\tbucket\tvalue\n".encode("utf-16")), ("cut", gzip.compress(b"x" * 99)[:20]),
+                              ("random", b"1,20260505,\x1b[2J\xff\x9b\n" + bytes(range(256)))):
+            path = self.folder / name
+            path.write_bytes(content)
+            done = subprocess.run([KARMA, "import", str(path), "--series=s", "--port=%d" % self.server.port],
+                                  capture_output=True, timeout=TIMEOUT_SECONDS)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("nothing was sent", done.stderr.decode("utf-8"))
+            self.assertEqual(re.findall(rb"[^\n -~\x80-\xff]", done.stderr), [], done.stderr)
+
+    def test_several_files_each_count_once(self):
+        self.start_server()
+        first, second = (self.write(name, "%d,20260505,%d\n" % (key, key)) for key, name in ((1, "1.csv"), (2, "2.csv")))
+        bad = self.write("bad.csv", "x\n")
+        done = self.karma("import", first, bad, second, "--series=s")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("of the files in: %s; stopped at %s; not begun: %s" % (first, bad, second), done.stderr)
+        self.write("bad.csv", "3,20260505,3\n")
+        for _ in range(2):
+            done = self.karma("import", first, bad, second, "--series=s")
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.exported("s"), {(1, 20260505): 1, (2, 20260505): 2, (3, 20260505): 3})
+
+    def test_check_tells_and_sends_nothing(self):
+        path = self.write("a.csv", "key;date;value\n1;2026-05-05;10\n2;2026-05-07;5\n")
+        done = self.karma("import", path, "--series=s", "--check", port=1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for part in ("CSV, separated by semicolon, with a header; 2 points, 15 in all, of the days from 20260505 to 20260507",
+                     "would be sent into s (add) in 1 chunk as stream import-", "nothing was sent"):
+            self.assertIn(part, done.stdout)
+        path = self.write("b.csv", "key,bucket,value\n" + "1,20260505,1.5\n" * 5 + "x,20260505,1\n2,20260505\n")
+        done = self.karma("import", path, "--series=s", "--check", port=1)
+        self.assertEqual(done.returncode, 1)
+        for part in ("5 lines with a value that is no whole number, the first of them:\n  %s:2: " % path,
+                     "1 line with a key that is no whole number:\n  %s:7: " % path,
+                     "1 line with more or fewer fields than there should be:\n  %s:8: " % path, "7 wrong lines"):
+            self.assertIn(part, done.stderr)
+
+    def test_wrong_lines_can_be_left_out_and_mended(self):
+        self.start_server()
+        path = self.write("a.csv", "key,bucket,value\n1,20260505,1\n2,20260505,x\n3,20260505,3\n4,20260505\n")
+        for _ in range(2):
+            done = self.karma("import", path, "--series=s", "--on-error=skip")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("2 wrong lines of %s left out, see %s.rejects" % (path, path), done.stderr)
+            self.assertEqual(self.exported("s"), {(1, 20260505): 1, (3, 20260505): 3})
+        rejects = pathlib.Path(path + ".rejects")
+        self.assertEqual(rejects.read_text(), "key,bucket,value\n2,20260505,x\n4,20260505\n")
+        rejects.write_text("key,bucket,value\n2,20260505,2\n4,20260505,4\n")
+        self.assertEqual(self.karma("import", str(rejects), "--series=s").returncode, 0)
+        self.assertEqual(self.total("s"), 10)
+        self.assertEqual(self.karma("import", "-", "--series=s", "--on-error=skip").returncode, 2)
+
+    def test_a_dropped_series_is_imported_again(self):
+        self.start_server()
+        path, expected = self.make_points(2000)
+        other = self.write("other.csv", "1,20260505,1\n")
+        for _ in range(3):
+            self.assertEqual(self.karma("import", path, "--series=links").returncode, 0)
+            self.assertEqual(self.exported("links"), expected)
+            self.assertIn("already", self.karma("import", path, "--series=links").stdout)
+            self.server.ask(op="tree.drop", series="links")
+        # Killed in the middle of it, it goes on with what it has begun.
+        killed, _, _ = self.import_through_kills(path, "links", "add", [4], [8])
+        self.assertEqual((killed, self.exported("links")), (1, expected))
+        self.assertIn("already", self.karma("import", path, "--series=links").stdout)
+        # It is not there, but something is: that is for the user to say.
+        self.server.ask(op="tree.drop", series="links")
+        self.karma("import", other, "--series=links")
+        done = self.karma("import", path, "--series=links")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("holds only 1 in all now, less than the file", done.stderr)
+        again = re.search(r"--stream-id=\S+", done.stderr).group()
+        self.assertEqual(self.karma("import", path, "--series=links", again).returncode, 0)
+        self.assertEqual(self.total("links"), sum(expected.values()) + 1)
+        self.assertEqual(self.active_streams(), 0)
+
+    def test_set_and_replace_series_do_it_again(self):
+        self.start_server()
+        a, b = (self.write(name, "1,20260505,%d\n" % value) for name, value in (("a.csv", 1), ("b.csv", 2)))
+        for mode in ("set", "replace_series"):
+            for path, value in ((a, 1), (b, 2), (a, 1), (a, 1), (b, 2), (a, 1)):
+                done = self.karma("import", path, "--series=" + mode, "--mode=" + mode)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn("imported 1 points", done.stdout)
+                self.assertEqual(self.exported(mode), {(1, 20260505): value})
+        self.assertEqual(self.active_streams(), 0)
+        # Killed in the middle of a repetition.
+        path, expected = self.make_points(2000)
+        last = {}
+        for line in pathlib.Path(path).read_text().splitlines():
+            key, bucket, value = map(int, line.split(","))
+            last[key, bucket] = value
+        for mode in ("set", "replace_series"):
+            for _ in range(2):
+                self.import_through_kills(path, "x" + mode, mode, [3], [7])
+                self.assertEqual(self.exported("x" + mode), last)
+            self.karma("import", b, "--series=x" + mode, "--mode=" + mode)
+        self.assertEqual(self.active_streams(), 0)
+
+    def test_overflow_is_found_before_anything_is_sent(self):
+        self.start_server()
+        lines = ["%d,20260505,1\n" % key for key in range(1000)]
+        path = self.write("a.csv", "".join(lines) + "7,20260506,18446744073709551615\n")
+        done = self.karma("import", path, "--series=s")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("a.csv:1001: with this line the values of key 7", done.stderr)
+        self.assertIn("nothing was sent", done.stderr)
+        self.assertEqual(self.server.ask(op="tree.list")["response"], [])
+        # What the server holds decides: the line is named, and the way on.
+        self.server.ask(op="counter.increment", series="s", key=900, bucket=20200101, value=2**64 - 1)
+        path = self.write("b.csv", "".join(lines))
+        for mode, counted in (("add", True), ("replace_series", False)):
+            self.server.ask(op="counter.increment", series=mode, key=900, bucket=20200101, value=2**64 - 1)
+            done = self.karma("import", path, "--series=" + mode, "--mode=" + mode)
+            self.assertEqual(done.returncode, 1 if counted else 0, done.stderr)
+        done = self.karma("import", path, "--series=add")
+        self.assertRegex(done.stderr, r"b\.csv:901: .*Counter overflow .* points before it are counted. Once it is mended")
+        self.server.ask(op="counter.reset", series="add", key=900)
+        done = self.karma("import", path, "--series=add")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.total("add"), 1000)
+        # In the first chunk: nothing is counted, and nothing stays open.
+        self.server.ask(op="counter.increment", series="one", key=1, bucket=20200101, value=2**64 - 1)
+        done = self.karma("import", path, "--series=one")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("b.csv:2: ", done.stderr)
+        self.assertIn("nothing was counted", done.stderr)
+        self.assertEqual(self.active_streams(), 0)
 
     def test_other_chunks_are_refused_in_the_middle_of_a_stream(self):
         self.start_server()
