@@ -4,8 +4,8 @@ require_relative "../support/application"
 require "net/http"
 require "set"
 
-# A Rails application in Puma's cluster mode. It has used Karma before it forks (preload_app!), so a client that shares
-# sockets with its children would answer requests with the answers of others.
+# A Rails application in Puma's cluster mode. It has used all its connections to Karma before it forks (preload_app!), so
+# a client that shares sockets with its children would answer requests with the answers of others.
 class PumaTest < Minitest::Test
   CLIENTS = 8
   ROUNDS = Integer(ENV.fetch("KARMA_TEST_ROUNDS", 150))
@@ -51,13 +51,14 @@ class PumaTest < Minitest::Test
   end
 
   def setup
-    @node = TestNode.new("--wal-fsync=false").start
+    # It does not close what is idle while Puma starts.
+    @node = TestNode.new("--wal-fsync=false", "--read-timeout=600").start
     @app = KarmaTest::Application.new(url: "tcp://127.0.0.1:#{@node.port}")
     @app.rails("generate", "karma:install")
     @app.rails("db:schema:load")
     @app.rails("runner", "#{SHARED}.times { Link.create!(url: 'https://example.org') }")
     @port = TestNode.any_port
-    @app.start("puma", "--config", "config/puma.rb", PORT: @port.to_s, SHORTENER_PING: "1")
+    @app.start("puma", "--config", "config/puma.rb", PORT: @port.to_s, SHORTENER_CONNECTS: "1")
     wait_for_puma
   end
 

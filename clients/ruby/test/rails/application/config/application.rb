@@ -20,6 +20,17 @@ class Shortener < Rails::Application
   config.logger = Logger.new(ENV.fetch("SHORTENER_LOG", IO::NULL))
   config.hosts.clear
 
-  # A connection from before the fork, which the processes of Puma must not share.
-  config.after_initialize { KarmaClient.with_client(&:ping) if ENV["SHORTENER_PING"] }
+  config.after_initialize { Shortener.connect if ENV["SHORTENER_CONNECTS"] }
+
+  # Opens all connections of the pool, before the fork: the processes of Puma must not share them.
+  def self.connect
+    connected = Queue.new
+    release = Queue.new
+    clients = Array.new(KarmaClient.configuration.pool_size) do
+      Thread.new { KarmaClient.with_client { |karma| (connected << karma.ping) && release.pop } }
+    end
+    clients.size.times { connected.pop }
+    release.close
+    clients.each(&:join)
+  end
 end
