@@ -4,7 +4,8 @@ require_relative "../support/application"
 
 # rails generate karma:install, in an application.
 class GeneratorTest < Minitest::Test
-  SETTINGS = "print KarmaClient.configuration.instance_eval { [host, port, read_timeout, pool_size].join(' ') }"
+  NAMES = "[host, port, connect_timeout, read_timeout, pool_size]"
+  SETTINGS = "print KarmaClient.configuration.instance_eval { #{NAMES}.join(' ') }".freeze
   BREAKER = "print KarmaClient.configuration.circuit_breaker.class"
 
   def setup
@@ -17,9 +18,9 @@ class GeneratorTest < Minitest::Test
 
   def test_the_settings_it_makes_are_those_of_the_application
     assert_match(%r{create  config/karma.yml}, @app.rails("generate", "karma:install"))
-    assert_equal "karma.example 1234 1.0 5", @app.rails("runner", SETTINGS)
-    assert_equal "karma.example 1234 1.0 9", @app.rails("runner", SETTINGS, RAILS_MAX_THREADS: "9")
-    assert_equal "127.0.0.1 8080 1.0 5", @app.rails("runner", SETTINGS, KARMA_URL: nil)
+    assert_equal "karma.example 1234 0.5 30.0 5", @app.rails("runner", SETTINGS)
+    assert_equal "karma.example 1234 0.5 30.0 9", @app.rails("runner", SETTINGS, RAILS_MAX_THREADS: "9")
+    assert_equal "127.0.0.1 8080 0.5 30.0 5", @app.rails("runner", SETTINGS, KARMA_URL: nil)
     assert_equal "KarmaClient::CircuitBreaker", @app.rails("runner", BREAKER)
   end
 
@@ -35,6 +36,6 @@ class GeneratorTest < Minitest::Test
 
   def test_the_gem_may_be_loaded_before_rails
     @app.write("config/karma.yml", "production:\n  url: tcp://file:1\n")
-    assert_equal "file 1 1.0 5", @app.rails("runner", SETTINGS, KARMA_CLIENT_FIRST: "1")
+    assert_equal "file 1 1.0 30.0 5", @app.rails("runner", SETTINGS, KARMA_CLIENT_FIRST: "1")
   end
 end

@@ -19,6 +19,7 @@ class Shortener < Rails::Application
   config.secret_key_base = "secret" * 8
   config.logger = Logger.new(ENV.fetch("SHORTENER_LOG", IO::NULL))
   config.hosts.clear
+  config.karma_client.read_timeout = 30.0 # the machine of the tests may have other things to do
 
   config.after_initialize { Shortener.connect if ENV["SHORTENER_CONNECTS"] }
 
