@@ -164,6 +164,78 @@ class ConnectionTest < Minitest::Test
     assert_equal [1], (@script.requests.map { |request| request["key"] })
   end
 
+  # The time for a reply begins once, not with each piece of it.
+  def test_pieces_of_a_reply_share_its_time
+    now = 100.0
+    waits = []
+    io = Object.new
+    io.define_singleton_method(:write_nonblock) { |lines, **| lines.bytesize }
+    io.define_singleton_method(:read_nonblock) { |_, buffer, **| buffer.replace("piece") }
+    io.define_singleton_method(:close) { nil }
+    io.define_singleton_method(:wait_readable) do |seconds|
+      waits << seconds.round(3)
+      now += 0.15
+      self if seconds >= 0.15
+    end
+    node = connection(1)
+    KarmaClient::Clock.stub(:now, -> { now }) do
+      node.stub(:connect, io) { assert_raises(KarmaClient::TimeoutError) { node.exchange(command) } }
+    end
+    assert_equal [0.2, 0.05], waits
+  end
+
+  def test_sockets_that_cannot_be_had
+    Socket.stub(:new, ->(*) { raise Errno::EMFILE }) do
+      assert_raises(KarmaClient::ConnectionError) { connection(1).exchange(command) }
+    end
+  end
+
+  # As on machines without IPv6, where "localhost" is ::1 first.
+  def test_the_next_address_is_tried_where_the_first_is_of_no_use
+    client = script { |line| KarmaTest.reply(line) }
+    addresses = [Addrinfo.tcp("::1", @script.port), Addrinfo.tcp("127.0.0.1", @script.port)]
+    create = Socket.method(:new)
+    without_ipv6 = lambda do |family, *rest|
+      raise Errno::EAFNOSUPPORT if family == Socket::AF_INET6
+
+      create.call(family, *rest)
+    end
+    Addrinfo.stub(:getaddrinfo, addresses) { Socket.stub(:new, without_ipv6) { assert_equal "OK", client.ping } }
+  end
+
+  # Remembers how much is looked through for a line end.
+  class Searched < String
+    attr_reader :bytes
+
+    def index(sought, from)
+      @bytes = (@bytes || 0) + bytesize - from
+      super
+    end
+  end
+
+  # A reply of twice the length takes twice the work.
+  def test_what_was_received_is_searched_once
+    chunks = (["x" * 1000] * 100) << "\n"
+    io = Object.new
+    io.define_singleton_method(:wait_readable) { |_| self }
+    io.define_singleton_method(:read_nonblock) { |_, buffer, **| buffer.replace(chunks.shift) }
+    stream = KarmaClient::Stream.new(io)
+    received = Searched.new
+    stream.instance_variable_set(:@received, received)
+    assert_equal 100_001, stream.read_line { Float::INFINITY }.bytesize
+    assert_operator received.bytes, :<=, 100_001
+  end
+
+  def test_what_was_taken_is_not_kept
+    chunks = ["#{"#{'x' * 1000}\n" * 100}begins "] * 100
+    io = Object.new
+    io.define_singleton_method(:wait_readable) { |_| self }
+    io.define_singleton_method(:read_nonblock) { |_, buffer, **| buffer.replace(chunks.shift) }
+    stream = KarmaClient::Stream.new(io)
+    9900.times { stream.read_line { Float::INFINITY } }
+    assert_operator stream.instance_variable_get(:@received).bytesize, :<, 500_000
+  end
+
   def test_a_forked_child_opens_its_own
     client = script { |line| KarmaTest.reply(line, @script.connections) }
     assert_equal 1, client.ping

@@ -132,7 +132,7 @@ module KarmaClient
     rescue Errno::EISCONN
       socket
     rescue SystemCallError
-      socket.close
+      socket&.close
       raise
     end
 
@@ -167,7 +167,8 @@ module KarmaClient
     end
 
     def read(stream, id, command, deadline)
-      line = stream.read_line { shorter(deadline, @read_timeout) } || timed_out(:read, deadline, @read_timeout)
+      line = stream.read_line { [deadline, Clock.deadline(@read_timeout)].min } ||
+             timed_out(:read, deadline, @read_timeout)
       command.response_bytes = line.bytesize
       response = Response.parse(line)
       unless stream.answer?(response, id)
@@ -177,14 +178,6 @@ module KarmaClient
       # Nothing follows what cannot be proved, and the node closes the connection after a request that was too long.
       close if response.id.nil? && (stream.echoes? || response.error_code == "request_too_large")
       response
-    end
-
-    # @return [Float, nil] seconds for a step, within the whole call
-    def shorter(deadline, seconds)
-      left = Clock.until(deadline)
-      return left if seconds.zero?
-
-      left.nil? || seconds < left ? seconds : left
     end
 
     def timed_out(operation, deadline, seconds)

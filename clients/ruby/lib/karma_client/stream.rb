@@ -72,7 +72,7 @@ module KarmaClient
       true
     end
 
-    # @yieldreturn [Float, nil] seconds to wait for the line, nil: no limit; asked for if it is not there already
+    # @yieldreturn [Float] moment of {Clock} up to which to wait for all of the line; asked for if it is not there
     # @return [String, nil] one line with its end, valid until the next call; nil: the time was over
     # @raise [EOFError]
     def read_line
@@ -111,8 +111,9 @@ module KarmaClient
       false
     end
 
-    def line_of_received
-      ends = @received.index(NEWLINE, @taken)
+    # @param from [Integer] there is no line end before
+    def line_of_received(from = @taken)
+      ends = @received.index(NEWLINE, from)
       return unless ends
 
       line = @received.byteslice(@taken, ends + 1 - @taken)
@@ -127,15 +128,10 @@ module KarmaClient
     end
 
     # The reply is hardly ever there already: asking the socket first would be one system call more.
-    def receive_line(seconds)
-      return unless @io.wait_readable(seconds)
-
-      line = receive
-      return line if line
-
-      limit = Clock.now + seconds if seconds
+    def receive_line(limit)
+      line = nil
       until line
-        return unless @io.wait_readable(limit && Clock.until(limit))
+        return unless @io.wait_readable(Clock.until(limit))
 
         line = receive
       end
@@ -154,8 +150,15 @@ module KarmaClient
     def take_line
       return @chunk if @received.empty? && @chunk.index(NEWLINE) == @chunk.bytesize - 1
 
+      drop_taken if @taken > READ_BYTES
+      searched = @received.bytesize
       @received << @chunk
-      line_of_received
+      line_of_received(searched)
+    end
+
+    def drop_taken
+      @received = @received.byteslice(@taken..)
+      @taken = 0
     end
   end
 end
