@@ -34,6 +34,30 @@ class PipelineTest < Minitest::Test
     assert_equal 1, future.value
   end
 
+  # Calls are what they were when they were made, whatever becomes of the arrays and strings.
+  def test_arguments_may_be_used_again
+    name = series.dup
+    keys = [1]
+    values = karma.pipelined do |p|
+      p.increment(series: name, key: 1)
+      p.batch_sum(series: name, keys: keys)
+      name << "_other"
+      keys << 2
+      p.increment(series: name, key: 1, value: 5)
+    end
+    assert_equal [1, [{ "key" => 1, "value" => 1 }], 5], values
+  end
+
+  def test_what_is_no_utf8_is_refused_before_anything_is_sent
+    assert_raises(KarmaClient::InputError) do
+      karma.pipelined do |p|
+        500.times { p.increment(series: series, key: 1) }
+        p.increment(series: "\xff", key: 1)
+      end
+    end
+    assert_raises(KarmaClient::NotFoundError) { karma.sum(series: series, key: 1) }
+  end
+
   # Far more than any socket buffer holds, of requests and of replies.
   def test_many
     count = 20_000

@@ -2,6 +2,7 @@
 
 require "json"
 require_relative "catalog"
+require_relative "errors"
 
 module KarmaClient
   # One request, which may have to be sent more than once.
@@ -26,8 +27,9 @@ module KarmaClient
       @keyed = fields.key?("idempotency_key")
       fields["v"] = 2
       fields["op"] = operation
-      fields["token"] = token if token
-      @fields = fields
+      fields["token"] ||= token if token
+      fields.delete("id")
+      @rest = rest(fields)
     end
 
     def read?
@@ -42,8 +44,7 @@ module KarmaClient
     # @param id [Integer] comes back in the answer
     # @return [String] with its line end
     def line(id)
-      @fields["id"] = id
-      JSON.generate(@fields) << "\n"
+      "{\"id\":#{id},#{@rest}"
     end
 
     # May a replica answer it? Not where the question is about the node itself.
@@ -70,6 +71,16 @@ module KarmaClient
     def sent(node, bytes)
       @node = node
       @request_bytes = bytes
+    end
+
+    private
+
+    # All of the line that follows its id. It is made when the call is: what the caller does afterwards with the strings
+    # and arrays that he gave changes nothing, in a pipeline neither.
+    def rest(fields)
+      JSON.generate(fields).delete_prefix("{") << "\n"
+    rescue JSON::GeneratorError, EncodingError => e
+      raise InputError, "the request cannot be written as JSON: #{e.message}"
     end
   end
 end
