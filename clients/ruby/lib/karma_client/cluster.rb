@@ -3,12 +3,14 @@
 require_relative "clock"
 require_relative "command"
 require_relative "errors"
+require_relative "term"
 
 module KarmaClient
   # Several nodes, of which one is master, in the place of a {Connection}.
   #
   # The master is found by asking all nodes for their role; of two masters the one of the later term is it. It is looked
-  # for again when it refuses as a slave would, and after any failure. Connections do not open themselves here: a node
+  # for again when it refuses as a slave would, after any failure, and every few seconds: a master that does not know of
+  # a later one refuses nothing, and one that does still answers reads. Connections do not open themselves here: a node
   # that was away may have become another's slave, so it is asked for its role before anything else.
   # @private
   class Cluster
@@ -16,7 +18,9 @@ module KarmaClient
     MOVED = %w[forbidden superseded stale_replica].freeze
     # A replica that failed is left alone for so long.
     REST_SECONDS = 5.0
-    private_constant :MOVED, :REST_SECONDS
+    # The role of the master is taken for granted for so long.
+    SURE_SECONDS = 3.0
+    private_constant :MOVED, :REST_SECONDS, :SURE_SECONDS
 
     # @param connections [Array<Connection>] which do not open themselves
     # @param reads [Symbol] :master or :replica
@@ -27,6 +31,8 @@ module KarmaClient
       @token = token
       @master = nil
       @term = 0
+      @sure_until = 0
+      @highest = Term.of(connections.map(&:address))
       @resting = {}
     end
 
@@ -85,20 +91,34 @@ module KarmaClient
     end
 
     def master(deadline)
-      @master ||= find_master(deadline)
+      return @master if @master && @term == @highest.highest && Clock.now < @sure_until
+
+      @master = find_master(deadline)
     end
 
     def find_master(deadline)
-      found = @connections.each_with_index.filter_map do |node, index|
+      nodes = candidates
+      found = nodes.each_with_index.filter_map do |node, index|
         # A node that does not answer leaves time for the others.
-        term = term_as_master(node, share(deadline, @connections.size - index))
+        term = term_as_master(node, share(deadline, nodes.size - index))
         [term, node] if term
       end
       term, node = found.max_by(&:first)
-      raise ConnectionError, "No master among #{@connections.map(&:address).join(', ')}" if node.nil? || term < @term
+      unless node && @highest.take(term)
+        raise ConnectionError, "No master among #{@connections.map(&:address).join(', ')}"
+      end
 
+      @sure_until = Clock.now + SURE_SECONDS
       @term = term
       node
+    end
+
+    # Where there is a master, one that failed to answer just now is not waited for again.
+    def candidates
+      return @connections unless @master
+
+      now = Clock.now
+      @connections.select { |node| node.equal?(@master) || @resting.fetch(node, 0) <= now }
     end
 
     def share(deadline, parts)
@@ -118,6 +138,7 @@ module KarmaClient
 
       response.value["term"] || 0
     rescue TransportError, ProtocolError
+      @resting[node] = Clock.now + REST_SECONDS
       nil
     end
   end

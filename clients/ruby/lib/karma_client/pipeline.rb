@@ -69,12 +69,16 @@ module KarmaClient
       futures.all? { |future| future.command.data_read? }
     end
 
-    # Forgets the answers that have one of the codes.
+    # Forgets the answers that have one of the codes, and those of the reads that follow: they are to see what the calls
+    # before them have written.
     # @return [Boolean] whether there were any
     def refused?(_outcome, codes)
-      refused = futures.select { |future| future.response && future.command.refused?(future.response, codes) }
-      refused.each { |future| future.response = nil }
-      refused.any?
+      refused = ->(future) { future.response && future.command.refused?(future.response, codes) }
+      first = futures.index(&refused)
+      return false unless first
+
+      futures.drop(first).each { |future| future.response = nil if future.command.read? || refused.call(future) }
+      true
     end
 
     # May what is not answered be sent again?

@@ -1,0 +1,137 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+require "minitest/mock"
+
+# Masters that were replaced while they still answer.
+class MovedMasterTest < Minitest::Test
+  # Says that it has the role and the term, and counts what it is told to.
+  class ScriptedNode
+    attr_accessor :role, :term, :sum, :down, :error, :hangs
+    attr_reader :operations
+
+    def initialize(role, term, sum = 0)
+      @role = role
+      @term = term
+      @sum = sum
+      @operations = []
+      @script = KarmaTest::Script.new { |line, socket| down ? socket.close && nil : answer(line) }
+    end
+
+    def url
+      "tcp://127.0.0.1:#{@script.port}"
+    end
+
+    def close
+      @script.close
+    end
+
+    private
+
+    def answer(line)
+      operations << operation = JSON.parse(line)["op"]
+      return if hangs == true || hangs == operation
+      return refused(line, error) if error
+
+      case operation
+      when "replication.replicas" then KarmaTest.reply(line, { role: role, term: term })
+      when "counter.sum" then KarmaTest.reply(line, sum)
+      else increment(line)
+      end
+    end
+
+    def increment(line)
+      return refused(line, role == "slave" ? "forbidden" : "superseded") unless role == "master"
+
+      self.sum += 1
+      KarmaTest.reply(line, 1)
+    end
+
+    def refused(line, code)
+      KarmaTest.reply(line, "text", success: false, error_code: code)
+    end
+  end
+
+  def teardown
+    @clients&.each(&:close)
+    @nodes&.each(&:close)
+    super
+  end
+
+  def node(*state)
+    ScriptedNode.new(*state).tap { |node| (@nodes ||= []) << node }
+  end
+
+  def client(**options)
+    KarmaClient::Client.new(urls: @nodes.map(&:url), retries: 0, **options).tap { |client| (@clients ||= []) << client }
+  end
+
+  def later(seconds, &block)
+    now = KarmaClient::Clock.now
+    KarmaClient::Clock.stub(:now, now + seconds, &block)
+  end
+
+  # The term is known to all clients of these nodes, not only to that which has seen it.
+  def test_no_client_takes_an_earlier_master
+    new = node("master", 5)
+    old = node("master", 4)
+    client.increment(series: "a", key: 1)
+    new.down = true
+    error = assert_raises(KarmaClient::ConnectionError) { client.increment(series: "a", key: 1) }
+    assert_match(/No master among/, error.message)
+    assert_equal [1, 0], [new.sum, old.sum]
+  end
+
+  def test_what_one_client_finds_moves_all
+    old = node("master", 4)
+    new = node("slave", 4)
+    first = client
+    first.increment(series: "a", key: 1)
+    new.role = "master"
+    new.term = 5
+    client.increment(series: "a", key: 1)
+    first.increment(series: "a", key: 1)
+    assert_equal [1, 2], [old.sum, new.sum]
+  end
+
+  # It does not know of the later one, so it refuses nothing.
+  def test_a_later_master_is_found_while_the_earlier_one_answers
+    node("master", 4, 10)
+    new = node("slave", 4, 10)
+    reader = client
+    assert_equal 10, reader.sum(series: "a", key: 1)
+    new.role = "master"
+    new.term = 5
+    new.sum = 500
+    later(5) { assert_equal 500, reader.sum(series: "a", key: 1) }
+  end
+
+  def test_a_node_that_is_away_is_not_asked_for_its_role_each_time
+    node("master", 4, 10)
+    away = node("slave", 4)
+    reader = client
+    reader.sum(series: "a", key: 1)
+    away.hangs = true
+    later(4) { reader.sum(series: "a", key: 1, timeout: 0.1) }
+    asked = away.operations.size
+    later(8) { reader.sum(series: "a", key: 1, timeout: 0.1) }
+    assert_equal asked, away.operations.size
+  end
+
+  # What comes after a write sees it, so it is the new master's to answer.
+  def test_reads_after_a_refused_write_are_asked_again
+    old = node("master", 4, 10)
+    new = node("slave", 4, 10)
+    reader = client
+    assert_equal 10, reader.sum(series: "a", key: 1)
+    old.role = "superseded"
+    new.role = "master"
+    new.term = 5
+    new.sum = 500
+    values = reader.pipelined do |p|
+      p.increment(series: "a", key: 1)
+      p.sum(series: "a", key: 1)
+    end
+    assert_equal [1, 501], values
+  end
+end
