@@ -58,7 +58,7 @@ if(KARMA_SANITIZE STREQUAL "thread")
   target_compile_definitions(karma_asio INTERFACE BOOST_ASIO_DISABLE_FENCED_BLOCK)
 endif()
 
-# libcrypto, ISA-L, zlib and zstd come with every distribution, as Boost does, and are not built here.
+# libcrypto, ISA-L, zlib, zstd and libedit come with every distribution, as Boost does, and are not built here.
 find_package(OpenSSL 3.0 QUIET COMPONENTS Crypto)
 if(NOT OPENSSL_FOUND)
   message(FATAL_ERROR "libcrypto is missing. On Debian: apt-get install libssl-dev")
@@ -83,6 +83,16 @@ endif()
 add_library(karma_zstd INTERFACE)
 target_link_libraries(karma_zstd INTERFACE "${KARMA_ZSTD}")
 target_include_directories(karma_zstd SYSTEM INTERFACE "${KARMA_ZSTD_INCLUDE}")
+
+# The prompt of karma cli. BSD licence, as readline is not.
+find_library(KARMA_EDIT edit)
+find_path(KARMA_EDIT_INCLUDE histedit.h)
+if(NOT KARMA_EDIT OR NOT KARMA_EDIT_INCLUDE)
+  message(FATAL_ERROR "libedit is missing. On Debian: apt-get install libedit-dev")
+endif()
+add_library(karma_edit INTERFACE)
+target_link_libraries(karma_edit INTERFACE "${KARMA_EDIT}")
+target_include_directories(karma_edit SYSTEM INTERFACE "${KARMA_EDIT_INCLUDE}")
 
 if(KARMA_BUILD_TESTS)
   set(INSTALL_GTEST OFF CACHE INTERNAL "")

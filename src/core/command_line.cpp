@@ -34,7 +34,7 @@ Exit codes   0  whole     1  damaged     2  cannot tell
 )";
 constexpr std::string_view kCommands[] = {"check",   "dump",     "help", "import", "export", "reconcile",
                                           "promote", "replicas", "ping", "call",   "stats",  "slowlog",
-                                          "clients", "plot",     "top",  "bench",  "config"};
+                                          "clients", "plot",     "top",  "bench",  "cli",    "config"};
 
 std::string version_text() { return "karma " + std::string(version()) + "\n"; }
 

@@ -17,6 +17,7 @@ start a server. Other commands, each with its own --help:
        karma replicas                     list the slaves of a running server
        karma ping                         does a running server answer? for health checks
        karma call OP [NAME=VALUE]...      send it any request, and print the reply
+       karma cli                          a prompt for requests, with history and completion
        karma stats                        its health and statistics
        karma slowlog                      its requests that took long
        karma clients                      its connections

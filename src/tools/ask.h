@@ -1,6 +1,7 @@
 // Questions to a running server, as karma promote, replicas, stats and plot have them.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
@@ -16,5 +17,8 @@ Result<nlohmann::ordered_json> ask(const ConnectionOptions& options, std::string
                                    const Client::Fields& fields = Client::Fields::object());
 // The same, on a connection that is used again.
 Result<nlohmann::ordered_json> ask(Client& client, Retry& retry, std::string_view op, const Client::Fields& fields);
+
+// "master, ok", and what is wrong. Empty if the server does not tell.
+std::string state_of(Client& client);
 
 }  // namespace karma::tools

@@ -198,6 +198,7 @@ constexpr Command kCommands[] = {
     {"config", tools::config_command},
     {"slowlog", tools::slowlog_command},
     {"clients", tools::clients_command},
+    {"cli", tools::cli_command},
     {"bench", tools::bench_command},
 };
 

@@ -128,6 +128,15 @@ struct TopOptions {
 // Until it is ended from outside, or once. 0: ended, 1: failed.
 int run_top(const TopOptions& options, const Streams& streams);
 
+struct CliOptions {
+  ConnectionOptions connection;
+  std::string history;  // file; empty: none
+  bool json = false;    // replies as they come, on a terminal, too
+  Canvas canvas;
+};
+// A prompt if both ends are terminals, else a request a line. 0: ended; 1: a request failed, and it was no prompt.
+int run_cli(const CliOptions& options, const Streams& streams);
+
 struct BenchOptions {
   ConnectionOptions connection;
   std::string series = "karma-bench";

@@ -67,7 +67,8 @@ int slowlog_command(Invocation& invocation, const Streams& streams);
 // In picture_command.cpp.
 int plot_command(Invocation& invocation, const Streams& streams);
 int top_command(Invocation& invocation, const Streams& streams);
-// In bench_command.cpp.
+// In cli_command.cpp and bench_command.cpp.
+int cli_command(Invocation& invocation, const Streams& streams);
 int bench_command(Invocation& invocation, const Streams& streams);
 // About the settings that a server would start with, in config_command.cpp.
 int config_command(Invocation& invocation, const Streams& streams);

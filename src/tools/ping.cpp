@@ -5,14 +5,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tools/commands.h"
-#include "tools/retry.h"
+#include "tools/ask.h"
 
 namespace karma::tools {
-namespace {
 
-// "master, ok"; nothing if the server does not tell.
-std::string state_of(Client& client) {
+std::string state_of(Client& client) try {
   client.send("system.health", Client::Fields::object());
   const Result<protocol::Reply> reply = client.receive();
   if (!reply || !reply->success) return {};
@@ -25,9 +22,9 @@ std::string state_of(Client& client) {
     before = "; ";
   }
   return text;
+} catch (const nlohmann::json::exception&) {
+  return {};  // it answered, and that is most of the state
 }
-
-}  // namespace
 
 int run_ping(const ConnectionOptions& options, const Streams& streams) {
   Client client(options.endpoint);
@@ -45,12 +42,7 @@ int run_ping(const ConnectionOptions& options, const Streams& streams) {
     streams.err << "ERROR: " << answered.error().message << std::endl;
     return 1;
   }
-  std::string state;
-  try {
-    state = state_of(client);
-  } catch (const nlohmann::json::exception&) {
-    // It answered, and that was the question.
-  }
+  const std::string state = state_of(client);
   char milliseconds[32];
   std::snprintf(milliseconds, sizeof milliseconds, "%.2f", std::chrono::duration<double, std::milli>(took).count());
   streams.out << "pong from " << options.endpoint.host << ":" << options.endpoint.port << " in " << milliseconds

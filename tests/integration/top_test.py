@@ -4,9 +4,6 @@
 import json
 import os
 import pathlib
-import pty
-import re
-import select
 import signal
 import subprocess
 import sys
@@ -18,48 +15,11 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import project_scripts  # noqa: E402
+from terminal import Terminal  # noqa: E402
 
 demo = project_scripts.load("demo")
 SERVER = os.environ["KARMA_SERVER"]
 TIMEOUT_SECONDS = 60
-
-
-class Terminal:
-    """`karma top` on a terminal of its own."""
-
-    def __init__(self, port, *arguments):
-        self.ours, self.theirs = pty.openpty()
-        termios.tcsetwinsize(self.theirs, (24, 80))
-        self.before = termios.tcgetattr(self.theirs)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("KARMA_")}
-        environment.update(TERM="xterm")
-        self.shown = ""
-        self.process = subprocess.Popen(
-            [SERVER, "top", "--port=%d" % port, "--interval=1", *arguments], stdin=self.theirs, stdout=self.theirs,
-            stderr=self.theirs, env=environment, start_new_session=True)
-
-    def wait_for(self, pattern):
-        """Reads until what was shown since the last call matches."""
-        deadline = time.monotonic() + TIMEOUT_SECONDS
-        while not re.search(pattern, self.shown, re.DOTALL):
-            if not select.select([self.ours], [], [], max(deadline - time.monotonic(), 0))[0]:
-                raise AssertionError("%r was not shown, but %r" % (pattern, self.shown))
-            self.shown += os.read(self.ours, 65536).decode()
-        shown, self.shown = self.shown, ""
-        return shown
-
-    def type(self, keys):
-        os.write(self.ours, keys)
-
-    def status(self):
-        return self.process.wait(TIMEOUT_SECONDS)
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        os.close(self.ours)
-        os.close(self.theirs)
 
 
 class Top(unittest.TestCase):
@@ -71,7 +31,7 @@ class Top(unittest.TestCase):
         self.addCleanup(self.server.kill)
 
     def terminal(self, *arguments):
-        terminal = Terminal(self.server.port, *arguments)
+        terminal = Terminal([SERVER, "top", "--port=%d" % self.server.port, "--interval=1", *arguments])
         self.addCleanup(terminal.close)
         return terminal
 

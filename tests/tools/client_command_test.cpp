@@ -68,6 +68,8 @@ TEST(ClientCommand, WrongUsageIsTwo) {
       {"plot", "--series=s", "--key=x"},
       {"plot", "--series=s", "--range=0d"},
       {"plot", "--series=s", "--width=47"},
+      {"cli", "more"},
+      {"cli", "--history=perhaps"},
       {"bench", "more"},
       {"bench", "--op=tree.drop"},
       {"bench", "--connections=0"},
@@ -86,7 +88,7 @@ TEST(ClientCommand, WrongUsageIsTwo) {
 
 TEST(ClientCommand, EachHasItsHelpThatFitsATerminal) {
   for (const char* command : {"import", "export", "reconcile", "promote", "replicas", "ping", "call", "stats",
-                              "slowlog", "clients", "plot", "top", "bench"}) {
+                              "slowlog", "clients", "plot", "top", "cli", "bench"}) {
     const Ran ran = run({command, "--help"});
     EXPECT_EQ(ran.code, 0);
     EXPECT_TRUE(ran.out.starts_with("Usage: karma " + std::string(command))) << ran.out;

@@ -130,8 +130,8 @@ TEST(CallRequest, IsSpelledByItsArguments) {
             R"({"op":"op","text":"a b","number":20260505,"day":"2026-05-05","none":null,"yes":true,"keys":[1,2],)"
             R"("quoted":"7","empty":"","equal":"a=b"})");
   EXPECT_EQ(request({R"({"op":"x"})"}), R"({"op":"x"})");
-  EXPECT_EQ(request({"op", "series"}), "refused: series is no field: karma call op NAME=VALUE");
-  EXPECT_EQ(request({"op", "=1"}), "refused: =1 is no field: karma call op NAME=VALUE");
+  EXPECT_EQ(request({"op", "series"}), "refused: series is no field: op NAME=VALUE");
+  EXPECT_EQ(request({"op", "=1"}), "refused: =1 is no field: op NAME=VALUE");
   EXPECT_EQ(request({"{op:x}"}), "refused: the request is no JSON object; has the shell taken its quotes?");
   EXPECT_EQ(request({"{}", "key=1"}), "refused: karma call takes one request; after it there can only be options");
 }

@@ -22,7 +22,7 @@ class Report {
     std::snprintf(text, sizeof text, value >= 1e6 ? "%.0f" : "%.6g", value);
     fields_.push_back({std::move(name), std::move(label), text, std::strtod(text, nullptr)});
   }
-  void text(std::string name, std::string label, std::string value) {
+  void text(std::string name, std::string label, const std::string& value) {
     fields_.push_back({std::move(name), std::move(label), value, value});
   }
   // What clients measured; `trip` is what people call the time that a request took.
