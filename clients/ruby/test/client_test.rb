@@ -109,6 +109,17 @@ class ClientTest < Minitest::Test
     end
   end
 
+  def test_what_is_no_text_is_refused_and_the_next_call_is_well
+    client = script { |line| KarmaTest.reply(line, 7) }
+    deep = 200.times.inject([]) { |inner, _| [inner] }
+    120.times do
+      assert_raises(KarmaClient::InputError) { client.sum(series: "\xff", key: 1) }
+      assert_raises(KarmaClient::InputError) { client.call("system.ping", deep: deep) }
+    end
+    assert_equal 7, client.sum(series: "a", key: 1)
+    assert_equal [1, 1], [@script.lines.size, @script.connections]
+  end
+
   def test_errors_of_the_real_server
     assert_raises(KarmaClient::NotFoundError) { karma.sum(series: series, key: 1) }
     assert_raises(KarmaClient::ValidationError) { karma.increment(series: "a/b", key: 1) }

@@ -188,18 +188,17 @@ module KarmaClient
       fields["wait_ms"] = Input.optional_u64(wait_ms, "wait_ms")
     end
 
-    # Sends, and tells whoever listens.
+    # Sends, unless the circuit breaker is open, and tells whoever listens.
     def observed(command, deadline)
       instrumenter = Instrumentation.instrumenter(@configuration.instrumenter)
-      return guarded(command, deadline) unless instrumenter
+      breaker = @configuration.circuit_breaker
+      return deliver(command, deadline, nil) unless instrumenter || breaker
+      return breaker.call { deliver(command, deadline, nil) } unless instrumenter
 
       payload = { operation: command.operation, series: command.series }
-      instrumenter.instrument(Instrumentation::EVENT, payload) { guarded(command, deadline, payload) }
-    end
-
-    def guarded(command, deadline, payload = nil)
-      breaker = @configuration.circuit_breaker
-      breaker ? breaker.call { deliver(command, deadline, payload) } : deliver(command, deadline, payload)
+      instrumenter.instrument(Instrumentation::EVENT, payload) do
+        breaker ? breaker.call { deliver(command, deadline, payload) } : deliver(command, deadline, payload)
+      end
     end
 
     # All attempts of a call.

@@ -79,7 +79,7 @@ module KarmaClient
     # and arrays that he gave changes nothing, in a pipeline neither.
     def rest(fields)
       JSON.generate(fields).delete_prefix("{") << "\n"
-    rescue JSON::GeneratorError, EncodingError => e
+    rescue JSON::JSONError, EncodingError => e
       raise InputError, "the request cannot be written as JSON: #{e.message}"
     end
   end

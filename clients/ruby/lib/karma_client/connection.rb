@@ -76,7 +76,7 @@ module KarmaClient
 
     # @return [Boolean] whether a request could be sent without connecting first
     def open?
-      @stream&.reusable?(Process.pid) || false
+      @stream&.reusable?(Process.pid, Clock.now) || false
     end
 
     # @param deadline [Float] moment of {Clock}
@@ -99,8 +99,9 @@ module KarmaClient
     # The checkout: a stream that may owe anything, or is not this process's, is given up. A call whose time is over,
     # since it waited for others, is not sent any more.
     def ready_stream(process, deadline)
-      timed_out(:write, deadline, nil) if Clock.now >= deadline
-      return @stream if @stream&.reusable?(process)
+      now = Clock.now
+      timed_out(:write, deadline, nil) if now >= deadline
+      return @stream if @stream&.reusable?(process, now)
 
       close
       raise ClosedError.new("Karma closed the connection", host: host, port: port) unless @opens_itself

@@ -6,21 +6,26 @@ module KarmaClient
   # A reply of the node, as it came.
   class Response
     # Most answers are a number. It is taken out without a parser, in half the time.
-    NUMBER = /\A{"protocol_version":2,"success":true,"response":(\d+),"error_code":null(?:,"id":(\d+))?}\s*\z/
-    private_constant :NUMBER
+    BEFORE_NUMBER = '{"protocol_version":2,"success":true,"response":'
+    NUMBER = /\A#{BEFORE_NUMBER}\d+,"error_code":null,"id":\d+}\s*\z/
+    NUMBER_BYTES = 20
+    private_constant :BEFORE_NUMBER, :NUMBER, :NUMBER_BYTES
 
     # @param line [String] one line
     # @return [Response]
     # @raise [ProtocolError]
     def self.parse(line)
       line = line.b unless line.encoding == Encoding::BINARY
-      number = NUMBER.match(line)
-      return new(JSON.parse(line)) unless number
-
-      new({ "protocol_version" => 2, "success" => true, "response" => number[1].to_i, "error_code" => nil,
-            "id" => number[2]&.to_i })
+      NUMBER.match?(line) ? parse_number(line) : new(JSON.parse(line))
     rescue JSON::ParserError
       raise ProtocolError.new("Karma response is not JSON", payload: line.dup)
+    end
+
+    # Without captures of the pattern: these would share the memory of the line, and the next one could not be received
+    # into it.
+    private_class_method def self.parse_number(line)
+      Number.new(line.byteslice(BEFORE_NUMBER.bytesize, NUMBER_BYTES).to_i,
+                 line.byteslice(line.rindex(":") + 1, NUMBER_BYTES).to_i)
     end
 
     # @param fields [Hash{String => Object}]
@@ -72,5 +77,21 @@ module KarmaClient
     def lsn
       @fields["lsn"]
     end
+
+    # An answer that is a number.
+    # @private
+    class Number < Response
+      FIELDS = { "protocol_version" => 2, "success" => true, "error_code" => nil }.freeze
+      private_constant :FIELDS
+
+      attr_reader :value, :id
+
+      def initialize(value, id)
+        super(FIELDS)
+        @value = value
+        @id = id
+      end
+    end
+    private_constant :Number
   end
 end

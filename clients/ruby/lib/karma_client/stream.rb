@@ -16,7 +16,7 @@ module KarmaClient
   # @private
   class Stream
     READ_BYTES = 65_536
-    # A socket that was in use so shortly ago is not looked at before it is used: that is a system call.
+    # A socket that a call began on so shortly ago is not looked at before it is used again: that is a system call.
     IDLE_SECONDS = 0.005
     # Ids are 62 bits, so that they are no big numbers to Ruby: 22 of the process, then 40 of the request.
     PROCESS_BITS = 40
@@ -46,8 +46,11 @@ module KarmaClient
     # May the next request be sent here? Nothing may be owed, nothing may have arrived that nobody asked for, the other
     # end must not have closed, and the socket must be this process's own: a forked child has a copy.
     # @param process [Integer] id of this process
-    def reusable?(process)
-      @process == process && @pending.zero? && @received.empty? && (Clock.now - @used < IDLE_SECONDS || quiet?)
+    # @param now [Float] moment of {Clock}
+    def reusable?(process, now)
+      idle = now - @used
+      @used = now
+      @process == process && @pending.zero? && @received.empty? && (idle < IDLE_SECONDS || quiet?)
     end
 
     # @param process [Integer] id of this process
@@ -77,10 +80,7 @@ module KarmaClient
     # @raise [EOFError]
     def read_line
       line = (line_of_received unless @received.empty?) || receive_line(yield)
-      return unless line
-
-      @used = Clock.now
-      @pending -= 1
+      @pending -= 1 if line
       line
     end
 
