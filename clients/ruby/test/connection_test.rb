@@ -236,6 +236,29 @@ class ConnectionTest < Minitest::Test
     assert_operator stream.instance_variable_get(:@received).bytesize, :<, 500_000
   end
 
+  # The other one does not end before.
+  def test_the_wait_for_another_thread_is_bounded
+    asked = Queue.new
+    release = Queue.new
+    client = script(read_timeout: 5.0) { |line| asked.push(1) && release.pop && KarmaTest.reply(line) }
+    first = Thread.new { client.increment(series: "a", key: 1) }
+    asked.pop
+    assert_raises(KarmaClient::ExpiredError) { client.increment(series: "a", key: 2, timeout: 0.02) }
+    assert_predicate first, :alive?
+    release.push(1)
+    assert_equal "OK", first.value
+    assert_equal 1, @script.lines.size
+  end
+
+  # Nothing is wrong with the node and the connection.
+  def test_calls_that_are_over_before_they_begin
+    client = script(circuit_breaker: { failures: 2 }) { |line| KarmaTest.reply(line) }
+    client.ping
+    3.times { assert_raises(KarmaClient::ExpiredError) { client.increment(series: "a", key: 1, timeout: -1) } }
+    assert_equal "OK", client.ping
+    assert_equal [1, 2], [@script.connections, @script.lines.size]
+  end
+
   def test_a_forked_child_opens_its_own
     client = script { |line| KarmaTest.reply(line, @script.connections) }
     assert_equal 1, client.ping

@@ -28,6 +28,9 @@ module KarmaClient
       enter
       outcome = begin
         yield
+      rescue ExpiredError
+        # The node was not asked.
+        raise
       rescue TransportError, ProtocolError
         failed
         raise

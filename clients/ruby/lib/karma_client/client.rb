@@ -14,6 +14,7 @@ require_relative "rails/load_hook"
 require_relative "retries"
 require_relative "session"
 require_relative "today"
+require_relative "turns"
 
 module KarmaClient
   # A client with a connection of its own, opened with the first call. Threads may share it: their calls come one after
@@ -38,7 +39,7 @@ module KarmaClient
       @connection = connection_for(@configuration)
       @retries = Retries.new(limit: @configuration.retries, base: @configuration.retry_base,
                              cap: @configuration.retry_cap, timeouts: @configuration.nodes.size > 1)
-      @mutex = Mutex.new
+      @turns = Turns.new
     end
 
     # Sends a request with any fields. Errors of the node are returned, not raised.
@@ -116,7 +117,7 @@ module KarmaClient
 
     # Closes the connection. It is opened again when it is needed.
     def close
-      @mutex.synchronize { @connection.close }
+      @turns.take { @connection.close }
       nil
     end
 
@@ -217,7 +218,7 @@ module KarmaClient
 
     # @return [Response, Pipeline, Error]
     def attempt(command, deadline)
-      @mutex.synchronize { command.exchange(@connection, deadline) }
+      @turns.take(deadline) { command.exchange(@connection, deadline) }
     rescue TransportError, ProtocolError => e
       e
     end

@@ -67,6 +67,9 @@ module KarmaClient
     end
   end
 
+  # The time of the call was over before anything was sent, since other threads had the client, say.
+  class ExpiredError < TimeoutError; end
+
   # The reply is not one of Karma's.
   class ProtocolError < Error
     # @return [Object] what was received
