@@ -16,5 +16,5 @@ Gem::Specification.new do |spec|
   spec.require_paths = ["lib"]
   spec.metadata["rubygems_mfa_required"] = "true"
 
-  spec.add_dependency "connection_pool", ">= 2.2.5", "< 4"
+  spec.add_dependency "connection_pool", ">= 2.2.5", "!= 2.4.0", "< 4"
 end

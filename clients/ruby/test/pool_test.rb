@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "English"
+require "minitest/mock"
 require_relative "test_helper"
 
 class PoolTest < Minitest::Test
@@ -56,6 +57,25 @@ class PoolTest < Minitest::Test
     end
     assert made.first.closed
     assert_raises(KarmaClient::PoolTimeout) { pool.with { flunk } }
+  end
+
+  # Versions of the gem from 2.4 on take clients back in a forked child, unless they are told not to.
+  def test_the_gem_is_told_to_leave_forks_alone
+    given = nil
+    create = ConnectionPool.method(:new)
+    ConnectionPool.stub(:new, ->(options = {}, &block) { create.call(**(given = options), &block) }) do
+      KarmaClient::Pool.new(size: 1, timeout: 1) { Thing.new }
+    end
+    assert_equal false, given[:auto_reload_after_fork]
+  end
+
+  def test_a_child_that_is_made_within_leaves_it
+    pool = KarmaClient::Pool.new(size: 1, timeout: 0.5) { Thing.new }
+    child = nil
+    left = pool.with { (child = fork) || :child }
+    exit!(7) if left == :child
+    Process.wait(child)
+    assert_equal 7, $CHILD_STATUS.exitstatus
   end
 
   # A thread of the parent has the only client, and does not live in the child.

@@ -63,7 +63,8 @@ module KarmaClient
     end
 
     def start
-      @pool = ::ConnectionPool.new(size: @size, timeout: @timeout, &@create)
+      # This class looks after forks itself: with its own care, a child that is made within `with` could not leave that.
+      @pool = ::ConnectionPool.new(size: @size, timeout: @timeout, auto_reload_after_fork: false, &@create)
       @pool.shutdown(&:close) if @closed
       @process = Process.pid
     end
