@@ -56,6 +56,21 @@ class RetriesTest < Minitest::Test
     refute_equal(*@script.requests.map { |request| request["id"] })
   end
 
+  # The node would take each attempt for another day's.
+  def test_a_write_with_a_key_stays_on_the_day_of_its_first_attempt
+    days = [20_260_505, 20_260_506]
+    KarmaClient::Today.stub(:in, -> { days.shift }) do
+      failing(1).increment(series: "a", key: 1, idempotency_key: "k")
+    end
+    assert_equal [20_260_505] * 2, (@script.requests.map { |request| request["bucket"] })
+    @script.close
+    failing(0).increment(series: "a", key: 1, idempotency_key: "k", bucket: 20_260_101)
+    assert_equal 20_260_101, @script.requests.first["bucket"]
+    @script.close
+    failing(0).increment(series: "a", key: 1)
+    refute @script.requests.first.key?("bucket")
+  end
+
   def test_codes_of_nodes_that_cannot_just_now
     KarmaClient::Retries::CODES.each do |code|
       assert_equal 2, failing(1, code).sum(series: "a", key: 1), code

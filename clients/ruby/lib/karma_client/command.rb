@@ -3,11 +3,15 @@
 require "json"
 require_relative "catalog"
 require_relative "errors"
+require_relative "today"
 
 module KarmaClient
   # One request, which may have to be sent more than once.
   # @private
   class Command
+    # The node takes the day of a write that names none from its clock.
+    DATED = %w[counter.increment counter.decrement].freeze
+
     # @return [String] name on the wire
     attr_reader :operation
     # @return [String, nil]
@@ -25,6 +29,8 @@ module KarmaClient
       @series = fields["series"]
       fields.compact!
       @keyed = fields.key?("idempotency_key")
+      # A repeat after midnight, with the same key, would be another write to the node.
+      fields["bucket"] ||= Today.in if @keyed && DATED.include?(operation)
       fields["v"] = 2
       fields["op"] = operation
       fields["token"] ||= token if token

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "catalog"
+require_relative "command"
 require_relative "errors"
 require_relative "operations"
 
@@ -8,9 +9,6 @@ module KarmaClient
   # Writes that belong to one event and count once, however often the event is handled: see {Client#once}.
   class Once
     include Operations
-
-    DATED = %w[counter.increment counter.decrement].freeze
-    private_constant :DATED
 
     # @param event_id [String, Integer]
     # @param day [Integer] of writes that name none
@@ -32,7 +30,7 @@ module KarmaClient
         raise InputError, "the idempotency_key is that of the event" unless fields["idempotency_key"].nil?
 
         fields["idempotency_key"] = "#{@event_id}/#{@writes += 1}"
-        fields["bucket"] ||= @day if DATED.include?(operation)
+        fields["bucket"] ||= @day if Command::DATED.include?(operation)
       end
       @send.call(operation, fields, options)
     end

@@ -6,7 +6,8 @@ module KarmaClient
     module Counters
       # Adds to the day of a counter. Creates the series.
       # @param bucket [Integer, Date, Time, String, nil] the day; nil: today in UTC
-      # @param idempotency_key [String, Integer, nil] makes the call count once, however often it is made
+      # @param idempotency_key [String, Integer, nil] makes the call count once, however often it is made: with a
+      #   `bucket:`, since a call that is made again tomorrow is another one without
       # @return [Integer] the value
       def increment(series:, key:, value: 1, bucket: nil, idempotency_key: nil, fingerprint: nil, **options)
         perform("counter.increment", amount(series, key, value, bucket, idempotency_key, fingerprint), options)
