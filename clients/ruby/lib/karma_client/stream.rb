@@ -139,6 +139,8 @@ module KarmaClient
     end
 
     def receive
+      # JSON.parse makes it UTF-8, and then all of it would be looked through for its line end's sake.
+      @chunk.force_encoding(Encoding::BINARY)
       case @io.read_nonblock(READ_BYTES, @chunk, exception: false)
       when nil then raise EOFError, "Karma closed the connection"
       when :wait_readable then nil
