@@ -24,6 +24,15 @@ class GeneratorTest < Minitest::Test
     assert_equal "KarmaClient::CircuitBreaker", @app.rails("runner", BREAKER)
   end
 
+  def test_the_environment_is_not_overridden
+    @app.rails("generate", "karma:install")
+    nodes = "print KarmaClient.configuration.instance_eval { [nodes, connect_timeout, pool_size].inspect }"
+    several = { KARMA_URLS: "tcp://a:1,tcp://b:2", KARMA_CONNECT_TIMEOUT: "2", KARMA_POOL_SIZE: "20" }
+    assert_equal '[[["a", 1], ["b", 2]], 2.0, 20]', @app.rails("runner", nodes, **several)
+    one = { KARMA_URL: nil, KARMA_HOST: "db", KARMA_PORT: "9000", RAILS_ENV: "development" }
+    assert_equal '[[["db", 9000]], 0.5, 5]', @app.rails("runner", nodes, **one)
+  end
+
   def test_it_is_found_by_its_name
     assert_match(/karma:install/, @app.rails("generate", "--help"))
   end
