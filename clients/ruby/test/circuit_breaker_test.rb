@@ -94,6 +94,19 @@ class CircuitBreakerTest < Minitest::Test
     assert_equal :without, second.sum(series: "a", key: 1, fallback: :without)
   end
 
+  # A node that is down says nothing about another one.
+  def test_clients_of_other_nodes_have_another
+    @script = KarmaTest::Script.new { |line| KarmaTest.reply(line) }
+    configuration = KarmaClient::Configuration.new
+    configuration.assign(port: @script.port, circuit_breaker: { failures: 1, seconds: 60.0 }, retries: 0)
+    well = KarmaClient::Client.new(configuration)
+    port = TestNode.any_port
+    down = Array.new(2) { KarmaClient::Client.new(configuration, port: port) }
+    assert_raises(KarmaClient::ConnectionError) { down.first.ping }
+    assert_equal "OK", well.ping
+    assert_raises(KarmaClient::CircuitOpenError) { down.last.ping }
+  end
+
   def test_settings
     assert_nil KarmaClient::Configuration.new.circuit_breaker
     assert_instance_of KarmaClient::CircuitBreaker, KarmaClient::Configuration.new.assign(circuit_breaker: true)

@@ -58,6 +58,10 @@ class ConfigurationTest < Minitest::Test
       "Karma host is required" => -> { KarmaClient::Configuration.new.assign(host: "").validate! },
       "Karma port must be greater than 0" => -> { KarmaClient::Configuration.new.assign(port: 0).validate! },
       "pool_size must be greater than 0" => -> { KarmaClient::Configuration.new.assign(pool_size: 0).validate! },
+      "circuit_breaker must be true, a Hash or a CircuitBreaker" =>
+        -> { KarmaClient::Configuration.new.assign(circuit_breaker: "true") },
+      "circuit_breaker: unknown keyword: :failure" =>
+        -> { KarmaClient::Configuration.new.assign(circuit_breaker: { failure: 1 }) },
       "Unknown Karma client option prot" => -> { KarmaClient::Client.new(prot: 1) }
     }.each do |message, action|
       assert_equal message, assert_raises(KarmaClient::ConfigurationError, message, &action).message

@@ -203,6 +203,43 @@ class ConnectionTest < Minitest::Test
     Addrinfo.stub(:getaddrinfo, addresses) { Socket.stub(:new, without_ipv6) { assert_equal "OK", client.ping } }
   end
 
+  # An address without a route uses up its share, not the time of all.
+  def test_addresses_share_the_time
+    limits = []
+    node = connection(1)
+    attempt = lambda do |_, limit|
+      limits << limit
+      raise Errno::ETIMEDOUT
+    end
+    KarmaClient::Clock.stub(:now, 100.0) do
+      Addrinfo.stub(:getaddrinfo, [Addrinfo.tcp("::1", 1), Addrinfo.tcp("127.0.0.1", 1)]) do
+        node.stub(:connect, attempt) { assert_raises(KarmaClient::ConnectTimeoutError) { node.exchange(command) } }
+      end
+    end
+    assert_equal [100.5, 101.0], limits
+  end
+
+  def test_a_name_server_that_does_not_answer
+    release = Queue.new
+    Addrinfo.stub(:getaddrinfo, ->(*) { release.pop }) do
+      client = KarmaClient::Client.new(host: "karma.example")
+      assert_raises(KarmaClient::ConnectTimeoutError) { client.ping(timeout: 0.02) }
+    end
+  ensure
+    release.push([])
+  end
+
+  def test_names
+    client = script { |line| KarmaTest.reply(line) }
+    assert_equal "OK", KarmaClient::Client.new(host: "localhost", port: @script.port).ping
+    unknown = KarmaClient::Client.new(host: "karma.invalid", port: @script.port, retries: 0)
+    Addrinfo.stub(:getaddrinfo, ->(*) { raise SocketError, "not known" }) do
+      assert_equal "not known (karma.invalid:#{@script.port})",
+                   assert_raises(KarmaClient::ConnectionError) { unknown.ping }.message
+    end
+    client.close
+  end
+
   # Remembers how much is looked through for a line end.
   class Searched < String
     attr_reader :bytes

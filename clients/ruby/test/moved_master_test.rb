@@ -118,6 +118,24 @@ class MovedMasterTest < Minitest::Test
     assert_equal asked, away.operations.size
   end
 
+  # The token is wrong: no other call will succeed, and no fallback hides it.
+  def test_a_token_that_no_node_takes
+    2.times { node("master", 4).error = "unauthorized" }
+    assert_raises(KarmaClient::UnauthorizedError) { client.sum(series: "a", key: 1, fallback: 0) }
+    assert_equal "unauthorized", client.request("counter.sum", series: "a", key: 1).error_code
+    assert_raises(KarmaClient::UnauthorizedError) { client.pipelined { |p| p.sum(series: "a", key: 1) } }
+  end
+
+  def test_a_replica_that_hangs_leaves_time_for_the_master
+    node("master", 4, 10)
+    replica = node("slave", 4)
+    replica.hangs = "counter.sum"
+    reader = client(reads: :replica)
+    reader.increment(series: "a", key: 1)
+    assert_equal 11, reader.sum(series: "a", key: 1, timeout: 1.0)
+    assert_includes replica.operations, "counter.sum"
+  end
+
   # What comes after a write sees it, so it is the new master's to answer.
   def test_reads_after_a_refused_write_are_asked_again
     old = node("master", 4, 10)

@@ -89,6 +89,20 @@ class RetriesTest < Minitest::Test
     assert_empty asked
   end
 
+  # It would be waited for as long again.
+  def test_a_node_that_takes_no_connection_is_not_tried_again
+    client = KarmaClient::Client.new(host: "127.0.0.1", port: 1)
+    attempts = 0
+    timeout = lambda do |*|
+      attempts += 1
+      raise Errno::ETIMEDOUT
+    end
+    client.instance_variable_get(:@connection).stub(:connect, timeout) do
+      assert_raises(KarmaClient::ConnectTimeoutError) { client.sum(series: "a", key: 1) }
+    end
+    assert_equal 1, attempts
+  end
+
   def test_no_answer_of_another_request_is_taken_for_one
     client = script { |line| KarmaTest.reply(line, "x", **(@script.lines.size == 1 ? { id: 1 } : {})) }
     assert_equal "x", client.sum(series: "a", key: 1)

@@ -35,7 +35,9 @@ class SessionTest < Minitest::Test
     client.sum(series: "a", key: 1, min_lsn: 7)
     client.sum(series: "a", key: 1, session: KarmaClient::Session.new(8), wait_ms: 5)
     client.sum(series: "a", key: 1, session: KarmaClient::Session.new)
-    assert_equal([[7, 1500], [8, 5], [nil, nil]],
+    client.sum(series: "a", key: 1, min_lsn: 7, timeout: 20.0)
+    client.sum(series: "a", key: 1, min_lsn: 7, timeout: 2.0)
+    assert_equal([[7, 1250], [8, 5], [nil, nil], [7, 1500], [7, 500]],
                  script.requests.map { |request| request.values_at("min_lsn", "wait_ms") })
   ensure
     script&.close

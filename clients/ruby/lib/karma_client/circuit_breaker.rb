@@ -7,7 +7,7 @@ module KarmaClient
   # Spares callers the wait for a node that does not answer. After so many calls that failed, one right after the other,
   # it is open: calls raise at once. When it has been open for a while, one call goes through; if that succeeds, all do.
   #
-  # All clients with one configuration share its breaker, and so do all threads. A forked child has one of its own.
+  # All clients with one configuration share its breaker, and so do all threads; clients of other nodes have another. A forked child has one of its own.
   class CircuitBreaker
     # @param failures [Integer] calls in a row
     # @param seconds [Float] how long calls raise before the next one is let through
@@ -20,6 +20,18 @@ module KarmaClient
       @mutex = Mutex.new
       @failures = 0
       @next_probe = nil
+      @others = {}
+    end
+
+    # @param nodes [Array<Array>] host and port of each
+    # @return [CircuitBreaker] the one of these nodes: this is that of the nodes that are asked for first
+    def of(nodes)
+      @mutex.synchronize do
+        @nodes ||= nodes
+        next self if nodes == @nodes
+
+        @others[nodes] ||= CircuitBreaker.new(failures: @limit, seconds: @seconds)
+      end
     end
 
     # @yieldreturn [Object] the outcome of a call

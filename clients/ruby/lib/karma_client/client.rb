@@ -36,6 +36,7 @@ module KarmaClient
       LoadHook.stop
       @configuration = configured(configuration).assign(options).validate!
       @call_timeout = @configuration.whole_call_timeout
+      @breaker = @configuration.circuit_breaker&.of(@configuration.nodes)
       @connection = connection_for(@configuration)
       @retries = Retries.new(limit: @configuration.retries, base: @configuration.retry_base,
                              cap: @configuration.retry_cap, timeouts: @configuration.nodes.size > 1)
@@ -176,15 +177,19 @@ module KarmaClient
       raise ArgumentError, "unknown keyword: #{unknown.first.inspect}" if unknown.any?
 
       if read
-        add_min_lsn(fields, options[:min_lsn] || options[:session]&.lsn, options[:wait_ms])
+        add_min_lsn(fields, options[:min_lsn] || options[:session]&.lsn, options)
       elsif options[:session]
         fields["want_lsn"] = true
       end
     end
 
-    # Unless told otherwise, a node gives up the wait while this client still listens.
-    def add_min_lsn(fields, lsn, wait_ms)
-      wait_ms ||= (@configuration.read_timeout * 500).to_i if lsn && @configuration.read_timeout.positive?
+    # Unless told otherwise, a node gives up the wait while this client still listens, and could ask the master.
+    def add_min_lsn(fields, lsn, options)
+      wait_ms = options[:wait_ms]
+      if lsn && wait_ms.nil?
+        limits = [@configuration.read_timeout * 500, (options[:timeout] || @call_timeout) * 250].select(&:positive?)
+        wait_ms = limits.min.to_i if limits.any?
+      end
       fields["min_lsn"] = Input.optional_u64(lsn, "min_lsn")
       fields["wait_ms"] = Input.optional_u64(wait_ms, "wait_ms")
     end
@@ -192,13 +197,12 @@ module KarmaClient
     # Sends, unless the circuit breaker is open, and tells whoever listens.
     def observed(command, deadline)
       instrumenter = Instrumentation.instrumenter(@configuration.instrumenter)
-      breaker = @configuration.circuit_breaker
-      return deliver(command, deadline, nil) unless instrumenter || breaker
-      return breaker.call { deliver(command, deadline, nil) } unless instrumenter
+      return deliver(command, deadline, nil) unless instrumenter || @breaker
+      return @breaker.call { deliver(command, deadline, nil) } unless instrumenter
 
       payload = { operation: command.operation, series: command.series }
       instrumenter.instrument(Instrumentation::EVENT, payload) do
-        breaker ? breaker.call { deliver(command, deadline, payload) } : deliver(command, deadline, payload)
+        @breaker ? @breaker.call { deliver(command, deadline, payload) } : deliver(command, deadline, payload)
       end
     end
 

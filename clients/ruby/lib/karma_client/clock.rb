@@ -15,6 +15,15 @@ module KarmaClient
       seconds.nil? || seconds.zero? ? Float::INFINITY : now + seconds
     end
 
+    # @param deadline [Float]
+    # @return [Float] the deadline of the first of so many steps, if each may take the same time
+    def share(deadline, steps)
+      return deadline if deadline == Float::INFINITY
+
+      now = self.now
+      now + ([deadline - now, 0].max / steps)
+    end
+
     # @return [Float, nil] seconds up to the moment, as IO#wait_readable takes them: nil for ever
     def until(moment)
       return if moment == Float::INFINITY

@@ -34,16 +34,17 @@ module KarmaClient
       @sure_until = 0
       @highest = Term.of(connections.map(&:address))
       @resting = {}
+      @unauthorized = nil
     end
 
     # (see Connection#exchange)
     def exchange(command, deadline)
-      route(command, deadline) { |connection| connection.exchange(command, deadline) }
+      route(command, deadline) { |connection, limit| connection.exchange(command, limit) }
     end
 
     # (see Connection#exchange_all)
     def exchange_all(pipeline, deadline)
-      route(pipeline, deadline) { |connection| connection.exchange_all(pipeline, deadline) }
+      route(pipeline, deadline) { |connection, limit| connection.exchange_all(pipeline, limit) }
     end
 
     def close
@@ -54,7 +55,9 @@ module KarmaClient
 
     def route(command, deadline, &send)
       replica = (next_replica if @reads == :replica && command.data_read?)
-      (replica && from_replica(replica, command, deadline, &send)) || from_master(command, deadline, &send)
+      # One that hangs leaves time for the master.
+      outcome = replica && from_replica(replica, command, Clock.share(deadline, 2), &send)
+      outcome || from_master(command, deadline, &send)
     end
 
     # One that is not resting; each client begins with another.
@@ -68,7 +71,7 @@ module KarmaClient
     # @return [Object, nil] nil: the master is to be asked
     def from_replica(node, command, deadline)
       node.open(deadline) unless node.open?
-      outcome = yield node
+      outcome = yield node, deadline
       outcome unless command.refused?(outcome, MOVED)
     rescue TransportError, ProtocolError
       @resting[node] = Clock.now + REST_SECONDS
@@ -76,15 +79,15 @@ module KarmaClient
     end
 
     def from_master(command, deadline)
-      outcome = yield master(deadline)
+      outcome = yield master(deadline), deadline
       return outcome unless command.refused?(outcome, MOVED)
 
       @master = nil
-      yield master(deadline)
+      yield master(deadline), deadline
     rescue ClosedError
       # Nothing was sent, so this is no second attempt.
       @master = nil
-      yield master(deadline)
+      yield master(deadline), deadline
     rescue TransportError, ProtocolError
       @master = nil
       raise
@@ -98,16 +101,14 @@ module KarmaClient
 
     def find_master(deadline)
       nodes = candidates
+      @unauthorized = nil
       found = nodes.each_with_index.filter_map do |node, index|
         # A node that does not answer leaves time for the others.
-        term = term_as_master(node, share(deadline, nodes.size - index))
+        term = term_as_master(node, Clock.share(deadline, nodes.size - index))
         [term, node] if term
       end
       term, node = found.max_by(&:first)
-      unless node && @highest.take(term)
-        raise ConnectionError, "No master among #{@connections.map(&:address).join(', ')}"
-      end
-
+      no_master unless node && @highest.take(term)
       @sure_until = Clock.now + SURE_SECONDS
       @term = term
       node
@@ -121,11 +122,11 @@ module KarmaClient
       @connections.select { |node| node.equal?(@master) || @resting.fetch(node, 0) <= now }
     end
 
-    def share(deadline, parts)
-      return deadline if deadline == Float::INFINITY
+    # A wrong token is the caller's mistake, and nothing that passes.
+    def no_master
+      raise ServerError.from(@unauthorized) if @unauthorized
 
-      now = Clock.now
-      now + ([deadline - now, 0].max / parts)
+      raise ConnectionError, "No master among #{@connections.map(&:address).join(', ')}"
     end
 
     # @return [Integer, nil] the term of a master, nil: it is none, or does not answer
@@ -134,6 +135,7 @@ module KarmaClient
       response = node.exchange(Command.new("replication.replicas", {}, @token), deadline)
       # 1.0 has neither the op nor terms.
       response = node.exchange(Command.new("system.health", {}, @token), deadline) if response.error?
+      @unauthorized = response if response.error_code == "unauthorized"
       return unless response.success? && response.value["role"] == "master"
 
       response.value["term"] || 0

@@ -66,6 +66,9 @@ module KarmaClient
     # @return [Response]
     def exchange(connection, deadline)
       connection.exchange(self, deadline)
+    rescue UnauthorizedError => e
+      # As nodes answered who were asked for their role.
+      e.response
     end
 
     # Without the token, which does not belong into logs.

@@ -120,8 +120,12 @@ module KarmaClient
       @circuit_breaker = case value
                          when true then CircuitBreaker.new
                          when Hash then CircuitBreaker.new(**value)
-                         else value || nil
+                         when CircuitBreaker, nil then value
+                         when false then nil
+                         else raise ConfigurationError, "circuit_breaker must be true, a Hash or a CircuitBreaker"
                          end
+    rescue ArgumentError => e
+      raise ConfigurationError, "circuit_breaker: #{e.message}"
     end
 
     # @param options [Hash{Symbol, String => Object}]

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "addresses"
 require_relative "clock"
 require_relative "errors"
 require_relative "response"
@@ -112,12 +113,16 @@ module KarmaClient
     def open_stream(deadline)
       limit = [deadline, Clock.deadline(@connect_timeout)].min
       failure = nil
-      Addrinfo.getaddrinfo(host, port, nil, :STREAM, timeout: Clock.until(limit)).each do |address|
-        return Stream.new(connect(address, limit))
+      addresses = Addresses.of(host, port, limit)
+      addresses.each_with_index do |address, index|
+        # One that does not answer leaves time for the others.
+        return Stream.new(connect(address, Clock.share(limit, addresses.size - index)))
       rescue SystemCallError => e
         failure = e
       end
       raise failure
+    rescue Errno::ETIMEDOUT => e
+      raise ConnectTimeoutError.new("#{e.message} (#{address})", host: host, port: port)
     end
 
     def connect(address, limit)

@@ -43,6 +43,9 @@ module KarmaClient
   # The node could not be reached, or the connection to it broke.
   class ConnectionError < TransportError; end
 
+  # The node did not take the connection in time: nothing was sent.
+  class ConnectTimeoutError < ConnectionError; end
+
   # The connection was closed before anything was sent.
   class ClosedError < ConnectionError; end
 

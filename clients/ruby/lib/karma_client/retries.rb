@@ -28,7 +28,7 @@ module KarmaClient
     def again?(command, outcome)
       case outcome
       when Response then outcome.error? && CODES.include?(outcome.error_code) && command.repeatable?
-      when TimeoutError then @timeouts && command.repeatable?
+      when TimeoutError, ConnectTimeoutError then @timeouts && command.repeatable?
       when Error then command.repeatable?
       end
     end
