@@ -81,8 +81,9 @@ class Questions
   end
 
   # Asks, and is poked often while it waits for an answer: then a reply is owed that nobody reads.
+  # @param calls [Integer] at least so many; and until it was poked 50 times
   def ask_and_be_poked(client, calls)
-    asking = worker { calls.times { ask(client) } }
+    asking = worker { ask(client) until tally.values.sum >= calls && tally[Poke] >= 50 }
     while asking.alive?
       asking.raise(Poke) if asking.status == "sleep" && draw { |random| random.rand < 0.3 }
       Thread.pass
