@@ -71,6 +71,7 @@ constexpr auto kOps = std::to_array<Op>({
     make_op<SystemHealth>(),
     make_op<SystemStats>(),
     make_op<SystemMetrics>(),
+    make_op<SystemHistograms>(),
     make_op<SystemSlowlog>(),
     make_op<SystemSlowlogClear>(),
     make_op<SystemClients>(),

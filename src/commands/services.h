@@ -18,6 +18,7 @@
 #include "ops/reconciliation.h"
 #include "ops/slow_log.h"
 #include "ops/stats.h"
+#include "ops/timings.h"
 #include "snapshot/manager.h"
 #include "store/digest.h"
 
@@ -122,6 +123,7 @@ class Services {
 
   // Quick; from any thread.
   virtual ops::Stats stats() = 0;
+  virtual ops::Timings timings() = 0;
   virtual Health health() = 0;
   virtual LogState log_state() = 0;
   virtual std::string history_json() = 0;     // of the log: docs/storage-format.md

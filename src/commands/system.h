@@ -49,6 +49,15 @@ struct SystemMetrics : NoFields {
   }
 };
 
+struct SystemHistograms : NoFields {
+  static constexpr Spec kSpec{
+      .name = "system.histograms", .command = "histograms", .access = Access::read, .quick = true, .of_node = true};
+  Status run(Services& services, Buffer& out) const {
+    ops::write_timings(services.timings(), out);
+    return {};
+  }
+};
+
 // The requests that took long, the latest first.
 struct SystemSlowlog {
   static constexpr Spec kSpec{

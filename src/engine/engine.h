@@ -156,6 +156,7 @@ class Engine final : public commands::Services, private wal::Machine {
 
   // commands::Services
   ops::Stats stats() override;
+  ops::Timings timings() override;
   commands::Health health() override;
   commands::LogState log_state() override;
   std::string history_json() override;
@@ -211,7 +212,6 @@ class Engine final : public commands::Services, private wal::Machine {
   std::string replicas_problem() const;
   std::string log_problem() const;
   bool is_scraped() const { return config_.http_port != 0; }
-  ops::Timings timings();
   std::string following_problem() const;
   void add_peer_notes(commands::Health& health) const;
 

@@ -1,4 +1,6 @@
 // The status of the engine: statistics, health, the state of the log.
+#include <karma/version.h>
+
 #include "commands/catalog.h"
 #include "engine/engine.h"
 #include "ops/process.h"
@@ -35,6 +37,7 @@ void add_exactly_once(const store::ExactlyOnceState& exactly_once, ops::Stats& s
 
 ops::Stats Engine::stats() {
   ops::Stats stats;
+  stats.version = version();
   stats.uptime_seconds = std::chrono::duration<double>(clock_.steady() - started_).count();
   stats.role = role_name();
   if (is_slave()) {
@@ -184,6 +187,7 @@ ops::NodeFigures Engine::figures() {
 
 ops::Timings Engine::timings() {
   ops::Timings timings;
+  timings.measured = is_scraped();
   log_timings_.queue.add_to(timings.log_queue);
   log_timings_.batch.add_to(timings.log_batch);
   sync_durations_.add_to(timings.log_sync);

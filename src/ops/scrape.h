@@ -6,25 +6,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "core/histogram.h"
 #include "ops/process.h"
 #include "ops/stats.h"
+#include "ops/timings.h"
 
 namespace karma::ops {
-
-// How long things took, and how many at a time.
-struct Timings {
-  struct OfOp {
-    std::string_view op;
-    HistogramFigures durations;
-  };
-  std::vector<OfOp> requests;  // of ops that were asked for
-  HistogramFigures log_queue;
-  HistogramFigures log_batch;  // entries
-  HistogramFigures log_sync;
-};
 
 struct NodeFigures {
   Stats stats;

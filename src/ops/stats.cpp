@@ -215,6 +215,7 @@ const Row kRows[] = {
      "When a snapshot is due by --snapshot-interval, if something is written until then. Absent: never."},
     {"snapshot_under_way", &Stats::snapshot_under_way, kGauge, "karma_snapshot_under_way",
      "1: a snapshot is being written."},
+    {"version", &Stats::version},
 };
 
 // Always with a decimal point, so that readers see a float.

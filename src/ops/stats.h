@@ -127,6 +127,7 @@ struct Stats : ReplicationStats {
   std::uint64_t replicas_ack_timeouts = 0;                  // that waited in vain
   bool replicas_ack_degraded = false;                       // none waits until they have caught up
   std::uint64_t log_lost_lines = 0;                         // of the event log, because nobody read it fast enough
+  std::string version;                                      // of the program
 };
 
 // The response of system.stats, a JSON object.

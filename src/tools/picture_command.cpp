@@ -32,9 +32,11 @@ Exit codes   0  drawn     1  failed     2  wrong usage
 
 constexpr std::string_view kTopHead = R"(Usage: karma top [options]
 
-Watches a running server: what is wrong with it first, then requests, errors, latency, clients, data, log, and the
-slaves with their lag. q or Ctrl-C ends it. When the server goes away it says so, and goes on when it is back. Its own
-questions are counted, three of them each time.
+Watches a running server: what is wrong with it first, then requests, errors, latency, clients, data, log, the slaves
+with their lag, and the ops that were asked for, the busiest first. Of an op that a server with --http-port measures it
+says within which time half of the requests were answered (p50), and 99 % of them (p99), since the last look. q or
+Ctrl-C ends it. When the server goes away it says so, and goes on when it is back. Its own questions are counted, four
+of them each time.
 
 )";
 constexpr std::string_view kTopTail = R"(
@@ -42,6 +44,7 @@ Examples
   karma top --host=10.0.0.5 --token-file=/etc/karma/read-token
   karma top --once                   what happened in --interval seconds, once
   karma top --json --interval=10 | jq -c '[.ops_per_second, .errors_per_second]'
+  karma top --once --json | jq -r '.ops[]? | [.op, .per_second, .p99_within_ms] | @tsv'
 
 Exit codes   0  ended     1  failed     2  wrong usage
 )";

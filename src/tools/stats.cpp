@@ -23,7 +23,7 @@ struct Topic {
 
 const std::vector<Topic>& topics() {
   static const std::vector<Topic> kTopics = {
-      {"Node", {"uptime_seconds", "role", "trees", "keys", "memory_", "open_to_network", "log_lost_lines"}},
+      {"Node", {"uptime_seconds", "version", "role", "trees", "keys", "memory_", "open_to_network", "log_lost_lines"}},
       {"Requests",
        {"command_count", "error_count", "query_", "batch_", "retention_count", "compact_count", "latency_"}},
       {"Clients", {"connections", "max_connections", "client_memory_"}},

@@ -17,42 +17,10 @@ namespace {
 using nlohmann::ordered_json;
 using Emphasis = ScreenLine::Emphasis;
 
-std::uint64_t number_of(const ordered_json& stats, const char* name) {
-  const auto found = stats.find(name);
-  return found != stats.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
-
-double decimal_of(const ordered_json& stats, const char* name) {
-  const auto found = stats.find(name);
-  return found != stats.end() && found->is_number() ? found->get<double>() : 0;
-}
-
 std::string decimal_text(double number, const char* format) {
   char text[64];
   std::snprintf(text, sizeof text, format, number);
   return text;
-}
-
-std::string rate_text(std::optional<double> rate) {
-  if (!rate) return "-";
-  return *rate < 10 ? decimal_text(*rate, "%.1f") : number_text(static_cast<std::uint64_t>(*rate));
-}
-
-bool restarted(const NodeSample* before, const NodeSample& now) {
-  return before != nullptr && decimal_of(now.stats, "uptime_seconds") < decimal_of(before->stats, "uptime_seconds");
-}
-
-std::string snapshot_text(const ordered_json& stats) {
-  if (stats.value("snapshot_under_way", false)) return "being written";
-  if (number_of(stats, "snapshot_last_unix") == 0) return "none yet";
-  return duration_text(static_cast<std::uint64_t>(decimal_of(stats, "snapshot_age_seconds"))) + " ago";
-}
-
-std::string lag_text(const ordered_json& stats) {
-  std::string text = number_text(number_of(stats, "replication_lag_entries")) + " entries";
-  const auto lag = stats.find("replication_lag_ms");
-  if (lag != stats.end() && lag->is_number_unsigned()) text += ", " + number_text(lag->get<std::uint64_t>()) + " ms";
-  return text + " behind its master";
 }
 
 std::string number_or(const ordered_json& value, const char* otherwise) {
@@ -66,6 +34,15 @@ void add_notes(const ordered_json& health, const char* list, const char* word, E
   for (const ordered_json& note : *notes) lines.push_back({word + note.get<std::string>(), emphasis});
 }
 
+// With a blank line before it.
+void add_table(const std::vector<Row>& rows, std::vector<ScreenLine>& lines) {
+  std::stringstream table;
+  print_table(rows, table);
+  lines.push_back({});
+  for (std::string line; std::getline(table, line);)
+    lines.push_back({line, lines.back().text.empty() ? Emphasis::title : Emphasis::none});
+}
+
 void add_slaves(const ordered_json& replicas, std::vector<ScreenLine>& lines) {
   if (replicas.is_null() || replicas.at("replicas").empty()) return;
   std::vector<Row> rows = {{"slave", "position", "on disk", "lag", "last contact"}};
@@ -75,11 +52,52 @@ void add_slaves(const ordered_json& replicas, std::vector<ScreenLine>& lines) {
                     number_or(replica.at("durable_lsn"), "never"), number_or(replica.at("lag_entries"), "unknown"),
                     decimal_text(silent, "%.1f s ago")});
   }
-  std::stringstream table;
-  print_table(rows, table);
-  lines.push_back({});
-  for (std::string line; std::getline(table, line);)
-    lines.push_back({line, lines.back().text.empty() ? Emphasis::title : Emphasis::none});
+  add_table(rows, lines);
+}
+
+// What is counted in buckets is known up to a bucket's bound.
+std::string within_text(const BucketCounts& durations, double part) {
+  const std::optional<std::size_t> bucket = quantile_bucket(durations, part);
+  if (!bucket) return "-";
+  const bool known = *bucket < durations.bounds.size();
+  if (!known && durations.bounds.empty()) return "-";
+  return (known ? "" : "> ") + decimal_text(durations.bounds[known ? *bucket : *bucket - 1], "%g") + " ms";
+}
+
+// Of what came between the samples; nothing if the node does not tell.
+std::optional<std::vector<OpLoad>> loads_between(const NodeSample* before, const NodeSample& now) {
+  if (!seconds_between(before, now) || !before->histograms || !now.histograms) return std::nullopt;
+  return busiest(&*before->histograms, *now.histograms);
+}
+
+void add_ops(const NodeSample* before, const NodeSample& now, std::vector<ScreenLine>& lines) {
+  const std::optional<std::vector<OpLoad>> loads = loads_between(before, now);
+  if (!loads || loads->empty()) return;
+  const double seconds = *seconds_between(before, now);
+  std::vector<Row> rows = {{"op", "a second", "p50 within", "p99 within"}};
+  for (const OpLoad& load : *loads) {
+    rows.push_back({load.op, rate_text(static_cast<double>(load.durations.count()) / seconds),
+                    within_text(load.durations, 0.5), within_text(load.durations, 0.99)});
+  }
+  add_table(rows, lines);
+}
+
+ordered_json ops_json(const NodeSample* before, const NodeSample& now) {
+  const std::optional<std::vector<OpLoad>> loads = loads_between(before, now);
+  if (!loads) return nullptr;
+  const double seconds = *seconds_between(before, now);
+  const auto within = [](const BucketCounts& durations, double part) {
+    const std::optional<std::size_t> bucket = quantile_bucket(durations, part);
+    return bucket && *bucket < durations.bounds.size() ? ordered_json(durations.bounds[*bucket]) : ordered_json();
+  };
+  ordered_json ops = ordered_json::array();
+  for (const OpLoad& load : *loads) {
+    ops.push_back({{"op", load.op},
+                   {"per_second", static_cast<double>(load.durations.count()) / seconds},
+                   {"p50_within_ms", within(load.durations, 0.5)},
+                   {"p99_within_ms", within(load.durations, 0.99)}});
+  }
+  return ops;
 }
 
 class Top {
@@ -120,16 +138,10 @@ class Top {
   Result<NodeSample> sample(int retry_seconds) try {
     client_.close();
     Retry retry(client_, retry_seconds, streams_.err);
-    const auto answer = [&](const char* op) { return ask(client_, retry, op, Client::Fields::object()); };
-    Result<ordered_json> health = answer("system.health");
-    if (!health) return health.error();
-    Result<ordered_json> stats = answer("system.stats");
-    if (!stats) return stats.error();
-    Result<ordered_json> replicas = answer("replication.replicas");
-    if (!replicas && client_.lost()) return replicas.error();
+    Result<NodeSample> sample = sample_node(client_, retry);
+    if (!sample) return sample.error();
     client_.close();
-    NodeSample sample{std::move(*health), std::move(*stats), replicas ? std::move(*replicas) : ordered_json()};
-    top_lines(address_, nullptr, sample);  // so that what cannot be shown is found here
+    top_lines(address_, nullptr, *sample);  // so that what cannot be shown is found here
     return sample;
   } catch (const ordered_json::exception& failure) {
     return internal_error(std::string("the server's reply is not what it should be: ") + failure.what());
@@ -185,15 +197,6 @@ class Top {
 
 }  // namespace
 
-std::optional<double> rate(const NodeSample* before, const NodeSample& now, const char* statistic) {
-  if (before == nullptr || !now.stats.contains(statistic)) return std::nullopt;
-  const double seconds = decimal_of(now.stats, "uptime_seconds") - decimal_of(before->stats, "uptime_seconds");
-  const std::uint64_t from = number_of(before->stats, statistic);
-  const std::uint64_t to = number_of(now.stats, statistic);
-  if (seconds <= 0 || to < from) return std::nullopt;
-  return static_cast<double>(to - from) / seconds;
-}
-
 std::vector<ScreenLine> top_lines(const std::string& address, const NodeSample* before, const NodeSample& now) {
   const ordered_json& stats = now.stats;
   const auto per_second = [&](const char* statistic) { return rate_text(rate(before, now, statistic)); };
@@ -223,6 +226,7 @@ std::vector<ScreenLine> top_lines(const std::string& address, const NodeSample* 
   lines.push_back({"snapshot   " + snapshot_text(stats)});
   if (role == "slave") lines.push_back({"slave      " + lag_text(stats)});
   add_slaves(now.replicas, lines);
+  add_ops(before, now, lines);
   return lines;
 }
 
@@ -237,6 +241,7 @@ ordered_json top_json(const std::string& address, const NodeSample* before, cons
           {"ops_per_second", per_second("command_count")},
           {"errors_per_second", per_second("error_count")},
           {"log_entries_per_second", per_second("wal_current_lsn")},
+          {"ops", ops_json(before, now)},
           {"health", now.health},
           {"stats", now.stats},
           {"replicas", now.replicas}};

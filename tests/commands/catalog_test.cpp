@@ -76,6 +76,7 @@ const std::map<std::string, std::string, std::less<>> kExamples = {
     {"system.health", R"({})"},
     {"system.stats", R"({})"},
     {"system.metrics", R"({})"},
+    {"system.histograms", R"({})"},
     {"system.slowlog", R"({"limit":10})"},
     {"system.slowlog_clear", R"({})"},
     {"system.clients", R"({"limit":10,"cursor":3})"},

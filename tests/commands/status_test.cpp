@@ -5,6 +5,8 @@
 #include <set>
 #include <string>
 
+#include <karma/version.h>
+
 #include "support/engine_fixture.h"
 
 namespace karma::commands {
@@ -39,6 +41,7 @@ TEST(Status, ANodeWithoutANetworkIsNotOpenToIt) {
   node.config.bind = "0.0.0.0";
   node.open();
   EXPECT_EQ(ask(node, "system.stats")["open_to_network"], false);
+  EXPECT_EQ(ask(node, "system.stats")["version"], version());
   EXPECT_TRUE(ask(node, "system.health")["warnings"].empty());
 }
 

@@ -66,6 +66,19 @@ class Top(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline)
         self.assertRegex(self.once()[1], r"\n\nslave +position +on disk +lag +last contact\n[0-9a-f]{32} +0 .* s ago\n\Z")
 
+    def test_ops_have_their_latency_where_it_is_measured(self):
+        self.assertIsNone(json.loads(self.once("--json")[1])["ops"])
+        self.server.kill()
+        self.server.flags = ["--http-port=%d" % self.server.any_port()]
+        self.server.start()
+        terminal = self.terminal()
+        terminal.wait_for(r"op +a second +p50 within +p99 within.*system\.stats +[\d.]+ +[\d.]+ ms +[\d.]+ ms")
+        terminal.type(b"q")
+        self.assertEqual(terminal.status(), 0)
+        ops = {of["op"]: of for of in json.loads(self.once("--json")[1])["ops"]}
+        self.assertGreater(ops["system.stats"]["per_second"], 0)
+        self.assertLessEqual(ops["system.stats"]["p50_within_ms"], ops["system.stats"]["p99_within_ms"])
+
     def test_it_is_redrawn_and_survives_a_server_that_goes_away(self):
         terminal = self.terminal()
         shown = terminal.wait_for(r"requests   \d+\.\d a second.*\x1b\[J")

@@ -5,6 +5,8 @@
 #include <string>
 #include <thread>
 
+#include <nlohmann/json.hpp>
+
 #include "support/crashable_file_system.h"
 #include "support/gate.h"
 #include "support/server_process.h"
@@ -65,6 +67,29 @@ TEST_F(HttpNodeTest, AMasterIsAliveReadyAndPrimary) {
   EXPECT_EQ(get("/primary"), "200 primary\n");
   EXPECT_EQ(get("/read-only"), "200 readable\n");
   EXPECT_EQ(get("/replica"), "503 not replica\nthis node is no slave\n");
+}
+
+TEST_F(HttpNodeTest, TheHistogramsAreToldOverTcpToo) {
+  start();
+  for (int i = 0; i < 3; ++i) ask(kIncrement);
+  const nlohmann::json told = nlohmann::json::parse(ask(R"({"v":2,"op":"system.histograms"})"))["response"];
+  EXPECT_EQ(told["measured"], true);
+  EXPECT_EQ(told["requests"]["counter.increment"]["count"], 3);
+  EXPECT_EQ(told["requests"].size(), 1u) << "what nobody asked for is left out";
+  EXPECT_EQ(told["log_queue"]["count"], 3);
+  EXPECT_GE(told["log_sync"]["count"], 1);
+  EXPECT_EQ(told["log_batch"]["sum"], 3);
+  const std::string scraped = get("/metrics");
+  EXPECT_NE(scraped.find("karma_request_duration_seconds_count{op=\"counter.increment\"} 3\n"), std::string::npos);
+}
+
+TEST_F(HttpNodeTest, WithoutAPortNothingIsMeasured) {
+  config_.http_port = 0;
+  start();
+  ask(kIncrement);
+  const nlohmann::json told = nlohmann::json::parse(ask(R"({"v":2,"op":"system.histograms"})"))["response"];
+  EXPECT_EQ(told["measured"], false);
+  EXPECT_EQ(told["requests"].size(), 0u);
 }
 
 TEST_F(HttpNodeTest, WithoutAPortThereIsNoHttp) {

@@ -93,6 +93,37 @@ TEST(Top, SlavesAreListedWithTheirLag) {
       << text;
 }
 
+Histograms histograms_of(std::vector<std::uint64_t> sums, std::vector<std::uint64_t> increments) {
+  const std::vector<double> bounds = {0.05, 1, 10000};
+  return {.requests = {{"counter.sum", {.bounds = bounds, .counts = std::move(sums)}},
+                       {"counter.increment", {.bounds = bounds, .counts = std::move(increments)}}},
+          .log_queue = {},
+          .log_sync = {},
+          .log_batch = {}};
+}
+
+TEST(Top, OpsHaveTheLatencyOfTheTimeBetweenTwoLooks) {
+  NodeSample before = sample(10, 0, 0);
+  NodeSample now = sample(12, 0, 0);
+  before.histograms = histograms_of({1000, 0, 0, 0}, {0, 500, 0, 0});
+  EXPECT_TRUE(text_of(&before, now).ends_with("\nsnapshot   5 min ago\n")) << "the node tells no more";
+  EXPECT_TRUE(top_json("a", &before, now)["ops"].is_null());
+  now.histograms = histograms_of({1099, 1, 0, 0}, {0, 501, 0, 1999});
+  const std::string text = text_of(&before, now);
+  EXPECT_TRUE(
+      text.ends_with("\nsnapshot   5 min ago\n\n"
+                     "op                 a second  p50 within  p99 within\n"
+                     "counter.increment  1,000     > 10000 ms  > 10000 ms\n"
+                     "counter.sum        50        0.05 ms     0.05 ms\n"))
+      << text;
+  EXPECT_TRUE(text_of(nullptr, now).ends_with("\nsnapshot   5 min ago\n")) << "nothing to compare with";
+  const ordered_json ops = top_json("a", &before, now)["ops"];
+  EXPECT_EQ(ops[0], ordered_json::parse(R"({"op":"counter.increment","per_second":1000.0,"p50_within_ms":null,
+                                            "p99_within_ms":null})"));
+  EXPECT_EQ(ops[1], ordered_json::parse(R"({"op":"counter.sum","per_second":50.0,"p50_within_ms":0.05,
+                                            "p99_within_ms":0.05})"));
+}
+
 TEST(Top, AnOlderServerTellsLess) {
   const NodeSample now{
       .health = {{"status", "ok"}, {"role", "master"}}, .stats = ordered_json::object(), .replicas = {}};

@@ -117,6 +117,7 @@ class OperationsTest < Minitest::Test
     assert_equal "master", karma.health["role"]
     assert_operator karma.stats["connections"], :>, 0
     assert_includes karma.metrics, "# TYPE"
+    assert_equal false, karma.histograms["measured"]
     assert_operator karma.slowlog_clear["cleared"], :>=, 0
     assert_equal [], karma.slowlog(limit: 1)["entries"]
     assert_operator karma.clients(limit: 1)["count"], :>, 0

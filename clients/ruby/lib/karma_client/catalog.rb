@@ -12,7 +12,8 @@ module KarmaClient
       ingest.status idempotency.snapshot_fetch_chunk
       snapshot.list snapshot.info snapshot.fetch snapshot.fetch_chunk snapshot.manifest_fetch_chunk snapshot.verify
       replication.status replication.entries replication.chain replication.digest replication.replicas
-      recovery.status system.ping system.health system.stats system.metrics system.slowlog system.clients
+      recovery.status system.ping system.health system.stats system.metrics system.histograms system.slowlog
+      system.clients
     ].to_h { |op| [op, true] }.freeze
 
     # Writes that honour an idempotency key.

@@ -24,6 +24,11 @@ module KarmaClient
         perform("system.metrics", {}, options)
       end
 
+      # @return [Hash] "requests", how long they took, by op; without --http-port nothing is "measured"
+      def histograms(**options)
+        perform("system.histograms", {}, options)
+      end
+
       # @return [Hash] "entries", the latest requests that took long
       def slowlog(limit: nil, **options)
         perform("system.slowlog", { "limit" => Input.limit(limit) }, options)
