@@ -23,6 +23,7 @@ start a server. Other commands, each with its own --help:
        karma clients                      its connections
        karma plot --series=SERIES         draw the days of counters in the terminal
        karma top                          watch it: requests, latency, log, slaves
+       karma report                       write a page about it: load, latencies, largest keys
        karma bench                        measure what it takes, and how long each request takes
        karma config                       the settings in effect, and where each comes from
 

@@ -195,6 +195,7 @@ constexpr Command kCommands[] = {
     {"stats", tools::stats_command},
     {"plot", tools::plot_command},
     {"top", tools::top_command},
+    {"report", tools::report_command},
     {"config", tools::config_command},
     {"slowlog", tools::slowlog_command},
     {"clients", tools::clients_command},

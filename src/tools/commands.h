@@ -118,6 +118,17 @@ std::optional<BucketRange> plot_range_of(std::string_view text, Bucket today);
 // 0: drawn, 1: failed.
 int run_plot(const PlotOptions& options, const Streams& streams);
 
+struct ReportOptions {
+  ConnectionOptions connection;
+  std::string output;
+  std::vector<std::string> series;  // none: those with the largest totals
+  int limit = 10;                   // keys of each
+  BucketRange range;                // of days
+  int seconds = 5;                  // between two looks; 0: one look
+};
+// 0: written, 1: failed.
+int run_report(const ReportOptions& options, const Streams& streams);
+
 struct TopOptions {
   ConnectionOptions connection;
   int interval_seconds = 2;

@@ -3,19 +3,12 @@
 // No op tells which days a series has. So the days around today are surveyed first; what is missing from a key's total
 // is looked for in all the calendar, and what even that does not find (buckets of Karma 1.0 that are no dates) is
 // reported.
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <ostream>
 
-#include "io/path.h"
-#include "io/replace_file.h"
 #include "tools/commands.h"
+#include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/retry.h"
 #include "tools/series_source.h"
@@ -45,22 +38,20 @@ std::uint64_t sum_of(std::span<const Item> points) {
   return sum;
 }
 
-// Where the text goes: a file that appears when it is whole, or a stream. A link is followed; a device or a pipe is
-// written to, since a file in its place would take it away from everybody.
-class Output {
+// The points, as they are written.
+class PointsOutput {
  public:
-  Output(const ExportOptions& options, std::ostream& out) : options_(options), out_(out) {}
+  PointsOutput(const ExportOptions& options, std::ostream& out)
+      : format_(options.format), output_(options.output, out) {}
 
   Status open() {
-    if (!options_.output.empty()) {
-      if (Status opened = open_path(); !opened) return opened;
-    }
-    if (options_.format == PointsFormat::csv) text_.append("key,bucket,value\n");
+    if (Status opened = output_.open(); !opened) return opened;
+    if (format_ == PointsFormat::csv) text_.append("key,bucket,value\n");
     return {};
   }
   Status write(std::span<const Item> points) {
     for (const Item& point : points) {
-      if (options_.format == PointsFormat::csv) {
+      if (format_ == PointsFormat::csv) {
         append_csv(text_, point);
       } else {
         append_ndjson(text_, point);
@@ -70,59 +61,18 @@ class Output {
   }
   Status finish() {
     if (Status status = flush(); !status.ok()) return status;
-    if (file_) {
-      if (Status committed = file_->commit(); !committed) return committed;
-      std::error_code fault;
-      std::filesystem::permissions(path_, mode_, fault);
-      return fault ? internal_error("cannot set the mode of " + path_ + ": " + fault.message()) : Status();
-    }
-    return out().flush() ? Status() : internal_error("cannot write the output");
+    return output_.finish();
   }
 
  private:
   Status flush() {
-    Status status;
-    if (file_) {
-      status = file_->append(text_.view());
-    } else if (!out().write(text_.data(), static_cast<std::streamsize>(text_.size()))) {
-      status = internal_error("cannot write the output");
-    }
+    const Status status = output_.write(text_.view());
     text_.clear();
     return status;
   }
 
-  Status open_path() {
-    namespace fs = std::filesystem;
-    std::error_code fault;
-    const fs::file_status found = fs::status(options_.output, fault);
-    if (fs::exists(found) && !fs::is_regular_file(found)) {
-      stream_.open(options_.output, std::ios::binary);
-      if (stream_) return {};
-      return internal_error("cannot write to " + options_.output + ": " + std::strerror(errno));
-    }
-    path_ = fs::exists(found) ? fs::canonical(options_.output, fault).string() : options_.output;
-    if (path_.empty()) return internal_error("cannot write to " + options_.output + ": " + fault.message());
-    mode_ = fs::exists(found) ? found.permissions() : usual_mode();
-    Result<std::unique_ptr<ReplaceFile>> file =
-        ReplaceFile::create(posix_file_system(), parent_path(path_), base_name(path_));
-    if (!file) return file.error();
-    file_ = std::move(*file);
-    return {};
-  }
-  // Of a new file. The mask can only be read by setting it; the tools have no other thread that makes files.
-  static std::filesystem::perms usual_mode() {
-    const mode_t mask = ::umask(0);
-    ::umask(mask);
-    return static_cast<std::filesystem::perms>(0666 & ~mask);
-  }
-  std::ostream& out() { return stream_.is_open() ? stream_ : out_; }
-
-  const ExportOptions& options_;
-  std::ostream& out_;
-  std::ofstream stream_;  // of a path that is no regular file
-  std::string path_;      // of the file that is replaced
-  std::filesystem::perms mode_{};
-  std::unique_ptr<ReplaceFile> file_;
+  const PointsFormat format_;
+  Output output_;
   Buffer text_;
 };
 
@@ -305,7 +255,7 @@ class Export {
   Client client_;
   Retry retry_;
   SeriesSource source_;
-  Output output_;
+  PointsOutput output_;
   const std::int32_t last_near_day_ = today() + kDaysAhead;
   std::vector<BucketRange> windows_;             // that are read of every key
   std::optional<std::vector<BucketRange>> far_;  // that are read of keys which need them

@@ -67,6 +67,7 @@ int slowlog_command(Invocation& invocation, const Streams& streams);
 // In picture_command.cpp.
 int plot_command(Invocation& invocation, const Streams& streams);
 int top_command(Invocation& invocation, const Streams& streams);
+int report_command(Invocation& invocation, const Streams& streams);
 // In cli_command.cpp and bench_command.cpp.
 int cli_command(Invocation& invocation, const Streams& streams);
 int bench_command(Invocation& invocation, const Streams& streams);

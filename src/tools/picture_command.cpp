@@ -1,4 +1,4 @@
-// The options of karma plot and top, and their --help.
+// The options of karma plot, top and report, and their --help.
 #include <karma/clock.h>
 
 #include "core/text.h"
@@ -49,6 +49,23 @@ Examples
 Exit codes   0  ended     1  failed     2  wrong usage
 )";
 
+constexpr std::string_view kReportHead = R"(Usage: karma report [options]
+
+Writes a page of HTML about a running server: what is wrong with it, its load, how long requests took, by op, and the
+days of the largest keys of each series. It is one file without scripts, which loads nothing: to be opened, mailed,
+kept. Without --series it shows the ten with the largest totals. To find its largest keys, the server reads each of
+these series twice, at a low priority. Latencies by op need a server with --http-port.
+
+)";
+constexpr std::string_view kReportTail = R"(
+Examples
+  karma report --host=10.0.0.5 --token-file=/etc/karma/read-token
+  karma report --series=links --range=2026-05-01..2026-05-31 --top=20 --output=may.html
+  karma report --seconds=0 --output=- | gzip > "karma-$(date +%F).html.gz"
+
+Exit codes   0  written     1  failed     2  wrong usage
+)";
+
 std::string set_keys(std::string_view text, std::vector<std::uint64_t>& keys) {
   while (true) {
     const std::size_t comma = text.find(',');
@@ -61,13 +78,26 @@ std::string set_keys(std::string_view text, std::vector<std::uint64_t>& keys) {
   }
 }
 
+void add_range(Options& options, BucketRange& range) {
+  constexpr std::string_view kDefault = "30d";
+  const Bucket today = bucket_at(system_clock().unix_seconds());
+  range = *plot_range_of(kDefault, today);
+  options.add({.flag = "range",
+               .value = "RANGE",
+               .meaning = "the latest days, today (UTC) the last of them: 30d; or FROM..TO, both of them included; at "
+                          "most 367 days",
+               .shown_default = std::string(kDefault)},
+              [&range, today](std::string_view text) {
+                const std::optional<BucketRange> found = plot_range_of(text, today);
+                range = found.value_or(range);
+                return std::string(found ? "" : "must be like 30d or 2026-05-01..2026-05-31, at most 367 days");
+              });
+}
+
 }  // namespace
 
 int plot_command(Invocation& invocation, const Streams& streams) {
-  constexpr std::string_view kDefaultRange = "30d";
-  const Bucket today = bucket_at(system_clock().unix_seconds());
   PlotOptions target;
-  target.range = *plot_range_of(kDefaultRange, today);
   target.connection.retry_seconds = 0;
   int width = 0;
   bool ascii = false;
@@ -75,16 +105,7 @@ int plot_command(Invocation& invocation, const Streams& streams) {
   options.text("series", "SERIES", "the series", target.series);
   options.add({.flag = "key", .value = "KEY", .meaning = "the counter, or several with commas between them"},
               [&](std::string_view text) { return set_keys(text, target.keys); });
-  options.add({.flag = "range",
-               .value = "RANGE",
-               .meaning = "the latest days, today (UTC) the last of them: 30d; or FROM..TO, both of them included; at "
-                          "most 367 days",
-               .shown_default = std::string(kDefaultRange)},
-              [&](std::string_view text) {
-                const std::optional<BucketRange> range = plot_range_of(text, today);
-                target.range = range.value_or(target.range);
-                return std::string(range ? "" : "must be like 30d or 2026-05-01..2026-05-31, at most 367 days");
-              });
+  add_range(options, target.range);
   options.number("limit", "N", "without --key: so many keys", target.limit, 1, static_cast<int>(kMostKeys));
   options.truth("spark", "a line for each key", target.spark);
   options.add({.flag = "width", .value = "N", .meaning = "columns, 48 to 200; without it those of the terminal"},
@@ -117,6 +138,32 @@ int top_command(Invocation& invocation, const Streams& streams) {
     return *code;
   target.colour = canvas_of(streams, invocation.lookup(), 0, false).colour;
   return run_top(target, streams);
+}
+
+int report_command(Invocation& invocation, const Streams& streams) {
+  constexpr int kMostSeconds = 3600;
+  constexpr std::size_t kMostSeries = 50;
+  ReportOptions target;
+  target.output = "karma-report.html";
+  target.connection.retry_seconds = 0;
+  Options options("karma report", kReportHead, kReportTail);
+  options.text("output", "FILE", "replaced when it is complete; - is standard output", target.output);
+  options.add({.flag = "series", .value = "SERIES", .meaning = "this one; may come several times"},
+              [&](std::string_view text) {
+                if (target.series.size() == kMostSeries) return "must be at most " + std::to_string(kMostSeries);
+                target.series.emplace_back(text);
+                return std::string(series_name_fault(text));
+              });
+  options.number("top", "N", "so many keys of each series", target.limit, 1, static_cast<int>(kMostKeys));
+  add_range(options, target.range);
+  options.number("seconds", "SECONDS", "how long its load is watched; 0: figures since its start only", target.seconds,
+                 0, kMostSeconds);
+  Connection connection(options, target.connection);
+  if (std::optional<int> code = invocation.parse_alone(
+          options, connection, "karma report takes options only: --output, --series, --host, --port"))
+    return *code;
+  if (target.output.empty()) return invocation.misused("--output must not be empty");
+  return run_report(target, streams);
 }
 
 }  // namespace karma::tools

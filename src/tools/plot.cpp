@@ -8,22 +8,13 @@
 #include "tools/ask.h"
 #include "tools/chart.h"
 #include "tools/commands.h"
+#include "tools/counter_days.h"
 #include "tools/table.h"
 
 namespace karma::tools {
 namespace {
 
 using nlohmann::ordered_json;
-
-Error not_understood(std::string_view op) {
-  return internal_error("the reply to " + std::string(op) + " is not understood");
-}
-
-struct Plotted {
-  std::uint64_t key = 0;
-  Days days;
-  std::uint64_t elsewhere = 0;  // under buckets that are no days, which 1.0 took
-};
 
 class Plot {
  public:
@@ -38,13 +29,14 @@ class Plot {
   Status run() {
     std::vector<std::uint64_t> keys = options_.keys;
     if (keys.empty()) {
-      Result<std::vector<std::uint64_t>> largest = largest_keys();
+      const Result<std::vector<LargestKey>> largest =
+          largest_keys(client_, retry_, options_.series, options_.range, options_.limit);
       if (!largest) return largest.error();
-      keys = std::move(*largest);
+      for (const LargestKey& found : *largest) keys.push_back(found.key);
     }
-    std::vector<Plotted> plotted;
+    std::vector<KeyDays> plotted;
     for (const std::uint64_t key : keys) {
-      Result<Plotted> found = days_of(key);
+      Result<KeyDays> found = days_of_key(client_, retry_, options_.series, options_.range, key);
       if (!found) return found.error();
       plotted.push_back(std::move(*found));
     }
@@ -53,67 +45,21 @@ class Plot {
     } else if (options_.keys.empty() || options_.spark) {
       print_table(plotted);
     } else {
-      for (const Plotted& counter : plotted) print_bars(counter, &counter != plotted.data());
+      for (const KeyDays& counter : plotted) print_bars(counter, &counter != plotted.data());
     }
     out_ << std::flush;
     return {};
   }
 
  private:
-  Client::Fields fields() const {
-    return {{"series", options_.series},
-            {"range", {{"from", options_.range.from.number()}, {"to", options_.range.to.number()}}}};
-  }
-
-  Result<std::vector<std::uint64_t>> largest_keys() {
-    Client::Fields request = fields();
-    request["limit"] = options_.limit;
-    const Result<ordered_json> top = ask(client_, retry_, "tree.top", request);
-    if (!top) return top.error();
-    std::vector<std::uint64_t> keys;
-    for (const ordered_json& item : top->at("items")) {
-      const ordered_json& key = item.at("key");
-      if (!key.is_number_unsigned()) return not_understood("tree.top");
-      keys.push_back(key.get<std::uint64_t>());
-    }
-    return keys;
-  }
-
-  Result<Plotted> days_of(std::uint64_t key) {
-    Client::Fields request = fields();
-    request["key"] = key;
-    const Result<ordered_json> points = ask(client_, retry_, "counter.series", request);
-    if (!points) return points.error();
-    Plotted plotted{.key = key, .days = Days(day_count_)};
-    if (!points->is_object()) return not_understood("counter.series");
-    for (const auto& [name, value] : points->items()) {
-      const std::optional<std::uint64_t> bucket = parse_number<std::uint64_t>(name);
-      if (!bucket || !value.is_number_unsigned()) return not_understood("counter.series");
-      const auto number = value.get<std::uint64_t>();
-      const std::optional<std::int32_t> day = Bucket::of_number(*bucket).day();
-      const std::int64_t at = day ? std::int64_t{*day} - first_ : -1;
-      if (at >= 0 && static_cast<std::size_t>(at) < day_count_) {
-        plotted.days[static_cast<std::size_t>(at)] = number;
-      } else {
-        add_saturating(plotted.elsewhere, number);
-      }
-    }
-    return plotted;
-  }
-
-  std::string range_text() const {
-    const std::int32_t last = first_ + static_cast<std::int32_t>(day_count_) - 1;
-    return day_count_ == 1 ? date_text(first_) : date_text(first_) + " to " + date_text(last);
-  }
-
   void print_title(const std::string& text) {
     const bool colour = options_.canvas.colour;
     out_ << (colour ? "\x1b[1m" : "") << text << (colour ? "\x1b[0m" : "") << '\n';
   }
 
-  void print_bars(const Plotted& counter, bool follows) {
+  void print_bars(const KeyDays& counter, bool follows) {
     if (follows) out_ << '\n';
-    print_title(options_.series + " " + std::to_string(counter.key) + ", " + range_text());
+    print_title(options_.series + " " + std::to_string(counter.key) + ", " + range_text(options_.range));
     draw_bars(first_, counter.days, options_.canvas, out_);
     const Figures figures = figures_of(counter.days);
     out_ << "total " << (figures.saturated ? "more than " : "") << number_text(figures.total) << " in "
@@ -124,20 +70,20 @@ class Plot {
     if (counter.elsewhere != 0) out_ << "and " << number_text(counter.elsewhere) << " under numbers that are no days\n";
   }
 
-  void print_table(const std::vector<Plotted>& plotted) {
-    print_title(options_.series + ", " + range_text());
+  void print_table(const std::vector<KeyDays>& plotted) {
+    print_title(options_.series + ", " + range_text(options_.range));
     if (plotted.empty()) {
       out_ << "no key has a value in these days\n";
       return;
     }
     std::vector<LabelledDays> rows;
-    for (const Plotted& counter : plotted) rows.push_back({std::to_string(counter.key), counter.days});
+    for (const KeyDays& counter : plotted) rows.push_back({std::to_string(counter.key), counter.days});
     draw_sparklines(rows, options_.canvas, out_);
   }
 
-  void print_json(const std::vector<Plotted>& plotted) {
+  void print_json(const std::vector<KeyDays>& plotted) {
     ordered_json keys = ordered_json::array();
-    for (const Plotted& counter : plotted) {
+    for (const KeyDays& counter : plotted) {
       const Figures figures = figures_of(counter.days);
       ordered_json key = {{"key", counter.key}, {"total", figures.total}, {"maximum", figures.maximum}};
       if (figures.saturated) key["saturated"] = true;
