@@ -28,7 +28,7 @@ class GeneratorTest < Minitest::Test
     @app.rails("generate", "karma:install")
     nodes = "print KarmaClient.configuration.instance_eval { [nodes, connect_timeout, pool_size].inspect }"
     several = { KARMA_URLS: "tcp://a:1,tcp://b:2", KARMA_CONNECT_TIMEOUT: "2", KARMA_POOL_SIZE: "20" }
-    assert_equal '[[["a", 1], ["b", 2]], 2.0, 20]', @app.rails("runner", nodes, **several)
+    assert_equal '[[["a", 1], ["b", 2]], 2, 20]', @app.rails("runner", nodes, **several)
     one = { KARMA_URL: nil, KARMA_HOST: "db", KARMA_PORT: "9000", RAILS_ENV: "development" }
     assert_equal '[[["db", 9000]], 0.5, 5]', @app.rails("runner", nodes, **one)
   end
