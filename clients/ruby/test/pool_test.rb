@@ -42,6 +42,16 @@ class PoolTest < Minitest::Test
     assert_equal :had_it, waiter.value
   end
 
+  def test_waiting_can_be_interrupted
+    pool = KarmaClient::Pool.new(size: 1, timeout: 60) { Thing.new }
+    pool.with do
+      waiter = Thread.new { assert_raises(KeyError) { pool.with { flunk } } }
+      Thread.pass until waiter.status == "sleep"
+      waiter.raise(KeyError)
+      assert waiter.join(20)
+    end
+  end
+
   def test_a_timeout_of_the_block_is_not_the_pools
     pool = KarmaClient::Pool.new(size: 1, timeout: 1) { Thing.new }
     assert_raises(ConnectionPool::TimeoutError) { pool.with { raise ConnectionPool::TimeoutError } }

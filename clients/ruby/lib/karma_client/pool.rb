@@ -1,14 +1,15 @@
 # frozen_string_literal: true
 
 require "connection_pool"
+require_relative "clock"
 require_relative "errors"
 
 module KarmaClient
   # Clients for many threads, on the gem connection_pool. Within a thread's `with` a second one gets the same client.
   class Pool
-    # While it waits, connection_pool holds back Thread#kill and the like: so waiting forever is done in such pieces.
-    FOREVER_SECONDS = 1.0
-    private_constant :FOREVER_SECONDS
+    # While it waits, connection_pool holds back Timeout.timeout, Thread#kill and the like: so it waits in such pieces.
+    PIECE_SECONDS = 0.1
+    private_constant :PIECE_SECONDS
 
     # @param size [Integer]
     # @param timeout [Numeric] seconds to wait for a client, 0: forever
@@ -27,8 +28,9 @@ module KarmaClient
     # @raise [PoolTimeout]
     def with(&block)
       entered = false
+      limit = Clock.deadline(@timeout)
       begin
-        pool.with(timeout: @timeout.zero? ? FOREVER_SECONDS : @timeout) do |client|
+        pool.with(timeout: [Clock.until(limit), PIECE_SECONDS].compact.min) do |client|
           entered = true
           block.call(client)
         end
@@ -39,7 +41,7 @@ module KarmaClient
       rescue ::ConnectionPool::TimeoutError
         raise if entered
 
-        retry if @timeout.zero?
+        retry if Clock.now < limit
 
         raise PoolTimeout, "Timed out waiting for a Karma client connection"
       end
