@@ -55,6 +55,8 @@ class ConfigurationTest < Minitest::Test
       "KARMA_READ_TIMEOUT must be a number" => -> { from(KARMA_READ_TIMEOUT: "soon") },
       "RAILS_MAX_THREADS must be an integer" => -> { from(RAILS_MAX_THREADS: "many") },
       "KARMA_URL must use tcp://host:port" => -> { from(KARMA_URL: "http://a:1") },
+      "Karma port must be less than 65536" => -> { KarmaClient::Configuration.new.assign(port: 926_600).validate! },
+      "reads must be :master or :replica" => -> { KarmaClient::Configuration.new.assign(reads: 5).validate! },
       "Karma host is required" => -> { KarmaClient::Configuration.new.assign(host: "").validate! },
       "Karma port must be greater than 0" => -> { KarmaClient::Configuration.new.assign(port: 0).validate! },
       "pool_size must be greater than 0" => -> { KarmaClient::Configuration.new.assign(pool_size: 0).validate! },
@@ -80,7 +82,8 @@ class ConfigurationTest < Minitest::Test
 
   def test_connection_options
     assert_equal({ host: "h", port: 1, connect_timeout: 1.0, read_timeout: 1.0, write_timeout: 1.0,
-                   tcp_nodelay: true }, KarmaClient::Configuration.new.assign(host: "h", port: 1).to_connection_options)
+                   max_response_bytes: 67_108_864, tcp_nodelay: true },
+                 KarmaClient::Configuration.new.assign(host: "h", port: 1).to_connection_options)
   end
 
   def test_a_client_has_its_own_copy

@@ -240,6 +240,20 @@ class ConnectionTest < Minitest::Test
     client.close
   end
 
+  def test_replies_have_a_bound
+    client = script(max_response_bytes: 100_000) { |line| KarmaTest.reply(line, "x" * @script.lines.size * 90_000) }
+    assert_equal 90_000, client.ping.size
+    error = assert_raises(KarmaClient::ProtocolError) { client.ping }
+    assert_equal "Karma's reply is longer than 100000 bytes", error.message
+  end
+
+  def test_a_socket_is_closed_when_its_connect_is_interrupted
+    socket = Socket.new(:INET, :STREAM)
+    socket.define_singleton_method(:connect_nonblock) { |*, **| raise Interrupt }
+    Socket.stub(:new, socket) { assert_raises(Interrupt) { connection(1).exchange(command) } }
+    assert_predicate socket, :closed?
+  end
+
   # Remembers how much is looked through for a line end.
   class Searched < String
     attr_reader :bytes

@@ -27,12 +27,14 @@ module KarmaClient
       circuit_breaker: nil,
       pool_size: 5,
       pool_timeout: 1.0,
+      max_response_bytes: 64 * 1024 * 1024,
       tcp_nodelay: true,
       instrumenter: nil,
       logger: nil
     }.freeze
 
-    NOT_NEGATIVE = %i[connect_timeout read_timeout write_timeout pool_timeout retries retry_base retry_cap].freeze
+    NOT_NEGATIVE = %i[connect_timeout read_timeout write_timeout pool_timeout retries retry_base retry_cap
+                      max_response_bytes].freeze
     private_constant :NOT_NEGATIVE
 
     # @!attribute host
@@ -66,6 +68,8 @@ module KarmaClient
     #   @return [Integer]
     # @!attribute pool_timeout
     #   @return [Float] wait for a client of the pool
+    # @!attribute max_response_bytes
+    #   @return [Integer] a longer reply is a {ProtocolError}; 0: no limit
     # @!attribute tcp_nodelay
     #   @return [Boolean]
     # @!attribute instrumenter
@@ -112,7 +116,7 @@ module KarmaClient
 
     # @param value [Symbol, String] master or replica
     def reads=(value)
-      @reads = value&.to_sym
+      @reads = value.respond_to?(:to_sym) ? value.to_sym : value
     end
 
     # @param value [CircuitBreaker, Hash, Boolean, nil] a Hash: arguments of {CircuitBreaker#initialize}
@@ -143,9 +147,7 @@ module KarmaClient
     # @return [self]
     # @raise [ConfigurationError]
     def validate!
-      raise ConfigurationError, "Karma host is required" if host.to_s.empty?
-      raise ConfigurationError, "Karma port must be greater than 0" unless port.to_i.positive?
-
+      validate_address
       NOT_NEGATIVE.each { |name| require_not_negative(name) }
       require_not_negative(:call_timeout) unless call_timeout.nil?
       raise ConfigurationError, "reads must be :master or :replica" unless %i[master replica].include?(reads)
@@ -163,7 +165,7 @@ module KarmaClient
     def to_connection_options
       validate!
       { host: host, port: port, connect_timeout: connect_timeout, read_timeout: read_timeout,
-        write_timeout: write_timeout, tcp_nodelay: tcp_nodelay }
+        write_timeout: write_timeout, max_response_bytes: max_response_bytes, tcp_nodelay: tcp_nodelay }
     end
 
     # @return [Float] seconds that one call may take, 0: no limit
@@ -194,6 +196,12 @@ module KarmaClient
       [uri.hostname, uri.port || DEFAULT_PORT]
     rescue URI::InvalidURIError => e
       raise ConfigurationError, "Invalid KARMA_URL: #{e.message}"
+    end
+
+    def validate_address
+      raise ConfigurationError, "Karma host is required" if host.to_s.empty?
+      raise ConfigurationError, "Karma port must be greater than 0" unless port.to_i.positive?
+      raise ConfigurationError, "Karma port must be less than 65536" if nodes.any? { |_, port| port.to_i > 65_535 }
     end
 
     def require_not_negative(name)

@@ -24,7 +24,7 @@ module KarmaClient
 
     # @param opens_itself [Boolean] false: {#open} is called before {#exchange}, which raises {ClosedError} otherwise
     def initialize(host:, port:, connect_timeout: 1.0, read_timeout: 1.0, write_timeout: 1.0, tcp_nodelay: true,
-                   opens_itself: true)
+                   max_response_bytes: 0, opens_itself: true)
       @host = host
       @port = port
       @address = "#{host}:#{port}"
@@ -32,6 +32,7 @@ module KarmaClient
       @read_timeout = read_timeout
       @write_timeout = write_timeout
       @tcp_nodelay = tcp_nodelay
+      @max_response_bytes = max_response_bytes
       @opens_itself = opens_itself
       @stream = nil
     end
@@ -116,7 +117,7 @@ module KarmaClient
       addresses = Addresses.of(host, port, limit)
       addresses.each_with_index do |address, index|
         # One that does not answer leaves time for the others.
-        return Stream.new(connect(address, Clock.share(limit, addresses.size - index)))
+        return Stream.new(connect(address, Clock.share(limit, addresses.size - index)), @max_response_bytes)
       rescue SystemCallError => e
         failure = e
       end
@@ -134,12 +135,12 @@ module KarmaClient
         # Says whether it is connected or what became of it.
         socket.connect_nonblock(address, exception: false)
       end
-      socket
+      connected = socket
     rescue Errno::EISCONN
-      socket
-    rescue SystemCallError
-      socket&.close
-      raise
+      connected = socket
+    ensure
+      # Without it a socket whose connect is interrupted stays until the garbage collector comes.
+      socket&.close unless connected
     end
 
     def write(stream, lines, count, deadline)

@@ -3,6 +3,7 @@
 require "io/wait"
 require "socket"
 require_relative "clock"
+require_relative "errors"
 
 module KarmaClient
   # One open socket, with all that is known of it: what was sent and not answered, what was received and not taken.
@@ -29,8 +30,10 @@ module KarmaClient
     # @return [Integer] replies that are owed
     attr_reader :pending
 
-    def initialize(io)
+    # @param max_bytes [Integer] of a reply, 0: no limit
+    def initialize(io, max_bytes = 0)
       @io = io
+      @max_bytes = max_bytes.zero? ? Float::INFINITY : max_bytes
       @process = Process.pid
       @pending = 0
       # Bytes that were received, from @taken on not taken yet.
@@ -155,7 +158,13 @@ module KarmaClient
       drop_taken if @taken > READ_BYTES
       searched = @received.bytesize
       @received << @chunk
-      line_of_received(searched)
+      line_of_received(searched) || check_length
+    end
+
+    def check_length
+      return if @received.bytesize - @taken <= @max_bytes
+
+      raise ProtocolError, "Karma's reply is longer than #{@max_bytes} bytes"
     end
 
     def drop_taken
