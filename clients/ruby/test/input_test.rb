@@ -17,7 +17,7 @@ class InputTest < Minitest::Test
                  [0, "5", to_int, 3.0, "18446744073709551615"].map { |value| Input.u64(value, "key") }
     bounds = "key must be between 0 and 18446744073709551615"
     [-1, 2**64, "-1"].each { |value| refused(bounds) { Input.u64(value, "key") } }
-    [1.5, "x", "1.0", "", nil, "0x10", "1_0", []].each do |value|
+    [1.5, "x", "1.0", "", nil, "0x10", "1_0", [], Float::NAN, Float::INFINITY, "\xff"].each do |value|
       refused("key must be an integer") { Input.u64(value, "key") }
     end
   end

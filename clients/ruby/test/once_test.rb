@@ -72,6 +72,8 @@ class OnceTest < Minitest::Test
       assert_equal [20_260_505, 20_260_506, 20_260_506, 20_260_505, 20_300_102],
                    [karma.today, karma.today("+03:00"), karma.today("+0300"), karma.today("-03:00"), karma.today(zone)]
     end
-    assert_raises(KarmaClient::InputError) { karma.today("Nowhere/City") }
+    ["Nowhere/City", "+99:00", 3600].each do |unknown|
+      assert_raises(KarmaClient::InputError) { karma.today(unknown) }
+    end
   end
 end

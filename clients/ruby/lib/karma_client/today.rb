@@ -21,9 +21,12 @@ module KarmaClient
 
     def now(zone)
       return zone.now if zone.respond_to?(:now)
+      raise InputError, "zone must be a name, an offset or a time zone" unless zone.is_a?(String)
       return Time.now(in: zone.sub(/\A([+-]\d\d)(\d\d)\z/, '\1:\2')) if OFFSET.match?(zone)
 
       named(zone).now
+    rescue ArgumentError
+      raise InputError, "zone #{zone} is not known"
     end
 
     def named(name)

@@ -182,6 +182,24 @@ class CountersTest < Minitest::Test
     assert_equal [0] * 9, Link.all.map(&:clicks)
   end
 
+  # ActiveSupport before 7 sums [nil] to 0.
+  def test_keys_of_records_that_are_not_saved
+    [[nil], [false]].each do |keys|
+      client = KarmaClient.client
+      error = assert_raises(KarmaClient::InputError) { client.batch_sum(series: "links_clicks", keys: keys) }
+      assert_equal "key must be an integer", error.message
+    end
+  end
+
+  # The write counts, only its answer is lost.
+  def test_a_total_is_forgotten_when_a_write_fails
+    link = @links.last
+    assert_equal 9, link.clicks
+    karma.lose_replies
+    refute link.increment_clicks
+    assert_equal 10, link.clicks
+  end
+
   def test_karma_is_down
     calls = 0
     subscriber = ActiveSupport::Notifications.subscribe("request.karma_client") { calls += 1 }

@@ -78,7 +78,10 @@ module KarmaClient
     end
 
     def karma_write(counter, operation, **options)
-      counter.write(operation, self, **options).tap { karma_totals.forget(counter) }
+      counter.write(operation, self, **options)
+    ensure
+      # A write that failed may have been counted, too.
+      karma_totals.forget(counter)
     end
   end
 end
