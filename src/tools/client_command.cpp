@@ -71,6 +71,14 @@ void add_points(Options& options, tools::PointsOptions& points) {
   options.text("key-column", "NAME", "column of the keys, or its number from 1; without it, key", points.key_column);
   options.text("bucket-column", "NAME", "of the days; without it, bucket or date", points.bucket_column);
   options.text("value-column", "NAME", "of the values; without it, value", points.value_column);
+  options.add(
+      {.flag = "time-zone", .value = "ZONE", .meaning = "of the days of times: Europe/Berlin, +02:00; without it, UTC"},
+      [&points](std::string_view text) {
+        points.time_zone = tools::TimeZone::of(text);
+        return std::string(points.time_zone ? ""
+                                            : "must be an offset like +02:00, or a name like Europe/Berlin that "
+                                              "the package tzdata has");
+      });
 }
 
 void add_day(Options& options, std::string_view flag, std::string_view meaning, std::optional<Bucket>& day) {

@@ -286,6 +286,7 @@ class Import {
     notice("resuming after chunk " + grouped(last_chunk) + " of " + grouped(plan_.chunks.size()) +
            (options_.mode == "set" && sent_points_ == 0 ? "; what those before it have set is not set again" : ""));
     go_to(last_chunk);
+    if (progress_ != nullptr && sent_points_ == 0) progress_->from(points_in_);
   }
 
   void go_to(std::uint64_t chunk) {

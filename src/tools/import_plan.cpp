@@ -63,8 +63,8 @@ class Planner {
       }
       ++plan_.chunks.back().items;
       ++plan_.points;
-      plan_.first_day = std::min(plan_.first_day, item->bucket);
-      plan_.last_day = std::max(plan_.last_day, item->bucket);
+      if (item->bucket.number() < plan_.first_day.number()) plan_.first_day = item->bucket;
+      if (item->bucket.number() > plan_.last_day.number()) plan_.last_day = item->bucket;
       bytes_ += bytes + 1;
       sum_ += item->value;
     }

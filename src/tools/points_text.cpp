@@ -36,9 +36,13 @@ std::string_view name_of(char separator) {
   return separator == '\t' ? "tab" : separator == ';' ? "semicolon" : "comma";
 }
 
-constexpr std::string_view kNumberWanted = "must be a whole number from 0 to 18446744073709551615";
+constexpr std::string_view kNumberWanted =
+    "must be a whole number from 0 to 18446744073709551615, without separators and decimals, as in 1234";
 constexpr std::string_view kSeriesWanted = "without --series each line must be an object that names its series";
-constexpr std::string_view kBucketWanted = "the bucket must be a calendar day like 20260505 or 2026-05-05";
+constexpr std::string_view kBucketWanted =
+    "the bucket must be a calendar day like 20260505 or 2026-05-05, or a time like 2026-05-05T23:30:00+02:00";
+constexpr std::string_view kOffsetWanted =
+    "a time needs its offset, as in 2026-05-05T23:30:00Z, or --time-zone to say where its clock is";
 
 // Days before the year 1000 get their zeros, so that they can be read again and nobody takes 260505 for a day.
 void append_day(Buffer& out, Bucket bucket) {
@@ -84,17 +88,6 @@ std::optional<Item> take_plain_line(const char*& at, const char* end) {
   return item;
 }
 
-std::optional<Bucket> bucket_of(std::string_view text) {
-  std::optional<std::uint64_t> number;
-  if (text.size() == 8) {
-    number = parse_number<std::uint64_t>(text);
-  } else if (text.size() == 10 && text[4] == '-' && text[7] == '-') {
-    const char digits[] = {text[0], text[1], text[2], text[3], text[5], text[6], text[8], text[9]};
-    number = parse_number<std::uint64_t>({digits, sizeof digits});
-  }
-  return number ? Bucket::of_date(*number) : std::nullopt;
-}
-
 std::optional<PointsFormat> points_format_of(std::string_view text) {
   if (text == "csv") return PointsFormat::csv;
   if (text == "ndjson") return PointsFormat::ndjson;
@@ -102,7 +95,10 @@ std::optional<PointsFormat> points_format_of(std::string_view text) {
 }
 
 std::string PointsOptions::reading() const {
-  return names_columns() ? "columns " + quoted(key_column) + quoted(bucket_column) + quoted(value_column) : "";
+  std::string text;
+  if (names_columns()) text = "columns " + quoted(key_column) + quoted(bucket_column) + quoted(value_column);
+  if (time_zone) text += " zone " + time_zone->name();
+  return text;
 }
 
 PointsReader::PointsReader(PointsOptions options, std::string series, Others others)
@@ -232,6 +228,14 @@ bool PointsReader::find_columns(std::span<const std::string_view> names, Columns
   return key && bucket && value;
 }
 
+// In the time zone that was asked for; without one in UTC, as the server's days are.
+std::optional<Bucket> PointsReader::day_of(const TimeOfDay& time) const {
+  constexpr std::int64_t kDaySeconds = 86400;
+  const std::int64_t local = std::int64_t{time.day.day_or_none()} * kDaySeconds + time.seconds;
+  static const TimeZone utc = *TimeZone::of("UTC");
+  return (options_.time_zone ? *options_.time_zone : utc).day_at(local - *time.offset);
+}
+
 Error PointsReader::wrong(std::string_view kind, Error error) {
   fault_ = kind;
   return error;
@@ -292,8 +296,16 @@ Result<std::optional<Item>> PointsReader::item_of(std::string_view key, std::str
                                                   std::string_view value) {
   const std::optional<std::uint64_t> key_number = parse_number<std::uint64_t>(key);
   if (!key_number) return wrong("a key that is no whole number", bad("the key " + std::string(kNumberWanted), key));
-  const std::optional<Bucket> day = bucket_of(bucket);
-  if (!day) return wrong("a bucket that is no day", bad(kBucketWanted, bucket));
+  std::optional<Bucket> day = bucket_of(bucket);
+  if (!day) {
+    const std::optional<TimeOfDay> time = time_of(bucket);
+    if (!time) return wrong("a bucket that is no day", bad(kBucketWanted, bucket));
+    // Many programs write a day as its midnight.
+    if (!time->offset && time->seconds != 0 && !options_.time_zone)
+      return wrong("a time without an offset", bad(kOffsetWanted, bucket));
+    day = time->offset ? day_of(*time) : time->day;
+    if (!day) return wrong("a bucket that is no day", bad(kBucketWanted, bucket));
+  }
   if (!day->is_writable())
     return wrong("a bucket that is no day", bad("the year of the bucket must be from 1000 to 9999", bucket));
   const std::optional<std::uint64_t> value_number = parse_number<std::uint64_t>(value);
@@ -317,8 +329,9 @@ Result<std::optional<Item>> PointsReader::read_json(std::string_view line) {
     return true;
   });
   if (!read || !reader.at_end())
-    return bad("a line is one JSON array or object (of one large array, jq -c '.[]' makes such lines)", line);
-  if (count != 3) return bad("an array is [key,bucket,value]", line);
+    return bad("a line is one JSON array or object (of one large array, jq -c '.[]' makes a line each)", line);
+  if (count != 3)
+    return bad("an array is [key,bucket,value] (of one large array, jq -c '.[]' makes a line each)", line);
   return item_of(fields[0], fields[1], fields[2]);
 }
 

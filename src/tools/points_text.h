@@ -6,6 +6,8 @@
 //   NDJSON   {"key":42,"bucket":20260505,"value":10} or [42,20260505,10] a line; the bucket may be a string,
 //            "2026-05-05" too. An object may name its series
 //
+// In both the bucket may be a time, as in RFC 3339: its day counts.
+//
 // Lines and rows without content mean nothing.
 #pragma once
 
@@ -24,6 +26,7 @@
 #include "core/buffer.h"
 #include "core/sha256.h"
 #include "tools/csv_record.h"
+#include "tools/time_zone.h"
 
 namespace karma::tools {
 
@@ -35,8 +38,6 @@ std::optional<Item> plain_item_of(std::string_view line);
 // The same of the line that begins at `at`, which is then moved after its end. Nothing, and `at` stays, if the line is
 // not plain or does not end before `end`.
 std::optional<Item> take_plain_line(const char*& at, const char* end);
-// A calendar day as 20260505 or 2026-05-05.
-std::optional<Bucket> bucket_of(std::string_view text);
 
 struct PointsOptions {
   std::optional<PointsFormat> format = {};  // without it the first line decides
@@ -44,6 +45,8 @@ struct PointsOptions {
   std::string key_column = {};
   std::string bucket_column = {};
   std::string value_column = {};
+  // Where it is asked which day a time is in, and what a time without an offset is of. Without it: UTC, and none.
+  std::optional<TimeZone> time_zone = {};
   bool zero_allowed = true;
 
   // What the points depend on beside the file, as text; empty if nothing was asked for.
@@ -88,6 +91,7 @@ class PointsReader {
   Result<std::optional<Item>> read_json(std::string_view line);
   Result<std::optional<Item>> read_object(std::string_view line);
   Result<std::optional<Item>> item_of(std::string_view key, std::string_view bucket, std::string_view value);
+  std::optional<Bucket> day_of(const TimeOfDay& time) const;
   Error wrong(std::string_view kind, Error error);
   char separator_of(std::string_view line) const;
   bool find_columns(std::span<const std::string_view> names, Columns& columns) const;

@@ -1,6 +1,7 @@
 #include "tools/progress.h"
 
 #include <algorithm>
+#include <cmath>
 #include <ostream>
 
 namespace karma::tools {
@@ -17,6 +18,20 @@ std::string grouped(std::uint64_t number) {
   std::string text = std::to_string(number);
   for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
   return text;
+}
+
+std::string pace_text(std::uint64_t done, std::uint64_t left, std::chrono::duration<double> took) {
+  if (done == 0 || took.count() <= 0) return {};
+  const double rate = static_cast<double>(done) / took.count();
+  std::string text = ", " + grouped(static_cast<std::uint64_t>(rate)) + "/s";
+  if (left == 0) return text;
+  const double seconds = static_cast<double>(left) / rate;
+  constexpr double kMinute = 60;
+  constexpr double kHour = 3600;
+  const auto number = [](double value) { return grouped(static_cast<std::uint64_t>(std::ceil(value))); };
+  if (seconds < 2 * kMinute) return text + ", " + number(seconds) + " s left";
+  if (seconds < 2 * kHour) return text + ", " + number(seconds / kMinute) + " min left";
+  return text + ", " + number(seconds / kHour) + " h left";
 }
 
 Progress::Progress(std::ostream& out, bool terminal, std::string what, std::string unit, std::uint64_t whole)
@@ -51,7 +66,11 @@ void Progress::draw(std::uint64_t done) {
   out_ << grouped(done);
   if (whole_ > 0) out_ << " of " << grouped(whole_);
   out_ << ' ' << unit_;
-  if (whole_ > 0) out_ << " (" << done * 100 / whole_ << " %)";
+  if (whole_ > 0) {
+    out_ << " (" << done * 100 / whole_ << " %)";
+    const std::uint64_t now_done = done - std::min(done, before_);
+    out_ << pace_text(now_done, whole_ - std::min(done, whole_), std::chrono::steady_clock::now() - start_);
+  }
   if (!terminal_) out_ << '\n';
   out_ << std::flush;
   drawn_ = true;

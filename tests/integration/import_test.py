@@ -356,6 +356,17 @@ class ImportTest(unittest.TestCase):
                      "1 line with more or fewer fields than there should be:\n  %s:8: " % path, "7 wrong lines"):
             self.assertIn(part, done.stderr)
 
+    def test_times_are_of_the_day_of_their_time_zone(self):
+        self.start_server()
+        path = self.write("times.csv", "key,date,value\n1,2026-05-05T23:30:00Z,1\n2,2026-05-05 12:00:00+02:00,2\n")
+        for series, zone, day in (("utc", [], 20260505), ("berlin", ["--time-zone=Europe/Berlin"], 20260506)):
+            done = self.karma("import", path, "--series=" + series, *zone)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(self.exported(series), {(1, day): 1, (2, 20260505): 2})
+            done = self.karma("reconcile", "--csv=" + path, "--series=" + series, *zone)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.karma("import", path, "--series=utc", "--time-zone=Mars/Olympus").returncode, 2)
+
     def test_wrong_lines_can_be_left_out_and_mended(self):
         self.start_server()
         path = self.write("a.csv", "key,bucket,value\n1,20260505,1\n2,20260505,x\n3,20260505,3\n4,20260505\n")
