@@ -120,6 +120,26 @@ class PipelineTest < Minitest::Test
     assert_equal break_at, @script.lines.size
   end
 
+  # The node throws away what follows, and closes the connection.
+  def test_a_request_that_is_too_long_ends_it
+    client = script do |line|
+      next (KarmaTest.reply(line) if @script.lines.size == 1) unless @script.lines.size == 2
+
+      %({"protocol_version":2,"success":false,"response":"too long","error_code":"request_too_large"}\n)
+    end
+    futures = nil
+    [true, false].each do |exceptions|
+      @script.lines.clear
+      error = assert_raises(KarmaClient::RequestTooLargeError) do
+        client.pipelined(exceptions: exceptions) do |p|
+          futures = Array.new(3) { |key| p.increment(series: "a", key: key) }
+        end
+      end
+      assert_equal "too long", error.message
+      assert_equal [true, true, false], (futures.map { |future| !future.response.nil? })
+    end
+  end
+
   def test_each_answer_is_compared_with_its_request
     client = script(retries: 0) do |line|
       KarmaTest.reply(line, "x", **(@script.lines.size == 2 ? { id: 5 } : {}))

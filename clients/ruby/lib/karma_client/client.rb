@@ -72,7 +72,8 @@ module KarmaClient
     #   time
     # @yieldparam pipeline [Pipeline]
     # @return [Array<Object>] values, in the order of the calls
-    # @raise [ServerError] the first one, after all answers have come
+    # @raise [ServerError] the first one, after all answers have come; {RequestTooLargeError} in any case: the node does
+    #   nothing with the calls that follow such a request
     def pipelined(exceptions: true, timeout: nil)
       pipeline = Pipeline.new do |operation, fields, options|
         raise ArgumentError, "unknown keyword: #{options.keys.first.inspect}" unless options.empty?

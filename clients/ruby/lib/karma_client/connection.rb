@@ -170,6 +170,10 @@ module KarmaClient
       pack.each do |future, id|
         future.response = read(stream, id, future.command, deadline)
         pipeline.response_bytes += future.command.response_bytes
+        next unless future.response.error_code == "request_too_large" && pipeline.unanswered.any?
+
+        # The node has thrown away what follows.
+        raise ServerError.from(future.response)
       end
     end
 
