@@ -32,7 +32,13 @@ module KarmaClient
     # @yieldparam client [Client]
     # @return [Object] the block's value
     def with_client(&block)
+      pool = self.pool
       pool.with(&block)
+    rescue Pool::Closed => e
+      # Another thread has closed it since: there is a new one.
+      raise if !e.pool.equal?(pool) || @pool.equal?(pool)
+
+      retry
     end
 
     # @return [Client] a new one, with the global configuration

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "test_helper"
+require "minitest/mock"
 
 # What applications of the first gem rely on, and what goes over the wire.
 class ClientTest < Minitest::Test
@@ -31,6 +32,17 @@ class ClientTest < Minitest::Test
     assert_equal [{ "v" => 2, "op" => "counter.increment", "series" => "links", "key" => 5, "value" => 1,
                     "bucket" => 20_260_505 },
                   { "v" => 2, "op" => "counter.sum", "series" => "links", "key" => 5 }], sent
+  end
+
+  # As another thread does that closes the pool, or configures the client.
+  def test_a_pool_that_is_closed_just_before_it_is_used
+    script { |line| KarmaTest.reply(line) }
+    KarmaClient.configure { |configuration| configuration.port = @script.port }
+    closed = KarmaClient.pool
+    pools = [closed, KarmaClient::Pool.new(size: 1, timeout: 1) { KarmaClient.client }]
+    KarmaClient.close
+    KarmaClient.stub(:pool, -> { pools.shift }) { assert_equal "OK", KarmaClient.with_client(&:ping) }
+    assert_raises(KarmaClient::PoolTimeout) { KarmaClient.with_client { closed.with { flunk } } }
   end
 
   def test_the_token_is_sent

@@ -11,6 +11,18 @@ module KarmaClient
     PIECE_SECONDS = 0.1
     private_constant :PIECE_SECONDS
 
+    # It was closed before the block began.
+    class Closed < PoolTimeout
+      # @return [Pool]
+      attr_reader :pool
+
+      # @param pool [Pool]
+      def initialize(pool)
+        super("Karma client pool is closed")
+        @pool = pool
+      end
+    end
+
     # @param size [Integer]
     # @param timeout [Numeric] seconds to wait for a client, 0: forever
     # @yieldreturn [#close] a new client
@@ -37,7 +49,7 @@ module KarmaClient
       rescue ::ConnectionPool::PoolShuttingDownError
         raise if entered
 
-        raise PoolTimeout, "Karma client pool is closed"
+        raise Closed, self
       rescue ::ConnectionPool::TimeoutError
         raise if entered
 
