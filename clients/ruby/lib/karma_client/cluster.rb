@@ -20,7 +20,11 @@ module KarmaClient
     REST_SECONDS = 5.0
     # The role of the master is taken for granted for so long.
     SURE_SECONDS = 3.0
-    private_constant :MOVED, :REST_SECONDS, :SURE_SECONDS
+    # When the others are asked then, each has so little time, since a call waits for it; and one that hangs is left out
+    # for so long.
+    ASIDE_SECONDS = 0.25
+    AWAY_SECONDS = 30.0
+    private_constant :MOVED, :REST_SECONDS, :SURE_SECONDS, :ASIDE_SECONDS, :AWAY_SECONDS
 
     # @param connections [Array<Connection>] which do not open themselves
     # @param reads [Symbol] :master or :replica
@@ -34,6 +38,7 @@ module KarmaClient
       @sure_until = 0
       @highest = Term.of(connections.map(&:address))
       @resting = {}
+      @away = {}
       @unauthorized = nil
     end
 
@@ -103,8 +108,7 @@ module KarmaClient
       nodes = candidates
       @unauthorized = nil
       found = nodes.each_with_index.filter_map do |node, index|
-        # A node that does not answer leaves time for the others.
-        term = term_as_master(node, Clock.share(deadline, nodes.size - index))
+        term = term_as_master(node, time_to_answer(node, deadline, nodes.size - index))
         [term, node] if term
       end
       term, node = found.max_by(&:first)
@@ -114,12 +118,17 @@ module KarmaClient
       node
     end
 
-    # Where there is a master, one that failed to answer just now is not waited for again.
     def candidates
       return @connections unless @master
 
       now = Clock.now
-      @connections.select { |node| node.equal?(@master) || @resting.fetch(node, 0) <= now }
+      @connections.select { |node| node.equal?(@master) || @away.fetch(node, 0) <= now }
+    end
+
+    # A node that does not answer leaves time for the others.
+    def time_to_answer(node, deadline, nodes)
+      share = Clock.share(deadline, nodes)
+      @master && !node.equal?(@master) ? [share, Clock.now + ASIDE_SECONDS].min : share
     end
 
     # A wrong token is the caller's mistake, and nothing that passes.
@@ -139,8 +148,10 @@ module KarmaClient
       return unless response.success? && response.value["role"] == "master"
 
       response.value["term"] || 0
-    rescue TransportError, ProtocolError
-      @resting[node] = Clock.now + REST_SECONDS
+    rescue TransportError, ProtocolError => e
+      now = Clock.now
+      @resting[node] = now + REST_SECONDS
+      @away[node] = now + AWAY_SECONDS if e.is_a?(TimeoutError) || e.is_a?(ConnectTimeoutError)
       nil
     end
   end
