@@ -191,6 +191,26 @@ class CountersTest < Minitest::Test
     end
   end
 
+  def test_records_that_were_loaded_without_their_ids
+    error = assert_raises(KarmaClient::InputError) { Link.select(:number).map(&:clicks) }
+    assert_equal "CountersTest::Link was loaded without its id", error.message
+    assert_equal 0, Link.new.clicks
+  end
+
+  # There is nothing to look for in the table.
+  def test_largest_by_a_key_that_is_no_column
+    model = Class.new(Record) do
+      self.table_name = "links"
+      self.inheritance_column = nil
+      has_karma_counter :clicks, key: :code
+
+      def code = id * 10
+    end
+    assert_raises(KarmaClient::InputError) { model.top_by_clicks(3) }
+    model.last.increment_clicks!
+    assert_raises(KarmaClient::InputError) { model.top_by_clicks(3) }
+  end
+
   # The write counts, only its answer is lost.
   def test_a_total_is_forgotten_when_a_write_fails
     link = @links.last

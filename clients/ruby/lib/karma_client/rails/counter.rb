@@ -26,6 +26,9 @@ module KarmaClient
     # @return [Integer, nil] nil for a record that has no key yet
     def key_of(record)
       key = @key.is_a?(Proc) ? @key.call(record) : record.public_send(@key)
+      # Its total would be that of no record: 0.
+      raise InputError, "#{record.class} was loaded without its id" if key.nil? && @key == :id && record.persisted?
+
       key.is_a?(String) && key.match?(/\A\d+\z/) ? key.to_i : key
     end
 
@@ -47,7 +50,7 @@ module KarmaClient
     # @param scope [ActiveRecord::Relation, Class] where to look for them
     # @return [Array<ActiveRecord::Base>] largest first; none if Karma is down
     def top(scope, limit, range)
-      raise InputError, "the key of #{name} is no column" unless @key.is_a?(Symbol)
+      raise InputError, "the key of #{name} is no column" unless column?
 
       totals = largest(limit, range)
       records = scope.where(@key => totals.keys).index_by { |record| key_of(record) }
@@ -83,6 +86,14 @@ module KarmaClient
     end
 
     private
+
+    def column?
+      return true if @key == :id
+      return false if @key.is_a?(Proc)
+
+      name = @key.to_s
+      @model.attribute_names.include?(@model.attribute_aliases.fetch(name, name))
+    end
 
     # Only what may be over in a moment: a wrong token or an impossible day is a mistake, not a failure of Karma.
     def fall_back?(error)
