@@ -9,7 +9,8 @@ module KarmaClient
   class Pool
     # While it waits, connection_pool holds back Timeout.timeout, Thread#kill and the like: so it waits in such pieces.
     PIECE_SECONDS = 0.1
-    private_constant :PIECE_SECONDS
+    FIBER_SECONDS = 0.002
+    private_constant :PIECE_SECONDS, :FIBER_SECONDS
 
     # It was closed before the block began.
     class Closed < PoolTimeout
@@ -42,7 +43,7 @@ module KarmaClient
       entered = false
       limit = Clock.deadline(@timeout)
       begin
-        pool.with(timeout: [Clock.until(limit), PIECE_SECONDS].compact.min) do |client|
+        pool.with(timeout: piece(limit)) do |client|
           entered = true
           block.call(client)
         end
@@ -53,7 +54,7 @@ module KarmaClient
       rescue ::ConnectionPool::TimeoutError
         raise if entered
 
-        retry if Clock.now < limit
+        retry if wait_again?(limit)
 
         raise PoolTimeout, "Timed out waiting for a Karma client connection"
       end
@@ -67,6 +68,18 @@ module KarmaClient
     end
 
     private
+
+    # A fiber that is stopped while connection_pool waits would get Ruby's ThreadError instead: so it waits here.
+    def piece(limit)
+      Fiber.current_scheduler ? 0 : [Clock.until(limit), PIECE_SECONDS].compact.min
+    end
+
+    def wait_again?(limit)
+      return false if Clock.now >= limit
+
+      sleep(FIBER_SECONDS) if Fiber.current_scheduler
+      true
+    end
 
     # In a forked child the clients that the parent's threads had taken never come back: it begins with none.
     def pool

@@ -39,6 +39,27 @@ class FiberTest < Minitest::Test
     pool&.close
   end
 
+  # Ruby 3.1 made a ThreadError of it, which whoever rescues errors takes for one.
+  def test_a_fiber_that_is_stopped_while_it_waits_for_the_pool
+    pool = KarmaClient::Pool.new(size: 1, timeout: 5) { client }
+    outcomes = []
+    Thread.new do
+      Async do |task|
+        pool.with do
+          waiter = task.async do
+            pool.with { outcomes << :entered }
+          rescue StandardError => e
+            outcomes << e
+          end
+          task.sleep(0.01)
+          waiter.stop
+        end
+      end
+    end.join
+    assert_equal [], outcomes
+    assert_equal "pong", pool.with(&:ping)
+  end
+
   # The answers come in the opposite order of the calls: each call waits for another that begins after it.
   def test_others_run_while_a_call_waits
     asked = Queue.new
