@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "test_helper"
+require "minitest/mock"
 require_relative "support/nodes"
 
 class ClusterTest < Minitest::Test
@@ -74,6 +75,18 @@ class ClusterTest < Minitest::Test
     old = JSON.parse(@nodes.master.ask('{"v":2,"op":"tree.list"}').first)["response"]
     new = JSON.parse(@nodes.slaves.first.ask('{"v":2,"op":"tree.list"}').first)["response"]
     assert_equal [[], ["a"]], [old, new]
+  end
+
+  # The earlier one does not know of it, and takes writes.
+  def test_a_later_master_is_found_while_the_earlier_one_answers
+    karma.increment(series: "a", key: 1)
+    wait_for_sum(@nodes.slaves, 1)
+    @nodes.promote(@nodes.slaves.first)
+    now = KarmaClient::Clock.now
+    KarmaClient::Clock.stub(:now, now + 5) { karma.increment(series: "a", key: 1, value: 10) }
+    line = '{"v":2,"op":"counter.sum","series":"a","key":1}'
+    totals = [@nodes.master, @nodes.slaves.first].map { |node| JSON.parse(node.ask(line).first)["response"] }
+    assert_equal [1, 11], totals
   end
 
   # It has seen a later master, and does not go back to an earlier one.
