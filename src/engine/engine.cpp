@@ -114,6 +114,11 @@ Status Engine::start(const LaterMaster& later_master, const StartProgress& progr
   RecoveryOptions options = recovery_options();
   options.give_up.insert(config_.recover.begin(), config_.recover.end());
   options.restore = config_.restore;
+  bool warned = false;
+  options.on_warning = [this, &warned](const std::string& event, const std::string& message) {
+    warned = true;
+    log_.warn(event, message);
+  };
   if (progress) options.on_progress = progress;
   // With --restore=false the data is still looked at, for the LSNs, but into a store that is thrown away.
   store::Store unread(random_seed());
@@ -182,6 +187,11 @@ Status Engine::start(const LaterMaster& later_master, const StartProgress& progr
   if (!is_slave()) abort_unfinished_loads();
   Result<std::optional<snapshot::ExactlyOnceMeta>> last =
       snapshots_->exactly_once_meta();  // written with every whole set
+  // All of it is in the last set of snapshots.
+  if (last && *last && (*last)->last_lsn == wal_->last() && recovered->log.entry_count == 0 && !warned &&
+      config_.recover.empty() && recovered->decision == Decision::go_on &&
+      recovered->snapshots.manifest == snapshot::ManifestState::good)
+    saved_lsn_ = wal_->last().value;
   snapshot_watch_.started(last && *last ? (*last)->timestamp : 0, clock_.unix_seconds(), clock_.steady());
   if (!unread_data_) log_.info("restore.done", restored(*recovered));
   look_around();
@@ -244,6 +254,8 @@ Status Engine::shutdown(bool snapshot) {
   if (snapshot && writer_) {
     if (unread_data_ && config_.wal) {
       log_.warn("backup.skipped", "started with --restore=false: what was written is in the log only");
+    } else if (!is_unsaved() && wal_->bytes() == 0) {
+      log_.info("backup.skipped", "nothing was written since the last snapshot");
     } else {
       // Nothing is held: Karma 1.0 may be started next, and would apply what the log holds to the snapshots again.
       status = snapshot_everything(LogHeld::not_at_all);
