@@ -11,11 +11,13 @@
 #include "core/options.h"
 #include "core/setting_sources.h"
 #include "core/settings.h"
+#include "core/text.h"
 
 namespace karma {
 namespace {
 
 constexpr std::size_t kMaxTokenBytes = 4096;
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 constexpr std::string_view kCheckHelp = R"(Usage: karma check DIR
        karma check --repair DIR
 
@@ -50,8 +52,9 @@ Result<std::string> read_token_file(const std::string& path) {
     return misuse("Cannot read the token file " + path + ": " + std::strerror(errno));
   if (size > kMaxTokenBytes) return misuse("The token file " + path + " is longer than 4096 bytes");
   std::string_view token(bytes, size);
-  if (token.ends_with('\n')) token.remove_suffix(1);
-  if (token.ends_with('\r')) token.remove_suffix(1);
+  // An editor may have left a mark of UTF-8, blanks and further lines: none of it is part of a token.
+  if (token.starts_with(kByteOrderMark)) token.remove_prefix(kByteOrderMark.size());
+  token = trim(token.substr(0, token.find('\n')));
   // An empty token would let in everybody who sends "token":"".
   if (token.empty()) return misuse("The token file " + path + " is empty");
   return std::string(token);
@@ -69,7 +72,8 @@ class Parser {
       if (first == "check") return directory_command(CommandLine::Action::check, "karma check", kCheckHelp);
       if (first == "dump") return directory_command(CommandLine::Action::dump, "karma dump", kDumpHelp);
     }
-    if (Status status = sources_.read_environment(environment); !status) return status.error();
+    // What needs no settings must not fail because of them: --help, for example.
+    const Status read = sources_.read_environment(environment);
     const Config& from_environment = sources_.from_environment();
     Options options("karma", {}, {});
     add_settings(options, from_environment,
@@ -81,6 +85,7 @@ class Parser {
     // --help shows values from the environment as the defaults.
     if (*asked == Options::Asked::help) return print(help_text(from_environment));
     if (!positionals.empty()) return command(positionals, from_environment);
+    if (!read) return read.error();
     Result<Config> resolved = sources_.resolve();
     if (!resolved) return resolved.error();
     line_.config = std::move(*resolved);

@@ -158,7 +158,16 @@ struct Options::Impl {
     return typed;
   }
 
+  // -port=9090 would be -p with the value "ort=9090".
+  bool lacks_a_dash(std::string_view typed) const {
+    if (!typed.starts_with('-')) return false;
+    const std::string_view name = typed.substr(1, typed.find('=') - 1);
+    return name.size() > 1 && find(name) != nullptr;
+  }
+
   std::string unknown(std::string_view typed) const {
+    if (lacks_a_dash(typed))
+      return std::string(typed) + " begins with one dash, where two are needed: -" + std::string(typed) + ".";
     typed = typed.substr(0, typed.find('='));
     std::string message = std::string(typed) + " is not a valid option.\n";
     std::vector<std::string_view> flags;
@@ -219,6 +228,10 @@ void Options::truth(std::string_view flag, std::string_view meaning, bool& targe
 }
 
 Result<Options::Asked> Options::parse(std::span<const char* const> arguments, std::vector<std::string>& positionals) {
+  for (const std::string_view argument : arguments) {
+    if (argument == "--") break;
+    if (impl_->lacks_a_dash(argument)) return validation_error(impl_->unknown(argument));
+  }
   std::vector<std::string> typed = impl_->normalised(arguments);
   std::reverse(typed.begin(), typed.end());
   try {

@@ -3,6 +3,8 @@
 namespace karma {
 namespace {
 
+constexpr std::size_t kShownBytes = 100;  // of a value, in a message
+
 // Why the value is refused, or an empty text.
 std::string set(const Setting& setting, std::string_view text, Config& config) {
   const bool file = std::holds_alternative<TokenFile>(setting.target) || setting.flag == kConfigFlag;
@@ -13,18 +15,33 @@ std::string set(const Setting& setting, std::string_view text, Config& config) {
 
 }  // namespace
 
+std::string environment_fault(const std::string& variable, const std::string& fault, std::string_view text,
+                              bool secret) {
+  std::string message = "Environment variable " + variable + " " + fault;
+  if (!secret && !text.empty()) message += ", not \"" + std::string(text.substr(0, kShownBytes)) + "\"";
+  // https://kubernetes.io/docs/concepts/containers/container-environment/
+  if (text.starts_with("tcp://"))
+    message +=
+        ". Kubernetes sets it so for a Service named karma: set enableServiceLinks: false in the pod, give the Service "
+        "another name, or set the variable yourself";
+  return message;
+}
+
 Status SettingSources::read_environment(const char* (*environment)(const char* name)) {
+  Status found;
   for (const Setting& setting : settings()) {
     const std::string variable(setting.variable);
     const char* text = environment(variable.c_str());
     if (text == nullptr) continue;
     // A variable of a shell that was never set. A switch, as in 1.0, must say what it is: the default may be unsafe.
     if (*text == '\0' && !std::holds_alternative<bool Config::*>(setting.target)) continue;
-    if (const std::string fault = set(setting, text, from_environment_); !fault.empty())
-      return validation_error("Environment variable " + variable + " " + fault);
+    if (const std::string fault = set(setting, text, from_environment_); !fault.empty()) {
+      if (found) found = validation_error(environment_fault(variable, fault, text, setting.secret));
+      continue;
+    }
     environment_.push_back({&setting, text, {Source::environment, variable}});
   }
-  return {};
+  return found;
 }
 
 std::string SettingSources::add_flag(const Setting& setting, std::string_view text) {
@@ -62,7 +79,15 @@ Result<Config> SettingSources::resolve() {
   if (Status status = read_token_files(config); !status) return status.error();
   if (const std::optional<SettingFault> fault = find_fault(config)) {
     const Origin from = fault->setting == nullptr ? Origin() : origin(*fault->setting);
-    return validation_error((from.source == Source::file ? from.where + ": " : "") + fault->message);
+    std::string message = "Invalid configuration: ";
+    if (from.source == Source::file) {
+      message = from.where + ": " + message + std::string(fault->setting->flag) + " ";
+    } else if (from.source == Source::environment) {
+      message += from.where + " ";
+    } else if (fault->setting != nullptr) {
+      message += "--" + std::string(fault->setting->flag) + " ";
+    }
+    return validation_error(message + fault->message);
   }
   return config;
 }

@@ -10,6 +10,10 @@
 
 namespace karma {
 
+// Why the value of a variable is refused, for people. `fault`: "must be an integer".
+std::string environment_fault(const std::string& variable, const std::string& fault, std::string_view text,
+                              bool secret = false);
+
 class SettingSources {
  public:
   enum class Source { by_default, file, environment, flag };
@@ -18,7 +22,7 @@ class SettingSources {
     std::string where;  // FILE:LINE, or the name of the variable
   };
 
-  // An error if one of them is bad, also if something else overrides it.
+  // An error if one of them is bad, also if something else overrides it: of the first, and the others are taken.
   Status read_environment(const char* (*environment)(const char* name));
   // In their order on the command line. Returns why the value is refused, or an empty text.
   std::string add_flag(const Setting& setting, std::string_view text);

@@ -20,16 +20,14 @@ constexpr Setting kSettings[] = {
             "Read settings from this file, in TOML: a line NAME = VALUE for each, named like its flag."},
     Setting{Group::network, "bind", "KARMA_HOST", &Config::bind, "HOST",
             "Address or host name to listen on; :: is every IPv4 and IPv6 address."}
-        .short_form('b')
-        .named("host"),
+        .short_form('b'),
     Setting{Group::network, "port", "KARMA_PORT", &Config::port, "PORT", "TCP port to listen on."}
         .short_form('p')
         .at_least(1)
         .at_most(65535),
     Setting{Group::data, "directory", "KARMA_DUMP_DIR", &Config::directory, "DIR",
             "Where the log and the snapshots live. Created if missing; one process at a time."}
-        .short_form('d')
-        .named("dump_dir"),
+        .short_form('d'),
     Setting{Group::replication, "role", "KARMA_ROLE", &Config::role, "ROLE",
             "master takes writes; slave refuses them."},
     Setting{Group::data, "restore", "KARMA_RESTORE", &Config::restore, "BOOL",
@@ -85,7 +83,6 @@ constexpr Setting kSettings[] = {
         .at_least(1),
     Setting{Group::data, "wal-batch-wait-us", "KARMA_WAL_BATCH_WAIT_MICROSECONDS", &Config::wal_batch_wait_us,
             "MICROSECONDS", "How long a sync waits for more writes to share it."}
-        .named("wal_batch_wait_microseconds")
         .at_least(0),
     Setting{Group::limits, "max-request-bytes", "KARMA_MAX_REQUEST_BYTES", &Config::max_request_bytes, "BYTES",
             "Longest request, without its line end. A batch of 10000 items needs about 300000."}
@@ -96,25 +93,21 @@ constexpr Setting kSettings[] = {
     Setting{
         Group::limits, "read-timeout", "KARMA_READ_TIMEOUT_SECONDS", &Config::read_timeout, "SECONDS",
         "Close a connection that sends nothing for so long, or takes twelve times as long for one request; 0: never."}
-        .named("read_timeout_seconds")
         .at_least(0),
     Setting{Group::limits, "write-timeout", "KARMA_WRITE_TIMEOUT_SECONDS", &Config::write_timeout, "SECONDS",
             "Close a connection that takes nothing of a waiting reply for so long; 0: never."}
-        .named("write_timeout_seconds")
         .at_least(0),
     Setting{Group::limits, "query-timeout-ms", "KARMA_QUERY_TIMEOUT_MS", &Config::query_timeout_ms, "MILLISECONDS",
             "Longest time for a tree.* read; 0: no limit."}
         .at_least(0),
     Setting{Group::limits, "shutdown-timeout", "KARMA_SHUTDOWN_TIMEOUT_SECONDS", &Config::shutdown_timeout, "SECONDS",
             "How long clients may take to receive their replies after SIGINT or SIGTERM."}
-        .named("shutdown_timeout_seconds")
         .at_least(0),
     Setting{Group::data, "dump-retention-per-tree", "KARMA_DUMP_RETENTION_PER_TREE", &Config::dump_retention_per_tree,
             "N", "Snapshots kept of each series; 0: all."}
         .at_least(0),
     Setting{Group::data, "snapshot-interval", "KARMA_SNAPSHOT_INTERVAL_SECONDS", &Config::snapshot_interval, "SECONDS",
             "Take a snapshot of everything when the last one is this old; 0: only when asked."}
-        .named("snapshot_interval_seconds")
         .at_least(0),
     Setting{Group::data, "snapshot-wal-bytes", "KARMA_SNAPSHOT_WAL_BYTES", &Config::snapshot_wal_bytes, "BYTES",
             "Take a snapshot of everything when the log is this large; 0: only when asked."}
@@ -157,7 +150,6 @@ constexpr Setting kSettings[] = {
     Setting{Group::replication, "replication-check-interval", "KARMA_REPLICATION_CHECK_INTERVAL_SECONDS",
             &Config::replication_check_interval, "SECONDS",
             "How often a slave compares a digest of all counters with its master's; 0: never."}
-        .named("replication_check_interval_seconds")
         .at_least(0)
         .of_source(),
     Setting{Group::replication, "replication-token", "KARMA_REPLICATION_TOKEN", &Config::replication_token, "TOKEN",
@@ -166,7 +158,7 @@ constexpr Setting kSettings[] = {
         .read_again(),
     Setting{Group::replication, "replication-token-file", "KARMA_REPLICATION_TOKEN_FILE",
             TokenFile{&Config::replication_token, &Config::replication_token_file}, "FILE",
-            "Read that token from a file, without its line end."}
+            "Read that token from the first line of a file, without blanks around it."}
         .read_again(),
     Setting{Group::access, "auth-token", "KARMA_AUTH_TOKEN", &Config::auth_token, "TOKEN",
             "Token that every request must carry. Visible in the process list: prefer the file."}
@@ -174,7 +166,7 @@ constexpr Setting kSettings[] = {
         .read_again(),
     Setting{Group::access, "auth-token-file", "KARMA_AUTH_TOKEN_FILE",
             TokenFile{&Config::auth_token, &Config::auth_token_file}, "FILE",
-            "Read that token from a file, without its line end."}
+            "Read that token from the first line of a file, without blanks around it."}
         .read_again(),
     Setting{Group::access, "read-auth-token", "KARMA_READ_AUTH_TOKEN", &Config::read_auth_token, "TOKEN",
             "A second token that can read and changes nothing."}
@@ -182,7 +174,7 @@ constexpr Setting kSettings[] = {
         .read_again(),
     Setting{Group::access, "read-auth-token-file", "KARMA_READ_AUTH_TOKEN_FILE",
             TokenFile{&Config::read_auth_token, &Config::read_auth_token_file}, "FILE",
-            "Read that token from a file, without its line end."}
+            "Read that token from the first line of a file, without blanks around it."}
         .read_again(),
     Setting{Group::replication, "replication-peers", "KARMA_REPLICATION_PEERS", &Config::replication_peers, "HOST:PORT",
             "The other nodes, of which one may have become master: asked at the start and every second, with the token "
@@ -279,15 +271,6 @@ std::vector<std::string> split_at_commas(std::string_view text) {
     text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
   }
   return parts;
-}
-
-std::string name_of(const Setting& setting) {
-  if (!setting.name.empty()) return std::string(setting.name);
-  std::string name(setting.flag);
-  for (char& c : name) {
-    if (c == '-') c = '_';
-  }
-  return name;
 }
 
 std::string range_fault(const Setting& setting) {
@@ -435,24 +418,28 @@ Status assign(const Setting& setting, std::string_view text, Config& config) {
 
 std::optional<SettingFault> find_fault(const Config& config) {
   const auto refuse = [](const Setting* setting, std::string message) {
-    return SettingFault{setting, "Invalid configuration: " + std::move(message)};
+    return SettingFault{setting, std::move(message)};
   };
   for (const Setting& setting : settings()) {
     if (setting.only_with_source && !config.replication_source_host) continue;
-    if (std::string fault = fault_of(setting, config); !fault.empty())
-      return refuse(&setting, name_of(setting) + " " + fault);
+    if (std::string fault = fault_of(setting, config); !fault.empty()) return refuse(&setting, std::move(fault));
   }
   if (config.replication_source_host && config.role != Role::slave)
-    return refuse(nullptr, "replication source requires slave role");
+    return refuse(nullptr, "--replication-source-host requires --role=slave");
   for (const std::string& peer : config.replication_peers)
-    if (!parse_address(peer)) return refuse(nullptr, "replication_peers must be of the form host:port");
-  if (config.min_replicas_ack > 0 && !config.wal) return refuse(nullptr, "min_replicas_ack requires the log (wal)");
+    if (!parse_address(peer))
+      return refuse(nullptr, "--replication-peers must be HOST:PORT, as 10.0.0.5:8080, not \"" + peer + "\"");
+  if (config.min_replicas_ack > 0 && !config.wal)
+    return refuse(nullptr, "--min-replicas-ack requires the log: --wal=true");
   return std::nullopt;
 }
 
 Status validate(const Config& config) {
-  if (const std::optional<SettingFault> fault = find_fault(config)) return validation_error(fault->message);
-  return {};
+  const std::optional<SettingFault> fault = find_fault(config);
+  if (!fault) return {};
+  const std::string subject =
+      fault->setting == nullptr ? std::string() : "--" + std::string(fault->setting->flag) + " ";
+  return validation_error("Invalid configuration: " + subject + fault->message);
 }
 
 }  // namespace karma

@@ -36,11 +36,10 @@ struct Setting {
   std::string_view flag;      // without the leading "--"
   std::string_view variable;  // in the environment
   SettingTarget target;
-  std::string_view value;      // the placeholder of the value in --help: PORT, BYTES, SECONDS
-  std::string_view meaning;    // one sentence or two, without a line end
-  std::string_view name = {};  // in validation messages; empty: the flag with underscores
-  char letter = '\0';          // short option, or none
-  int min = INT_MIN;           // of integers
+  std::string_view value;    // the placeholder of the value in --help: PORT, BYTES, SECONDS
+  std::string_view meaning;  // one sentence or two, without a line end
+  char letter = '\0';        // short option, or none
+  int min = INT_MIN;         // of integers
   int max = INT_MAX;
   bool secret = false;            // never shown
   bool only_with_source = false;  // checked only where a replication source is set
@@ -54,9 +53,6 @@ struct Setting {
   }
   constexpr Setting short_form(char c) const {
     return changed([&](Setting& s) { s.letter = c; });
-  }
-  constexpr Setting named(std::string_view n) const {
-    return changed([&](Setting& s) { s.name = n; });
   }
   constexpr Setting at_least(int low) const {
     return changed([&](Setting& s) { s.min = low; });
@@ -102,7 +98,8 @@ Differences differences(const Config& one, const Config& other);
 // Sets the value from text. The message of an error lacks its subject: "must be an integer".
 Status assign(const Setting& setting, std::string_view text, Config& config);
 
-// The first thing that validate() refuses, and whose fault it is, where it is that of a single setting.
+// The first thing that validate() refuses, and whose fault it is, where it is that of a single setting: then the
+// message lacks its subject.
 struct SettingFault {
   const Setting* setting;
   std::string message;

@@ -1,5 +1,6 @@
 #include <karma/tools.h>
 
+#include <algorithm>
 #include <memory>
 #include <ostream>
 #include <set>
@@ -9,6 +10,7 @@
 #include "engine/freeze.h"
 #include "engine/recovery.h"
 #include "engine/verify.h"
+#include "io/at_path.h"
 #include "io/path.h"
 #include "io/replace_file.h"
 
@@ -19,6 +21,11 @@ constexpr int kWhole = 0;
 constexpr int kDamaged = 1;
 constexpr int kNotExaminable = 2;
 
+// A log, a snapshot, or what belongs to them; or the lock of a start that was killed before it made them.
+bool is_ours(const std::string& name) {
+  return name.starts_with("karma.") || name.ends_with(".tree") || name == engine::kLockName || is_temp_file_name(name);
+}
+
 // Both tools start with this: a directory that exists and that no node uses.
 class Examined {
  public:
@@ -27,7 +34,10 @@ class Examined {
 
   // Empty, or why the directory cannot be examined.
   std::string open(const std::string& directory, FileSystem& files) {
-    if (Result<std::vector<std::string>> names = files.list(directory); !names) return names.error().message;
+    const Result<std::vector<std::string>> names = files.list(directory);
+    if (!names) return at_path(directory, names.error().message);
+    if (std::none_of(names->begin(), names->end(), is_ours))
+      return at_path(directory, "no Karma data here, neither a log (karma.wal) nor snapshots (*.tree)");
     const std::string lock_path = join_path(directory, engine::kLockName);
     if (!files.exists(lock_path)) return {};
     Result<std::unique_ptr<FileSystem::Lock>> taken = files.lock(lock_path);

@@ -122,7 +122,11 @@ class Client::Connection {
 
 nlohmann::json Reply::json() const { return nlohmann::json::parse(response, nullptr, false); }
 
-Error Reply::error() const { return {code_of(error_code), std::string(error_code) + ": " + std::string(response)}; }
+Error Reply::error() const {
+  std::string message = std::string(error_code) + ": " + std::string(response);
+  if (!hint.empty()) message += "; " + std::string(hint);
+  return {code_of(error_code), std::move(message)};
+}
 
 Client::Client(Endpoint endpoint) : endpoint_(std::move(endpoint)), token_(endpoint_.token) {}
 Client::~Client() { close(); }
@@ -272,6 +276,7 @@ Result<Reply> Client::parse(std::string_view line) {
   });
   if (!read || !reader.at_end() || response.text.data() == nullptr)
     return lose("this is not how a Karma server answers; is it one?");
+  if (!reply.success && code_of(reply.error_code) == ErrorCode::unauthorized) reply.hint = endpoint_.token_hint;
   reply.response =
       reply.success || response.type != json::Type::string ? response.text : json::decode_string(response, arena_);
   // With quotes where it is a string: the text of the value as it stands.

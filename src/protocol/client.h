@@ -25,6 +25,7 @@ struct Endpoint {
   std::string host = "127.0.0.1";
   int port = 8080;
   std::string token;         // empty: none
+  std::string token_hint;    // for people, if the server wants another one
   int timeout_seconds = 30;  // without a byte in either direction while a reply is due
   std::size_t max_reply_bytes = std::size_t{1} << 30;
 };
@@ -35,6 +36,7 @@ struct Reply {
   std::string_view response;  // the JSON text of the response; of an error the message, decoded
   std::string_view error_code;
   std::string_view line;  // all of it, as it came
+  std::string_view hint;  // what may help, of an error; or empty
 
   // The response, for those that are not long. Of no type (is_discarded()) if it is no JSON.
   nlohmann::json json() const;

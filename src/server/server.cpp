@@ -16,6 +16,7 @@
 #include "core/mutex.h"
 #include "core/settings.h"
 #include "engine/dispatcher.h"
+#include "io/at_path.h"
 #include "ops/process.h"
 #include "ops/scrape.h"
 #include "replication/follower.h"
@@ -88,7 +89,9 @@ class Server::Impl {
     if (config_.replication_source_host && engine_->is_slave()) follower_.emplace(*engine_, files_, log_);
     if (Status status = server::start_listening(*bound); !status.ok()) return status;
     start_accepting(std::move(bound->sockets));
-    log_.info("server.start", "version=" + std::string(version()) + " port=" + std::to_string(port_));
+    log_.info("server.start", "version=" + std::string(version()) + " port=" + std::to_string(port_) +
+                                  " bind=" + config_.bind + " directory=" + absolute_path(config_.directory) +
+                                  "; try: karma ping --port=" + std::to_string(port_));
     if (service_manager_ && service_manager_->watchdog().count() != 0)
       watchdog_.emplace(*service_manager_, client_loops(), log_);
     tell_service_manager("READY=1\nSTATUS=port " + std::to_string(port_));
@@ -343,7 +346,7 @@ class Server::Impl {
     Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(
         config_, files_, clock_, log_, later_master,
         [this](std::string_view doing, std::uint64_t done, std::uint64_t all) { note_progress(doing, done, all); });
-    if (!opened) return opened.error();
+    if (!opened) return Error{opened.error().code, at_path(config_.directory, opened.error().message)};
     engine_ = std::move(*opened);
     if (peers_) peers_->watch(*engine_);  // before anybody can write
     return {};

@@ -4,18 +4,44 @@
 
 #include <karma/version.h>
 
+#include "core/setting_sources.h"
 #include "core/settings.h"
+#include "core/text.h"
 
 namespace karma::tools {
 namespace {
 
 constexpr int kMaxSeconds = 86400;
+constexpr std::string_view kPortFault = "must be a number from 1 to 65535";
+
+std::optional<int> port_of(std::string_view text) {
+  const std::optional<int> port = parse_number<int>(text);
+  return port && *port >= 1 && *port <= 65535 ? port : std::nullopt;
+}
+
+// Empty is unset, as for the server.
+const char* lookup(const char* (*environment)(const char* name), const char* name) {
+  const char* const text = environment(name);
+  return text == nullptr || *text == '\0' ? nullptr : text;
+}
 
 }  // namespace
 
 Connection::Connection(Options& options, ConnectionOptions& target) : options_(target) {
-  options.text("host", "HOST", "the server", target.endpoint.host);
-  options.number("port", "PORT", "its port", target.endpoint.port, 1, 65535);
+  options.add(
+      {.flag = "host", .value = "HOST", .meaning = "the server; or KARMA_HOST", .shown_default = target.endpoint.host},
+      [this](std::string_view text) {
+        host_ = text;
+        return std::string(text.empty() ? "must not be empty" : "");
+      });
+  options.add({.flag = "port",
+               .value = "PORT",
+               .meaning = "its port; or KARMA_PORT",
+               .shown_default = std::to_string(target.endpoint.port)},
+              [this](std::string_view text) {
+                port_ = port_of(text);
+                return port_ ? std::string() : std::string(kPortFault);
+              });
   options.add({.flag = "token",
                .value = "TOKEN",
                .meaning = "what the server wants to see; or KARMA_AUTH_TOKEN or KARMA_AUTH_TOKEN_FILE"},
@@ -37,8 +63,15 @@ Connection::Connection(Options& options, ConnectionOptions& target) : options_(t
 Status Connection::resolve(const char* (*environment)(const char* name)) {
   if (token_ && token_file_) return validation_error("--token and --token-file are both given; one of them must go");
   // As the server takes them: a health check inside its container then needs no flags.
-  const char* const variable = environment("KARMA_AUTH_TOKEN");
-  const char* const file = environment("KARMA_AUTH_TOKEN_FILE");
+  if (const char* const host = lookup(environment, "KARMA_HOST"); !host_ && host != nullptr) host_ = host;
+  if (const char* const port = lookup(environment, "KARMA_PORT"); !port_ && port != nullptr) {
+    port_ = port_of(port);
+    if (!port_) return validation_error(environment_fault("KARMA_PORT", std::string(kPortFault), port));
+  }
+  if (host_) options_.endpoint.host = *host_;
+  if (port_) options_.endpoint.port = *port_;
+  const char* const variable = lookup(environment, "KARMA_AUTH_TOKEN");
+  const char* const file = lookup(environment, "KARMA_AUTH_TOKEN_FILE");
   if (!token_ && !token_file_ && variable == nullptr && file != nullptr) token_file_ = file;
   if (token_file_) {
     Result<std::string> token = read_token_file(*token_file_);
@@ -47,6 +80,9 @@ Status Connection::resolve(const char* (*environment)(const char* name)) {
   }
   if (!token_ && variable != nullptr) token_ = variable;
   options_.endpoint.token = token_.value_or("");
+  options_.endpoint.token_hint = options_.endpoint.token.empty()
+                                     ? "give --token-file=FILE, or set KARMA_AUTH_TOKEN_FILE or KARMA_AUTH_TOKEN"
+                                     : "the server wants another token";
   return {};
 }
 

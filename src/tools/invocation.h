@@ -15,7 +15,7 @@ namespace karma::tools {
 
 inline constexpr int kWrongUsage = 2;
 
-// A token comes from a flag, a file, or the environment.
+// Where the server is, and a token for it: from flags, a file, or the environment.
 class Connection {
  public:
   // Both must outlive it. What `target` holds is shown as the defaults.
@@ -27,6 +27,8 @@ class Connection {
 
  private:
   ConnectionOptions& options_;
+  std::optional<std::string> host_;
+  std::optional<int> port_;
   std::optional<std::string> token_;
   std::optional<std::string> token_file_;
 };

@@ -154,7 +154,7 @@ TEST_F(SettingSourcesTest, WhatIsWrongIsNamedWithItsLineAndWithoutItsValue) {
   EXPECT_EQ(fault("wal = true\nport = many"), "FILE:2: port must be an integer");
   EXPECT_EQ(fault("wal = yes"), "FILE:1: wal must be true or false");
   EXPECT_EQ(fault("\nport = 0"), "FILE:2: Invalid configuration: port must be between 1 and 65535");
-  EXPECT_EQ(fault("auth-token = ''"), "FILE:1: Invalid configuration: auth_token must not be empty");
+  EXPECT_EQ(fault("auth-token = ''"), "FILE:1: Invalid configuration: auth-token must not be empty");
   EXPECT_EQ(fault("port = 1\nwal = true\nport = 1"), "FILE:3: port is set in line 1 already");
   EXPECT_EQ(fault("port = 1 2"), "FILE:1: port takes one value; a text with blanks needs quotes");
   EXPECT_EQ(fault("port = [1]"), "FILE:1: port takes one value; a text with blanks needs quotes");
@@ -178,7 +178,7 @@ TEST_F(SettingSourcesTest, OfAnOverriddenValueOnlyTheFormIsChecked) {
   EXPECT_TRUE(from_file("port = 0", {{"port", "1"}}).ok());
   EXPECT_FALSE(from_file("port = many", {{"port", "1"}}).ok());
   EXPECT_EQ(from_file("port = 1", {{"port", "0"}}).error().message,
-            "Invalid configuration: port must be between 1 and 65535");
+            "Invalid configuration: --port must be between 1 and 65535");
 }
 
 TEST_F(SettingSourcesTest, ListsTakeWhatAllSay) {

@@ -122,7 +122,7 @@ TEST_F(CommandLineTest, BytesOfADiskNeedSixtyFourBits) {
        {"--wal-retention-bytes=-1", "--wal-retention-bytes=0", "--wal-retention-bytes=9223372036854775807"})
     EXPECT_EQ(fault({good}), "accepted");
   EXPECT_EQ(fault({"--wal-retention-bytes=-2"}),
-            "Invalid configuration: wal_retention_bytes must be greater than or equal to -1");
+            "Invalid configuration: --wal-retention-bytes must be greater than or equal to -1");
   EXPECT_EQ(fault({"--wal-retention-bytes=9223372036854775808"}), "--wal-retention-bytes must be an integer");
 }
 
@@ -152,26 +152,55 @@ TEST_F(CommandLineTest, IntegersAreDecimalWithBlanksAround) {
 
 TEST_F(CommandLineTest, BadVariablesAreRefusedEvenIfAFlagOverridesThem) {
   variables() = {{"KARMA_PORT", "many"}};
-  EXPECT_EQ(fault({"--port=1"}), "Environment variable KARMA_PORT must be an integer");
-  EXPECT_EQ(fault({"--help"}), "Environment variable KARMA_PORT must be an integer");
+  EXPECT_EQ(fault({"--port=1"}), "Environment variable KARMA_PORT must be an integer, not \"many\"");
   variables() = {{"KARMA_WAL", "yes"}};
-  EXPECT_EQ(fault({}), "Environment variable KARMA_WAL must be true or false");
+  EXPECT_EQ(fault({}), "Environment variable KARMA_WAL must be true or false, not \"yes\"");
   variables() = {{"KARMA_LOG", ""}};
   EXPECT_EQ(fault({}), "Environment variable KARMA_LOG must be true or false");
 }
 
-TEST_F(CommandLineTest, MessagesOfValidationAreThoseOfTheFirstGeneration) {
-  EXPECT_EQ(fault({"--port=0"}), "Invalid configuration: port must be between 1 and 65535");
-  EXPECT_EQ(fault({"--bind="}), "Invalid configuration: host must not be empty");
-  EXPECT_EQ(fault({"--directory", ""}), "Invalid configuration: dump_dir must not be empty");
-  EXPECT_EQ(fault({"--wal-batch-size=0"}), "Invalid configuration: wal_batch_size must be greater than 0");
-  EXPECT_EQ(fault({"--read-timeout=-1"}),
-            "Invalid configuration: read_timeout_seconds must be greater than or equal to 0");
+// Kubernetes sets such a variable for each Service.
+TEST_F(CommandLineTest, ABadVariableIsInNobodysWayWhoNeedsNoSettings) {
+  variables() = {{"KARMA_PORT", "tcp://10.0.0.7:8080"}, {"KARMA_LOG_LEVEL", "debug"}};
+  const std::string message = fault({});
+  EXPECT_TRUE(
+      message.starts_with("Environment variable KARMA_PORT must be an integer, not \"tcp://10.0.0.7:8080\". "
+                          "Kubernetes sets it"))
+      << message;
+  EXPECT_NE(message.find("enableServiceLinks: false"), std::string::npos);
+  EXPECT_EQ(fault({"--version"}), "accepted");
+  EXPECT_EQ(fault({"help", "network"}), "accepted");
+  const Result<CommandLine> help = parse({"--help"});
+  ASSERT_TRUE(help.ok()) << help.error().message;
+  EXPECT_NE(help->argument.find("[8080]"), std::string::npos) << "the default";
+  EXPECT_NE(help->argument.find("[debug]"), std::string::npos) << "the other variables count";
+  variables() = {{"KARMA_AUTH_TOKEN", "tcp://s3cret"}, {"KARMA_PORT", std::string(1000, 'x')}};
+  EXPECT_LT(fault({}).size(), 300u);
+}
+
+TEST_F(CommandLineTest, AFlagWithOneDashIsNotTakenForALetterWithAValue) {
+  EXPECT_EQ(fault({"-port=24012"}), "-port=24012 begins with one dash, where two are needed: --port=24012.");
+  EXPECT_EQ(fault({"-wal-fsync"}), "-wal-fsync begins with one dash, where two are needed: --wal-fsync.");
+  EXPECT_EQ(fault({"-p=24012"}), "accepted");
+  EXPECT_EQ(fault({"-d", "port"}), "accepted");
+  EXPECT_EQ(fault({"-dport"}), "accepted") << "a directory";
+}
+
+TEST_F(CommandLineTest, MessagesNameSettingsAsTheyWereTyped) {
+  variables() = {{"KARMA_DUMP_DIR", "x"}, {"KARMA_PORT", "0"}};
+  EXPECT_EQ(fault({}), "Invalid configuration: KARMA_PORT must be between 1 and 65535");
+  variables().clear();
+  EXPECT_EQ(fault({"--port=0"}), "Invalid configuration: --port must be between 1 and 65535");
+  EXPECT_EQ(fault({"--bind="}), "Invalid configuration: --bind must not be empty");
+  EXPECT_EQ(fault({"--directory", ""}), "Invalid configuration: --directory must not be empty");
+  EXPECT_EQ(fault({"--wal-batch-size=0"}), "Invalid configuration: --wal-batch-size must be greater than 0");
+  EXPECT_EQ(fault({"--read-timeout=-1"}), "Invalid configuration: --read-timeout must be greater than or equal to 0");
   EXPECT_EQ(fault({"--wal-batch-wait-us=-1"}),
-            "Invalid configuration: wal_batch_wait_microseconds must be greater than or equal to 0");
-  EXPECT_EQ(fault({"--replication-source-host=h"}), "Invalid configuration: replication source requires slave role");
+            "Invalid configuration: --wal-batch-wait-us must be greater than or equal to 0");
+  EXPECT_EQ(fault({"--replication-source-host=h"}),
+            "Invalid configuration: --replication-source-host requires --role=slave");
   EXPECT_EQ(fault({"--role=slave", "--replication-source-host="}),
-            "Invalid configuration: replication_source_host must not be empty");
+            "Invalid configuration: --replication-source-host must not be empty");
   EXPECT_EQ(fault({"--role=leader"}), "--role must be master or slave");
   EXPECT_EQ(fault({"--log-level=all"}), "--log-level must be debug, info, warn or error");
 }
@@ -179,15 +208,15 @@ TEST_F(CommandLineTest, MessagesOfValidationAreThoseOfTheFirstGeneration) {
 TEST_F(CommandLineTest, ReplicationIsCheckedOnlyWhereThereIsASource) {
   EXPECT_EQ(fault({"--replication-batch-size=0"}), "accepted");
   EXPECT_EQ(fault({"--role=slave", "--replication-source-host=h", "--replication-batch-size=0"}),
-            "Invalid configuration: replication_batch_size must be between 1 and 10000");
+            "Invalid configuration: --replication-batch-size must be between 1 and 10000");
 }
 
 TEST_F(CommandLineTest, WhatSlavesConfirmIsCheckedAndNeedsTheLog) {
   EXPECT_EQ(fault({"--min-replicas-ack=2", "--replicas-ack-on-timeout=degrade"}), "accepted");
-  EXPECT_EQ(fault({"--min-replicas-ack=65"}), "Invalid configuration: min_replicas_ack must be between 0 and 64");
+  EXPECT_EQ(fault({"--min-replicas-ack=65"}), "Invalid configuration: --min-replicas-ack must be between 0 and 64");
   EXPECT_EQ(fault({"--replicas-ack-on-timeout=wait"}), "--replicas-ack-on-timeout must be error or degrade");
   EXPECT_EQ(fault({"--min-replicas-ack=1", "--wal=false"}),
-            "Invalid configuration: min_replicas_ack requires the log (wal)");
+            "Invalid configuration: --min-replicas-ack requires the log: --wal=true");
 }
 
 TEST_F(CommandLineTest, UnknownFlagsAreNamedWithoutTheirValue) {
@@ -221,13 +250,14 @@ TEST_F(CommandLineTest, AnEmptyTokenIsRefused) {
     EXPECT_NE(fault({(flag + "=").c_str()}).find(" must not be empty"), std::string::npos) << flag;
     EXPECT_NE(fault({flag.c_str(), ""}).find(" must not be empty"), std::string::npos) << flag;
     EXPECT_NE(fault({(flag + "-file=").c_str()}).find(" must not be empty"), std::string::npos) << flag;
-    for (const char* content : {"", "\n", "\r\n"})
+    for (const char* content : {"", "\n", "\r\n", "\nx", " \n", "\xef\xbb\xbf\n"})
       EXPECT_NE(fault({(flag + "-file").c_str(), file(content).c_str()}).find("is empty"), std::string::npos) << flag;
   }
 }
 
-TEST_F(CommandLineTest, TokensAreReadFromFilesWithoutTheirLineEnd) {
-  for (const char* content : {"s3cret", "s3cret\n", "s3cret\r\n"}) {
+TEST_F(CommandLineTest, TokensAreTheFirstLinesOfFiles) {
+  for (const char* content : {"s3cret", "s3cret\n", "s3cret\r\n", "\xef\xbb\xbfs3cret\n", "s3cret \t\n\n", "s3cret\n\n",
+                              "s3cret\nuser: x\n"}) {
     std::string path = file(content);
     for (const char* flag : {"--auth-token-file", "--read-auth-token-file", "--replication-token-file"}) {
       Result<CommandLine> line = parse({flag, path.c_str()});
@@ -269,7 +299,8 @@ TEST_F(CommandLineTest, PeersAreHostsWithPorts) {
   EXPECT_EQ(line->config.replication_peers, (std::vector<std::string>{"a:1", "[::1]:2", "10.0.0.1:65535"}));
   for (const char* wrong : {"a", "a:", ":1", "a:0", "a:65536", "a:1x", "::1:2", "[::1]", "[]:1"})
     EXPECT_EQ(fault({"--replication-peers", wrong}),
-              "Invalid configuration: replication_peers must be of the form host:port")
+              "Invalid configuration: --replication-peers must be HOST:PORT, as 10.0.0.5:8080, not \"" +
+                  std::string(wrong) + "\"")
         << wrong;
 }
 

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -99,7 +100,29 @@ class Tools(unittest.TestCase):
             status, _, err = karma(command, self.directory)
             self.assertEqual(status, 2)
             self.assertIn("in use", err)
-            self.assertEqual(karma(command, self.directory / "nowhere")[0], 2)
+            status, _, err = karma(command, self.directory / "nowhere")
+            self.assertEqual(status, 2)
+            self.assertIn("%s/nowhere: " % self.directory, err)
+
+    def test_a_directory_without_data_of_karma_is_not_examined(self):
+        other = pathlib.Path(self.root.name) / "other"
+        other.mkdir()
+        (other / "notes.txt").write_text("no counters")
+        for command in (["check"], ["check", "--repair"], ["dump"]):
+            status, out, err = karma(*command, other)
+            self.assertEqual((status, out), (2, ""))
+            self.assertIn("%s: no Karma data here" % other, err)
+        self.assertEqual([path.name for path in other.iterdir()], ["notes.txt"])
+
+    def test_a_start_that_fails_names_the_directory(self):
+        (pathlib.Path(self.root.name) / "file").write_text("")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        done = subprocess.run([SERVER, "--port=%d" % port, "--bind=127.0.0.1", "--directory=file/data"],
+                              cwd=self.root.name, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("%s/file/data: Cannot create the directory" % self.root.name, done.stderr)
 
     def test_a_copy_of_the_current_snapshots_is_a_backup(self):
         server = self.start()

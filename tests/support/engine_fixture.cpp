@@ -143,6 +143,8 @@ std::string check(CrashableFileSystem& files) {
   return std::to_string(code) + " " + out.str() + err.str();
 }
 
+bool is_whole(CrashableFileSystem& files) { return check(files).front() == '0' || names(files).empty(); }
+
 std::string repair(CrashableFileSystem& files) {
   std::ostringstream out;
   std::ostringstream err;

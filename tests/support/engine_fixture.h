@@ -89,6 +89,8 @@ class Node {
 std::string content(CrashableFileSystem& files);
 // What `karma check` says, with its exit code in front of it: "0 ok: …".
 std::string check(CrashableFileSystem& files);
+// Whether it finds no fault. A start may have been killed before it made its first file: then there is nothing to find.
+bool is_whole(CrashableFileSystem& files);
 // The same for `karma check --repair`.
 std::string repair(CrashableFileSystem& files);
 // Names in kDirectory, ascending.

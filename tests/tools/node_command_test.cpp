@@ -61,7 +61,9 @@ TEST_F(NodeCommandTest, PingTellsWhatAnsweredAndHowFast) {
 TEST_F(NodeCommandTest, PingFailsWhereNobodyAnswersAsItShould) {
   answer_with_ = kRefusal;
   EXPECT_EQ(run({"ping"}), 1);
-  EXPECT_EQ(err_, "ERROR: unauthorized: Unauthorized\n");
+  EXPECT_EQ(
+      err_,
+      "ERROR: unauthorized: Unauthorized; give --token-file=FILE, or set KARMA_AUTH_TOKEN_FILE or KARMA_AUTH_TOKEN\n");
   answer_with_ = "HTTP/1.1 400 Bad Request";
   EXPECT_EQ(run({"ping"}), 1);
   EXPECT_EQ(out_, "");
