@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,13 @@ class ReadmeTest(unittest.TestCase):
     def test_a_mark_without_a_block_is_an_error(self):
         with self.assertRaises(ValueError):
             list(readme.examples_of("<!-- test -->\ntext\n"))
+
+    def test_commands_may_stand_apart_from_what_they_print(self):
+        text = "<!-- test -->\n```sh\na\nb \\\n  c\n```\n\n```json\nout\nmore\n```\ntext\n"
+        self.assertEqual(list(readme.examples_of(text)), [(3, "a\nb \\\n  c", ["out", "more"])])
+        for broken in (text.replace("```json", "no output\n```json"), text[:text.index("```json")]):
+            with self.assertRaises(ValueError):
+                list(readme.examples_of(broken))
 
     def test_output_must_fit_in_full(self):
         self.assertTrue(readme.fits(["a", "b"], ["a", "b"]))
@@ -178,6 +186,39 @@ class CheckSpeed(unittest.TestCase):
     def test_wrong_usage_has_a_status_of_its_own(self):
         for arguments in (["--nonsense"], ["multiply"], ["--record", "sum"]):
             self.assertEqual(self.run_with(dict(self.RECORDED), *arguments)[0], 2, arguments)
+
+
+class InstallDependencies(unittest.TestCase):
+    """As a user who may not install anything."""
+
+    def run_with(self, *missing):
+        with tempfile.TemporaryDirectory() as directory:
+            for program in ("bash", "cat", "grep", "sed", "tr"):
+                os.symlink(shutil.which(program), os.path.join(directory, program))
+            for name, text in (("apt-get", "exit 1"),
+                               ("dpkg-query", 'for name; do case "$name" in -*|%s) ;; '
+                                '*) echo "$name install ok installed" ;; esac; done' % "|".join(missing or ["none"]))):
+                path = pathlib.Path(directory) / name
+                path.write_text("#!/bin/bash\n%s\n" % text)
+                path.chmod(0o755)
+            os.chmod(directory, 0o755)
+            done = subprocess.run([shutil.which("bash"), "-s"], env={"PATH": directory}, capture_output=True, text=True,
+                                  input=(SCRIPTS / "install_dependencies").read_text(),
+                                  **({"user": 65534} if os.geteuid() == 0 else {}))
+            return done.returncode, done.stderr
+
+    def test_nothing_is_said_where_nothing_is_missing(self):
+        self.assertEqual(self.run_with(), (0, ""))
+
+    def test_what_only_helps_is_named_and_not_required(self):
+        status, said = self.run_with("ccache", "netcat-openbsd")
+        self.assertEqual(status, 0, said)
+        self.assertIn("apt-get install --no-install-recommends ccache netcat-openbsd\n", said)
+
+    def test_one_message_names_all_that_is_missing(self):
+        status, said = self.run_with("g++", "libboost-dev", "ccache")
+        self.assertEqual(status, 1, said)
+        self.assertIn("apt-get install --no-install-recommends g++ libboost-dev ccache\n", said)
 
 
 if __name__ == "__main__":
