@@ -161,7 +161,8 @@ class Bench(unittest.TestCase):
         server.start()
         self.assertEqual(self.series(server), ["karma-bench"])
         status, out, err = self.bench(server, "--token=wrong")
-        self.assertEqual((status, out, err), (1, "", "ERROR: unauthorized: Unauthorized\n"))
+        self.assertEqual((status, out, err), (
+            1, "", "ERROR: unauthorized: Unauthorized; the server wants another token\n"))
 
 
 if __name__ == "__main__":
