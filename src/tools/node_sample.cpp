@@ -1,5 +1,6 @@
 #include "tools/node_sample.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <string_view>
 #include <utility>
@@ -23,6 +24,27 @@ Result<NodeSample> sample_node(Client& client, Retry& retry) {
   if (!histograms && client.lost()) return histograms.error();
   return NodeSample{std::move(*health), std::move(*stats), replicas ? std::move(*replicas) : ordered_json(),
                     histograms ? read_histograms(*histograms) : std::nullopt};
+}
+
+Result<std::optional<SeriesTotals>> sample_totals(Client& client, Retry& retry) {
+  const Result<ordered_json> list = ask(client, retry, "tree.list", Client::Fields::object());
+  if (!list && client.lost()) return list.error();
+  if (!list || list->size() > kMaxWatchedSeries) return std::optional<SeriesTotals>();
+  const auto names = list->get<std::vector<std::string>>();
+  SeriesTotals totals;
+  std::uint64_t next = 0;
+  const auto question = [&](std::uint64_t number, Buffer& line) -> Status {
+    client.begin_request(line, "tree.info", {{"series", names[number]}});
+    line.append('}');
+    return {};
+  };
+  const auto take = [&](std::uint64_t number, const protocol::Reply& reply) -> Status {
+    // A series may have been dropped meanwhile.
+    if (reply.success) totals[names[number]] = ordered_json::parse(reply.response).at("total").get<std::uint64_t>();
+    return {};
+  };
+  if (Status asked = protocol::converse(client, next, names.size(), question, take); !asked) return asked.error();
+  return std::optional(std::move(totals));
 }
 
 std::uint64_t number_of(const ordered_json& stats, const char* name) {
@@ -52,6 +74,20 @@ std::optional<double> rate(const NodeSample* before, const NodeSample& now, cons
   const std::uint64_t to = number_of(now.stats, statistic);
   if (to < from) return std::nullopt;
   return static_cast<double>(to - from) / *seconds;
+}
+
+std::optional<std::vector<SeriesRate>> hottest(const NodeSample* before, const NodeSample& now, std::size_t most) {
+  const std::optional<double> seconds = seconds_between(before, now);
+  if (!seconds || !before->totals || !now.totals) return std::nullopt;
+  std::vector<SeriesRate> found;
+  for (const auto& [series, total] : *now.totals) {
+    const auto was = before->totals->find(series);
+    const std::uint64_t from = was == before->totals->end() ? 0 : was->second;
+    if (total > from) found.push_back({series, static_cast<double>(total - from) / *seconds, total});
+  }
+  std::ranges::stable_sort(found, std::ranges::greater(), &SeriesRate::per_second);
+  found.resize(std::min(found.size(), most));
+  return found;
 }
 
 std::string rate_text(std::optional<double> rate) {

@@ -34,9 +34,9 @@ constexpr std::string_view kTopHead = R"(Usage: karma top [options]
 
 Watches a running server: what is wrong with it first, then requests, errors, latency, clients, data, log, the slaves
 with their lag, and the ops that were asked for, the busiest first. Of an op that a server with --http-port measures it
-says within which time half of the requests were answered (p50), and 99 % of them (p99), since the last look. q or
-Ctrl-C ends it. When the server goes away it says so, and goes on when it is back. Its own questions are counted, four
-of them each time.
+says within which time half of the requests were answered (p50), and 99 % of them (p99), since the last look. Last come
+the series that grew most, where there are 256 at most. q or Ctrl-C ends it. When the server goes away it says so, and
+goes on when it is back. Its own questions are counted: five each time, and one for each series.
 
 )";
 constexpr std::string_view kTopTail = R"(

@@ -17,6 +17,8 @@ namespace {
 using nlohmann::ordered_json;
 using Emphasis = ScreenLine::Emphasis;
 
+constexpr std::size_t kShownSeries = 5;
+
 std::string decimal_text(double number, const char* format) {
   char text[64];
   std::snprintf(text, sizeof text, format, number);
@@ -82,6 +84,23 @@ void add_ops(const NodeSample* before, const NodeSample& now, std::vector<Screen
   add_table(rows, lines);
 }
 
+void add_series(const NodeSample* before, const NodeSample& now, std::vector<ScreenLine>& lines) {
+  const std::optional<std::vector<SeriesRate>> series = hottest(before, now, kShownSeries);
+  if (!series || series->empty()) return;
+  std::vector<Row> rows = {{"series", "counted a second", "total"}};
+  for (const SeriesRate& one : *series) rows.push_back({one.series, rate_text(one.per_second), number_text(one.total)});
+  add_table(rows, lines);
+}
+
+ordered_json series_json(const NodeSample* before, const NodeSample& now) {
+  const std::optional<std::vector<SeriesRate>> series = hottest(before, now, kShownSeries);
+  if (!series) return nullptr;
+  ordered_json list = ordered_json::array();
+  for (const SeriesRate& one : *series)
+    list.push_back({{"series", one.series}, {"counted_per_second", one.per_second}, {"total", one.total}});
+  return list;
+}
+
 ordered_json ops_json(const NodeSample* before, const NodeSample& now) {
   const std::optional<std::vector<OpLoad>> loads = loads_between(before, now);
   if (!loads) return nullptr;
@@ -140,6 +159,9 @@ class Top {
     Retry retry(client_, retry_seconds, streams_.err);
     Result<NodeSample> sample = sample_node(client_, retry);
     if (!sample) return sample.error();
+    Result<std::optional<SeriesTotals>> totals = sample_totals(client_, retry);
+    if (!totals) return totals.error();
+    sample->totals = std::move(*totals);
     client_.close();
     top_lines(address_, nullptr, *sample);  // so that what cannot be shown is found here
     return sample;
@@ -227,6 +249,7 @@ std::vector<ScreenLine> top_lines(const std::string& address, const NodeSample* 
   if (role == "slave") lines.push_back({"slave      " + lag_text(stats)});
   add_slaves(now.replicas, lines);
   add_ops(before, now, lines);
+  add_series(before, now, lines);
   return lines;
 }
 
@@ -242,6 +265,7 @@ ordered_json top_json(const std::string& address, const NodeSample* before, cons
           {"errors_per_second", per_second("error_count")},
           {"log_entries_per_second", per_second("wal_current_lsn")},
           {"ops", ops_json(before, now)},
+          {"hottest_series", series_json(before, now)},
           {"health", now.health},
           {"stats", now.stats},
           {"replicas", now.replicas}};

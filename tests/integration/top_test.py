@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 import unittest
 
@@ -17,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 import project_scripts  # noqa: E402
 from terminal import Terminal  # noqa: E402
 
-demo = project_scripts.load("demo")
+demo = project_scripts.load("demo.py")
 SERVER = os.environ["KARMA_SERVER"]
 TIMEOUT_SECONDS = 60
 
@@ -55,6 +56,29 @@ class Top(unittest.TestCase):
         status, out, err = self.once()
         self.assertEqual((status, out), (1, ""))
         self.assertTrue(err.startswith("ERROR: cannot connect to 127.0.0.1:%d: " % self.server.port), err)
+
+    def test_the_series_that_are_counted_in_come_fastest_first(self):
+        stop = threading.Event()
+
+        def write():
+            with demo.Client(self.server.port) as client:
+                while not stop.is_set():
+                    client.answer(op="series.batch_add", series="links", items=[[1, 20260505, 5], [2, 20260505, 5]])
+                    client.answer(op="counter.increment", series="pages", key=1)
+
+        with demo.Client(self.server.port) as client:
+            client.answer(op="counter.increment", series="calm", key=1)
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            text = self.once()[1]
+            hottest = json.loads(self.once("--json")[1])["hottest_series"]
+        finally:
+            stop.set()
+            writer.join()
+        self.assertEqual([one["series"] for one in hottest], ["links", "pages"])
+        self.assertGreater(hottest[0]["counted_per_second"], hottest[1]["counted_per_second"])
+        self.assertRegex(text, r"\nseries  counted a second  total\nlinks +[0-9,]+ +[0-9,]+\npages ")
 
     def test_a_slave_is_listed(self):
         slave = demo.Server(SERVER, os.path.join(self.root.name, "slave"), [

@@ -42,6 +42,27 @@ std::string text_of(const NodeSample* before, const NodeSample& now) {
   return text;
 }
 
+TEST(Top, TheSeriesThatGrowFastestComeFirst) {
+  NodeSample before = sample(10, 1000, 5);
+  NodeSample now = sample(12, 5000, 8);
+  EXPECT_EQ(text_of(&before, now).find("counted a second"), std::string::npos) << "it was not asked for";
+  EXPECT_EQ(top_json("n", &before, now).at("hottest_series"), nullptr);
+  before.totals = SeriesTotals{{"calm", 7}, {"links", 100}, {"pages", 1000}, {"reset", 50}, {"gone", 1}};
+  now.totals = SeriesTotals{{"calm", 7}, {"links", 2100}, {"new", 3}, {"pages", 1100}, {"reset", 10}};
+  EXPECT_TRUE(text_of(&before, now)
+                  .ends_with("\n"
+                             "series  counted a second  total\n"
+                             "links   1,000             2,100\n"
+                             "pages   50                1,100\n"
+                             "new     1.5               3\n"))
+      << text_of(&before, now);
+  const ordered_json hottest_series = top_json("n", &before, now).at("hottest_series");
+  ASSERT_EQ(hottest_series.size(), 3u);
+  EXPECT_EQ(hottest_series[0], ordered_json::parse(R"({"series":"links","counted_per_second":1000.0,"total":2100})"));
+  EXPECT_EQ(hottest(&before, now, 2)->size(), 2u);
+  EXPECT_EQ(hottest(&before, sample(5, 1, 1), 2), std::nullopt) << "it has been restarted";
+}
+
 TEST(Top, RatesAreWhatHappenedBetweenTwoLooks) {
   const NodeSample before = sample(10, 1000, 5);
   const NodeSample now = sample(12, 5000, 8);
