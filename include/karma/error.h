@@ -42,6 +42,9 @@ struct Error {
 inline Error internal_error(std::string message) { return {ErrorCode::internal_error, std::move(message)}; }
 inline Error validation_error(std::string message) { return {ErrorCode::validation_error, std::move(message)}; }
 
+// A Result was used as if it held a value: prints the error that it holds, and aborts.
+[[noreturn]] void no_value(const Error& error);
+
 // A value or the Error that prevented it. Free of allocation when all is well.
 template <class T>
 class [[nodiscard]] Result {
@@ -52,8 +55,9 @@ class [[nodiscard]] Result {
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
 
-  T& value() { return assert(ok()), *std::get_if<0>(&state_); }
-  const T& value() const { return assert(ok()), *std::get_if<0>(&state_); }
+  // Only if ok(): otherwise it ends the program, and says which error nobody looked at.
+  T& value() { return need_value(), *std::get_if<0>(&state_); }
+  const T& value() const { return need_value(), *std::get_if<0>(&state_); }
   T& operator*() { return value(); }
   const T& operator*() const { return value(); }
   T* operator->() { return &value(); }
@@ -63,6 +67,11 @@ class [[nodiscard]] Result {
   const Error& error() const { return assert(!ok()), *std::get_if<1>(&state_); }
 
  private:
+  void need_value() const {
+    if (!ok()) [[unlikely]]
+      no_value(*std::get_if<1>(&state_));
+  }
+
   std::variant<T, Error> state_;
 };
 

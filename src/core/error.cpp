@@ -1,5 +1,8 @@
 #include <karma/error.h>
 
+#include <cstdio>
+#include <cstdlib>
+
 namespace karma {
 
 std::string_view to_string(ErrorCode code) {
@@ -40,6 +43,12 @@ std::string_view to_string(ErrorCode code) {
       return "internal_error";
   }
   return "internal_error";
+}
+
+void no_value(const Error& error) {
+  std::fprintf(stderr, "karma: a Result without a value was used; its error is %s: %s\n",
+               std::string(to_string(error.code)).c_str(), error.message.c_str());
+  std::abort();
 }
 
 }  // namespace karma
