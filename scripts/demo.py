@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Replays a real access log click by click, kills the server half-way, and counts again: not one click may be missing
 or double.
 

@@ -25,7 +25,7 @@ class Demo(unittest.TestCase):
         self.assertRegex(done.stdout, r"(?m)^ok: 1 series, ")
 
     def test_it_sees_a_lost_a_double_and_a_foreign_click(self):
-        demo = project_scripts.load("demo")
+        demo = project_scripts.load("demo.py")
         expected = {1: {20150517: 2, 20150518: 1}}
         self.assertEqual(list(demo.differences({1: {20150517: 2, 20150518: 1}}, expected)), [])
         for wrong in ({1: {20150517: 1, 20150518: 1}}, {1: {20150517: 3, 20150518: 1}}, {1: {20150517: 2}}, {},
@@ -33,7 +33,7 @@ class Demo(unittest.TestCase):
             self.assertEqual(len(list(demo.differences(wrong, expected))), 2 if not wrong else 1, wrong)
 
     def test_its_input_adds_up(self):
-        clicks, paths, expected = project_scripts.load("demo").read_data()
+        clicks, paths, expected = project_scripts.load("demo.py").read_data()
         counted = {}
         for key, bucket in clicks:
             days = counted.setdefault(key, {})

@@ -17,7 +17,7 @@ from http_node import HttpNode  # noqa: E402
 from prometheus import Prometheus, programs  # noqa: E402
 import project_scripts  # noqa: E402
 
-demo = project_scripts.load("demo")
+demo = project_scripts.load("demo.py")
 SERVER = os.environ["KARMA_SERVER"]
 MONITORING = ROOT / "monitoring"
 ALERTS = (MONITORING / "alerts.yml").read_text()

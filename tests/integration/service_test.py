@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests/support"))
 import project_scripts  # noqa: E402
 
-demo = project_scripts.load("demo")
+demo = project_scripts.load("demo.py")
 SERVER = os.environ["KARMA_SERVER"]
 TIMEOUT_SECONDS = 60
 

@@ -14,7 +14,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import project_scripts  # noqa: E402
 
-demo = project_scripts.load("demo")
+demo = project_scripts.load("demo.py")
 SERVER = os.environ["KARMA_SERVER"]
 TIMEOUT_SECONDS = 60
 
