@@ -23,6 +23,11 @@ TIMEOUT_SECONDS = 60
 TOKEN = "s3cret"
 
 
+# For a server with the address sanitizer; others look at no such variable.
+os.environ["LSAN_OPTIONS"] = "print_suppressions=0:suppressions=%s" % (
+    pathlib.Path(__file__).resolve().parent.parent / "support" / "libedit.supp")
+
+
 class Cli(unittest.TestCase):
     def setUp(self):
         self.root = tempfile.TemporaryDirectory(prefix="karma-cli-")
