@@ -52,8 +52,7 @@ class Client::Connection {
       failure = connect_to(address);
       if (!failure) return {};
     }
-    return internal_error("cannot connect to " + endpoint.host + ":" + std::to_string(endpoint.port) + ": " +
-                          failure.message());
+    return internal_error("cannot connect to " + endpoint.address() + ": " + failure.message());
   }
 
   std::size_t receive(void* to, std::size_t size, error_code& failure) {

@@ -28,6 +28,8 @@ struct Endpoint {
   std::string token_hint;    // for people, if the server wants another one
   int timeout_seconds = 30;  // without a byte in either direction while a reply is due
   std::size_t max_reply_bytes = std::size_t{1} << 30;
+
+  std::string address() const { return host + ":" + std::to_string(port); }
 };
 
 // Valid until the next receive().

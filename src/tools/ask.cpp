@@ -1,5 +1,7 @@
 #include "tools/ask.h"
 
+#include <ostream>
+
 namespace karma::tools {
 
 Result<nlohmann::ordered_json> ask(const ConnectionOptions& options, std::string_view op, const Streams& streams,
@@ -21,6 +23,18 @@ Result<nlohmann::ordered_json> ask(Client& client, Retry& retry, std::string_vie
   });
   if (!asked) return asked.error();
   return response;
+}
+
+Status understood(const std::function<Status()>& command) try {
+  return command();
+} catch (const nlohmann::ordered_json::exception& failure) {
+  return internal_error(std::string("the server's reply is not what it should be: ") + failure.what());
+}
+
+int exit_code(const Status& end, const Streams& streams) {
+  if (end) return 0;
+  streams.err << "ERROR: " << end.error().message << std::endl;
+  return 1;
 }
 
 }  // namespace karma::tools

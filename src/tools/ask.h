@@ -1,6 +1,7 @@
 // Questions to a running server, as karma promote, replicas, stats and plot have them.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -20,5 +21,12 @@ Result<nlohmann::ordered_json> ask(Client& client, Retry& retry, std::string_vie
 
 // "master, ok", and what is wrong. Empty if the server does not tell.
 std::string state_of(Client& client);
+
+// What `command` returns, or an Error where it finds that an answer is not what it should be, and throws
+// nlohmann::json::exception.
+Status understood(const std::function<Status()>& command);
+
+// The exit code of a command that ends like this: 0, or 1 once the error is told.
+int exit_code(const Status& end, const Streams& streams);
 
 }  // namespace karma::tools

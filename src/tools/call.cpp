@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
+#include "tools/ask.h"
 #include "tools/caller.h"
 
 namespace karma::tools {
@@ -40,11 +41,6 @@ class PrintingCaller {
   const Streams& streams_;
 };
 
-int failed(const Error& error, const Streams& streams) {
-  streams.err << "ERROR: " << error.message << std::endl;
-  return 1;
-}
-
 }  // namespace
 
 Result<std::string> request_of(const std::vector<std::string>& words) {
@@ -61,7 +57,7 @@ Result<std::string> request_of(const std::vector<std::string>& words) {
 int run_call(const CallOptions& options, const std::string& request, const Streams& streams) {
   PrintingCaller caller(options, streams);
   const Result<bool> done = caller.call(request);
-  if (!done) return failed(done.error(), streams);
+  if (!done) return exit_code(done.error(), streams);
   return *done ? 0 : 1;
 }
 
@@ -71,7 +67,7 @@ int run_calls(const CallOptions& options, std::istream& requests, const Streams&
   for (std::string line; std::getline(requests, line);) {
     if (trim(line).empty()) continue;
     const Result<bool> done = caller.call(line);
-    if (!done) return failed(done.error(), streams);
+    if (!done) return exit_code(done.error(), streams);
     all = *done && all;
   }
   return all ? 0 : 1;

@@ -37,7 +37,7 @@ class Cli {
   Cli(const CliOptions& options, const Streams& streams)
       : options_(options),
         streams_(streams),
-        address_(options.connection.endpoint.host + ":" + std::to_string(options.connection.endpoint.port)),
+        address_(options.connection.endpoint.address()),
         caller_(options.connection, streams.err) {
     if (!options.history.empty()) history_.emplace(options.history);
   }

@@ -38,28 +38,21 @@ void print(const json& page, std::ostream& out) {
 }
 
 Status clients(const ConnectionOptions& options, int limit, bool as_json, const Streams& streams) {
-  try {
-    const Result<json> page = ask(options, "system.clients", streams, {{"limit", limit}});
-    if (!page) return page.error();
-    if (as_json) {
-      streams.out << page->dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
-    } else {
-      print(*page, streams.out);
-    }
-    streams.out << std::flush;
-  } catch (const json::exception& failure) {
-    return internal_error(std::string("the server's reply is not what it should be: ") + failure.what());
+  const Result<json> page = ask(options, "system.clients", streams, {{"limit", limit}});
+  if (!page) return page.error();
+  if (as_json) {
+    streams.out << page->dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
+  } else {
+    print(*page, streams.out);
   }
+  streams.out << std::flush;
   return {};
 }
 
 }  // namespace
 
 int run_clients(const ConnectionOptions& options, int limit, bool json, const Streams& streams) {
-  const Status printed = clients(options, limit, json, streams);
-  if (printed) return 0;
-  streams.err << "ERROR: " << printed.error().message << std::endl;
-  return 1;
+  return exit_code(understood([&] { return clients(options, limit, json, streams); }), streams);
 }
 
 }  // namespace karma::tools

@@ -38,15 +38,12 @@ int run_ping(const ConnectionOptions& options, const Streams& streams) {
     if (!reply) return reply.error();
     return reply->success ? Status() : Status(reply->error());
   });
-  if (!answered) {
-    streams.err << "ERROR: " << answered.error().message << std::endl;
-    return 1;
-  }
+  if (!answered) return exit_code(answered, streams);
   const std::string state = state_of(client);
   char milliseconds[32];
   std::snprintf(milliseconds, sizeof milliseconds, "%.2f", std::chrono::duration<double, std::milli>(took).count());
-  streams.out << "pong from " << options.endpoint.host << ":" << options.endpoint.port << " in " << milliseconds
-              << " ms" << (state.empty() ? "" : ": ") << state << std::endl;
+  streams.out << "pong from " << options.endpoint.address() << " in " << milliseconds << " ms"
+              << (state.empty() ? "" : ": ") << state << std::endl;
   return 0;
 }
 

@@ -129,15 +129,7 @@ std::optional<BucketRange> plot_range_of(std::string_view text, Bucket today) {
 }
 
 int run_plot(const PlotOptions& options, const Streams& streams) {
-  Status drawn;
-  try {
-    drawn = Plot(options, streams).run();
-  } catch (const ordered_json::exception& failure) {
-    drawn = internal_error(std::string("the server's reply is not what it should be: ") + failure.what());
-  }
-  if (drawn) return 0;
-  streams.err << "ERROR: " << drawn.error().message << std::endl;
-  return 1;
+  return exit_code(understood([&] { return Plot(options, streams).run(); }), streams);
 }
 
 }  // namespace karma::tools

@@ -27,10 +27,7 @@ Status promote(const ConnectionOptions& options, const Streams& streams) {
 }  // namespace
 
 int run_promote(const ConnectionOptions& options, const Streams& streams) {
-  const Status promoted = promote(options, streams);
-  if (promoted) return 0;
-  streams.err << "ERROR: " << promoted.error().message << std::endl;
-  return 1;
+  return exit_code(promote(options, streams), streams);
 }
 
 }  // namespace karma::tools

@@ -36,37 +36,30 @@ Row row_of(const json& replica) {
 }
 
 Status print_replicas(const ConnectionOptions& options, const Streams& streams) {
-  try {
-    const Result<json> asked = ask(options, "replication.replicas", streams);
-    if (!asked) return asked.error();
-    const json& report = *asked;
-    std::vector<Row> rows = {{"replica", "position", "on disk", "lag", "last contact", "history"}};
-    for (const json& replica : report.at("replicas")) rows.push_back(row_of(replica));
-    streams.out << "the log ends at " << number_or(report.at("source_lsn"), "?");
-    if (report.at("confirmed_lsn").is_number())
-      streams.out << ", " << report.at("min_replicas_ack").get<std::uint64_t>() << " of the slaves have it up to "
-                  << report.at("confirmed_lsn").get<std::uint64_t>()
-                  << (report.at("degraded").get<bool>() ? ", and no write waits for them" : "");
-    streams.out << '\n';
-    if (rows.size() == 1) {
-      streams.out << "no slave has asked for it" << std::endl;
-      return {};
-    }
-    print_table(rows, streams.out);
-    streams.out << std::flush;
-  } catch (const json::exception& failure) {
-    return internal_error(std::string("the server's reply is not what it should be: ") + failure.what());
+  const Result<json> asked = ask(options, "replication.replicas", streams);
+  if (!asked) return asked.error();
+  const json& report = *asked;
+  std::vector<Row> rows = {{"replica", "position", "on disk", "lag", "last contact", "history"}};
+  for (const json& replica : report.at("replicas")) rows.push_back(row_of(replica));
+  streams.out << "the log ends at " << number_or(report.at("source_lsn"), "?");
+  if (report.at("confirmed_lsn").is_number())
+    streams.out << ", " << report.at("min_replicas_ack").get<std::uint64_t>() << " of the slaves have it up to "
+                << report.at("confirmed_lsn").get<std::uint64_t>()
+                << (report.at("degraded").get<bool>() ? ", and no write waits for them" : "");
+  streams.out << '\n';
+  if (rows.size() == 1) {
+    streams.out << "no slave has asked for it" << std::endl;
+    return {};
   }
+  print_table(rows, streams.out);
+  streams.out << std::flush;
   return {};
 }
 
 }  // namespace
 
 int run_replicas(const ConnectionOptions& options, const Streams& streams) {
-  const Status printed = print_replicas(options, streams);
-  if (printed) return 0;
-  streams.err << "ERROR: " << printed.error().message << std::endl;
-  return 1;
+  return exit_code(understood([&] { return print_replicas(options, streams); }), streams);
 }
 
 }  // namespace karma::tools

@@ -33,9 +33,7 @@ class Collector {
 
   Result<Report> collect() {
     Report report{
-        .address = options_.connection.endpoint.host + ":" + std::to_string(options_.connection.endpoint.port),
-        .made_by = std::string(version()),
-        .range = options_.range};
+        .address = options_.connection.endpoint.address(), .made_by = std::string(version()), .range = options_.range};
     if (Status looked = look(report); !looked) return looked.error();
     report.made_unix = static_cast<std::uint64_t>(system_clock().unix_seconds());
     if (Status read = options_.series.empty() ? read_largest_series(report) : read_named_series(report); !read)
@@ -63,6 +61,7 @@ class Collector {
   Status read_named_series(Report& report) {
     for (const std::string& name : options_.series) {
       SeriesReport series{.name = name};
+      if (Status counted = count_series(series); !counted) return counted;
       if (Status read = read_series(series); !read) return read;
       report.series.push_back(std::move(series));
     }
@@ -115,8 +114,8 @@ class Collector {
     return {};
   }
 
+  // One that has been counted.
   Status read_series(SeriesReport& series) {
-    if (Status counted = count_series(series); !counted) return counted;
     const ordered_json days = {{"from", options_.range.from.number()}, {"to", options_.range.to.number()}};
     const Result<ordered_json> summary =
         ask(client_, retry_, "tree.summary", {{"series", series.name}, {"range", days}});
@@ -141,7 +140,7 @@ class Collector {
   Retry retry_;
 };
 
-Status write_report(const ReportOptions& options, const Streams& streams) try {
+Status write_report(const ReportOptions& options, const Streams& streams) {
   const bool to_stream = options.output == kStandardOutput;
   Output output(to_stream ? std::string() : options.output, streams.out);
   if (Status opened = output.open(); !opened) return opened;  // before the server is asked for anything
@@ -151,17 +150,12 @@ Status write_report(const ReportOptions& options, const Streams& streams) try {
   if (Status finished = output.finish(); !finished) return finished;
   if (!to_stream) streams.err << "wrote " << options.output << std::endl;
   return {};
-} catch (const ordered_json::exception& failure) {
-  return internal_error(std::string("the server's reply is not what it should be: ") + failure.what());
 }
 
 }  // namespace
 
 int run_report(const ReportOptions& options, const Streams& streams) {
-  const Status written = write_report(options, streams);
-  if (written) return 0;
-  streams.err << "ERROR: " << written.error().message << std::endl;
-  return 1;
+  return exit_code(understood([&] { return write_report(options, streams); }), streams);
 }
 
 }  // namespace karma::tools

@@ -54,33 +54,26 @@ void print(const json& log, std::ostream& out) {
 }
 
 Status slowlog(const SlowlogOptions& options, const Streams& streams) {
-  try {
-    json fields = json::object();
-    if (!options.clear) fields["limit"] = options.limit;
-    const Result<json> log =
-        ask(options.connection, options.clear ? "system.slowlog_clear" : "system.slowlog", streams, fields);
-    if (!log) return log.error();
-    if (options.json) {
-      streams.out << log->dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
-    } else if (options.clear) {
-      streams.out << "cleared " << log->at("cleared").get<std::uint64_t>() << " requests\n";
-    } else {
-      print(*log, streams.out);
-    }
-    streams.out << std::flush;
-  } catch (const json::exception& failure) {
-    return internal_error(std::string("the server's reply is not what it should be: ") + failure.what());
+  json fields = json::object();
+  if (!options.clear) fields["limit"] = options.limit;
+  const Result<json> log =
+      ask(options.connection, options.clear ? "system.slowlog_clear" : "system.slowlog", streams, fields);
+  if (!log) return log.error();
+  if (options.json) {
+    streams.out << log->dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
+  } else if (options.clear) {
+    streams.out << "cleared " << log->at("cleared").get<std::uint64_t>() << " requests\n";
+  } else {
+    print(*log, streams.out);
   }
+  streams.out << std::flush;
   return {};
 }
 
 }  // namespace
 
 int run_slowlog(const SlowlogOptions& options, const Streams& streams) {
-  const Status printed = slowlog(options, streams);
-  if (printed) return 0;
-  streams.err << "ERROR: " << printed.error().message << std::endl;
-  return 1;
+  return exit_code(understood([&] { return slowlog(options, streams); }), streams);
 }
 
 }  // namespace karma::tools

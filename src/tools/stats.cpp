@@ -69,7 +69,7 @@ void print_notes(const ordered_json& health, const char* list, const char* word,
 }
 
 void print(const ConnectionOptions& options, const ordered_json& health, const ordered_json& stats, std::ostream& out) {
-  out << options.endpoint.host << ":" << options.endpoint.port << ": " << health.at("role").get<std::string>() << ", "
+  out << options.endpoint.address() << ": " << health.at("role").get<std::string>() << ", "
       << health.at("status").get<std::string>() << '\n';
   print_notes(health, "problems", "problem", out);
   print_notes(health, "warnings", "warning", out);
@@ -88,21 +88,17 @@ void print(const ConnectionOptions& options, const ordered_json& health, const o
 }
 
 Status print_stats(const ConnectionOptions& options, bool json, const Streams& streams) {
-  try {
-    const Result<ordered_json> health = ask(options, "system.health", streams);
-    if (!health) return health.error();
-    const Result<ordered_json> stats = ask(options, "system.stats", streams);
-    if (!stats) return stats.error();
-    if (json) {
-      streams.out << ordered_json{{"health", *health}, {"stats", *stats}}.dump(-1, ' ', false,
-                                                                               ordered_json::error_handler_t::replace)
-                  << std::endl;
-    } else {
-      print(options, *health, *stats, streams.out);
-      streams.out << std::flush;
-    }
-  } catch (const ordered_json::exception& failure) {
-    return internal_error(std::string("the server's reply is not what it should be: ") + failure.what());
+  const Result<ordered_json> health = ask(options, "system.health", streams);
+  if (!health) return health.error();
+  const Result<ordered_json> stats = ask(options, "system.stats", streams);
+  if (!stats) return stats.error();
+  if (json) {
+    streams.out << ordered_json{{"health", *health}, {"stats", *stats}}.dump(-1, ' ', false,
+                                                                             ordered_json::error_handler_t::replace)
+                << std::endl;
+  } else {
+    print(options, *health, *stats, streams.out);
+    streams.out << std::flush;
   }
   return {};
 }
@@ -110,10 +106,7 @@ Status print_stats(const ConnectionOptions& options, bool json, const Streams& s
 }  // namespace
 
 int run_stats(const ConnectionOptions& options, bool json, const Streams& streams) {
-  const Status printed = print_stats(options, json, streams);
-  if (printed) return 0;
-  streams.err << "ERROR: " << printed.error().message << std::endl;
-  return 1;
+  return exit_code(understood([&] { return print_stats(options, json, streams); }), streams);
 }
 
 }  // namespace karma::tools

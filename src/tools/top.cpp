@@ -124,7 +124,7 @@ class Top {
   Top(const TopOptions& options, const Streams& streams)
       : options_(options),
         streams_(streams),
-        address_(options.connection.endpoint.host + ":" + std::to_string(options.connection.endpoint.port)),
+        address_(options.connection.endpoint.address()),
         client_(options.connection.endpoint) {}
 
   Status run() {
@@ -272,10 +272,7 @@ ordered_json top_json(const std::string& address, const NodeSample* before, cons
 }
 
 int run_top(const TopOptions& options, const Streams& streams) {
-  const Status watched = Top(options, streams).run();
-  if (watched) return 0;
-  streams.err << "ERROR: " << watched.error().message << std::endl;
-  return 1;
+  return exit_code(Top(options, streams).run(), streams);
 }
 
 }  // namespace karma::tools
