@@ -30,9 +30,9 @@ int dump_directory(const std::string& directory, std::ostream& out, std::ostream
                    FileSystem& files = posix_file_system());
 
 // `karma import`, `export`, `reconcile`, `promote`, `replicas`, `ping`, `call`, `stats`, `slowlog`, `clients`,
-// `plot`, `top`, `cli`, `bench` and `config`, if argv[1] names one of them; each describes itself with --help. All but
-// the last talk to a server over TCP and take its answers as they are: it need not be of this version. Returns the exit
-// code, or nothing if argv asks for something else.
+// `plot`, `top`, `report`, `cli`, `bench` and `config`, if argv[1] names one of them; each describes itself with
+// --help. All but the last talk to a server over TCP and take its answers as they are: it need not be of this version.
+// Returns the exit code, or nothing if argv asks for something else.
 std::optional<int> run_client_command(int argc, const char* const* argv, const char* (*environment)(const char* name),
                                       std::ostream& out, std::ostream& err);
 

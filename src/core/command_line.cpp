@@ -8,6 +8,7 @@
 
 #include <karma/version.h>
 
+#include "core/command_names.h"
 #include "core/options.h"
 #include "core/setting_sources.h"
 #include "core/settings.h"
@@ -34,10 +35,6 @@ Changes nothing.
 constexpr std::string_view kDirectoryTail = R"(
 Exit codes   0  whole     1  damaged     2  cannot tell
 )";
-constexpr std::string_view kCommands[] = {"check",   "dump",     "help", "import", "export", "reconcile",
-                                          "promote", "replicas", "ping", "call",   "stats",  "slowlog",
-                                          "clients", "plot",     "top",  "bench",  "cli",    "config"};
-
 std::string version_text() { return "karma " + std::string(version()) + "\n"; }
 
 Error misuse(std::string message) { return validation_error(std::move(message)); }
@@ -117,7 +114,7 @@ class Parser {
   Result<CommandLine> command(const std::vector<std::string>& arguments, const Config& defaults) {
     const std::string& name = arguments.front();
     if (name != "help") {
-      const std::string_view meant = nearest_word(name, kCommands);
+      const std::string_view meant = nearest_word(name, kCommandNames);
       return misuse(name + " is not a command of karma.\n" +
                     (meant.empty() ? "" : "Did you mean karma " + std::string(meant) + "? ") +
                     "A command is the first argument; without one the server starts. karma --help lists them.");

@@ -7,6 +7,7 @@
 
 #include <karma/tools.h>
 
+#include "core/command_names.h"
 #include "protocol/limits.h"
 #include "store/ingest.h"
 #include "tools/input_file.h"
@@ -210,6 +211,7 @@ constexpr Command kCommands[] = {
     {"cli", tools::cli_command},
     {"bench", tools::bench_command},
 };
+static_assert(std::ranges::all_of(kCommands, is_command_name, &Command::name));
 
 }  // namespace
 

@@ -333,6 +333,7 @@ TEST_F(CommandLineTest, EachCommandHasItsOwnHelp) {
 TEST_F(CommandLineTest, AnUnknownCommandIsNamedWithTheOneThatWasMeant) {
   EXPECT_TRUE(fault({"serve"}).starts_with("serve is not a command of karma."));
   EXPECT_NE(fault({"chekc", "d"}).find("Did you mean karma check?"), std::string::npos) << fault({"chekc", "d"});
+  EXPECT_NE(fault({"reprot"}).find("Did you mean karma report?"), std::string::npos) << fault({"reprot"});
   EXPECT_EQ(fault({"serve"}).find("Did you mean"), std::string::npos);
 }
 
