@@ -210,7 +210,7 @@ void Decoder::no_date(std::uint64_t number) {
   fail("Invalid bucket date " + std::to_string(number) + std::string(wanted));
 }
 
-bool Decoder::day_number(const Value& value, std::string_view name, std::uint64_t& number) {
+bool Decoder::day_number(const Value& value, std::string_view name, std::uint64_t& number, Dashes dashes) {
   if (value.type == Type::unsigned_integer) {
     number = value.number;
     return true;
@@ -219,20 +219,14 @@ bool Decoder::day_number(const Value& value, std::string_view name, std::uint64_
       value.type == Type::string ? json::decode_string(value, context_.arena) : std::string_view();
   if (value.type == Type::negative_integer || text.starts_with('-'))
     return fail(field_text(name) + " must be greater than or equal to 0"), false;
-  // Karma 1.0 takes a bucket with dashes anywhere, and the others as numbers only.
-  const bool dashed = text.size() == 10 && text[4] == '-' && text[7] == '-';
-  number = 0;
-  int digits = 0;
-  for (const char byte : text) {
-    if (byte == '-') continue;
-    if (byte < '0' || byte > '9' || ++digits > 19) {
-      digits = 0;
-      break;
-    }
-    number = number * 10 + static_cast<std::uint64_t>(byte - '0');
-  }
-  if (name == name_of(Field::bucket) ? digits != 0 : dashed && digits == 8) return true;
-  return fail(field_text(name) + R"( must be a bucket date, as 20260505 or "2026-05-05")"), false;
+  std::string digits(text);
+  std::erase(digits, '-');
+  const bool placed = text.size() == 10 && text[4] == '-' && text[7] == '-' && digits.size() == 8;
+  const std::optional<std::uint64_t> found = parse_number<std::uint64_t>(digits);
+  if (!found || digits.size() > 19 || (dashes == Dashes::in_place && !placed))
+    return fail(field_text(name) + R"( must be a bucket date, as 20260505 or "2026-05-05")"), false;
+  number = *found;
+  return true;
 }
 
 void Decoder::bucket(Bucket& bucket) {
@@ -241,7 +235,7 @@ void Decoder::bucket(Bucket& bucket) {
   if (const Value* date = fields_.find(Field::date)) {
     if (day_number(*date, "date", number)) writable_day_of(number, bucket);
   } else if (const Value* value = fields_.find(Field::bucket)) {
-    if (day_number(*value, name_of(Field::bucket), number)) writable_day_of(number, bucket);
+    if (day_number(*value, "bucket", number, Dashes::anywhere)) writable_day_of(number, bucket);
   } else {
     bucket = strict() ? bucket_at(context_.now) : Bucket();
   }

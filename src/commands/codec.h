@@ -124,8 +124,10 @@ class Decoder {
   bool day_of(std::uint64_t number, Bucket& bucket);           // of any year: old data is found too
   bool writable_day_of(std::uint64_t number, Bucket& bucket);  // that something may be counted under
   void no_date(std::uint64_t number);
-  // 20260505 or "2026-05-05"; a bucket also "20260505".
-  bool day_number(const json::Value& value, std::string_view name, std::uint64_t& number);
+  // 20260505 or "2026-05-05". Karma 1.0 takes a bucket with dashes anywhere, or none, and the others as numbers only.
+  enum class Dashes { in_place, anywhere };
+  bool day_number(const json::Value& value, std::string_view name, std::uint64_t& number,
+                  Dashes dashes = Dashes::in_place);
   void not_in_the_future(std::int64_t time);
   bool decode_range(const json::Value& value, BucketRange& range);
   bool accept_name(std::string_view name);

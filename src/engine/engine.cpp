@@ -115,9 +115,9 @@ Status Engine::start(const LaterMaster& later_master, const StartProgress& progr
   options.give_up.insert(config_.recover.begin(), config_.recover.end());
   options.restore = config_.restore;
   bool warned = false;
-  options.on_warning = [this, &warned](const std::string& event, const std::string& message) {
+  options.on_warning = [&warned, warn = options.on_warning](const std::string& event, const std::string& message) {
     warned = true;
-    log_.warn(event, message);
+    warn(event, message);
   };
   if (progress) options.on_progress = progress;
   // With --restore=false the data is still looked at, for the LSNs, but into a store that is thrown away.
@@ -202,7 +202,7 @@ Status Engine::start(const LaterMaster& later_master, const StartProgress& progr
 // Once a second.
 void Engine::look_around() {
   resource_watch_.look(files_, directory_, ops::resident_bytes());
-  if ((config_.snapshot_interval != 0 || config_.snapshot_wal_bytes != 0) && !unread_data_) (void)snapshot_if_due();
+  if (!unread_data_) (void)snapshot_if_due();
 }
 
 // What a start has found, in words.

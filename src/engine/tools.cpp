@@ -13,6 +13,7 @@
 #include "io/at_path.h"
 #include "io/path.h"
 #include "io/replace_file.h"
+#include "snapshot/file_name.h"
 
 namespace karma {
 namespace {
@@ -23,7 +24,8 @@ constexpr int kNotExaminable = 2;
 
 // A log, a snapshot, or what belongs to them; or the lock of a start that was killed before it made them.
 bool is_ours(const std::string& name) {
-  return name.starts_with("karma.") || name.ends_with(".tree") || name == engine::kLockName || is_temp_file_name(name);
+  return name.starts_with("karma.") || name.ends_with(snapshot::kTreeSuffix) || name == engine::kLockName ||
+         is_temp_file_name(name);
 }
 
 // Both tools start with this: a directory that exists and that no node uses.
