@@ -6,6 +6,7 @@ require "minitest/mock"
 # What applications of the first gem rely on, and what goes over the wire.
 class ClientTest < Minitest::Test
   include KarmaTest::Server
+  include KarmaTest::Scripted
 
   # Tests change the global configuration: each begins with that of the environment.
   def setup
@@ -15,13 +16,11 @@ class ClientTest < Minitest::Test
   def teardown
     KarmaClient.close
     KarmaClient.instance_variable_set(:@configuration, nil)
-    @script&.close
     super
   end
 
-  def script(&block)
-    @script = KarmaTest::Script.new(&block)
-    KarmaClient::Client.new(host: "127.0.0.1", port: @script.port, retries: 0)
+  def script(&answer)
+    super(retries: 0, &answer)
   end
 
   def test_the_request_is_one_line_of_protocol_v2

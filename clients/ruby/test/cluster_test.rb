@@ -59,12 +59,7 @@ class ClusterTest < Minitest::Test
   def test_a_master_that_is_a_slave_now
     karma.increment(series: "a", key: 1)
     wait_for_sum(@nodes.slaves, 1)
-    new = @nodes.slaves.first
-    @nodes.promote(new)
-    @nodes.master.kill
-    @nodes.master.flags = ["--role=slave", "--replication-source-host=127.0.0.1",
-                           "--replication-source-port=#{new.port}"]
-    @nodes.master.start
+    change_places
     assert_equal 1, karma(retries: 0).increment(series: "a", key: 1)
     assert_equal 2, karma.sum(series: "a", key: 1)
   end
@@ -137,12 +132,7 @@ class ClusterTest < Minitest::Test
     client = karma
     client.increment(series: "a", key: 1)
     wait_for_sum(@nodes.slaves, 1)
-    new = @nodes.slaves.first
-    @nodes.promote(new)
-    @nodes.master.kill
-    @nodes.master.flags = ["--role=slave", "--replication-source-host=127.0.0.1",
-                           "--replication-source-port=#{new.port}"]
-    @nodes.master.start
+    change_places
     assert_equal([1] * 100, client.pipelined { |p| 100.times { p.increment(series: "a", key: 1) } })
     assert_equal 101, client.sum(series: "a", key: 1)
   end
@@ -155,6 +145,16 @@ class ClusterTest < Minitest::Test
   end
 
   private
+
+  # The first slave is promoted, and the master comes back as its slave.
+  def change_places
+    new = @nodes.slaves.first
+    @nodes.promote(new)
+    @nodes.master.kill
+    @nodes.master.flags = ["--role=slave", "--replication-source-host=127.0.0.1",
+                           "--replication-source-port=#{new.port}"]
+    @nodes.master.start
+  end
 
   def wait_for_sum(nodes, total)
     line = '{"v":2,"op":"counter.sum","series":"a","key":1}'

@@ -6,15 +6,10 @@ require "minitest/mock"
 # Replies that belong to others, sockets that others closed, and time that is over.
 class ConnectionTest < Minitest::Test
   include KarmaTest::Server
+  include KarmaTest::Scripted
 
-  def teardown
-    @script&.close
-    super
-  end
-
-  def script(**options, &block)
-    @script = KarmaTest::Script.new(&block)
-    KarmaClient::Client.new(host: "127.0.0.1", port: @script.port, retries: 0, **options)
+  def script(**options, &answer)
+    super(retries: 0, **options, &answer)
   end
 
   def connection(port)

@@ -4,16 +4,7 @@ require_relative "test_helper"
 
 class PipelineTest < Minitest::Test
   include KarmaTest::Server
-
-  def teardown
-    @script&.close
-    super
-  end
-
-  def script(**options, &answer)
-    @script = KarmaTest::Script.new(&answer)
-    KarmaClient::Client.new(host: "127.0.0.1", port: @script.port, retry_base: 0.0, **options)
-  end
+  include KarmaTest::Scripted
 
   def test_values_come_in_order
     values = karma.pipelined do |p|

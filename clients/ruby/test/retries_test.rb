@@ -4,15 +4,7 @@ require_relative "test_helper"
 require "minitest/mock"
 
 class RetriesTest < Minitest::Test
-  def teardown
-    @script&.close
-    super
-  end
-
-  def script(**options, &answer)
-    @script = KarmaTest::Script.new(&answer)
-    KarmaClient::Client.new(host: "127.0.0.1", port: @script.port, retry_base: 0.0, **options)
-  end
+  include KarmaTest::Scripted
 
   # Fails so often, then answers.
   def failing(times, how = :close, **options)

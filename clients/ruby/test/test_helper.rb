@@ -89,6 +89,19 @@ module KarmaTest
     end
   end
 
+  # A client of a script, which the test need not close.
+  module Scripted
+    def script(**options, &answer)
+      @script = Script.new(&answer)
+      KarmaClient::Client.new(host: "127.0.0.1", port: @script.port, retry_base: 0.0, **options)
+    end
+
+    def teardown
+      @script&.close
+      super
+    end
+  end
+
   OK = %({"protocol_version":2,"success":true,"response":"OK","error_code":null}\n)
 
   # What a node that echoes ids answers.

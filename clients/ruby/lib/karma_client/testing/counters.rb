@@ -7,6 +7,8 @@ module KarmaClient
     # The counters of one series. A day without a count and a counter without a day are not kept, as in the server.
     # @api private
     class Counters
+      include Refusing
+
       LARGEST = (2**64) - 1
       private_constant :LARGEST
 
@@ -83,10 +85,6 @@ module KarmaClient
         days = (@days[key] ||= {})
         value.zero? ? days.delete(day) : days[day] = value
         @days.delete(key) if days.empty?
-      end
-
-      def refuse(message)
-        raise Refused.new("validation_error", message)
       end
     end
   end

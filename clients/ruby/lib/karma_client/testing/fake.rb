@@ -16,6 +16,7 @@ module KarmaClient
     # @api private
     class Fake
       include Reads
+      include Refusing
       include Writes
 
       PROTOCOL = 2
@@ -187,10 +188,6 @@ module KarmaClient
       def envelope(request, members)
         id = request&.key?("id") && identified?(request) ? { "id" => request["id"] } : {}
         JSON.generate({ "protocol_version" => PROTOCOL, **members, **id })
-      end
-
-      def refuse(message)
-        raise Refused.new("validation_error", message)
       end
     end
   end

@@ -8,6 +8,8 @@ module KarmaClient
     # Reads the fields of one request and refuses what the server refuses.
     # @api private
     class Fields
+      include Refusing
+
       LARGEST = (2**64) - 1
       LONGEST_LIST = 10_000
       LONGEST_NAME = 128
@@ -193,10 +195,6 @@ module KarmaClient
       # The time of the process, so that a test which travels in time counts under the day it has travelled to.
       def today
         Time.now.utc.strftime("%Y%m%d").to_i
-      end
-
-      def refuse(message)
-        raise Refused.new("validation_error", message)
       end
     end
   end

@@ -13,5 +13,15 @@ module KarmaClient
         @code = code
       end
     end
+
+    # For whatever looks at requests.
+    # @api private
+    module Refusing
+      private
+
+      def refuse(message)
+        raise Refused.new("validation_error", message)
+      end
+    end
   end
 end
