@@ -79,9 +79,7 @@ class ClusterTest < Minitest::Test
     @nodes.promote(@nodes.slaves.first)
     now = KarmaClient::Clock.now
     KarmaClient::Clock.stub(:now, now + 5) { karma.increment(series: "a", key: 1, value: 10) }
-    line = '{"v":2,"op":"counter.sum","series":"a","key":1}'
-    totals = [@nodes.master, @nodes.slaves.first].map { |node| JSON.parse(node.ask(line).first)["response"] }
-    assert_equal [1, 11], totals
+    assert_equal [1, 11], [sum(@nodes.master), sum(@nodes.slaves.first)]
   end
 
   # It has seen a later master, and does not go back to an earlier one.
@@ -90,7 +88,7 @@ class ClusterTest < Minitest::Test
     karma(retries: 0).increment(series: "a", key: 1)
     @nodes.slaves.first.kill
     error = assert_raises(KarmaClient::ConnectionError) { 2.times { karma.increment(series: "a", key: 1) } }
-    assert_match(/No master among|closed|refused/i, error.message)
+    assert_match(/No master among|closed|refused|reset|broken pipe/i, error.message)
     error = assert_raises(KarmaClient::ConnectionError) { karma.increment(series: "a", key: 1) }
     assert_match(/No master among/, error.message)
   end
@@ -115,6 +113,51 @@ class ClusterTest < Minitest::Test
     assert_operator session.lsn, :>, 0
     reads = events.select { |event| event[:operation] == "counter.sum" }.map { |event| event[:node][/\d+\z/].to_i }
     assert_equal @nodes.slaves.map(&:port).sort, reads.uniq.sort
+  end
+
+  # The last ten writes reach one slave, and the other one becomes master. Then the LSNs of the first mean other entries
+  # than those of the master.
+  def test_a_failover_that_loses_writes
+    client = karma(reads: :replica)
+    session = KarmaClient::Session.new
+    lose_writes(client, session)
+    other = KarmaClient::Session.new(session.position)
+    client.increment(series: "a", key: 1, value: 100, bucket: 20_260_505, idempotency_key: "k", session: session)
+    assert_equal [101, 11], @nodes.slaves.map { |slave| sum(slave) }
+    assert_equal([101] * 10, Array.new(10) { client.sum(series: "a", key: 1, session: session) })
+    lsn = other.lsn
+    @nodes.slaves.last.kill
+    assert_equal 101, client.sum(series: "a", key: 1, session: other)
+    assert_operator other.lsn, :<, lsn
+    assert_equal session.position, other.position
+  end
+
+  # Nothing says of which log the LSN is, so it is waited for once.
+  def test_an_lsn_alone_whose_write_was_lost
+    client = karma(reads: :replica)
+    session = KarmaClient::Session.new
+    lose_writes(client, session)
+    @nodes.slaves.last.kill
+    session = KarmaClient::Session.new(session.lsn)
+    assert_equal 1, client.sum(series: "a", key: 1, session: session, wait_ms: 1)
+    assert_match(/\A\d+@\h{32}\z/, session.position)
+  end
+
+  # A replica is read again when it is known to have come to the master's new epoch.
+  def test_sessions_after_a_restart_of_the_master
+    client = karma(reads: :replica, instrumenter: instrumenter)
+    client.increment(series: "a", key: 1)
+    @nodes.master.kill(:TERM)
+    @nodes.master.start
+    session = KarmaClient::Session.new
+    client.increment(series: "a", key: 1, bucket: 20_260_505, idempotency_key: "k", session: session)
+    wait_for_sum(@nodes.slaves, 2)
+    now = KarmaClient::Clock.now
+    [0, 5, 5, 5].each do |later|
+      KarmaClient::Clock.stub(:now, now + later) { assert_equal 2, client.sum(series: "a", key: 1, session: session) }
+    end
+    assert_equal [@nodes.master.port] * 2, went_to[-4, 2]
+    assert_empty went_to.last(2) - @nodes.slaves.map(&:port)
   end
 
   def test_questions_about_the_node_go_to_the_master
@@ -146,6 +189,18 @@ class ClusterTest < Minitest::Test
 
   private
 
+  # The first slave is away while ten are made, and becomes master.
+  def lose_writes(client, session)
+    first, last = @nodes.slaves
+    client.increment(series: "a", key: 1, session: session)
+    wait_for_sum(@nodes.slaves, 1)
+    first.kill(:TERM)
+    10.times { client.increment(series: "a", key: 1, session: session) }
+    wait_for_sum([last], 11)
+    @nodes.master.kill
+    @nodes.promote(first.start)
+  end
+
   # The first slave is promoted, and the master comes back as its slave.
   def change_places
     new = @nodes.slaves.first
@@ -157,7 +212,11 @@ class ClusterTest < Minitest::Test
   end
 
   def wait_for_sum(nodes, total)
-    line = '{"v":2,"op":"counter.sum","series":"a","key":1}'
-    nodes.each { |node| sleep 0.01 until node.ask(line).first.include?(%("response":#{total},)) }
+    nodes.each { |node| sleep 0.01 until sum(node) == total }
+  end
+
+  # What the node itself has.
+  def sum(node)
+    JSON.parse(node.ask('{"v":2,"op":"counter.sum","series":"a","key":1}').first)["response"]
   end
 end

@@ -5,17 +5,26 @@ require "minitest/mock"
 
 # Masters that were replaced while they still answer.
 class MovedMasterTest < Minitest::Test
+  OLD = "a" * 32
+  NEW = "b" * 32
+
   # Says that it has the role and the term, and counts what it is told to.
   class ScriptedNode
     attr_accessor :role, :term, :sum, :down, :error, :hangs
-    attr_reader :operations
+    attr_reader :operations, :asked_lsns
 
     def initialize(role, term, sum = 0)
       @role = role
       @term = term
       @sum = sum
       @operations = []
+      @asked_lsns = []
       @script = KarmaTest::Script.new { |line, socket| down ? socket.close && nil : answer(line) }
+    end
+
+    def log_ends(lsn, epoch)
+      @lsn = lsn
+      @epoch = epoch
     end
 
     def url
@@ -29,12 +38,15 @@ class MovedMasterTest < Minitest::Test
     private
 
     def answer(line)
-      operations << operation = JSON.parse(line)["op"]
+      request = JSON.parse(line)
+      operations << operation = request["op"]
+      asked_lsns << request["min_lsn"] if request["min_lsn"]
       return if hangs == true || hangs == operation
       return refused(line, error) if error
 
       case operation
-      when "replication.replicas" then KarmaTest.reply(line, { role: role, term: term })
+      when "replication.replicas"
+        KarmaTest.reply(line, { role: role, term: term, source_lsn: @lsn, epoch: @epoch })
       when "counter.sum" then KarmaTest.reply(line, sum)
       else increment(line)
       end
@@ -141,6 +153,34 @@ class MovedMasterTest < Minitest::Test
     reader.increment(series: "a", key: 1)
     assert_equal 11, reader.sum(series: "a", key: 1, timeout: 1.0)
     assert_includes replica.operations, "counter.sum"
+  end
+
+  # Another process has written to a master that this client does not know of yet.
+  def test_a_session_leads_to_a_later_master
+    old = node("master", 4, 10)
+    new = node("slave", 4, 10)
+    [old, new].each { |node| node.log_ends(900, OLD) }
+    reader = client
+    assert_equal 10, reader.sum(series: "a", key: 1, session: KarmaClient::Session.new("900@#{OLD}"))
+    new.role = "master"
+    new.term = 5
+    new.sum = 500
+    new.log_ends(801, NEW)
+    assert_equal 10, reader.sum(series: "a", key: 1)
+    assert_equal 500, reader.sum(series: "a", key: 1, session: KarmaClient::Session.new("801@#{NEW}"))
+    assert_equal [[900], [801]], [old.asked_lsns, new.asked_lsns]
+  end
+
+  # It has all that is left of what they wrote, and the session goes on from there, on any node.
+  def test_sessions_of_an_earlier_master_ask_for_what_the_later_one_has
+    nodes = [node("master", 5, 10), node("slave", 5, 10)]
+    nodes.each { |node| node.log_ends(801, NEW) }
+    session = KarmaClient::Session.new("900@#{OLD}")
+    reader = client(reads: :replica)
+    reads = Array.new(3) { reader.sum(series: "a", key: 1, session: session) }
+    assert_equal [[10] * 3, "801@#{NEW}"], [reads, session.position]
+    assert_equal [[801], [801, 801]], nodes.map(&:asked_lsns)
+    assert_equal(1, nodes.first.operations.count("replication.replicas"))
   end
 
   # What comes after a write sees it, so it is the new master's to answer.

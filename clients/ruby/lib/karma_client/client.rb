@@ -13,6 +13,7 @@ require_relative "pipeline"
 require_relative "rails/load_hook"
 require_relative "retries"
 require_relative "session"
+require_relative "session_read"
 require_relative "today"
 require_relative "turns"
 
@@ -165,34 +166,43 @@ module KarmaClient
     end
 
     def dispatch(operation, fields, options)
-      add_options(operation, fields, options) unless options.empty?
-      command = Command.new(operation, fields, @configuration.token)
+      command = command(operation, fields, options)
       response = observed(command, Clock.deadline(options[:timeout] || @call_timeout))
-      options[:session]&.note(response.lsn)
+      command.tell(options[:session], response) if options[:session]
       response
     end
 
-    def add_options(operation, fields, options)
-      read = Catalog.read?(operation)
-      unknown = options.keys - (read ? READ_OPTIONS : WRITE_OPTIONS)
-      raise ArgumentError, "unknown keyword: #{unknown.first.inspect}" if unknown.any?
+    def command(operation, fields, options)
+      return Command.new(operation, fields, @configuration.token) if options.empty?
+      return read(operation, fields, options) if Catalog.read?(operation)
 
-      if read
-        add_min_lsn(fields, options[:min_lsn] || options[:session]&.lsn, options)
-      elsif options[:session]
-        fields["want_lsn"] = true
-      end
+      check_options(options, WRITE_OPTIONS)
+      fields["want_lsn"] = true if options[:session]
+      Command.new(operation, fields, @configuration.token)
+    end
+
+    def read(operation, fields, options)
+      check_options(options, READ_OPTIONS)
+      session = options[:session] unless options[:min_lsn]
+      session = nil unless session&.lsn
+      fields["min_lsn"] = Input.optional_u64(options[:min_lsn], "min_lsn")
+      fields["wait_ms"] = Input.optional_u64(options[:wait_ms], "wait_ms")
+      fields["wait_ms"] ||= patience(options) if session || options[:min_lsn]
+      return Command.new(operation, fields, @configuration.token) unless session
+
+      SessionRead.new(operation, fields, @configuration.token, session)
+    end
+
+    def check_options(options, known)
+      unknown = options.keys - known
+      raise ArgumentError, "unknown keyword: #{unknown.first.inspect}" if unknown.any?
     end
 
     # Unless told otherwise, a node gives up the wait while this client still listens, and could ask the master.
-    def add_min_lsn(fields, lsn, options)
-      wait_ms = options[:wait_ms]
-      if lsn && wait_ms.nil?
-        limits = [@configuration.read_timeout * 500, (options[:timeout] || @call_timeout) * 250].select(&:positive?)
-        wait_ms = limits.min.to_i if limits.any?
-      end
-      fields["min_lsn"] = Input.optional_u64(lsn, "min_lsn")
-      fields["wait_ms"] = Input.optional_u64(wait_ms, "wait_ms")
+    # @return [Integer, nil] milliseconds
+    def patience(options)
+      limits = [@configuration.read_timeout * 500, (options[:timeout] || @call_timeout) * 250].select(&:positive?)
+      limits.min&.to_i
     end
 
     # Sends, unless the circuit breaker is open, and tells whoever listens.

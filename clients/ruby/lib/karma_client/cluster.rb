@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 require_relative "clock"
-require_relative "command"
 require_relative "errors"
+require_relative "standing"
 require_relative "term"
 
 module KarmaClient
@@ -34,7 +34,8 @@ module KarmaClient
       @reads = reads
       @token = token
       @master = nil
-      @term = 0
+      @standing = nil
+      @epochs = {}
       @sure_until = 0
       @highest = Term.of(connections.map(&:address))
       @resting = {}
@@ -50,6 +51,13 @@ module KarmaClient
     # (see Connection#exchange_all)
     def exchange_all(pipeline, deadline)
       route(pipeline, deadline) { |connection, limit| connection.exchange_all(pipeline, limit) }
+    end
+
+    # @return [Standing] of the master, as it is now
+    def standing(_token, deadline)
+      @sure_until = 0
+      master(deadline)
+      @standing
     end
 
     def close
@@ -73,8 +81,11 @@ module KarmaClient
       candidates[@turn % candidates.size] if candidates.any?
     end
 
+    # One that has not come to the session's epoch may have other entries at its LSNs.
     # @return [Object, nil] nil: the master is to be asked
     def from_replica(node, command, deadline)
+      return unless command.comparable?(@epochs[node])
+
       node.open(deadline) unless node.open?
       outcome = yield node, deadline
       outcome unless command.refused?(outcome, MOVED)
@@ -84,22 +95,28 @@ module KarmaClient
     end
 
     def from_master(command, deadline)
-      outcome = yield master(deadline), deadline
+      outcome = yield master_for(command, deadline), deadline
       return outcome unless command.refused?(outcome, MOVED)
 
       @master = nil
-      yield master(deadline), deadline
+      yield master_for(command, deadline), deadline
     rescue ClosedError
       # Nothing was sent, so this is no second attempt.
       @master = nil
-      yield master(deadline), deadline
+      yield master_for(command, deadline), deadline
     rescue TransportError, ProtocolError
       @master = nil
       raise
     end
 
+    # A session may know of a master that this client does not know of yet.
+    def master_for(command, deadline)
+      @sure_until = 0 unless command.comparable?(@standing&.position&.epoch)
+      master(deadline).tap { command.reach(@standing.position) }
+    end
+
     def master(deadline)
-      return @master if @master && @term == @highest.highest && Clock.now < @sure_until
+      return @master if @master && @standing.term == @highest.highest && Clock.now < @sure_until
 
       @master = find_master(deadline)
     end
@@ -108,13 +125,13 @@ module KarmaClient
       nodes = candidates
       @unauthorized = nil
       found = nodes.each_with_index.filter_map do |node, index|
-        term = term_as_master(node, time_to_answer(node, deadline, nodes.size - index))
-        [term, node] if term
+        standing = standing_of(node, time_to_answer(node, deadline, nodes.size - index))
+        [standing, node] if standing&.master?
       end
-      term, node = found.max_by(&:first)
-      no_master unless node && @highest.take(term)
+      standing, node = found.max_by { |candidate, _| candidate.term }
+      no_master unless node && @highest.take(standing.term)
       @sure_until = Clock.now + SURE_SECONDS
-      @term = term
+      @standing = standing
       node
     end
 
@@ -138,16 +155,13 @@ module KarmaClient
       raise ConnectionError, "No master among #{@connections.map(&:address).join(', ')}"
     end
 
-    # @return [Integer, nil] the term of a master, nil: it is none, or does not answer
-    def term_as_master(node, deadline)
+    # @return [Standing, nil] nil: it does not answer
+    def standing_of(node, deadline)
       node.open(deadline) unless node.open?
-      response = node.exchange(Command.new("replication.replicas", {}, @token), deadline)
-      # 1.0 has neither the op nor terms.
-      response = node.exchange(Command.new("system.health", {}, @token), deadline) if response.error?
-      @unauthorized = response if response.error_code == "unauthorized"
-      return unless response.success? && response.value["role"] == "master"
-
-      response.value["term"] || 0
+      standing = node.standing(@token, deadline)
+      @unauthorized = standing.response if standing.response.error_code == "unauthorized"
+      @epochs[node] = standing.position.epoch
+      standing
     rescue TransportError, ProtocolError => e
       now = Clock.now
       @resting[node] = now + REST_SECONDS

@@ -58,6 +58,23 @@ module KarmaClient
       Catalog.data_read?(operation)
     end
 
+    # @param _epoch [String, nil] of a node's log
+    # @return [Boolean] whether the node can tell that it has what the command is to see
+    def comparable?(_epoch)
+      true
+    end
+
+    # It is about to be sent to a master.
+    # @param position [Position] where the master's log was when it was last asked
+    def reach(position)
+      @epoch = position.epoch
+    end
+
+    # Tells a session what became of it.
+    def tell(session, response)
+      session.note(response.lsn, @epoch)
+    end
+
     # @return [Boolean] whether the node answered with one of the codes
     def refused?(response, codes)
       response.error? && codes.include?(response.error_code)

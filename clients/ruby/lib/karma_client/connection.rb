@@ -4,6 +4,7 @@ require_relative "addresses"
 require_relative "clock"
 require_relative "errors"
 require_relative "response"
+require_relative "standing"
 require_relative "stream"
 
 module KarmaClient
@@ -74,6 +75,12 @@ module KarmaClient
       pipeline
     rescue *FAILURES => e
       failed(e)
+    end
+
+    # @param token [String, nil]
+    # @return [Standing] of the node
+    def standing(token, deadline)
+      Standing.of(self, token, deadline)
     end
 
     # @return [Boolean] whether a request could be sent without connecting first

@@ -69,6 +69,14 @@ module KarmaClient
       futures.all? { |future| future.command.data_read? }
     end
 
+    # See {Command#comparable?}. Calls of a pipeline have no session.
+    def comparable?(_epoch)
+      true
+    end
+
+    # See {Command#reach}.
+    def reach(_position); end
+
     # Forgets the answers that have one of the codes, and those of the reads that follow: they are to see what the calls
     # before them have written.
     # @return [Boolean] whether there were any
