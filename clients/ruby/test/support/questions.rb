@@ -93,11 +93,13 @@ class Questions
 
   private
 
-  # A thread that is poked only where it lets itself be.
+  # A thread that is poked only where it lets itself be: from its first instruction on, as it inherits that.
   def worker(&block)
-    Thread.new do
-      Thread.current.report_on_exception = false
-      Thread.handle_interrupt(Poke => :never, &block)
+    Thread.handle_interrupt(Poke => :never) do
+      Thread.new do
+        Thread.current.report_on_exception = false
+        block.call
+      end
     end
   end
 
