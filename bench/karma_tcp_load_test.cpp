@@ -35,6 +35,7 @@ struct Options {
   std::string token;
   WorkloadOptions workload;
   bool idempotency = false;
+  bool row = false;
   std::uint64_t clients = 64;
   std::uint64_t pipeline = 1;
   std::uint64_t rate = 0;
@@ -74,6 +75,9 @@ Options parse_options(int argc, char** argv) {
   flags.number("days", "N", "days that have data and that are written to", workload.days, 1, 3650);
   flags.number("batch", "N", "items or keys of a batch", workload.batch, 1, 10000);
   flags.number("range-days", "N", "days that a read sums; 0: the whole total", workload.range_days, 0, 366);
+  flags.truth("row",
+              "a batch_sum of --range-days asks for four ranges at once: a day, 7 days, those days and the whole total",
+              options.row);
   flags.number("rate", "N", "send so many requests a second, if they are answered in time (as many as are answered)",
                options.rate, 1, 1u << 30);
   flags.number(
@@ -97,6 +101,8 @@ Options parse_options(int argc, char** argv) {
   }
   if (options.idempotency && (options.protocol != "karma" || workload.op != "increment"))
     misuse("--idempotency is for increments of Karma");
+  if (options.row && (options.protocol != "karma" || workload.op != "batch_sum" || workload.range_days == 0))
+    misuse("--row is for batch_sum of --range-days of Karma");
   if (options.writes_beside != 0 && options.idempotency) misuse("--writes-beside sends no idempotency keys");
   return options;
 }
@@ -211,7 +217,7 @@ int run(Options options) {
   }
   pin_to(options.client_cpu);
   const Dialect dialect = options.server.dialect;
-  const auto protocol = protocol_of(dialect, options.token, options.idempotency);
+  const auto protocol = protocol_of(dialect, options.token, options.idempotency, options.row);
   Workload workload(options.workload, *protocol);
   Requests create = workload.create_series();
   send_all(options.address, dialect, create);

@@ -72,9 +72,10 @@ inline Dialect dialect_of(std::string_view name) {
 }
 
 // An echo server gets Karma's lines.
-inline std::unique_ptr<Protocol> protocol_of(Dialect dialect, const std::string& token = "", bool stamped = false) {
+inline std::unique_ptr<Protocol> protocol_of(Dialect dialect, const std::string& token = "", bool stamped = false,
+                                             bool row = false) {
   if (dialect == Dialect::redis) return std::make_unique<RedisProtocol>();
-  return std::make_unique<KarmaProtocol>(token, stamped);
+  return std::make_unique<KarmaProtocol>(token, stamped, "load", row);
 }
 
 }  // namespace karma::tools::load

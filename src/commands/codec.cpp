@@ -11,6 +11,7 @@
 #include "core/text.h"
 #include "core/utf8.h"
 #include "protocol/near_miss.h"
+#include "store/day_range.h"
 
 namespace karma::commands {
 namespace {
@@ -151,7 +152,7 @@ void Decoder::items(std::span<const Item>& items, std::string_view& text, std::u
     Item& item = found[count++];
     item = {{key}, Bucket::of_number(bucket), amount};
     const bool as_before = count > 1 && found[count - 2].bucket == item.bucket;  // and so known to be a day
-    if (strict() && !as_before && !item.bucket.is_writable()) return no_date(bucket), false;
+    if (strict() && !as_before && !item.bucket.is_writable()) return fail(no_date(bucket)), false;
     if (amount < least && strict()) return fail("Batch item value must be greater than 0"), false;
     if (total > UINT64_MAX - amount) return fail("Batch total overflow"), false;
     total += amount;
@@ -190,27 +191,28 @@ void Decoder::series_keys(std::span<const SeriesKey>& items) {
   items = found.first(failed_ ? 0 : count);
 }
 
-bool Decoder::day_of(std::uint64_t number, Bucket& bucket) {
+void Decoder::writable_day_of(std::uint64_t number, Bucket& bucket) {
   bucket = Bucket::of_number(number);
-  if (!strict() || Bucket::of_date(number)) return true;
-  no_date(number);
-  return false;
+  if (strict() && !bucket.is_writable()) fail(no_date(number));
 }
 
-bool Decoder::writable_day_of(std::uint64_t number, Bucket& bucket) {
-  if (!day_of(number, bucket)) return false;
-  if (!strict() || bucket.is_writable()) return true;
-  no_date(number);
-  return false;
-}
-
-void Decoder::no_date(std::uint64_t number) {
+std::string Decoder::no_date(std::uint64_t number) {
   const std::string_view wanted =
       Bucket::of_date(number) ? ": the year needs four digits" : ": a calendar day as YYYYMMDD is wanted";
-  fail("Invalid bucket date " + std::to_string(number) + std::string(wanted));
+  return "Invalid bucket date " + std::to_string(number) + std::string(wanted);
 }
 
-bool Decoder::day_number(const Value& value, std::string_view name, std::uint64_t& number, Dashes dashes) {
+constinit const Decoder::Place Decoder::kRange{"range"};
+
+std::string Decoder::Place::text(std::string_view member) const {
+  std::string text = field_text(field);
+  if (element) text += "[" + std::to_string(*element) + "]";
+  if (!member.empty()) text += "." + std::string(member);
+  return text;
+}
+
+bool Decoder::day_number(const Value& value, const Place& place, std::string_view member, std::uint64_t& number,
+                         Dashes dashes) {
   if (value.type == Type::unsigned_integer) {
     number = value.number;
     return true;
@@ -218,24 +220,26 @@ bool Decoder::day_number(const Value& value, std::string_view name, std::uint64_
   const std::string_view text =
       value.type == Type::string ? json::decode_string(value, context_.arena) : std::string_view();
   if (value.type == Type::negative_integer || text.starts_with('-'))
-    return fail(field_text(name) + " must be greater than or equal to 0"), false;
+    return fail(place.text(member) + " must be greater than or equal to 0"), false;
   std::string digits(text);
   std::erase(digits, '-');
   const bool placed = text.size() == 10 && text[4] == '-' && text[7] == '-' && digits.size() == 8;
   const std::optional<std::uint64_t> found = parse_number<std::uint64_t>(digits);
   if (!found || digits.size() > 19 || (dashes == Dashes::in_place && !placed))
-    return fail(field_text(name) + R"( must be a bucket date, as 20260505 or "2026-05-05")"), false;
+    return fail(place.text(member) + R"( must be a bucket date, as 20260505 or "2026-05-05")"), false;
   number = *found;
   return true;
 }
 
 void Decoder::bucket(Bucket& bucket) {
   if (failed_) return;
+  static constexpr Place kDate{"date"};
+  static constexpr Place kBucket{"bucket"};
   std::uint64_t number = 0;
   if (const Value* date = fields_.find(Field::date)) {
-    if (day_number(*date, "date", number)) writable_day_of(number, bucket);
+    if (day_number(*date, kDate, {}, number)) writable_day_of(number, bucket);
   } else if (const Value* value = fields_.find(Field::bucket)) {
-    if (day_number(*value, "bucket", number, Dashes::anywhere)) writable_day_of(number, bucket);
+    if (day_number(*value, kBucket, {}, number, Dashes::anywhere)) writable_day_of(number, bucket);
   } else {
     bucket = strict() ? bucket_at(context_.now) : Bucket();
   }
@@ -248,8 +252,9 @@ void Decoder::amount(std::uint64_t& value) {
   if (value == 0 && strict()) fail("Field value must be greater than 0");
 }
 
-bool Decoder::decode_range(const Value& value, BucketRange& range) {
-  if (value.type != Type::object) return fail(R"(Field range must be an object {"from":…,"to":…})"), false;
+bool Decoder::decode_range(const Value& value, const Place& place, BucketRange& range) {
+  if (value.type != Type::object)
+    return fail(place.text() + R"( must be an object {"from":…,"to":…})" + (place.element ? " or null" : "")), false;
   Value from;
   Value to;
   json::Reader reader(value.text);
@@ -264,28 +269,68 @@ bool Decoder::decode_range(const Value& value, BucketRange& range) {
     }
   });
   if (failed_) return false;
-  if (from.type == Type::null) return fail("Field range.from is required"), false;
-  if (to.type == Type::null) return fail("Field range.to is required"), false;
+  if (from.type == Type::null) return fail(place.text("from") + " is required"), false;
+  if (to.type == Type::null) return fail(place.text("to") + " is required"), false;
   std::uint64_t first = 0;
   std::uint64_t last = 0;
-  if (!day_number(from, "range.from", first) || !day_number(to, "range.to", last)) return false;
-  if (!day_of(first, range.from) || !day_of(last, range.to)) return false;
-  if (first > last) return fail("Bucket range start must be less than or equal to range end"), false;
+  if (!day_number(from, place, "from", first) || !day_number(to, place, "to", last)) return false;
+  range = {Bucket::of_number(first), Bucket::of_number(last)};
+  // Where there may be several ranges, with the one that is meant.
+  const auto wrong = [&](const std::string& message) {
+    return fail(place.field == kRange.field ? message : place.text() + ": " + message), false;
+  };
+  // Of any year: old data is found too.
+  for (const Bucket bucket : {range.from, range.to})
+    if (strict() && !bucket.day()) return wrong(no_date(bucket.number()));
+  if (first > last) return wrong("Bucket range start must be less than or equal to range end");
   if (strict() && *range.to.day() - *range.from.day() > protocol::kMaxRangeDays)
-    return fail("Range exceeds max days " + std::to_string(protocol::kMaxRangeDays)), false;
+    return wrong("Range exceeds max days " + std::to_string(protocol::kMaxRangeDays));
   return true;
 }
 
+// Of an op that takes one range: the caller would get another answer than the one that was asked for.
+void Decoder::refuse_ranges() {
+  if (strict() && given(Field::ranges) != nullptr)
+    fail("Field ranges is not taken by this op, but range is; counter.batch_sum and counter.multi_sum take both");
+}
+
 void Decoder::range(BucketRange& range) {
-  if (const Value* value = required(Field::range)) decode_range(*value, range);
+  refuse_ranges();
+  if (const Value* value = required(Field::range)) decode_range(*value, kRange, range);
 }
 
 // An explicit null is an error, here and elsewhere: the caller may have meant a range, and would get a total over all
 // time.
 void Decoder::range(std::optional<BucketRange>& range) {
+  refuse_ranges();
+  optional_range(Field::range, kRange, range);
+}
+
+void Decoder::optional_range(Field field, const Place& place, std::optional<BucketRange>& range) {
   BucketRange found;
-  const Value* const value = given(Field::range);
-  if (value != nullptr && decode_range(*value, found)) range = found;
+  const Value* const value = given(field);
+  if (value != nullptr && decode_range(*value, place, found)) range = found;
+}
+
+void Decoder::range_or_ranges(std::optional<BucketRange>& range, Ranges& ranges) {
+  const Value* const list = given(Field::ranges);
+  if (list == nullptr) return optional_range(Field::range, kRange, range);
+  static_assert(protocol::kMaxRanges <= store::DayRanges::kMost);
+  if (fields_.find(Field::range) != nullptr) return fail("Fields range and ranges exclude each other");
+  const auto found = context_.arena.array<std::optional<BucketRange>>(protocol::kMaxRanges);
+  std::size_t count = 0;
+  const bool array = json::each_element(*list, [&](const Value& element) {
+    if (count == found.size())
+      return fail("Field ranges exceeds max size " + std::to_string(protocol::kMaxRanges)), false;
+    std::optional<BucketRange> bounds;
+    if (element.type != Type::null && !decode_range(element, {"ranges", count}, bounds.emplace())) return false;
+    found[count++] = bounds;
+    return true;
+  });
+  if (failed_) return;
+  if (!array) return fail("Field ranges must be an array");
+  if (count == 0) return fail("Field ranges must not be empty");
+  ranges = found.first(count);
 }
 
 void Decoder::before(Bucket& bucket) {
@@ -293,7 +338,7 @@ void Decoder::before(Bucket& bucket) {
   if (value == nullptr) value = given(Field::date);
   if (value == nullptr) return fail("Field before is required");
   std::uint64_t number = 0;
-  if (day_number(*value, "before", number)) writable_day_of(number, bucket);
+  if (day_number(*value, {"before"}, {}, number)) writable_day_of(number, bucket);
 }
 
 void Decoder::limit(std::uint64_t& limit, std::uint64_t fallback, std::uint64_t most) {

@@ -38,6 +38,9 @@ struct SeriesKey {
   Key key;
 };
 
+// The ranges of a request in place of one; a missing one has all days. None at all: the request has no such list.
+using Ranges = std::span<const std::optional<BucketRange>>;
+
 struct DecodeContext {
   enum class Source {
     request,  // held to the rules for new data
@@ -85,6 +88,7 @@ class Decoder {
   void amount(std::uint64_t& value);  // default 1, at least 1
   void range(BucketRange& range);
   void range(std::optional<BucketRange>& range);
+  void range_or_ranges(std::optional<BucketRange>& range, Ranges& ranges);
   void before(Bucket& bucket);  // `before` or `date`
   void granularity_day() {}     // in the log only
   void limit(std::uint64_t& limit, std::uint64_t fallback, std::uint64_t most);
@@ -112,6 +116,13 @@ class Decoder {
   // A string, or an integer as its decimal text. Empty if the field is not there.
   std::optional<std::string_view> text_or_integer(Field field);
   std::string_view copy_of(const json::Value& string);
+  // Where a value stands, for messages.
+  struct Place {
+    std::string_view field;
+    std::optional<std::size_t> element{};
+    std::string text(std::string_view member = {}) const;  // Field ranges[1].from
+  };
+  static const Place kRange;
   void fail(std::string message);
   bool strict() const { return context_.source == DecodeContext::Source::request; }
   // The unsigned integer of a field that is there; fails otherwise.
@@ -121,15 +132,16 @@ class Decoder {
   // The same, and then it has failed.
   const json::Value* required(Field field);
   const json::Value* required_array(Field field);
-  bool day_of(std::uint64_t number, Bucket& bucket);           // of any year: old data is found too
-  bool writable_day_of(std::uint64_t number, Bucket& bucket);  // that something may be counted under
-  void no_date(std::uint64_t number);
+  void writable_day_of(std::uint64_t number, Bucket& bucket);  // that something may be counted under
+  static std::string no_date(std::uint64_t number);
   // 20260505 or "2026-05-05". Karma 1.0 takes a bucket with dashes anywhere, or none, and the others as numbers only.
   enum class Dashes { in_place, anywhere };
-  bool day_number(const json::Value& value, std::string_view name, std::uint64_t& number,
+  bool day_number(const json::Value& value, const Place& place, std::string_view member, std::uint64_t& number,
                   Dashes dashes = Dashes::in_place);
   void not_in_the_future(std::int64_t time);
-  bool decode_range(const json::Value& value, BucketRange& range);
+  void refuse_ranges();
+  void optional_range(Field field, const Place& place, std::optional<BucketRange>& range);
+  bool decode_range(const json::Value& value, const Place& place, BucketRange& range);
   bool accept_name(std::string_view name);
   void not_taken(std::string_view field);
 
@@ -191,6 +203,7 @@ class FieldLister {
   void amount(std::uint64_t&) { add_optional(Field::value); }
   void range(BucketRange&) { add(Field::range); }
   void range(std::optional<BucketRange>&) { add_optional(Field::range); }
+  void range_or_ranges(std::optional<BucketRange>& one, Ranges&) { range(one), add_optional(Field::ranges); }
   void before(Bucket&) { add(Field::before), take(Field::date); }
   void granularity_day() { take(Field::granularity); }
   void limit(std::uint64_t&, std::uint64_t, std::uint64_t) { add_optional(Field::limit); }

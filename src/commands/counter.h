@@ -9,6 +9,7 @@
 #include "commands/op.h"
 #include "commands/replies.h"
 #include "core/decimal.h"
+#include "store/day_range.h"
 
 namespace karma::commands {
 
@@ -103,47 +104,88 @@ struct CounterSeries {
   }
 };
 
+// A request for several ranges asks for as many values as one of many keys may, and no more.
+inline Status check_values(std::string_view field, std::size_t count, Ranges ranges) {
+  if (count * ranges.size() <= protocol::kMaxBatchItems) return {};
+  return validation_error("Fields " + std::string(field) + " and ranges ask for " +
+                          std::to_string(count * ranges.size()) + " values, at most " +
+                          std::to_string(protocol::kMaxBatchItems));
+}
+
+// Nothing where the request has no such list.
+inline std::optional<store::DayRanges> cut(Ranges ranges) {
+  if (ranges.empty()) return {};
+  return store::DayRanges(ranges);
+}
+
 struct CounterBatchSum {
   static constexpr std::string_view kAliases[] = {"series.batch_sum"};
   static constexpr Spec kSpec{.name = "counter.batch_sum", .command = "batch_sum", .aliases = kAliases};
   SeriesName series;
   std::span<const Key> keys;
   std::optional<BucketRange> range;
+  Ranges ranges;
 
   static void describe(auto& self, auto& fields) {
     fields.series(self.series);
     fields.keys(self.keys);
-    fields.range(self.range);
+    fields.range_or_ranges(self.range, self.ranges);
   }
+  Status check() const { return check_values("keys", keys.size(), ranges); }
   Status answer(Reads& reads, Buffer& out) const {
-    std::span<std::uint64_t> sums = reads.arena().array<std::uint64_t>(keys.size());
+    const std::size_t each = ranges.empty() ? 1 : ranges.size();
+    std::span<std::uint64_t> sums = reads.arena().array<std::uint64_t>(keys.size() * each);
+    const std::optional<store::DayRanges> days = cut(ranges);
     Status status = reads.series(series.text, [&](const store::Series& found) {
-      if (range) {
+      if (days) {
+        found.sums(keys, *days, sums);
+      } else if (range) {
         found.sums(keys, *range, sums);
       } else {
         found.totals(keys, sums);
       }
     });
     if (!status) return status;
-    // {"key":<20>,"value":<20>}, is the most that an item takes.
-    constexpr std::size_t kItemBytes = 64;
-    char* const start = out.reserve(keys.size() * kItemBytes + 2);
+    if (!days) {
+      write_items(out, kDecimalRoom, [&](char* to, std::size_t i) {
+        to = put(to, R"(,"value":)");
+        return write_decimal(to, sums[i]);
+      });
+      return {};
+    }
+    write_items(out, each * (kDecimalRoom + 1), [&](char* to, std::size_t i) {
+      to = put(to, R"(,"values":[)");
+      for (const std::uint64_t sum : sums.subspan(i * each, each)) {
+        to = write_decimal(to, sum);
+        *to++ = ',';
+      }
+      to[-1] = ']';
+      return to;
+    });
+    return {};
+  }
+
+ private:
+  static char* put(char* to, std::string_view text) {
+    std::memcpy(to, text.data(), text.size());
+    return to + text.size();
+  }
+  // [{"key":42<write_sums(to, i)>},…], with so many bytes of numbers an item at most.
+  template <class WriteSums>
+  void write_items(Buffer& out, std::size_t number_bytes, WriteSums&& write_sums) const {
+    // {"key":<20>,"values":[]}, without its numbers, rounded up.
+    constexpr std::size_t kItemBytes = 44;
+    char* const start = out.reserve(keys.size() * (kItemBytes + number_bytes) + 2);
     char* to = start;
-    const auto append = [&to](std::string_view text) {
-      std::memcpy(to, text.data(), text.size());
-      to += text.size();
-    };
     *to++ = '[';
     for (std::size_t i = 0; i < keys.size(); ++i) {
-      append(i == 0 ? R"({"key":)" : R"(,{"key":)");
+      to = i == 0 ? put(to, R"({"key":)") : put(to, R"(,{"key":)");
       to = write_decimal(to, keys[i].value);
-      append(R"(,"value":)");
-      to = write_decimal(to, sums[i]);
+      to = write_sums(to, i);
       *to++ = '}';
     }
     *to++ = ']';
     out.commit(static_cast<std::size_t>(to - start));
-    return {};
   }
 };
 
@@ -151,13 +193,17 @@ struct CounterMultiSum {
   static constexpr Spec kSpec{.name = "counter.multi_sum", .command = "multi_sum"};
   std::span<const SeriesKey> items;
   std::optional<BucketRange> range;
+  Ranges ranges;
 
   static void describe(auto& self, auto& fields) {
     fields.series_keys(self.items);
-    fields.range(self.range);
+    fields.range_or_ranges(self.range, self.ranges);
   }
+  Status check() const { return check_values("items", items.size(), ranges); }
   Status answer(Reads& reads, Buffer& out) const {
-    std::span<std::uint64_t> sums = reads.arena().array<std::uint64_t>(items.size());
+    const std::size_t each = ranges.empty() ? 1 : ranges.size();
+    std::span<std::uint64_t> sums = reads.arena().array<std::uint64_t>(items.size() * each);
+    const std::optional<store::DayRanges> days = cut(ranges);
     std::string_view missing;
     reads.store([&](const store::Store& store) {
       for (std::size_t i = 0; i < items.size(); ++i) {
@@ -166,7 +212,12 @@ struct CounterMultiSum {
           missing = items[i].series;
           return;
         }
-        sums[i] = range ? found->sum(items[i].key, *range) : found->total(items[i].key);
+        const Key key = items[i].key;
+        if (days) {
+          found->sums({&key, 1}, *days, sums.subspan(i * each, each));
+        } else {
+          sums[i] = range ? found->sum(key, *range) : found->total(key);
+        }
       }
     });
     if (!missing.empty()) return no_such_series(missing);
@@ -174,7 +225,12 @@ struct CounterMultiSum {
       out.append(R"({"series":)");
       json::append_string(out, items[i].series);
       append_field(out, "key", items[i].key.value);
-      append_field(out, "value", sums[i]);
+      if (days) {
+        json::append_name(out, "values");
+        append_list(out, each, [&](std::size_t j) { json::append_number(out, sums[i * each + j]); });
+      } else {
+        append_field(out, "value", sums[i]);
+      }
       out.append('}');
     });
     return {};
@@ -233,7 +289,10 @@ struct CounterBatchDeleteRange : NeedsSeries {
   std::span<const Key> keys;
   BucketRange range;
 
-  static void describe(auto& self, auto& fields) { CounterBatchSum::describe(self, fields); }
+  static void describe(auto& self, auto& fields) {
+    CounterBatchReset::describe(self, fields);
+    fields.range(self.range);
+  }
   void apply(store::Store& store, Outcome& outcome) const {
     store::Series* found = find(store, outcome);
     if (found == nullptr) return;

@@ -52,6 +52,7 @@ constexpr std::array<std::string_view, kFieldCount> kNames = {
     "want_lsn",
     "from",
     "to",
+    "ranges",
 };
 
 // The names by a hash without collisions among them (checked at compile time), so that a look-up compares once. A

@@ -61,6 +61,7 @@ enum class Field : std::uint8_t {
   want_lsn,
   from,  // known where it stands beside a range instead of inside, as the next
   to,
+  ranges,
   count_,
 };
 

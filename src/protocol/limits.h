@@ -8,6 +8,7 @@ namespace karma::protocol {
 
 inline constexpr std::size_t kMaxBatchItems = 10000;   // keys or items of one request
 inline constexpr std::int32_t kMaxRangeDays = 366;     // days between both ends of a range
+inline constexpr std::size_t kMaxRanges = 16;          // of one request; times its keys at most kMaxBatchItems
 inline constexpr std::uint64_t kMaxKeysLimit = 10000;  // tree.keys
 inline constexpr std::uint64_t kDefaultKeysLimit = 100;
 inline constexpr std::uint64_t kMaxTopLimit = 1000;  // tree.top

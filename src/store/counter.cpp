@@ -2,6 +2,8 @@
 #include "store/counter.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
 
 #include "core/check.h"
@@ -112,6 +114,28 @@ std::uint64_t Counter::total_in(const DayRange& range) const {
   return sum(range).total;
 }
 
+void Counter::totals_in(const DayRanges& ranges, std::span<std::uint64_t> totals) const {
+  const auto add = [&](std::uint64_t which, std::uint64_t sum) {
+    for (; which != 0; which &= which - 1) totals[static_cast<std::size_t>(std::countr_zero(which))] += sum;
+  };
+  std::fill(totals.begin(), totals.end(), 0);
+  if (empty()) return;
+  add(ranges.unbounded(), total);
+  const std::span<const DayRanges::Piece> pieces = ranges.pieces();
+  if (!is_dense()) {
+    for (const DayRanges::Piece& piece : pieces) add(piece.within, total_in(piece.days));
+    return;
+  }
+  std::array<DensePart, DayRanges::kMostPieces> parts;
+  std::array<std::uint64_t, DayRanges::kMostPieces> sums;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const std::span<const std::byte> values = clip(pieces[i].days);
+    parts[i] = {values.data(), values.size() / width()};
+  }
+  dense_totals({parts.data(), pieces.size()}, width(), sums);
+  for (std::size_t i = 0; i < pieces.size(); ++i) add(pieces[i].within, sums[i]);
+}
+
 std::uint64_t Counter::bucket_count() const {
   if (empty()) return 0;
   if (form_ == CounterForm::single) return 1;
@@ -160,6 +184,13 @@ void Counter::prefetch(const DayRange& range) const {
     prefetch_bytes(values.data(), values.size());
   } else if (block_) {
     prefetch_bytes(block_, memory());
+  }
+}
+
+void Counter::prefetch(const DayRanges& ranges) const {
+  for (const DayRanges::Piece& piece : ranges.pieces()) {
+    prefetch(piece.days);
+    if (!is_dense()) return;  // that was all of its block
   }
 }
 

@@ -36,6 +36,8 @@ class Counter {
   std::uint64_t value(const Day& day) const;
   DenseSum sum(const DayRange& range) const;            // also counts the days
   std::uint64_t total_in(const DayRange& range) const;  // sum().total, at once where the range covers all days
+  // total_in() of each range; totals[i] belongs to range i.
+  void totals_in(const DayRanges& ranges, std::span<std::uint64_t> totals) const;
   void points(const DayRange& range, std::vector<Point>& points) const;  // appends
   std::uint64_t bucket_count() const;
 
@@ -55,6 +57,7 @@ class Counter {
 
   // Brings the memory that sum() will read on its way into the cache.
   void prefetch(const DayRange& range) const;
+  void prefetch(const DayRanges& ranges) const;
   void prefetch(const Day& day) const;
   void prefetch() const {  // or clone()
     if (block_ != nullptr) __builtin_prefetch(block_);

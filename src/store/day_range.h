@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
 
 #include <karma/types.h>
 
@@ -28,6 +31,30 @@ struct DayRange {
   std::uint64_t to;
   std::int32_t first_day;
   std::int32_t last_day;
+};
+
+// Several ranges of one read, cut at each other's ends into pieces that have no day in common. So each day of a counter
+// is read once, however the ranges overlap.
+class DayRanges {
+ public:
+  static constexpr std::size_t kMost = 64;  // a bit each
+  static constexpr std::size_t kMostPieces = 2 * kMost;
+
+  // One that is missing has all days. Precondition (asserted): no more than kMost.
+  explicit DayRanges(std::span<const std::optional<BucketRange>> ranges);
+
+  struct Piece {
+    DayRange days;
+    std::uint64_t within;  // which ranges have it
+  };
+  std::span<const Piece> pieces() const { return pieces_; }  // ascending
+  std::uint64_t unbounded() const { return unbounded_; }     // which ranges have all days
+  std::size_t size() const { return size_; }
+
+ private:
+  std::vector<Piece> pieces_;
+  std::uint64_t unbounded_ = 0;
+  std::size_t size_;
 };
 
 }  // namespace karma::store

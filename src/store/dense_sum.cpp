@@ -76,11 +76,15 @@ KARMA_AVX2_INLINE std::uint32_t zero_bytes(__m256i values) {
   return static_cast<std::uint32_t>(_mm256_movemask_epi8(equal));
 }
 
-// Fewer than 8 bytes, followed by zeros.
+// Fewer than 8 bytes, followed by zeros. Loads overlap, and what they both have is the same.
 inline std::uint64_t load_few(const std::byte* from, std::size_t bytes) {
-  std::uint64_t word = 0;
-  for (std::size_t i = 0; i < bytes; ++i) word |= std::uint64_t{std::to_integer<std::uint8_t>(from[i])} << (8 * i);
-  return word;
+  const auto at = [&]<class Word>(Word word, std::size_t place) {
+    std::memcpy(&word, from + place, sizeof word);
+    return std::uint64_t{word} << (8 * place);
+  };
+  if (bytes >= 4) return at(std::uint32_t(), 0) | at(std::uint32_t(), bytes - 4);
+  if (bytes == 0) return 0;
+  return at(std::uint8_t(), 0) | at(std::uint8_t(), bytes / 2) | at(std::uint8_t(), bytes - 1);
 }
 
 // Fewer than 32 bytes with zeros among them; what lies after them is not touched. Two loads that may overlap, the
@@ -130,6 +134,12 @@ KARMA_AVX2 DenseSum avx2(const std::byte* values, std::size_t count) {
   return {static_cast<std::uint64_t>(_mm_cvtsi128_si64(half)), nonzero_bytes / kWidth};
 }
 
+// One look at the width for all of them.
+template <unsigned kWidth>
+KARMA_AVX2 void avx2_totals(std::span<const DensePart> parts, std::uint64_t* totals) {
+  for (const DensePart& part : parts) *totals++ = avx2<kWidth>(part.values, part.count).total;
+}
+
 }  // namespace
 
 DenseSum dense_sum_avx2(const std::byte* values, std::size_t count, unsigned width) {
@@ -154,6 +164,14 @@ bool has_avx2() { return false; }
 namespace {
 const bool kHasAvx2 = has_avx2();
 }  // namespace
+
+void dense_totals(std::span<const DensePart> parts, unsigned width, std::span<std::uint64_t> totals) {
+#if defined(__x86_64__)
+  if (kHasAvx2) return with_values_of(width, [&](auto value) { avx2_totals<sizeof value>(parts, totals.data()); });
+#endif
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    totals[i] = dense_sum_scalar(parts[i].values, parts[i].count, width).total;
+}
 
 DenseSum dense_sum(const std::byte* values, std::size_t count, unsigned width) {
   return kHasAvx2 ? dense_sum_avx2(values, count, width) : dense_sum_scalar(values, count, width);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace karma::store {
 
@@ -29,6 +30,14 @@ struct DenseSum {
 
 // Of `count` unsigned little-endian values of `width` bytes (1, 2, 4 or 8). Uses the best code this CPU can run.
 DenseSum dense_sum(const std::byte* values, std::size_t count, unsigned width);
+
+struct DensePart {
+  const std::byte* values;
+  std::size_t count;
+};
+
+// dense_sum().total of each part of a block; totals[i] belongs to parts[i].
+void dense_totals(std::span<const DensePart> parts, unsigned width, std::span<std::uint64_t> totals);
 
 // The two ways to do it, for tests and benchmarks. The second may be called only where has_avx2().
 DenseSum dense_sum_scalar(const std::byte* values, std::size_t count, unsigned width);

@@ -37,6 +37,7 @@ struct Removals;  // removals.h
 struct DayPlace;
 struct Day;
 struct DayRange;
+class DayRanges;
 
 // Removals under way in a series; one more would cost reads too much.
 inline constexpr std::size_t kMaxRemovals = 256;
@@ -72,6 +73,8 @@ class SeriesReads {
   // sums[i] belongs to keys[i]; fetches ahead, so much faster than one by one.
   void totals(std::span<const Key> keys, std::span<std::uint64_t> sums) const;
   void sums(std::span<const Key> keys, BucketRange range, std::span<std::uint64_t> sums) const;
+  // Of several ranges in one pass over each counter: ranges.size() sums for each key, one key's after the other's.
+  void sums(std::span<const Key> keys, const DayRanges& ranges, std::span<std::uint64_t> sums) const;
   // Points of one counter inside the range, buckets ascending, appended to `points`.
   void points(Key key, BucketRange range, std::vector<Point>& points) const;
   // visit(i, points of keys[i]), one after the other, until it returns false; fetches ahead, too.
@@ -126,6 +129,10 @@ class SeriesReads {
   // use(counter) with what the counter is now, or nullptr.
   template <class Use>
   auto with_counter(Key key, Use&& use) const;
+  // use(i, counter or nullptr) for each of the keys, in their order. Fetches the counters ahead and, by
+  // prefetch(counter), what `use` reads of them.
+  template <class Prefetch, class Use>
+  void with_counters(std::span<const Key> keys, Prefetch&& prefetch, Use&& use) const;
 
   struct Pin : RefCounted {};
   Ref<Pin> pin_;  // a view has it until it has let go of its pages: before the directory, so that it goes after it

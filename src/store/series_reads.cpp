@@ -58,40 +58,51 @@ std::uint64_t SeriesReads::sum(Key key, BucketRange range) const {
   return with_counter(key, [&](const Counter* counter) { return counter ? counter->total_in(DayRange(range)) : 0; });
 }
 
-void SeriesReads::totals(std::span<const Key> keys, std::span<std::uint64_t> sums) const {
+template <class Prefetch, class Use>
+void SeriesReads::with_counters(std::span<const Key> keys, Prefetch&& prefetch, Use&& use) const {
   if (removals_) {
-    for (std::size_t i = 0; i < keys.size(); ++i) sums[i] = total(keys[i]);
+    for (std::size_t i = 0; i < keys.size(); ++i)
+      with_counter(keys[i], [&](const Counter* counter) { use(i, counter); });
     return;
   }
-  std::array<const Counter*, kAhead> found;
-  for (std::size_t at = 0; at < keys.size(); at += kAhead) {
-    auto part = keys.subspan(at, std::min(kAhead, keys.size() - at));
-    find_together(*directory_, part, found);
-    for (std::size_t i = 0; i < part.size(); ++i) sums[at + i] = found[i] ? found[i]->total : 0;
-  }
-}
-
-void SeriesReads::sums(std::span<const Key> keys, BucketRange range, std::span<std::uint64_t> sums) const {
-  if (removals_) {
-    for (std::size_t i = 0; i < keys.size(); ++i) sums[i] = sum(keys[i], range);
-    return;
-  }
-  DayRange days(range);
   std::array<const Counter*, kAhead> found;
   const bool large = bucket_count_ > kPointsInCache;
   for (std::size_t at = 0; at < keys.size(); at += kAhead) {
-    auto part = keys.subspan(at, std::min(kAhead, keys.size() - at));
+    const auto part = keys.subspan(at, std::min(kAhead, keys.size() - at));
     find_together(*directory_, part, found);
-    auto prefetch = [&](std::size_t i) {
-      if (large && i < part.size() && found[i]) found[i]->prefetch(days);
+    const auto fetch = [&](std::size_t i) {
+      if (large && i < part.size() && found[i]) prefetch(*found[i]);
     };
     // Days take several cache lines each; more of them at once than the processor can wait for would only stall it.
-    for (std::size_t i = 0; i < kDaysAhead; ++i) prefetch(i);
+    for (std::size_t i = 0; i < kDaysAhead; ++i) fetch(i);
     for (std::size_t i = 0; i < part.size(); ++i) {
-      prefetch(i + kDaysAhead);
-      sums[at + i] = found[i] ? found[i]->total_in(days) : 0;
+      fetch(i + kDaysAhead);
+      use(at + i, found[i]);
     }
   }
+}
+
+void SeriesReads::totals(std::span<const Key> keys, std::span<std::uint64_t> sums) const {
+  with_counters(
+      keys, [](const Counter&) {},
+      [&](std::size_t i, const Counter* counter) { sums[i] = counter ? counter->total : 0; });
+}
+
+void SeriesReads::sums(std::span<const Key> keys, BucketRange range, std::span<std::uint64_t> sums) const {
+  const DayRange days(range);
+  with_counters(
+      keys, [&](const Counter& counter) { counter.prefetch(days); },
+      [&](std::size_t i, const Counter* counter) { sums[i] = counter ? counter->total_in(days) : 0; });
+}
+
+void SeriesReads::sums(std::span<const Key> keys, const DayRanges& ranges, std::span<std::uint64_t> sums) const {
+  with_counters(
+      keys, [&](const Counter& counter) { counter.prefetch(ranges); },
+      [&](std::size_t i, const Counter* counter) {
+        const std::span<std::uint64_t> own = sums.subspan(i * ranges.size(), ranges.size());
+        if (counter) return counter->totals_in(ranges, own);
+        std::fill(own.begin(), own.end(), 0);
+      });
 }
 
 void SeriesReads::points(Key key, BucketRange range, std::vector<Point>& points) const {

@@ -33,6 +33,7 @@ constexpr Meaning kMeanings[] = {
     {"bucket", "day, as 20260505 or 2026-05-05; else today (UTC)", "2026-05-05"},
     {"value", "how many; else 1", "5"},
     {"range", "days, both included, as {\"from\":20260501,\"to\":20260531}", R"({"from":20260501,"to":20260531})"},
+    {"ranges", "up to 16 such ranges, null: all time; instead of range", R"([{"from":20260501,"to":20260531},null])"},
     {"items", "points, as [[key,bucket,value],...]", "[[42,20260505,5]]"},
     {"before", "first day that stays", "20260501"},
     {"limit", "how many at most", "10"},

@@ -50,6 +50,23 @@ TEST(DenseSum, ScalarCodeIsRight) { check_all(dense_sum_scalar); }
 
 TEST(DenseSum, VectorCodeIsRight) { check_all(has_avx2() ? dense_sum_avx2 : dense_sum); }
 
+TEST(DenseSum, PartsOfABlockAreSummedAtOnce) {
+  std::mt19937_64 random(11);
+  for (unsigned width : {1u, 2u, 4u, 8u}) {
+    const Block block = make_block(random, 150, width, false);
+    std::vector<DensePart> parts;
+    std::vector<std::uint64_t> expected;
+    for (std::size_t from = 0; from <= 150; from += 1 + random() % 7) {
+      const std::size_t count = random() % (151 - from);
+      parts.push_back({block.bytes.data() + from * width, count});
+      expected.push_back(dense_sum_scalar(parts.back().values, count, width).total);
+    }
+    std::vector<std::uint64_t> found(parts.size());
+    dense_totals(parts, width, found);
+    EXPECT_EQ(found, expected) << width;
+  }
+}
+
 TEST(DenseSum, LooksAtNothingOutside) {
   std::vector<std::byte> bytes(4 + 100 + 40, std::byte{0xFF});
   for (std::size_t count = 0; count <= 100; ++count) {

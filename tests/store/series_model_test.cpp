@@ -8,11 +8,13 @@
 #include <cstdlib>
 #include <limits>
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "store/day_range.h"
 #include "store/page.h"
 #include "store/series.h"
 
@@ -355,6 +357,7 @@ class ModelRun {
       EXPECT_EQ(std::vector<Point>(points.begin(), points.end()), alone);
       return i + 1 < keys.size();
     });
+    read_ranges(keys);
     read_points(keys[0], range);
     read_whole(range);
     read_lists(range);
@@ -390,6 +393,21 @@ class ModelRun {
     std::vector<Key> keys;
     ASSERT_TRUE(series_.all_keys(keys, {}));
     ASSERT_TRUE(keys == expected_keys);
+  }
+
+  // Overlapping, nested, far apart, twice the same, the wrong way round, or all days.
+  void read_ranges(std::span<const Key> keys) {
+    std::vector<std::optional<BucketRange>> ranges(1 + below(below(8) ? 16 : DayRanges::kMost));
+    for (auto& each : ranges) {
+      if (below(6)) each = range();
+      if (below(8) == 0) each = ranges.front();
+    }
+    std::vector<std::uint64_t> sums(keys.size() * ranges.size(), 4711);
+    series_.sums(keys, DayRanges(ranges), sums);
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const std::optional<BucketRange>& each = ranges[i % ranges.size()];
+      ASSERT_EQ(sums[i], model_.sum(keys[i / ranges.size()], each.value_or(kEverything)));
+    }
   }
 
   void read_lists(BucketRange range) {

@@ -12,6 +12,10 @@ constexpr Request::Range kEver{0, kMost};
 
 std::string text(std::uint64_t number) { return std::to_string(number); }
 
+std::string text(Request::Range range) {
+  return "{\"from\":" + text(range.first) + ",\"to\":" + text(range.second) + "}";
+}
+
 bool inside(std::uint64_t bucket, Request::Range range) { return range.first <= bucket && bucket <= range.second; }
 
 std::uint64_t sum(const Model::Days& days, Request::Range range = kEver) {
@@ -98,6 +102,19 @@ std::string key_and(std::uint64_t key, const std::string& name, std::uint64_t nu
   return "{\"key\":" + text(key) + ",\"" + name + "\":" + text(number) + "}";
 }
 
+// Of each of the request's keys the values of its ranges where it has a list of them, or else that of its range.
+std::string sums(const Request& request, const Model::Counters& counters) {
+  const std::string series = request.op == "counter.multi_sum" ? "\"series\":\"" + request.series + "\"," : "";
+  return join(request.keys, [&](std::uint64_t key) {
+    const std::string start = "{" + series + "\"key\":" + text(key);
+    if (request.ranges.empty())
+      return start + ",\"value\":" + text(sum(counters, key, request.range.value_or(kEver))) + "}";
+    return start + ",\"values\":" +
+           join(request.ranges, [&](const auto& range) { return text(sum(counters, key, range.value_or(kEver))); }) +
+           "}";
+  });
+}
+
 std::string tree_keys(const Request& request, const Model::Counters& counters) {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> found;
   for (const auto& [key, days] : counters) {
@@ -155,14 +172,17 @@ bool needs_series(const std::string& op) {
 
 std::string Request::to_json() const {
   std::string out = R"({"v":2,"op":")" + op + '"';
-  if (!series.empty()) out += ",\"series\":\"" + series + '"';
+  if (!series.empty() && op != "counter.multi_sum") out += ",\"series\":\"" + series + '"';
   const auto has = [&](auto... names) { return ((op == names) || ...); };
   if (has("counter.increment", "counter.decrement")) {
     out += ",\"key\":" + text(key) + ",\"bucket\":" + text(bucket) + ",\"value\":" + text(value);
   } else if (has("counter.sum", "counter.series", "counter.reset", "counter.delete_range")) {
     out += ",\"key\":" + text(key);
   } else if (has("counter.batch_sum", "counter.batch_reset", "counter.batch_delete_range")) {
-    out += ",\"keys\":" + join(keys, text);
+    out += ",\"keys\":" + join(keys, [](std::uint64_t each) { return text(each); });
+  } else if (has("counter.multi_sum")) {
+    out += ",\"items\":" +
+           join(keys, [&](std::uint64_t each) { return "{\"series\":\"" + series + "\",\"key\":" + text(each) + "}"; });
   } else if (has("series.batch_add", "series.batch_set")) {
     out += ",\"items\":" + join(items, [](const Item& i) {
              return "[" + text(i.key) + "," + text(i.bucket) + "," + text(i.value) + "]";
@@ -173,14 +193,16 @@ std::string Request::to_json() const {
     out += ",\"limit\":" + text(bucket);
   }
   if (cursor) out += ",\"cursor\":" + text(*cursor);
-  if (range) out += R"(,"range":{"from":)" + text(range->first) + ",\"to\":" + text(range->second) + "}";
+  if (range) out += ",\"range\":" + text(*range);
+  if (!ranges.empty())
+    out += ",\"ranges\":" + join(ranges, [](const auto& each) { return each ? text(*each) : "null"; });
   return out + "}";
 }
 
 bool Request::is_mutation() const {
-  const bool reads = op == "counter.sum" || op == "counter.series" || op == "counter.batch_sum" || op == "tree.list" ||
-                     op == "tree.info" || op == "tree.keys" || op == "tree.top" || op == "tree.summary" ||
-                     op == "tree.series";
+  const bool reads = op == "counter.sum" || op == "counter.series" || op == "counter.batch_sum" ||
+                     op == "counter.multi_sum" || op == "tree.list" || op == "tree.info" || op == "tree.keys" ||
+                     op == "tree.top" || op == "tree.summary" || op == "tree.series";
   return !reads;
 }
 
@@ -260,6 +282,7 @@ std::string Model::read(const Request& request) const {
     return success(join(series, [](const auto& entry) { return "\"" + entry.first + "\""; }));
   }
   const auto found = series.find(request.series);
+  if (request.op == "counter.multi_sum" && request.keys.empty()) return success("[]");
   if (found == series.end()) return failure("not_found", "Tree \"" + request.series + "\" not found");
   return success(find_reply(request, found->second));
 }
@@ -271,8 +294,7 @@ std::string Model::find_reply(const Request& r, const Counters& counters) const 
     const auto counter = counters.find(r.key);
     return counter == counters.end() ? "{}" : points(counter->second, range);
   }
-  if (r.op == "counter.batch_sum")
-    return join(r.keys, [&](std::uint64_t key) { return key_and(key, "value", sum(counters, key, range)); });
+  if (r.op == "counter.batch_sum" || r.op == "counter.multi_sum") return sums(r, counters);
   if (r.op == "tree.keys") return tree_keys(r, counters);
   if (r.op == "tree.top") return tree_top(r, counters);
   if (r.op == "tree.summary") return tree_summary(r, counters);
@@ -318,6 +340,13 @@ Request::Range Workload::range() {
   const std::uint64_t a = bucket();
   const std::uint64_t b = bucket();
   return {std::min(a, b), std::max(a, b)};
+}
+
+std::vector<std::optional<Request::Range>> Workload::ranges() {
+  std::vector<std::optional<Request::Range>> found(1 + random_.up_to(15));
+  for (auto& each : found)
+    if (!random_.one_in(5)) each = range();
+  return found;
 }
 
 std::vector<std::uint64_t> Workload::keys() {
@@ -378,9 +407,9 @@ Request Workload::next_mutation() {
 }
 
 Request Workload::next_read() {
-  static const std::string kOps[] = {"counter.sum", "counter.series", "counter.batch_sum", "tree.list",
-                                     "tree.info",   "tree.keys",      "tree.top",          "tree.summary",
-                                     "tree.series", "counter.sum"};
+  static const std::string kOps[] = {"counter.sum",  "counter.series", "counter.batch_sum", "counter.multi_sum",
+                                     "tree.list",    "tree.info",      "tree.keys",         "tree.top",
+                                     "tree.summary", "tree.series",    "counter.sum"};
   Request request;
   request.op = random_.of(kOps);
   if (request.op != "tree.list") request.series = series();
@@ -391,6 +420,8 @@ Request Workload::next_read() {
   const bool needs_range = request.op == "counter.series" || request.op == "tree.series";
   if (needs_range || (takes_range && random_.one_in(2))) request.range = range();
   if (request.op == "tree.keys" && random_.one_in(2)) request.cursor = key();
+  const bool many = request.op == "counter.batch_sum" || request.op == "counter.multi_sum";
+  if (many && !request.range && random_.one_in(2)) request.ranges = ranges();
   return request;
 }
 

@@ -27,6 +27,7 @@ struct Request {
   std::uint64_t bucket = 0;  // or `before`, or the limit of tree.keys and tree.top
   std::uint64_t value = 0;
   std::optional<Range> range;
+  std::vector<std::optional<Range>> ranges;
   std::optional<std::uint64_t> cursor;
   std::vector<std::uint64_t> keys;
   std::vector<Item> items;
@@ -72,6 +73,7 @@ class Workload {
   std::uint64_t bucket();
   std::uint64_t value(std::uint64_t least);
   Request::Range range();
+  std::vector<std::optional<Request::Range>> ranges();
   std::vector<std::uint64_t> keys();
   std::vector<Request::Item> items(std::uint64_t least);
 

@@ -53,6 +53,19 @@ class InputTest < Minitest::Test
     refused("range is required") { Input.required_range(nil, nil, nil) }
   end
 
+  def test_several_ranges
+    day = { "from" => 20_260_501, "to" => 20_260_501 }
+    assert_equal({ "ranges" => [day, nil] },
+                 Input.range_or_ranges(nil, nil, nil, [20_260_501..20_260_501, nil]))
+    assert_equal({ "range" => day }, Input.range_or_ranges(nil, 20_260_501, 20_260_501, nil))
+    assert_equal({ "range" => nil }, Input.range_or_ranges(nil, nil, nil, nil))
+    refused("range and ranges exclude each other") { Input.range_or_ranges(1..2, nil, nil, [nil]) }
+    refused("range and ranges exclude each other") { Input.range_or_ranges(nil, 1, 2, [nil]) }
+    refused("ranges must not be empty") { Input.range_or_ranges(nil, nil, nil, []) }
+    refused("ranges must be an array") { Input.range_or_ranges(nil, nil, nil, 1..2) }
+    refused("range must be a Range") { Input.range_or_ranges(nil, nil, nil, [20_260_501]) }
+  end
+
   def test_keys
     keys = [1, 2]
     assert_same keys, Input.keys(keys)

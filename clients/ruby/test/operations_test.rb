@@ -28,6 +28,10 @@ class OperationsTest < Minitest::Test
                  karma.batch_sum(series: series, keys: [2, 1, 2])
     assert_equal [{ "series" => series, "key" => 1, "value" => 5 }],
                  karma.multi_sum(items: [{ series: series, key: 1 }], from: DAY, to: DAY)
+    assert_equal [{ "key" => 2, "values" => [3, 0, 3] }, { "key" => 1, "values" => [5, 2, 7] }],
+                 karma.batch_sum(series: series, keys: [2, 1], ranges: [DAY..DAY, (DAY + 1)..(DAY + 1), nil])
+    assert_equal [{ "series" => series, "key" => 1, "values" => [7, 7] }],
+                 karma.multi_sum(items: [{ series: series, key: 1 }], ranges: [nil, RANGE])
     assert_equal({ "applied" => 1 }, karma.batch_set(series: series, items: [{ key: 1, bucket: DAY, value: 50 }]))
     assert_equal 52, karma.sum(series: series, key: 1)
   end

@@ -61,11 +61,14 @@ class Protocol {
 
 class KarmaProtocol : public Protocol {
  public:
-  // With `stamped`, increments carry an idempotency key that Stamp makes unique.
-  explicit KarmaProtocol(std::string_view token = {}, bool stamped = false, std::string_view series = "load")
+  // With `stamped`, increments carry an idempotency key that Stamp makes unique. With `row`, a batch_sum of a range
+  // asks for a row of numbers: a day, 7 days, the range and the whole total.
+  explicit KarmaProtocol(std::string_view token = {}, bool stamped = false, std::string_view series = "load",
+                         bool row = false)
       : token_(token.empty() ? "" : R"("token":)" + json_text(token) + ","),
         series_(json_text(series)),
-        stamped_(stamped) {}
+        stamped_(stamped),
+        row_(row) {}
 
   std::size_t create(std::string& to) const override { return end(begin(to, "tree.create")); }
   std::size_t increment(std::string& to, const Point& point) const override {
@@ -99,7 +102,12 @@ class KarmaProtocol : public Protocol {
       append_number(to += separator, key);
       separator = ",";
     }
-    return end(append_range(to += ']', range));
+    to += ']';
+    if (!row_ || range.whole()) return end(append_range(to, range));
+    append_bounds(to += R"(,"ranges":[)", Range::days(range.from, 1)) += ',';
+    append_bounds(to, Range::days(range.from, 7)) += ',';
+    append_bounds(to, range) += ",null]";
+    return end(to);
   }
   // An op that needs nothing but the series: tree.summary, or tree.top with more fields.
   std::size_t series_op(std::string& to, std::string_view op, std::string_view fields, Range range) const {
@@ -121,8 +129,10 @@ class KarmaProtocol : public Protocol {
     return 1;
   }
   static std::string& append_range(std::string& to, Range range) {
-    if (range.whole()) return to;
-    to.append(R"(,"range":{"from":)").append(bucket_text(range.from));
+    return range.whole() ? to : append_bounds(to += R"(,"range":)", range);
+  }
+  static std::string& append_bounds(std::string& to, Range range) {
+    to.append(R"({"from":)").append(bucket_text(range.from));
     return to.append(R"(,"to":)").append(bucket_text(range.to)).append("}");
   }
 
@@ -135,6 +145,7 @@ class KarmaProtocol : public Protocol {
   const std::string token_;   // the field of a request
   const std::string series_;  // quoted
   const bool stamped_;
+  const bool row_;
 };
 
 }  // namespace karma::tools::load

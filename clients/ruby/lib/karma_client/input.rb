@@ -110,6 +110,15 @@ module KarmaClient
       [range.begin, range.end]
     end
 
+    # @return [Hash] `range` and `ranges` of the protocol, of which one at most is given
+    def range_or_ranges(range, from, to, ranges)
+      one = range(range, from, to)
+      return { "range" => one } if ranges.nil?
+      raise InputError, "range and ranges exclude each other" if one
+
+      { "ranges" => list(ranges, "ranges").map { |each| range(each, nil, nil) } }
+    end
+
     def required_range(range, from, to)
       range(range, from, to) || raise(InputError, "range is required")
     end

@@ -31,17 +31,19 @@ module KarmaClient
                                     "range" => Input.required_range(range, from, to) }, options)
       end
 
-      # @return [Array<Hash>] "key" and "value" of each, in the order of the keys
-      def batch_sum(series:, keys:, range: nil, from: nil, to: nil, **options)
+      # @param ranges [Array<Range, nil>, nil] up to 16 in place of one range; nil among them: all days
+      # @return [Array<Hash>] "key" and "value" of each, in the order of the keys; with ranges "values" in their order
+      def batch_sum(series:, keys:, range: nil, from: nil, to: nil, ranges: nil, **options)
         perform("counter.batch_sum", { "series" => Input.text(series, "series"), "keys" => Input.keys(keys),
-                                       "range" => Input.range(range, from, to) }, options)
+                                       **Input.range_or_ranges(range, from, to, ranges) }, options)
       end
 
       # @param items [Array<Hash>] `series` and `key` of each
-      # @return [Array<Hash>] "series", "key" and "value" of each
-      def multi_sum(items:, range: nil, from: nil, to: nil, **options)
-        perform("counter.multi_sum", { "items" => Input.counters(items), "range" => Input.range(range, from, to) },
-                options)
+      # @param ranges [Array<Range, nil>, nil] as of {#batch_sum}
+      # @return [Array<Hash>] "series", "key" and "value" of each; with ranges "values"
+      def multi_sum(items:, range: nil, from: nil, to: nil, ranges: nil, **options)
+        perform("counter.multi_sum", { "items" => Input.counters(items),
+                                       **Input.range_or_ranges(range, from, to, ranges) }, options)
       end
 
       # Adds many values at once, all or none. Creates the series.

@@ -15,7 +15,7 @@ module KarmaClient
                   source_offset event_id source stream_id mode granularity chunk_seq idempotency_key fingerprint
                   idempotency_created_at_unix began_at_unix committed_at_unix checked_points mismatch_count
                   absolute_drift max_abs_delta after_lsn wait_ms replica replica_epoch durable_lsn min_lsn want_lsn
-                  from to].freeze
+                  from to ranges].freeze
 
       OF_ALL = %w[v op token id].freeze
       OF_KIND = { read: %w[min_lsn wait_ms], write: %w[want_lsn],
@@ -34,8 +34,8 @@ module KarmaClient
         "counter.decrement" => op(:decrement, :once, *SERIES, "key", "bucket", "date", "value"),
         "counter.sum" => op(:sum, :read, *SERIES, "key", "range"),
         "counter.series" => op(:points, :read, *SERIES, "key", "range"),
-        "counter.batch_sum" => op(:batch_sum, :read, *SERIES, "keys", "range"),
-        "counter.multi_sum" => op(:multi_sum, :read, "items", "range"),
+        "counter.batch_sum" => op(:batch_sum, :read, *SERIES, "keys", "range", "ranges"),
+        "counter.multi_sum" => op(:multi_sum, :read, "items", "range", "ranges"),
         "counter.reset" => op(:reset_counter, :once, *SERIES, "key", deletes: true),
         "counter.batch_reset" => op(:batch_reset, :once, *SERIES, "keys", deletes: true),
         "counter.delete_range" => op(:delete_range, :once, *SERIES, "key", "range", deletes: true),

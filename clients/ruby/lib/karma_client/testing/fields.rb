@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "date"
+require_relative "ranges"
 require_relative "refused"
 
 module KarmaClient
@@ -8,18 +9,16 @@ module KarmaClient
     # Reads the fields of one request and refuses what the server refuses.
     # @api private
     class Fields
+      include Ranges
       include Refusing
 
       LARGEST = (2**64) - 1
       LONGEST_LIST = 10_000
       LONGEST_NAME = 128
       LONGEST_IDEMPOTENCY_KEY = 256
-      MOST_DAYS = 366
       # A bucket's year needs four digits; a range may name any year, for counts of old data.
       BUCKET_YEARS = (1000..9999)
-      RANGE_YEARS = (1..9999)
-      private_constant :LARGEST, :LONGEST_LIST, :LONGEST_NAME, :LONGEST_IDEMPOTENCY_KEY, :MOST_DAYS, :BUCKET_YEARS,
-                       :RANGE_YEARS
+      private_constant :LARGEST, :LONGEST_LIST, :LONGEST_NAME, :LONGEST_IDEMPOTENCY_KEY, :BUCKET_YEARS
 
       # @param request [Hash] a parsed request
       def initialize(request)
@@ -85,18 +84,6 @@ module KarmaClient
         end
       end
 
-      # @return [Range<Integer>, nil] the days asked for; nil means all
-      def range(required: false)
-        return nil unless required || @request.key?("range")
-
-        range = @request["range"]
-        refuse("Field range must be an object") unless range.is_a?(Hash)
-        from, to = %w[from to].map { |name| day(range[name], "range.#{name}", RANGE_YEARS) }
-        refuse("Bucket range start must be less than or equal to range end") if from > to
-        refuse("Range exceeds max days") if date(to) - date(from) > MOST_DAYS
-        from..to
-      end
-
       # @return [Integer]
       def limit(default:, most:)
         limit = number("limit", default: default)
@@ -148,10 +135,10 @@ module KarmaClient
         name
       end
 
-      def list(name)
+      def list(name, longest: LONGEST_LIST)
         list = @request[name]
         refuse("Field #{name} is required") unless list.is_a?(Array)
-        refuse("Field #{name} exceeds max size") if list.size > LONGEST_LIST
+        refuse("Field #{name} exceeds max size") if list.size > longest
         list
       end
 
@@ -182,10 +169,6 @@ module KarmaClient
         valid = years.cover?(number / 10_000) && Date.valid_date?(*parts(number))
         refuse("Invalid bucket date #{number}: a calendar day as YYYYMMDD is wanted") unless valid
         number
-      end
-
-      def date(number)
-        Date.new(*parts(number))
       end
 
       def parts(number)

@@ -18,8 +18,9 @@ module KarmaClient
         # @param operation [Catalog::Op]
         # @return [String, nil] what is wrong
         def in(request, operation)
+          fields = operation.deletes ? Catalog::FIELDS : operation.takes
           (not_taken(request, operation.takes) if operation.deletes) || outside_range(request) ||
-            misspelt(request, operation.deletes ? Catalog::FIELDS : operation.takes)
+            several_ranges(request, operation.takes) || misspelt(request, fields)
         end
 
         private
@@ -40,6 +41,10 @@ module KarmaClient
 
         def outside_range(request)
           "Fields from and to belong inside range" if request.key?("from") || request.key?("to")
+        end
+
+        def several_ranges(request, takes)
+          "Field ranges is not taken, but range is" if request.key?("ranges") && (takes & %w[range ranges]) == %w[range]
         end
 
         def misspelt(request, fields)

@@ -23,17 +23,26 @@ module KarmaClient
       end
 
       def batch_sum(fields)
-        range = fields.range
         keys = fields.keys
+        range = fields.range
+        ranges = fields.ranges(keys.size)
         counters = existing(fields.series)
-        keys.map { |key| { "key" => key, "value" => counters.sum(key, range) } }
+        keys.map { |key| { "key" => key, **sums(counters, key, range, ranges) } }
       end
 
       def multi_sum(fields)
+        subjects = fields.subjects
         range = fields.range
-        fields.subjects.map do |series, key|
-          { "series" => series, "key" => key, "value" => existing(series).sum(key, range) }
+        ranges = fields.ranges(subjects.size)
+        subjects.map do |series, key|
+          { "series" => series, "key" => key, **sums(existing(series), key, range, ranges) }
         end
+      end
+
+      def sums(counters, key, range, ranges)
+        return { "value" => counters.sum(key, range) } unless ranges
+
+        { "values" => ranges.map { |each| counters.sum(key, each) } }
       end
 
       def list(_fields)
