@@ -333,6 +333,18 @@ void Decoder::range_or_ranges(std::optional<BucketRange>& range, Ranges& ranges)
   ranges = found.first(count);
 }
 
+void Decoder::comparison(const std::optional<BucketRange>& range, std::optional<BucketRange>& compare_to,
+                         store::ChangeOrder& order) {
+  optional_range(Field::compare_to, {"compare_to"}, compare_to);
+  if (compare_to && !range) return fail("Field compare_to needs a range that is compared");
+  const Value* const by = given(Field::order_by);
+  if (by == nullptr) return;
+  const std::string_view text = by->type == Type::string ? json::decode_string(*by, context_.arena) : "";
+  if (text != "value" && text != "delta") return fail(R"(Field order_by must be "value" or "delta")");
+  if (!compare_to) return fail("Field order_by needs compare_to");
+  order = text == "delta" ? store::ChangeOrder::delta : store::ChangeOrder::value;
+}
+
 void Decoder::before(Bucket& bucket) {
   const Value* value = given(Field::before);
   if (value == nullptr) value = given(Field::date);

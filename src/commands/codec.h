@@ -22,6 +22,7 @@
 #include "protocol/fields.h"
 #include "protocol/limits.h"
 #include "store/ingest.h"
+#include "store/series.h"
 
 namespace karma::commands {
 
@@ -89,6 +90,9 @@ class Decoder {
   void range(BucketRange& range);
   void range(std::optional<BucketRange>& range);
   void range_or_ranges(std::optional<BucketRange>& range, Ranges& ranges);
+  // A second range beside `range`, and which of both is looked at.
+  void comparison(const std::optional<BucketRange>& range, std::optional<BucketRange>& compare_to,
+                  store::ChangeOrder& order);
   void before(Bucket& bucket);  // `before` or `date`
   void granularity_day() {}     // in the log only
   void limit(std::uint64_t& limit, std::uint64_t fallback, std::uint64_t most);
@@ -204,6 +208,9 @@ class FieldLister {
   void range(BucketRange&) { add(Field::range); }
   void range(std::optional<BucketRange>&) { add_optional(Field::range); }
   void range_or_ranges(std::optional<BucketRange>& one, Ranges&) { range(one), add_optional(Field::ranges); }
+  void comparison(const std::optional<BucketRange>&, std::optional<BucketRange>&, store::ChangeOrder&) {
+    add_optional(Field::compare_to), add_optional(Field::order_by);
+  }
   void before(Bucket&) { add(Field::before), take(Field::date); }
   void granularity_day() { take(Field::granularity); }
   void limit(std::uint64_t&, std::uint64_t, std::uint64_t) { add_optional(Field::limit); }

@@ -239,23 +239,49 @@ struct TreeTop : ReadsAllKeys {
   static constexpr Spec kSpec{.name = "tree.top", .command = "tree_top"};
   std::uint64_t limit = 0;
   std::optional<BucketRange> range;
+  std::optional<BucketRange> compare_to;
+  store::ChangeOrder order = store::ChangeOrder::value;
 
   static void describe(auto& self, auto& fields) {
     fields.series(self.series);
     fields.limit(self.limit, protocol::kDefaultTopLimit, protocol::kMaxTopLimit);
     fields.range(self.range);
+    fields.comparison(self.range, self.compare_to, self.order);
   }
   Status answer(Reads& reads, Buffer& out) const {
-    Result<store::SeriesView> view = reads.view(series.text);
+    const Result<store::SeriesView> view = reads.view(series.text);
     if (!view) return view.error();
-    std::vector<store::KeyTotal> found;
-    if (!view->top(range ? &*range : nullptr, limit, found, reads.interrupt())) return reads.timeout_error();
     append_tree(out, series.text);
     append_field(out, "limit", limit);
     json::append_name(out, "items");
-    append_key_totals(out, found, "value");
+    if (!(compare_to ? append_changes(*view, reads.interrupt(), out) : append_top(*view, reads.interrupt(), out)))
+      return reads.timeout_error();
     out.append('}');
     return {};
+  }
+
+ private:
+  bool append_top(const store::SeriesView& view, const store::Interrupt& interrupt, Buffer& out) const {
+    std::vector<store::KeyTotal> found;
+    if (!view.top(range ? &*range : nullptr, limit, found, interrupt)) return false;
+    append_key_totals(out, found, "value");
+    return true;
+  }
+  bool append_changes(const store::SeriesView& view, const store::Interrupt& interrupt, Buffer& out) const {
+    std::vector<store::KeyChange> found;
+    if (!view.top_changes(*range, *compare_to, order, limit, found, interrupt)) return false;
+    append_list(out, found.size(), [&](std::size_t i) {
+      const auto& [key, value, previous] = found[i];
+      out.append('{');
+      append_field(out, "key", key.value);
+      append_field(out, "value", value);
+      append_field(out, "previous", previous);
+      // Up to 65 bits with its sign, in full.
+      out.append(value < previous ? R"(,"delta":-)" : R"(,"delta":)");
+      json::append_number(out, value < previous ? previous - value : value - previous);
+      out.append('}');
+    });
+    return true;
   }
 };
 

@@ -53,6 +53,8 @@ constexpr std::array<std::string_view, kFieldCount> kNames = {
     "from",
     "to",
     "ranges",
+    "compare_to",
+    "order_by",
 };
 
 // The names by a hash without collisions among them (checked at compile time), so that a look-up compares once. A

@@ -62,6 +62,8 @@ enum class Field : std::uint8_t {
   from,  // known where it stands beside a range instead of inside, as the next
   to,
   ranges,
+  compare_to,
+  order_by,
   count_,
 };
 

@@ -56,6 +56,18 @@ struct KeyTotal {
   friend bool operator==(KeyTotal, KeyTotal) = default;
 };
 
+// What a counter has in a range, and what it has in another to which that is compared.
+struct KeyChange {
+  Key key;
+  std::uint64_t value = 0;
+  std::uint64_t previous = 0;
+  __int128 delta() const { return static_cast<__int128>(value) - static_cast<__int128>(previous); }
+  friend bool operator==(KeyChange, KeyChange) = default;
+};
+
+// Of changes: by value, or by delta, the largest first.
+enum class ChangeOrder : std::uint8_t { value, delta };
+
 struct RangeSummary {
   Total total = 0;
   std::uint64_t active_keys = 0;   // with a value above 0 in the range
@@ -102,6 +114,9 @@ class SeriesReads {
   // The `limit` largest totals or, with a range, sums; value descending, key ascending; zeros left out.
   bool top(const BucketRange* range, std::size_t limit, std::vector<KeyTotal>& result,
            const Interrupt& interrupt) const;
+  // The same beside sums of a second range. By value, those of top(); by delta, of all that have something in either.
+  bool top_changes(BucketRange range, BucketRange previous, ChangeOrder order, std::size_t limit,
+                   std::vector<KeyChange>& result, const Interrupt& interrupt) const;
   bool summary(BucketRange range, RangeSummary& result, const Interrupt& interrupt) const;
   // The first `limit` keys above `after`, or of all, ascending.
   bool next_keys(const Key* after, std::size_t limit, std::vector<Key>& result, const Interrupt& interrupt) const;

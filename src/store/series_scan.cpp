@@ -15,9 +15,12 @@ namespace {
 constexpr std::size_t kCountersPerQuestion = 4096;  // between two calls of the interrupt
 constexpr std::size_t kAhead = 8;                   // counters whose days are fetched ahead
 
-// Calls visit(counter) for every counter; false if interrupted. With a range, fetches the days inside it ahead.
-template <class Visit>
-bool scan(const Directory& directory, const Removals* removals, const DayRange* range, const Interrupt& interrupt,
+constexpr const DayRange* kNoDays = nullptr;
+
+// Calls visit(counter) for every counter; false if interrupted. Fetches ahead the days inside `days`, which is a
+// DayRange, DayRanges or null.
+template <class Days, class Visit>
+bool scan(const Directory& directory, const Removals* removals, const Days* days, const Interrupt& interrupt,
           Visit visit_purged) {
   std::optional<Purged> purged;
   if (removals != nullptr) purged.emplace(*removals);
@@ -34,9 +37,9 @@ bool scan(const Directory& directory, const Removals* removals, const DayRange* 
     for (const Counter& counter : page) {
       if (!counter.empty()) counters.push_back(&counter);
     }
-    for (std::size_t i = 0; range && i < std::min(kAhead, counters.size()); ++i) counters[i]->prefetch(*range);
+    for (std::size_t i = 0; days && i < std::min(kAhead, counters.size()); ++i) counters[i]->prefetch(*days);
     for (std::size_t i = 0; i < counters.size(); ++i) {
-      if (range && i + kAhead < counters.size()) counters[i + kAhead]->prefetch(*range);
+      if (days && i + kAhead < counters.size()) counters[i + kAhead]->prefetch(*days);
       visit(*counters[i]);
     }
     since_question += counters.size();
@@ -57,7 +60,7 @@ bool SeriesReads::keys(const Key* after, std::size_t limit, std::vector<KeyTotal
                        const Interrupt& interrupt) const {
   auto before = [](const KeyTotal& a, const KeyTotal& b) { return a.key < b.key; };
   Selection selection(limit, result, before);
-  bool complete = scan(*directory_, removals_.get(), nullptr, interrupt, [&](const Counter& counter) {
+  bool complete = scan(*directory_, removals_.get(), kNoDays, interrupt, [&](const Counter& counter) {
     if (!after || *after < Key{counter.key}) selection.offer({{counter.key}, counter.total});
   });
   return complete && selection.finish(interrupt);
@@ -66,7 +69,7 @@ bool SeriesReads::keys(const Key* after, std::size_t limit, std::vector<KeyTotal
 bool SeriesReads::next_keys(const Key* after, std::size_t limit, std::vector<Key>& result,
                             const Interrupt& interrupt) const {
   Selection selection(limit, result, std::less<Key>());
-  bool complete = scan(*directory_, removals_.get(), nullptr, interrupt, [&](const Counter& counter) {
+  bool complete = scan(*directory_, removals_.get(), kNoDays, interrupt, [&](const Counter& counter) {
     if (!after || *after < Key{counter.key}) selection.offer({counter.key});
   });
   return complete && selection.finish(interrupt);
@@ -87,6 +90,25 @@ bool SeriesReads::top(const BucketRange* range, std::size_t limit, std::vector<K
   return complete && selection.finish(interrupt);
 }
 
+bool SeriesReads::top_changes(BucketRange range, BucketRange previous, ChangeOrder order, std::size_t limit,
+                              std::vector<KeyChange>& result, const Interrupt& interrupt) const {
+  const bool by_delta = order == ChangeOrder::delta;
+  const auto before = [by_delta](const KeyChange& a, const KeyChange& b) {
+    const __int128 first = by_delta ? a.delta() : static_cast<__int128>(a.value);
+    const __int128 second = by_delta ? b.delta() : static_cast<__int128>(b.value);
+    return first != second ? first > second : a.key < b.key;
+  };
+  Selection selection(limit, result, before);
+  const std::optional<BucketRange> both[] = {range, previous};
+  const DayRanges days(both);
+  const bool complete = scan(*directory_, removals_.get(), &days, interrupt, [&](const Counter& counter) {
+    std::uint64_t sums[2];
+    counter.totals_in(days, sums);
+    if (sums[0] != 0 || (by_delta && sums[1] != 0)) selection.offer({{counter.key}, sums[0], sums[1]});
+  });
+  return complete && selection.finish(interrupt);
+}
+
 bool SeriesReads::summary(BucketRange range, RangeSummary& result, const Interrupt& interrupt) const {
   result = {};
   DayRange days(range);
@@ -101,7 +123,7 @@ bool SeriesReads::summary(BucketRange range, RangeSummary& result, const Interru
 bool SeriesReads::all_keys(std::vector<Key>& result, const Interrupt& interrupt) const {
   result.clear();
   result.reserve(key_count_);
-  bool complete = scan(*directory_, removals_.get(), nullptr, interrupt,
+  bool complete = scan(*directory_, removals_.get(), kNoDays, interrupt,
                        [&](const Counter& counter) { result.push_back({counter.key}); });
   return complete && sort_interruptibly(result, std::less<Key>(), interrupt);
 }

@@ -34,6 +34,8 @@ constexpr Meaning kMeanings[] = {
     {"value", "how many; else 1", "5"},
     {"range", "days, both included, as {\"from\":20260501,\"to\":20260531}", R"({"from":20260501,"to":20260531})"},
     {"ranges", "up to 16 such ranges, null: all time; instead of range", R"([{"from":20260501,"to":20260531},null])"},
+    {"compare_to", "a second range, to which that one is compared", R"({"from":20260401,"to":20260430})"},
+    {"order_by", "value or delta, beside compare_to", "delta"},
     {"items", "points, as [[key,bucket,value],...]", "[[42,20260505,5]]"},
     {"before", "first day that stays", "20260501"},
     {"limit", "how many at most", "10"},

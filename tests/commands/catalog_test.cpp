@@ -40,7 +40,8 @@ const std::map<std::string, std::string, std::less<>> kExamples = {
     {"tree.info", R"({"series":"s"})"},
     {"tree.keys", R"({"series":"s","limit":10,"cursor":3})"},
     {"tree.points", R"({"series":"s","limit":10,"cursor":3})"},
-    {"tree.top", R"({"series":"s","limit":10,"range":{"from":20260501,"to":20260505}})"},
+    {"tree.top", R"({"series":"s","limit":10,"range":{"from":20260501,"to":20260505},
+      "compare_to":{"from":20260401,"to":20260405},"order_by":"delta"})"},
     {"tree.summary", R"({"series":"s","range":{"from":20260501,"to":20260505}})"},
     {"tree.series", R"({"series":"s","range":{"from":20260501,"to":20260505}})"},
     {"tree.reset", R"({"series":"s"})"},
@@ -120,6 +121,7 @@ const std::map<std::string, std::vector<std::string>> kWrong = {
       R"([null,null,{"from":20260230,"to":20260301}])", R"([{"from":"20260501","to":20260505}])",
       R"([{"from":-1,"to":20260505}])",
       "[null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null]"}},
+    {"[order_by]", {"5", "true", "[]", R"("")", R"("previous")", R"("Delta")"}},
     {"before",
      {R"("20260505")", R"("yesterday")", "-1", "1.5", "0", "20260230", "99999999999", "true", "260505", "9991231"}},
     {"[limit]", {"0", "-1", "1.5", R"("5")", "10000000", "true"}},
@@ -163,7 +165,7 @@ const std::map<std::string, std::vector<std::string>> kWrong = {
 const std::vector<std::string>& wrong_values(std::string_view op, const std::string& field) {
   const auto own = kWrong.find(std::string(op) + "/" + field);
   if (own != kWrong.end()) return own->second;
-  return kWrong.at(field == "[range]" ? "range" : field);
+  return kWrong.at(field == "[range]" || field == "[compare_to]" ? "range" : field);
 }
 
 std::vector<std::string> fields_of(const Op& op) {
@@ -182,6 +184,8 @@ std::string bare(const std::string& field) { return is_optional(field) ? field.s
 
 // Of fields that exclude each other an example has the second one.
 constexpr std::pair<const char*, const char*> kExclusive[] = {{"range", "ranges"}};
+// A field that means nothing without another one.
+constexpr std::pair<const char*, const char*> kBeside[] = {{"compare_to", "range"}, {"order_by", "compare_to"}};
 
 json example(const Op& op) {
   json request = json::parse(kExamples.at(std::string(op.name)));
@@ -198,6 +202,14 @@ std::string with(const json& request, const std::string& field, const std::strin
   std::string text = copy.dump();
   text.insert(text.size() - 1, ",\"" + field + "\":" + value);
   return text;
+}
+
+// And without what means nothing then.
+json without(json request, const std::string& field) {
+  request.erase(field);
+  for (const auto& [name, other] : kBeside)
+    if (field == other) request = without(std::move(request), name);
+  return request;
 }
 
 // Decoded from a request or from the log; the entry as it is logged.
@@ -269,9 +281,7 @@ TEST_P(CatalogOp, WhatIsLoggedReadsBackTheSame) {
 
 TEST_P(CatalogOp, MissesNoRequiredField) {
   for (const std::string& field : fields_of(op())) {
-    json request = example(op());
-    request.erase(bare(field));
-    Decoded decoded(request.dump());
+    Decoded decoded(without(example(op()), bare(field)).dump());
     if (is_optional(field)) {
       EXPECT_TRUE(decoded.status.ok()) << field << ": " << decoded.status.error().message;
       continue;
@@ -665,6 +675,17 @@ TEST(Codec, ARangeAmongOthersIsNamedWhenItIsWrong) {
   EXPECT_EQ(refusal(R"("ranges":[null])", "counter.sum"),
             "Field ranges is not taken by this op, but range is; counter.batch_sum and counter.multi_sum take both");
   EXPECT_EQ(refusal(R"("ranges":[null])", "counter.increment"), "") << "takes neither";
+  const std::string one = R"("range":{"from":20260501,"to":20260501})";
+  EXPECT_EQ(refusal(R"("range":{"from":20260502,"to":20260501})", "tree.top"),
+            "Bucket range start must be less than or equal to range end");
+  EXPECT_EQ(refusal(one + R"(,"compare_to":{"from":20260502,"to":20260501})", "tree.top"),
+            "Field compare_to: Bucket range start must be less than or equal to range end");
+  EXPECT_EQ(refusal(one + R"(,"compare_to":null)", "tree.top"),
+            R"(Field compare_to must be an object {"from":…,"to":…})");
+  EXPECT_EQ(refusal(R"("compare_to":{"from":20260501,"to":20260501})", "tree.top"),
+            "Field compare_to needs a range that is compared");
+  EXPECT_EQ(refusal(one + R"(,"order_by":"delta")", "tree.top"), "Field order_by needs compare_to");
+  EXPECT_EQ(refusal(one + R"(,"order_by":"previous")", "tree.top"), R"(Field order_by must be "value" or "delta")");
 }
 
 TEST(Codec, MultiSumItemsAreObjects) {

@@ -105,7 +105,7 @@ class Cli(unittest.TestCase):
         terminal.type(b"\x15tree.to\tser\t")  # Ctrl-U takes the line away
         terminal.wait_for(r"ies=")  # what is on the screen already is not written again
         terminal.type(b"links \t")
-        terminal.wait_for(r"limit= +range= +min_lsn=\r\n")
+        terminal.wait_for(r"limit= +range= +compare_to= +order_by= +min_lsn=\r\n")
         terminal.type(b"li\t")
         terminal.wait_for(r"mit=")
         self.assertEqual(self.ask(terminal, "1"), 'not_found: Tree "links" not found')

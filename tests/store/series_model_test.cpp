@@ -410,6 +410,23 @@ class ModelRun {
     }
   }
 
+  void read_changes(BucketRange range, BucketRange previous, std::size_t limit) {
+    for (const ChangeOrder order : {ChangeOrder::value, ChangeOrder::delta}) {
+      std::vector<KeyChange> expected;
+      for (const auto& [key, days] : model_.counters) {
+        const KeyChange change{{key}, Model::sum(days, range), Model::sum(days, previous)};
+        if (change.value != 0 || (order == ChangeOrder::delta && change.previous != 0)) expected.push_back(change);
+      }
+      std::stable_sort(expected.begin(), expected.end(), [&](const KeyChange& a, const KeyChange& b) {
+        return order == ChangeOrder::value ? a.value > b.value : a.delta() > b.delta();
+      });
+      if (expected.size() > limit) expected.resize(limit);
+      std::vector<KeyChange> result;
+      ASSERT_TRUE(series_.top_changes(range, previous, order, limit, result, {}));
+      ASSERT_TRUE(result == expected);
+    }
+  }
+
   void read_lists(BucketRange range) {
     std::size_t limit = below(200);
     Key after = key();
@@ -437,6 +454,7 @@ class ModelRun {
     ASSERT_TRUE(result == first(by_total));
     ASSERT_TRUE(series_.top(&range, limit, result, {}));
     ASSERT_TRUE(result == first(by_sum));
+    read_changes(range, this->range(), limit);
   }
 
   std::mt19937_64 random_;

@@ -305,6 +305,8 @@ TEST(Series, LongReadsEndWhenInterrupted) {
   interrupted(series.keys(nullptr, 10, result, soon));
   interrupted(series.top(nullptr, 10, result, soon));
   interrupted(series.top(&range, 10, result, soon));
+  std::vector<KeyChange> changes;
+  interrupted(series.top_changes(range, range, ChangeOrder::delta, 10, changes, soon));
   interrupted(series.summary(range, summary, soon));
   interrupted(series.all_keys(keys, soon));
   interrupted(series.for_each([&](Key, std::uint64_t, std::span<const Point>) { ++calls; }, soon));

@@ -129,7 +129,37 @@ std::string tree_keys(const Request& request, const Model::Counters& counters) {
          "}";
 }
 
+std::string tree_changes(const Request& request, const Model::Counters& counters) {
+  struct Change {
+    std::uint64_t key;
+    std::uint64_t value;
+    std::uint64_t previous;
+    __int128 delta;
+  };
+  std::vector<Change> found;
+  for (const auto& [key, days] : counters) {
+    const std::uint64_t value = sum(days, *request.range);
+    const std::uint64_t previous = sum(days, *request.compare_to);
+    if (value == 0 && !(request.by_delta && previous != 0)) continue;
+    found.push_back({key, value, previous, static_cast<__int128>(value) - previous});
+  }
+  std::stable_sort(found.begin(), found.end(), [&](const Change& a, const Change& b) {
+    return request.by_delta ? a.delta > b.delta : a.value > b.value;
+  });
+  if (found.size() > request.bucket) found.resize(request.bucket);
+  return "{\"tree\":\"" + request.series + "\",\"limit\":" + text(request.bucket) + ",\"items\":" +
+         join(found,
+              [](const Change& change) {
+                const bool falls = change.delta < 0;
+                return "{\"key\":" + text(change.key) + ",\"value\":" + text(change.value) +
+                       ",\"previous\":" + text(change.previous) + ",\"delta\":" + (falls ? "-" : "") +
+                       text(static_cast<std::uint64_t>(falls ? -change.delta : change.delta)) + "}";
+              }) +
+         "}";
+}
+
 std::string tree_top(const Request& request, const Model::Counters& counters) {
+  if (request.compare_to) return tree_changes(request, counters);
   std::vector<std::pair<std::uint64_t, std::uint64_t>> found;
   for (const auto& [key, days] : counters) {
     if (const std::uint64_t value = sum(days, request.range.value_or(kEver)); value != 0)
@@ -196,6 +226,8 @@ std::string Request::to_json() const {
   if (range) out += ",\"range\":" + text(*range);
   if (!ranges.empty())
     out += ",\"ranges\":" + join(ranges, [](const auto& each) { return each ? text(*each) : "null"; });
+  if (compare_to) out += ",\"compare_to\":" + text(*compare_to);
+  if (by_delta) out += R"(,"order_by":"delta")";
   return out + "}";
 }
 
@@ -422,6 +454,10 @@ Request Workload::next_read() {
   if (request.op == "tree.keys" && random_.one_in(2)) request.cursor = key();
   const bool many = request.op == "counter.batch_sum" || request.op == "counter.multi_sum";
   if (many && !request.range && random_.one_in(2)) request.ranges = ranges();
+  if (request.op == "tree.top" && request.range && random_.one_in(2)) {
+    request.compare_to = range();
+    request.by_delta = random_.one_in(2);
+  }
   return request;
 }
 

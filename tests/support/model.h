@@ -28,6 +28,8 @@ struct Request {
   std::uint64_t value = 0;
   std::optional<Range> range;
   std::vector<std::optional<Range>> ranges;
+  std::optional<Range> compare_to;
+  bool by_delta = false;
   std::optional<std::uint64_t> cursor;
   std::vector<std::uint64_t> keys;
   std::vector<Item> items;

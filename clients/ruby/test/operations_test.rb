@@ -61,6 +61,9 @@ class OperationsTest < Minitest::Test
     assert_equal [[1, DAY, 5], [1, DAY + 1, 2], [2, DAY, 3]], karma.series_points_page(series)["points"]
     assert_equal 10, karma.series_summary(series, range: RANGE)["total"]
     assert_equal [{ "key" => 1, "value" => 7 }], karma.series_top(series, limit: 1)["items"]
+    assert_equal [{ "key" => 1, "value" => 2, "previous" => 5, "delta" => -3 },
+                  { "key" => 2, "value" => 0, "previous" => 3, "delta" => -3 }],
+                 karma.series_top(series, range: (DAY + 1)..(DAY + 2), compare_to: DAY..DAY, order_by: :delta)["items"]
     assert_equal({ "1" => { "20260505" => 5, "20260506" => 2 }, "2" => { "20260505" => 3 } },
                  karma.series_points(series, range: RANGE))
     assert_equal "OK", karma.compact_series(series)

@@ -81,7 +81,8 @@ class FakeTest < Minitest::Test
     optional = { key: random.rand(4), keys: Array.new(random.rand(4)) { random.rand(5) }, range: range(random),
                  value: random.rand(8), bucket: DAYS.sample(random: random), limit: random.rand(4),
                  items: items(random, fields[:op]), before: DAYS.sample(random: random), cursor: random.rand(4),
-                 want_lsn: true, idempotency_key: random.rand(40),
+                 want_lsn: true, idempotency_key: random.rand(40), compare_to: range(random),
+                 order_by: %w[value delta size].sample(random: random),
                  ranges: Array.new(random.rand(4)) { range(random) if random.rand(4).positive? } }
     fields[:series] = %w[links views].sample(random: random)
     # Nearly all fields that the op may want, now and then one that it does not, or one that is misspelt.
@@ -109,7 +110,7 @@ class FakeTest < Minitest::Test
     op = KarmaClient::Testing::Catalog.find(operation)
     return op.takes.include?(name.to_s) ? 9 : 0.2 if op.deletes
 
-    %i[idempotency_key limit ranges].include?(name) ? 3 : 8
+    %i[idempotency_key limit ranges compare_to order_by].include?(name) ? 3 : 8
   end
 
   def range(random)

@@ -52,10 +52,14 @@ module KarmaClient
                                   "range" => Input.range(range, from, to) }, options)
       end
 
+      # @param compare_to [Range, nil] a second range: each item has "previous" and "delta" as well
+      # @param order_by [String, Symbol, nil] beside it: value, or delta for what rises most
       # @return [Hash] "items", the largest counters first
-      def series_top(series, limit: 50, range: nil, from: nil, to: nil, **options)
+      def series_top(series, limit: 50, range: nil, from: nil, to: nil, compare_to: nil, order_by: nil, **options)
         perform("tree.top", { "series" => Input.text(series, "series"), "limit" => Input.limit(limit),
-                              "range" => Input.range(range, from, to) }, options)
+                              "range" => Input.range(range, from, to),
+                              "compare_to" => Input.range(compare_to, nil, nil),
+                              "order_by" => Input.optional_text(order_by, "order_by") }, options)
       end
 
       # @return [Hash{String => Hash{String => Integer}}] days and values of all keys

@@ -15,7 +15,7 @@ module KarmaClient
                   source_offset event_id source stream_id mode granularity chunk_seq idempotency_key fingerprint
                   idempotency_created_at_unix began_at_unix committed_at_unix checked_points mismatch_count
                   absolute_drift max_abs_delta after_lsn wait_ms replica replica_epoch durable_lsn min_lsn want_lsn
-                  from to ranges].freeze
+                  from to ranges compare_to order_by].freeze
 
       OF_ALL = %w[v op token id].freeze
       OF_KIND = { read: %w[min_lsn wait_ms], write: %w[want_lsn],
@@ -50,7 +50,7 @@ module KarmaClient
         "tree.info" => op(:info, :read, *SERIES),
         "tree.keys" => op(:keys, :read, *SERIES, "limit", "cursor"),
         "tree.points" => op(:all_points, :read, *SERIES, "limit", "cursor"),
-        "tree.top" => op(:top, :read, *SERIES, "limit", "range"),
+        "tree.top" => op(:top, :read, *SERIES, "limit", "range", "compare_to", "order_by"),
         "tree.summary" => op(:summary, :read, *SERIES, "range"),
         "tree.series" => op(:series_points, :read, *SERIES, "range"),
         "tree.reset" => op(:reset_series, :once, *SERIES, deletes: true),

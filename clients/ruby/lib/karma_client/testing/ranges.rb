@@ -32,6 +32,16 @@ module KarmaClient
         ranges.map.with_index { |range, place| days(range, "ranges[#{place}]") unless range.nil? }
       end
 
+      # @return [Array] the range to which another is compared, or nil, and what of both the order is by
+      def comparison
+        compare_to = days(@request["compare_to"], "compare_to") if @request.key?("compare_to")
+        refuse("Field compare_to needs a range that is compared") if compare_to && !@request.key?("range")
+        order = @request.fetch("order_by", "value")
+        refuse("Field order_by must be value or delta") unless %w[value delta].include?(order)
+        refuse("Field order_by needs compare_to") if @request.key?("order_by") && !compare_to
+        [compare_to, order]
+      end
+
       private
 
       def days(range, name)

@@ -72,10 +72,26 @@ module KarmaClient
         range = fields.range
         series = fields.series
         limit = fields.limit(default: 50, most: 1000)
+        compare_to, order = fields.comparison
         counters = existing(series)
+        return changes(series, limit, order, changed(counters, range, compare_to)) if compare_to
+
         sums = counters.keys.to_h { |key| [key, counters.sum(key, range)] }
         best = sums.reject { |_, value| value.zero? }.min_by(limit) { |key, value| [-value, key] }
         { "tree" => series, "limit" => limit, "items" => best.map { |key, value| { "key" => key, "value" => value } } }
+      end
+
+      def changed(counters, range, compare_to)
+        counters.keys.map do |key|
+          value, previous = [range, compare_to].map { |days| counters.sum(key, days) }
+          { "key" => key, "value" => value, "previous" => previous, "delta" => value - previous }
+        end
+      end
+
+      def changes(series, limit, order, changed)
+        counted = changed.reject { |item| item["value"].zero? && (order == "value" || item["previous"].zero?) }
+        { "tree" => series, "limit" => limit,
+          "items" => counted.min_by(limit) { |item| [-item[order], item["key"]] } }
       end
 
       def summary(fields)
