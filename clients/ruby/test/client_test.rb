@@ -100,6 +100,23 @@ class ClientTest < Minitest::Test
     end
   end
 
+  # It has counted: without a key the same call would count once more.
+  def test_a_write_that_is_not_confirmed_may_be_repeated_with_a_key_alone
+    client = script { |line| KarmaTest.reply(line, "text", success: false, error_code: "not_confirmed") }
+    key = { idempotency_key: "k" }
+    calls = {
+      -> { client.increment(series: "a", key: 1) } => false,
+      -> { client.increment(series: "a", key: 1, **key) } => true,
+      -> { client.once("e", at: 20_260_505) { |once| once.increment(series: "a", key: 1) } } => true,
+      -> { client.call("tree.drop", series: "a", **key) } => false,
+      -> { client.pipelined { |p| p.increment(series: "a", key: 1) } } => false,
+      -> { client.pipelined { |p| p.increment(series: "a", key: 1, **key) } } => true
+    }
+    calls.each do |call, retriable|
+      assert_equal retriable, assert_raises(KarmaClient::NotConfirmedError, &call).retriable?
+    end
+  end
+
   def test_codes_of_the_protocol_are_all_known
     document = File.read(File.expand_path("../../../docs/protocol.md", __dir__))
     codes = document[/## Error codes(.*?)\n\n[^|]*\n?##? ?|## Error codes(.*?)\nPrograms/m].scan(/^\| `(\w+)`/).flatten

@@ -49,7 +49,7 @@ module KarmaClient
     # @param fields [Hash] nil: left out
     # @return [Response]
     def request(operation, **fields)
-      dispatch(operation.to_s, fields.transform_keys(&:to_s), {})
+      dispatch(command(operation.to_s, fields.transform_keys(&:to_s), {}), {})
     end
 
     # Sends a request with any fields.
@@ -154,8 +154,9 @@ module KarmaClient
     end
 
     def perform(operation, fields, options)
-      response = dispatch(operation, fields, options)
-      raise ServerError.from(response) if response.error?
+      command = command(operation, fields, options)
+      response = dispatch(command, options)
+      raise ServerError.from(response, repeatable: command.repeatable?) if response.error?
 
       response.value
     rescue TransportError, ProtocolError, CircuitOpenError, ServerError => e
@@ -165,8 +166,7 @@ module KarmaClient
       fallback.respond_to?(:call) ? fallback.call(e) : fallback
     end
 
-    def dispatch(operation, fields, options)
-      command = command(operation, fields, options)
+    def dispatch(command, options)
       response = observed(command, Clock.deadline(options[:timeout] || @call_timeout))
       command.tell(options[:session], response) if options[:session]
       response

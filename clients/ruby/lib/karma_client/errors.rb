@@ -93,8 +93,8 @@ module KarmaClient
 
   # The node refused the request. {#code} is stable, the message is for human readers.
   class ServerError < Error
-    # Codes after which the same request may succeed a moment later.
-    RETRIABLE = %w[query_timeout replication_gap replication_error internal_error stale_replica not_confirmed].freeze
+    # Codes after which the same request may succeed a moment later. Of `not_confirmed` see {NotConfirmedError}.
+    RETRIABLE = %w[query_timeout replication_gap replication_error internal_error stale_replica].freeze
 
     # @return [String] the stable code
     attr_reader :code
@@ -104,18 +104,20 @@ module KarmaClient
     attr_reader :response
 
     # @param response [Response] an error
+    # @param repeatable [Boolean] whether the request comes to the same, however often it is applied
     # @return [ServerError] of the class of its code
-    def self.from(response)
+    def self.from(response, repeatable: false)
       BY_CODE.fetch(response.error_code, ServerError)
-             .new(response.value.to_s, code: response.error_code,
-                                       protocol_version: response.protocol_version, response: response)
+             .new(response.value.to_s, code: response.error_code, protocol_version: response.protocol_version,
+                                       response: response, repeatable: repeatable)
     end
 
-    def initialize(message = nil, code: nil, protocol_version: nil, response: nil)
+    def initialize(message = nil, code: nil, protocol_version: nil, response: nil, repeatable: false)
       super(message)
       @code = code
       @protocol_version = protocol_version
       @response = response
+      @repeatable = repeatable
     end
 
     def retriable?
@@ -151,8 +153,15 @@ module KarmaClient
   class ReplicationError < ServerError; end
   # The slave has not got the data yet.
   class StaleReplicaError < ServerError; end
+
   # The write counts on its node, but too few slaves have confirmed it in time.
-  class NotConfirmedError < ServerError; end
+  class NotConfirmedError < ServerError
+    # @return [Boolean] whether the write has an idempotency key: without one, the same call would count once more
+    def retriable?
+      @repeatable
+    end
+  end
+
   # The node was master, and knows of a later one.
   class SupersededError < ServerError; end
   # The disk, memory or the state of the node.

@@ -25,7 +25,7 @@ module KarmaClient
       # @raise [Error] before there is one
       def value
         raise Error, "#{command.operation} is not answered yet" unless response
-        raise ServerError.from(response) if response.error?
+        raise ServerError.from(response, repeatable: command.repeatable?) if response.error?
 
         response.value
       end

@@ -252,6 +252,8 @@ class CountersTest < Minitest::Test
     assert_equal 1, link.clicks
     karma.fail_next("unauthorized")
     assert_raises(KarmaClient::UnauthorizedError) { link.increment_clicks }
+    karma.fail_next("not_confirmed")
+    assert link.increment_clicks, "it counts on the master"
   end
 
   def test_the_largest

@@ -78,6 +78,8 @@ module KarmaClient
         methods.define_method(:"#{operation}_#{name}") do |value = 1, **options|
           karma_write(counter, operation, value: value, **options)
           true
+        rescue NotConfirmedError
+          true # on the master
         rescue Error => e
           e.retriable? ? false : raise
         end
