@@ -7,13 +7,14 @@ module KarmaClient
   # Spares callers the wait for a node that does not answer. After so many calls that failed, one right after the other,
   # it is open: calls raise at once. When it has been open for a while, one call goes through; if that succeeds, all do.
   #
-  # All clients with one configuration share its breaker, and so do all threads; clients of other nodes have another. A forked child has one of its own.
+  # All clients with one configuration share its breaker, and so do all threads; clients of other nodes have another. A
+  # forked child has one of its own.
   class CircuitBreaker
     # @param failures [Integer] calls in a row
     # @param seconds [Float] how long calls raise before the next one is let through
     def initialize(failures: 5, seconds: 2.0)
-      raise ConfigurationError, "failures must be greater than 0" unless failures.positive?
-      raise ConfigurationError, "seconds must be greater than 0" unless seconds.positive?
+      raise ConfigurationError, "failures must be greater than 0" unless failures.is_a?(Integer) && failures.positive?
+      raise ConfigurationError, "seconds must be greater than 0" unless seconds.is_a?(Numeric) && seconds.positive?
 
       @limit = failures
       @seconds = seconds

@@ -206,7 +206,8 @@ module KarmaClient
 
     def require_not_negative(name)
       value = public_send(name)
-      return if value.is_a?(Numeric) && !value.negative?
+      raise ConfigurationError, "#{name} must be a number" unless value.is_a?(Numeric)
+      return unless value.negative?
 
       raise ConfigurationError, "#{name} must be greater than or equal to 0"
     end

@@ -67,7 +67,40 @@ class SettingsTest < Minitest::Test
 
   def test_an_unknown_setting_is_an_error
     error = assert_raises(KarmaClient::ConfigurationError) { settings("production:\n  hots: production\n") }
-    assert_equal "config/karma.yml: Unknown Karma client option hots", error.message
+    assert_equal "config/karma.yml: Unknown Karma client option hots (is the file not karma_client's? Then set " \
+                 "config.karma_client.settings_file = false)", error.message
+  end
+
+  # Of another program, or with a mistake. Nothing but the message says which file it is.
+  def test_files_that_are_none_of_settings
+    {
+      "- a\n" => /no file of sections/,
+      "text\n" => /no file of sections/,
+      "shared: text\nproduction: {}\n" => /no file of sections/,
+      "production:\n\t- [\n" => /no file of sections.*syntax error/,
+      "production:\n  <<: *nothing\n" => /no file of sections.*Unknown alias: nothing/,
+      "production:\n  url: <%= ENV.fetch('KARMA_NO_SUCH_VARIABLE') %>\n" => /key not found: "KARMA_NO_SUCH_VARIABLE"/,
+      "production:\n  url: <%= ( %>\n" => /syntax error/,
+      "production: tcp://a:1\n" => /section for production must have settings/,
+      "production: [a]\n" => /section for production must have settings/,
+      "host: production\n" => /no section for production/,
+      "" => /no section for production/,
+      "production:\n  redis: { url: redis://a }\n" => /Unknown Karma client option redis/,
+      "production:\n  url: redis://a\n" => %r{must use tcp://host:port},
+      "production:\n  circuit_breaker: { failures: many }\n" => /failures must be greater than 0/
+    }.each do |file, message|
+      error = assert_raises(KarmaClient::ConfigurationError, file) { settings(file) }
+      assert_match(%r{\Aconfig/karma\.yml: .*settings_file = false}m, error.message)
+      assert_match(message, error.message)
+    end
+  end
+
+  def test_a_file_of_the_application_itself
+    file = "enabled: true\n"
+    assert_equal "options", settings(file, settings_file: false, host: "options").host
+    File.write(File.join(@root, "config/counters.yml"), "production:\n  host: counters\n")
+    assert_equal "counters", settings(file, settings_file: :counters).host
+    assert_empty @log.string
   end
 
   def test_a_missing_section_is_an_error
