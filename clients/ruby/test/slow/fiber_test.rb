@@ -90,6 +90,67 @@ class FiberTest < Minitest::Test
     assert_equal [:late, :late, :late, "pong", "pong", "pong"], Array.new(6) { outcomes.pop }
   end
 
+  # As threads do. The other one does not end before.
+  def test_the_wait_for_another_fiber_is_bounded
+    release = Queue.new
+    script = KarmaTest::Script.new { |line| release.pop && KarmaTest.reply(line) }
+    shared = KarmaClient::Client.new(port: script.port, read_timeout: 5)
+    outcomes = Queue.new
+    in_fibers(2) do |number|
+      outcomes << shared.increment(series: "a", key: 1, timeout: number.zero? ? 5 : 0.02)
+    rescue KarmaClient::ExpiredError => e
+      outcomes << e.class
+      release << 1
+    end
+    assert_equal([KarmaClient::ExpiredError, "OK"], Array.new(2) { outcomes.pop })
+    assert_equal 1, script.lines.size
+  ensure
+    script&.close
+  end
+
+  # One that asks again and again leaves room for the others.
+  def test_fibers_take_turns
+    shared = client
+    done = Array.new(3, 0)
+    others = nil
+    in_fibers(3) do |number|
+      300.times do
+        shared.ping
+        done[number] += 1
+      end
+      others ||= done.dup
+    end
+    assert_equal [300] * 3, done
+    assert_operator others.min, :>, 200
+  end
+
+  # Ruby 3.1 made a ThreadError of it.
+  def test_a_fiber_that_is_stopped_while_it_waits_for_its_turn
+    release = Queue.new
+    script = KarmaTest::Script.new { |line| release.pop && KarmaTest.reply(line) }
+    shared = KarmaClient::Client.new(port: script.port, read_timeout: 5)
+    outcomes = []
+    Thread.new do
+      Async do |task|
+        asking = task.async { outcomes << shared.ping }
+        waiter = task.async do
+          outcomes << shared.ping
+        rescue StandardError => e
+          outcomes << e
+        end
+        task.sleep(0.01)
+        waiter.stop
+        release << 1
+        asking.wait
+        release << 1
+        outcomes << shared.ping
+      end
+    end.join
+    assert_equal %w[OK OK], outcomes
+  ensure
+    script&.close
+  end
+
   # By time limits of Async, which ends the wait in the client without an exception of its own.
   def test_a_call_that_is_stopped_leaves_nothing_behind
     Questions.fill(karma)
