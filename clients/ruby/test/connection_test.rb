@@ -8,6 +8,9 @@ class ConnectionTest < Minitest::Test
   include KarmaTest::Server
   include KarmaTest::Scripted
 
+  # Of a node that could not read a request, or does not want the connection.
+  WITHOUT_ID = %({"protocol_version":2,"success":false,"response":"text","error_code":"internal_error"}\r\n)
+
   def script(**options, &answer)
     super(retries: 0, **options, &answer)
   end
@@ -36,13 +39,50 @@ class ConnectionTest < Minitest::Test
 
   # As the node answers what it could not read. Whose answer it is cannot be proved: nothing follows it.
   def test_an_error_without_an_id_ends_its_connection
-    error = %({"protocol_version":2,"success":false,"response":"text","error_code":"internal_error"}\r\n)
-    answers = [->(line) { KarmaTest.reply(line) }, ->(_) { error }, ->(line) { KarmaTest.reply(line) }]
+    answers = [->(line) { KarmaTest.reply(line) }, ->(_) { WITHOUT_ID }, ->(line) { KarmaTest.reply(line) }]
     client = script { |line| answers.shift.call(line) }
     assert_equal "OK", client.ping
     assert_equal "internal_error", client.request("system.ping").error_code
     assert_equal "OK", client.ping
     assert_equal 2, @script.connections
+  end
+
+  # As the node tells a connection that it does not want. The first answers tell whether a node sends ids, but not this.
+  def test_an_error_that_nobody_asked_for_is_no_reason_to_do_without_ids
+    client = script do |line, socket|
+      socket.write(WITHOUT_ID) if @script.lines.size == 1
+      KarmaTest::OK if line
+    end
+    assert_equal "internal_error", client.request("system.ping").error_code
+    assert_equal "OK", client.ping
+    assert_equal 2, @script.connections
+  end
+
+  # Else each call of the pipeline would get the answer to the one before it.
+  def test_an_error_that_nobody_asked_for_before_the_answers_to_a_pipeline
+    [->(_) { KarmaTest::OK }, ->(line) { KarmaTest.reply(line) }].each do |answer|
+      client = script { |line| @script.lines.size == 1 ? WITHOUT_ID + answer.call(line) : answer.call(line) }
+      futures = nil
+      assert_raises(KarmaClient::MismatchedReplyError) do
+        client.pipelined { |p| futures = Array.new(3) { |key| p.increment(series: "a", key: key) } }
+      end
+      assert_equal(["internal_error", nil, nil], futures.map { |future| future.response&.error_code })
+      @script.close
+    end
+  end
+
+  # Whoever sends ids has not sent what came without one.
+  def test_an_answer_without_an_id_before_answers_that_have_ids
+    client = script { |line| @script.lines.size == 1 ? KarmaTest::OK : KarmaTest.reply(line) }
+    assert_raises(KarmaClient::MismatchedReplyError) { client.pipelined { |p| 3.times { p.ping } } }
+  end
+
+  # The first request was given up, and the connection is used all the same: the id of the reply to it is enough.
+  def test_the_first_reply_of_a_connection_is_compared_like_any_other
+    stream = KarmaClient::Stream.new(nil)
+    first, second = Array.new(2) { stream.next_id(Process.pid) }
+    late = KarmaClient::Response.new("success" => true, "response" => 1, "id" => first)
+    refute stream.answer?(late, second)
   end
 
   def test_ids_differ_between_connections_and_processes

@@ -193,8 +193,8 @@ module KarmaClient
         raise MismatchedReplyError.new("Karma answered another request (#{response.id.inspect})", payload: line.dup)
       end
 
-      # Nothing follows what cannot be proved, and the node closes the connection after a request that was too long.
-      close if response.id.nil? && (stream.echoes? || response.error_code == "request_too_large")
+      # Nothing follows what cannot be proved; and after a request that was too long, the node closes the connection.
+      close if response.id.nil? && stream.echoes?
       response
     end
 

@@ -41,7 +41,7 @@ module KarmaClient
       @taken = 0
       @chunk = String.new(capacity: READ_BYTES)
       @used = Clock.now
-      @echoes = false
+      @echoes = nil
       # Streams begin anywhere, so that no two of a process agree on a number.
       @serial = rand(1 << (PROCESS_BITS - 1))
     end
@@ -87,17 +87,21 @@ module KarmaClient
       line
     end
 
-    # Is this the answer to the request with that id? Nodes of 1.0 send no ids. One that has sent one sends it always,
-    # except where it could not read the request.
+    # Is this the answer to the request with that id? Nodes of 1.0 send no ids: which sort a node is, the first answer on
+    # the connection tells. One that sends ids sends them always, except where it could not read the request or does not
+    # want the connection. Such an error may be nobody's answer, so what follows it is taken by its id alone.
     def answer?(response, id)
-      return @echoes = true if response.id == id
+      return response.id == id && @echoes != false && (@echoes = true) unless response.id.nil?
+      return @echoes = true if response.error? && WITHOUT_ID.include?(response.error_code)
+      return false if @echoes
 
-      response.id.nil? && (!@echoes || (response.error? && WITHOUT_ID.include?(response.error_code)))
+      @echoes = false
+      true
     end
 
-    # @return [Boolean] whether the node sends ids back
+    # @return [Boolean] whether answers are taken by their ids
     def echoes?
-      @echoes
+      @echoes || false
     end
 
     def close
