@@ -99,6 +99,54 @@ class ChaosTest < Minitest::Test
     proxy&.close
   end
 
+  # Requests and replies go in several packs, and the network cuts them anywhere: what was answered is kept, the rest is
+  # asked again under other ids.
+  def test_pipelines_through_a_network_that_fails
+    proxy = ChaosProxy.new(node.port, random, bytes: 200_000)
+    questions = Questions.new(random)
+    pool = pool(proxy.port, read_timeout: 0.05, retries: 1, retry_base: 0.001)
+    in_threads(CALLS / 100) { pool.with { |client| questions.ask_many(client, 400) } }
+    puts "  faults: #{proxy.faults}"
+    assert_operator proxy.faults.values.sum, :>=, CALLS / 1000
+    verify questions, CALLS / 100 * 400
+  ensure
+    pool&.close
+    proxy&.close
+  end
+
+  # In the middle of a pack, in the middle of a line.
+  def test_pipelines_that_are_interrupted
+    questions = Questions.new(random)
+    shared = client
+    questions.with_poked_threads(THREADS) { (CALLS / 20 / THREADS).times { questions.ask_many(shared, 20) } }
+    verify questions, CALLS
+    assert_operator questions.tally[Questions::Poke], :>, 0
+  end
+
+  # The node is killed and started again while blocks of `once` are in the middle. A block that failed is run again from
+  # its beginning, and writes that it had made do not count twice.
+  def test_restarts_of_the_node_during_blocks
+    own = TestNode.new.start
+    pool = pool(own.port, retry_base: 0.001)
+    attempts = Queue.new
+    events = CALLS / 20
+    done = Queue.new
+    killer = restarts(own, done, events)
+    in_threads(events) do |thread, index|
+      attempts << 1
+      pool.with { |client| three_writes(client, "event-#{thread}-#{index}") }
+      done << 1
+    rescue KarmaClient::TransportError
+      attempts.size < CALLS ? retry : raise
+    end
+    puts "  #{events} events, #{attempts.size} attempts, restarts: #{killer.value}"
+    assert_equal [events * 3, events, events * 2], (1..3).map { |key| pool.with { |c| c.sum(series: "a", key: key) } }
+    assert_operator attempts.size, :>, events
+  ensure
+    pool&.close
+    own&.remove
+  end
+
   # Each event is sent until it is answered, through a network that fails, and counts once.
   def test_keyed_writes_through_a_network_that_fails_count_once
     proxy = ChaosProxy.new(node.port, random)
@@ -112,7 +160,7 @@ class ChaosTest < Minitest::Test
         end
       end
     rescue KarmaClient::TransportError, KarmaClient::PoolTimeout
-      retry
+      attempts.size < CALLS * 10 ? retry : raise
     end
     puts "  #{CALLS} events, #{attempts.size} calls, faults: #{proxy.faults}"
     assert_equal CALLS * 3, karma.sum(series: series, key: 1)
@@ -151,6 +199,13 @@ class ChaosTest < Minitest::Test
     refute_empty wrong
   end
 
+  def test_pipelines_without_each_of_the_means
+    [[:pending], [:ids], %i[pending ids]].each do |means|
+      _, wrong = poked_without(*means) { |questions, client| questions.ask_many(client, 20) }
+      assert_equal means.size == 2, wrong.any?, means
+    end
+  end
+
   def test_children_without_the_process_check_are_kept_apart_by_ids
     asked = without(:pending) { in_parent_and_children(4, hasty_client, CALLS / 20) }
     puts "  #{asked.map(&:first)}"
@@ -160,14 +215,35 @@ class ChaosTest < Minitest::Test
 
   private
 
+  def three_writes(client, event)
+    client.once(event, at: 20_260_505) do |once|
+      once.increment(series: "a", key: 1, value: 3)
+      once.increment(series: "a", key: 2)
+      once.batch_add(series: "a", items: [[3, 20_260_505, 2]])
+    end
+  end
+
+  # Each time that a tenth of the events is done, in a thread.
+  def restarts(node, done, events)
+    signals = Array.new(9) { %i[KILL TERM].sample(random: @random) }
+    Thread.new do
+      signals.each do |signal|
+        (events / 10).times { done.pop }
+        node.kill(signal)
+        node.start
+      end
+      signals.tally
+    end
+  end
+
   def hasty_client
     KarmaClient::Client.new(host: "127.0.0.1", port: node.port, retries: 0, read_timeout: 0.05)
   end
 
-  def poked_without(*means)
+  def poked_without(*means, &ask)
     tally, wrong = without(*means) do
       questions = Questions.new(random)
-      questions.ask_and_be_poked(hasty_client, CALLS / 10)
+      questions.ask_and_be_poked(hasty_client, CALLS / 10, &ask)
       [questions.tally.to_a.to_h, questions.wrong.first(3)]
     end
     puts "  without #{means.join(' and ')}: #{tally}"

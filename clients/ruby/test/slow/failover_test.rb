@@ -23,17 +23,19 @@ class FailoverTest < Minitest::Test
   end
 
   # Each event is handled until that succeeds, as a job is, and counts once; answers to reads are those to their
-  # questions.
+  # questions, and whoever reads from the slave sees what he has written.
   def test_events_count_once_and_reads_are_right
     attempts = Queue.new
     pool = pool(attempts)
     pool.with { |client| Questions.fill(client) }
+    wait_for_questions
     questions = Questions.new(Random.new(@random.rand(1 << 32)))
     fails_at = (CALLS / THREADS / 2 * @random.rand(0.2..0.8)).to_i
     reached = Queue.new
+    sessions = Array.new(THREADS) { KarmaClient::Session.new }
     threads = in_threads do |thread, index|
       reached << 1 if thread.zero? && index == fails_at
-      handle(pool, "event-#{thread}-#{index}")
+      handle(pool, thread, index, sessions[thread])
       questions.ask(pool) { |shared, key| shared.with { |c| c.sum(series: Questions::SERIES, key: key) } }
     end
     reached.pop
@@ -45,7 +47,7 @@ class FailoverTest < Minitest::Test
     assert_equal [], questions.wrong.first(3)
     assert_equal CALLS / 2, questions.tally.values.sum
     assert_operator questions.tally[:right], :>, CALLS / 4
-    assert_equal CALLS / 2, pool.with { |client| client.sum(series: "events", key: 1) }
+    assert_equal CALLS / 2, pool.with { |client| client.series_summary("events")["total"] }
     assert_operator counts.max, :>, 1
   ensure
     pool&.close
@@ -62,7 +64,8 @@ class FailoverTest < Minitest::Test
       attempts << payload[:attempts]
     end
     KarmaClient::Pool.new(size: THREADS, timeout: 5) do
-      KarmaClient::Client.new(urls: @nodes.urls, read_timeout: 0.5, retry_base: 0.001, instrumenter: instrumenter)
+      KarmaClient::Client.new(urls: @nodes.urls, reads: :replica, read_timeout: 0.5, retry_base: 0.001,
+                              instrumenter: instrumenter)
     end
   end
 
@@ -72,11 +75,32 @@ class FailoverTest < Minitest::Test
     end
   end
 
-  def handle(pool, event)
-    pool.with { |client| client.once(event, at: 20_260_505) { |once| once.increment(series: "events", key: 1) } }
+  # The thread counts its own events, and reads how many there are.
+  def handle(pool, thread, index, session)
+    surely do
+      pool.with do |client|
+        client.once("event-#{thread}-#{index}", at: 20_260_505) do |once|
+          once.increment(series: "events", key: thread, session: session)
+        end
+      end
+    end
+    own = surely { pool.with { |client| client.sum(series: "events", key: thread, session: session) } }
+    raise "#{own} of #{index + 1}" unless own == index + 1
+  end
+
+  def surely
+    yield
   rescue KarmaClient::Error => e
     raise unless e.retriable?
 
     retry
+  end
+
+  # What was acknowledged is on the slave's disk, and a moment later in its memory.
+  def wait_for_questions
+    keys = [1, Questions::KEYS]
+    line = JSON.generate(v: 2, op: "counter.batch_sum", series: Questions::SERIES, keys: keys)
+    last = Questions.answer(Questions::KEYS)
+    sleep 0.01 until @nodes.slaves.first.ask(line).first.include?(%("value":#{last}))
   end
 end

@@ -50,6 +50,23 @@ class Questions
     end
   end
 
+  # Asks some at once, and counts what comes of each. A pipeline that fails is one trouble for all of them.
+  def ask_many(client, count)
+    keys = Array.new(count) { draw { |random| random.rand(1..KEYS) } }
+    outcomes = begin
+      results = Thread.handle_interrupt(Poke => :immediate) do
+        client.pipelined { |p| keys.each { |key| p.sum(series: SERIES, key: key) } }
+      end
+      keys.zip(results).map { |key, result| result == Questions.answer(key) ? :right : :wrong }
+    rescue *TROUBLE => e
+      [e.class] * count
+    end
+    @mutex.synchronize do
+      outcomes.each { |outcome| @tally[outcome] += 1 }
+      keys.zip(results || [], outcomes) { |key, result, outcome| @wrong << [key, result] if outcome == :wrong }
+    end
+  end
+
   # Asks with a time limit that is over at any moment of a call. The limits follow the speed of the machine, so that
   # about a fifth of the calls is interrupted.
   def ask_in_haste(client, calls)
@@ -82,8 +99,11 @@ class Questions
 
   # Asks, and is poked often while it waits for an answer: then a reply is owed that nobody reads.
   # @param calls [Integer] at least so many; and until it was poked 50 times
+  # @yield to ask in another way
   def ask_and_be_poked(client, calls)
-    asking = worker { ask(client) until tally.values.sum >= calls && tally[Poke] >= 50 }
+    asking = worker do
+      block_given? ? yield(self, client) : ask(client) until tally.values.sum >= calls && tally[Poke] >= 50
+    end
     while asking.alive?
       asking.raise(Poke) if asking.status == "sleep" && draw { |random| random.rand < 0.3 }
       Thread.pass
