@@ -89,6 +89,15 @@ class LoadPrograms(unittest.TestCase):
             self.assertIn("\n  " + label, out)
         self.assertRegex(out, r"\n  totals +exact\n")
 
+    def test_four_ranges_in_one_request(self):
+        result = self.run_json("karma_tcp_load_test", "--spawn=%s" % SERVER, "--op=batch_sum", "--range-days=3",
+                               "--row=true", *SMALL)
+        self.assertEqual(result["verified"], "exact")
+        for options in (["--op=sum", "--range-days=3"], ["--op=batch_sum"]):
+            status, _, err = program("karma_tcp_load_test", "--row=true", *options)
+            self.assertEqual(status, 2)
+            self.assertIn("--row is for batch_sum of --range-days", err)
+
     def test_refused_requests_are_errors(self):
         status, out, err = program("karma_tcp_load_test", "--spawn=%s" % SERVER, "--json=true", *SMALL, "--op=batch_add",
                                    "--batch=60", "--", "--max-request-bytes=600")
