@@ -143,7 +143,7 @@ class ClusterTest < Minitest::Test
     assert_match(/\A\d+@\h{32}\z/, session.position)
   end
 
-  # A replica is read again when it is known to have come to the master's new epoch.
+  # Replicas come to the master's new epoch, at the latest with its first entry.
   def test_sessions_after_a_restart_of_the_master
     client = karma(reads: :replica, instrumenter: instrumenter)
     client.increment(series: "a", key: 1)
@@ -153,10 +153,9 @@ class ClusterTest < Minitest::Test
     client.increment(series: "a", key: 1, bucket: 20_260_505, idempotency_key: "k", session: session)
     wait_for_sum(@nodes.slaves, 2)
     now = KarmaClient::Clock.now
-    [0, 5, 5, 5].each do |later|
-      KarmaClient::Clock.stub(:now, now + later) { assert_equal 2, client.sum(series: "a", key: 1, session: session) }
+    KarmaClient::Clock.stub(:now, now + 5) do
+      4.times { assert_equal 2, client.sum(series: "a", key: 1, session: session) }
     end
-    assert_equal [@nodes.master.port] * 2, went_to[-4, 2]
     assert_empty went_to.last(2) - @nodes.slaves.map(&:port)
   end
 

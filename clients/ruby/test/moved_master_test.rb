@@ -171,6 +171,20 @@ class MovedMasterTest < Minitest::Test
     assert_equal [[900], [801]], [old.asked_lsns, new.asked_lsns]
   end
 
+  # Until it is known to have come to the session's epoch, the master is read.
+  def test_a_replica_of_an_earlier_epoch_is_passed_over
+    nodes = [node("master", 5, 10), node("slave", 5, 10)]
+    nodes.first.log_ends(801, NEW)
+    nodes.last.log_ends(950, OLD)
+    session = KarmaClient::Session.new("801@#{NEW}")
+    reader = client(reads: :replica)
+    2.times { reader.sum(series: "a", key: 1, session: session) }
+    assert_equal [[801, 801], []], nodes.map(&:asked_lsns)
+    nodes.last.log_ends(801, NEW)
+    later(5) { 2.times { reader.sum(series: "a", key: 1, session: session) } }
+    assert_equal [[801] * 3, [801]], nodes.map(&:asked_lsns)
+  end
+
   # It has all that is left of what they wrote, and the session goes on from there, on any node.
   def test_sessions_of_an_earlier_master_ask_for_what_the_later_one_has
     nodes = [node("master", 5, 10), node("slave", 5, 10)]
