@@ -72,9 +72,7 @@ class Checker {
 
   bool stopped() const { return stopped_ && stopped_(); }
 
-  void fault(const std::string& file, const std::string& what) {
-    checked_.faults.push_back(file + " is damaged: " + what);
-  }
+  void fault(const std::string& file, const std::string& what) { checked_.faults.push_back(damage_of(file, what)); }
 
   Manager::Impl& impl_;
   const LogReach& log_;

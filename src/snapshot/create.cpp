@@ -369,7 +369,7 @@ void Manager::Impl::prune(CurrentSet& set) {
 Status Manager::Impl::complete(ManifestFile& file, const Candidate& candidate) {
   if (file.crc || !candidate.present) return {};
   Result<TreeFacts> facts = decode(candidate, [](Key, std::span<const store::Point>) { return true; });
-  if (!facts) return internal_error(file.meta.file + " is damaged: " + facts.error().message);
+  if (!facts) return internal_error(damage_of(file.meta.file, facts.error().message));
   file.crc = facts->crc;
   file.digest = facts->digest;
   file.meta.bytes = facts->bytes;

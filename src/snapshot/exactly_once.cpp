@@ -46,11 +46,11 @@ Result<std::optional<CurrentExactlyOnce>> Manager::Impl::current_exactly_once(co
   exactly_once_as_listed = false;
   const ManifestExactlyOnce* const listed =
       inventory.manifest && inventory.manifest->exactly_once ? &*inventory.manifest->exactly_once : nullptr;
-  std::string fault = "it is missing";
+  std::string fault(kMissing);
   CurrentExactlyOnce current;
   if (inventory.has(name)) {
     const Result<Sum> sum = sum_of(name);
-    if (!sum && !listed) return internal_error(name + " is damaged: " + sum.error().message);
+    if (!sum && !listed) return internal_error(damage_of(name, sum.error().message));
     if (sum && listed && matches(*listed, *sum)) return listed_exactly_once(inventory, name, warnings);
     fault = sum ? "its checksum is wrong" : sum.error().message;
     if (sum) {
@@ -79,7 +79,7 @@ Result<std::optional<CurrentExactlyOnce>> Manager::Impl::current_exactly_once(co
                        sidecar->bytes == current.meta.bytes && sidecar->last_lsn >= listed->meta.last_lsn;
     if (!again) {
       if (!written_after_snapshots(*listed, current.meta.bytes, inventory, log_reach))
-        return internal_error(name + " is damaged: " + fault);
+        return internal_error(damage_of(name, fault));
       sidecar = listed->meta;
     }
   }

@@ -103,7 +103,7 @@ class Taker {
     std::string name = sidecar_name(candidate.file.meta.file);
     if (!inventory_.has(name)) name = staged_name(name);
     if (!inventory_.has(name)) {
-      if (candidate.file.meta.has_sidecar) candidate.sidecar_fault = "it is missing";
+      if (candidate.file.meta.has_sidecar) candidate.sidecar_fault = kMissing;
       return;
     }
     Result<std::string> text = read(name);

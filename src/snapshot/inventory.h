@@ -24,6 +24,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <karma/file_system.h>
@@ -33,6 +34,13 @@
 #include "snapshot/manifest.h"
 
 namespace karma::snapshot {
+
+// What is wrong with a file that should be there, and what is told of a file with a fault: people look for one that is
+// missing, and not for what has damaged it.
+inline constexpr std::string_view kMissing = "it is missing";
+inline std::string damage_of(const std::string& file, std::string_view fault) {
+  return fault == kMissing ? file + " is missing" : (file + " is damaged: ").append(fault);
+}
 
 enum class Origin {
   set,       // the manifest's current file of its series

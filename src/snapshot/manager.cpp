@@ -215,12 +215,12 @@ Result<store::Series> Manager::load(const std::string& file, store::Series empty
   Result<TreeFacts> facts = impl_->decode(*candidate, [&](Key key, std::span<const store::Point> points) {
     return !(stopped && stopped()) && empty.load(key, points);
   });
-  if (!facts) return internal_error(file + " is damaged: " + facts.error().message);
+  if (!facts) return internal_error(damage_of(file, facts.error().message));
   return empty;
 }
 
 Result<TreeFacts> Manager::Impl::decode(const Candidate& candidate, const TakeCounter& take, const BytesDone& done) {
-  if (!candidate.present) return internal_error("it is missing");
+  if (!candidate.present) return internal_error(std::string(kMissing));
   Result<std::unique_ptr<File>> file = files.open(path(candidate.disk_name), FileSystem::Open::read);
   if (!file) return file.error();
   if (candidate.file.crc) {

@@ -173,7 +173,7 @@ class Restorer {
 
   Status check_sidecar(const Candidate& candidate) {
     const Meta& meta = candidate.file.meta;
-    const std::string damage = sidecar_name(meta.file) + " is damaged: " + candidate.sidecar_fault;
+    const std::string damage = damage_of(sidecar_name(meta.file), candidate.sidecar_fault);
     if (candidate.origin != Origin::unlisted) {
       const bool retired = !candidate.present && !choice_.is_current(candidate);  // Karma 1.0 has a newer one
       if (!candidate.sidecar_fault.empty() && !retired) warn(damage + "; the manifest tells what was in it");
@@ -204,13 +204,13 @@ class Restorer {
     const std::string& file = current.file.meta.file;
     Status loaded = load(name, current);
     if (loaded) return {};
-    const std::string damage = file + " is damaged: " + loaded.error().message;
+    const std::string damage = damage_of(file, loaded.error().message);
     for (std::size_t i = 1; i < candidates.size(); ++i) {
       Candidate older = *candidates[i];
       if (!gave_up(file) && !may_stand_in(older, current)) continue;
       if (is_same(older, current)) older.file.meta.last_lsn = current.file.meta.last_lsn;
       if (Status stood_in = load(name, older); !stood_in) {
-        warn(older.file.meta.file + " is damaged: " + stood_in.error().message);
+        warn(damage_of(older.file.meta.file, stood_in.error().message));
         continue;
       }
       warn(damage + "; " + older.file.meta.file + " is used instead");
@@ -232,7 +232,7 @@ class Restorer {
 
   Status load(const std::string& name, const Candidate& candidate) {
     if (store_ == nullptr) {
-      if (!candidate.present) return internal_error("it is missing");
+      if (!candidate.present) return internal_error(std::string(kMissing));
       result_.series_lsn[name] = candidate.file.meta.last_lsn;
       return {};
     }

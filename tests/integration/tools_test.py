@@ -114,6 +114,21 @@ class Tools(unittest.TestCase):
             self.assertIn("%s: no Karma data here" % other, err)
         self.assertEqual([path.name for path in other.iterdir()], ["notes.txt"])
 
+    def test_a_snapshot_that_is_missing_is_not_called_damaged(self):
+        server = self.start()
+        with demo.Client(server.port) as client:
+            client.answer(op="counter.increment", series="links", key=42, bucket=20260501)
+            client.answer(op="snapshot.create_all")
+        server.kill()
+        snapshot, = self.directory.glob("*.tree")
+        snapshot.unlink()
+        status, out, _ = karma("check", self.directory)
+        self.assertEqual((status, out), (1, "damaged: %s is missing\n" % snapshot.name))
+        status, _, error = karma("--directory=%s" % self.directory, "--port=1", "--log=false")
+        self.assertEqual(status, 1)
+        self.assertIn("%s is missing. Karma does not guess: restore the file from a backup or a replica, or give up what "
+                      "is damaged with --recover=%s" % (snapshot.name, snapshot.name), error)
+
     def test_a_start_that_fails_names_the_directory(self):
         (pathlib.Path(self.root.name) / "file").write_text("")
         with socket.socket() as free:
