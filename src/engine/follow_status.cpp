@@ -100,8 +100,11 @@ void FollowStatus::add_to(ops::ReplicationStats& stats, Lsn own, Time now) const
     stats.digest_check_lsn = compared_->lsn.value;
     stats.digest_check_age_seconds = static_cast<std::uint64_t>(std::max<std::int64_t>(age.count(), 0));
   }
-  own = own_.value_or(own);
+  // As it is now, and not as of the last answer: a page may have been applied in part, which the master knows of and
+  // whose writes it has acknowledged. Who is to be promoted is chosen by this number.
   stats.replication_replayed_lsn = own.value;
+  // The lag is of one moment, or a slave in the middle of a page would be even with an older answer.
+  own = own_.value_or(own);
   stats.replication_lag_entries.reset();
   stats.replication_lag_ms.reset();
   if (!answer_) return;

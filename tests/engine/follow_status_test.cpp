@@ -51,5 +51,14 @@ TEST_F(FollowStatusTest, WhoeverHasAllHasItAsLongAsTheMasterAnswers) {
   EXPECT_EQ(at(FollowStatus::kAnswersWithin + 1ms).replication_lag_entries, Number());
 }
 
+// A page that fails in the middle leaves more than the last answer told of, and the master knows it.
+TEST_F(FollowStatusTest, ThePositionIsThatOfNowAndTheLagThatOfTheAnswer) {
+  answered(7, 0ms);
+  EXPECT_EQ(at(0ms).replication_replayed_lsn, 5);
+  EXPECT_EQ(at(0ms).replication_lag_entries, 0);
+  status_.poll_failed(0, "the disk is full");
+  EXPECT_EQ(at(0ms).replication_replayed_lsn, 5);
+}
+
 }  // namespace
 }  // namespace karma::engine

@@ -203,6 +203,28 @@ TEST_F(Following, AWriteIsAnsweredWhenTheSlaveHasItOnItsDisk) {
   EXPECT_EQ(slave.sum(1), 51);
 }
 
+// Where a page stops in the middle, too: who takes the place of a lost master is chosen by what each slave says.
+TEST_F(Following, ASlaveSaysThatItHasWhatItHasConfirmed) {
+  master.start();
+  start_slave();
+  expect_same();
+  slave.server.reset();
+  const std::uint64_t before = master.lsn();
+  for (std::uint64_t key = 0; key < 60; ++key) master.increment(key);
+  slave.config.wal_batch_size = 4;
+  slave.start();
+  slave.files->fail({.nth = 5, .count = test::CrashableFileSystem::kForEver, .name = "karma.wal"});
+  json confirmed;
+  ASSERT_TRUE(eventually([&] {
+    confirmed = master.response("replication.replicas")["replicas"][0]["durable_lsn"];
+    return confirmed > before;
+  }));
+  EXPECT_LT(confirmed, master.lsn());
+  EXPECT_GE(slave.response("replication.status")["replayed_lsn"], confirmed);
+  slave.files->heal();
+  expect_same();
+}
+
 TEST_F(Following, ASlaveThatDoesNotSyncConfirmsNothing) {
   master.start();
   master.increment(1, 5);
