@@ -65,9 +65,11 @@ Options parse_options(int argc, char** argv) {
   flags.cpu("server-cpu", "N", "pin the spawned server to this core", options.server.cpu);
   flags.cpu("client-cpu", "N", "pin this program to this core", options.client_cpu);
   flags.text("token", "TOKEN", "sent with every request", options.token);
-  flags.choice("op", "NAME",
-               "increment, sum, batch_add, batch_sum, or mix: 50 % increments, 40 % sums, 5 % of each batch",
-               workload.op, kOps);
+  flags.choice(
+      "op", "NAME",
+      "increment, sum, batch_add, batch_sum, mix: 50 % increments, 40 % sums, 5 % of each batch, or mostly_sums: "
+      "20 % increments, 80 % sums",
+      workload.op, kOps);
   flags.truth("idempotency", "give each increment an idempotency key of its own", options.idempotency);
   flags.number("clients", "N", "connections at a time", options.clients, 1, 10000);
   flags.number("pipeline", "N", "requests that a client has under way", options.pipeline, 1, 1 << 20);

@@ -25,7 +25,7 @@ struct WorkloadOptions {
   bool reads() const { return op != "increment" && op != "batch_add"; }
 };
 
-inline const std::vector<std::string_view> kOps = {"increment", "sum", "batch_add", "batch_sum", "mix"};
+inline const std::vector<std::string_view> kOps = {"increment", "sum", "batch_add", "batch_sum", "mix", "mostly_sums"};
 
 class Workload {
  public:
@@ -39,7 +39,7 @@ class Workload {
     const std::size_t count = std::clamp<std::size_t>(400000 / items, 32, 50000);
     std::vector<Kind> kinds;
     for (std::size_t i = 0; i < count; ++i) kinds.push_back(kind_of(i));
-    if (options_.op == "mix") std::shuffle(kinds.begin(), kinds.end(), random_);
+    std::shuffle(kinds.begin(), kinds.end(), random_);
     Requests requests;
     for (const Kind kind : kinds) add(requests, kind);
     return requests;
@@ -104,6 +104,7 @@ class Workload {
     if (options_.op == "batch_add") return Kind::batch_add;
     if (options_.op == "batch_sum") return Kind::batch_sum;
     const std::size_t place = index % 100;
+    if (options_.op == "mostly_sums") return place < 20 ? Kind::increment : Kind::sum;
     return place < 50 ? Kind::increment : place < 90 ? Kind::sum : place < 95 ? Kind::batch_add : Kind::batch_sum;
   }
 
