@@ -1,6 +1,7 @@
 // counter.*: one counter, or the same for a list of keys.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <span>
@@ -12,6 +13,9 @@
 #include "store/day_range.h"
 
 namespace karma::commands {
+
+// Up to so many sums are made in some microseconds, wherever the counters lie in memory.
+inline constexpr std::size_t kShortBatch = 64;
 
 struct CounterIncrement {
   static constexpr std::string_view kAliases[] = {"series.increment"};
@@ -86,6 +90,7 @@ struct CounterSum {
     if (status) json::append_number(out, sum);
     return status;
   }
+  std::size_t short_answer() const { return kDecimalRoom; }
 };
 
 struct CounterSeries {
@@ -164,8 +169,15 @@ struct CounterBatchSum {
     });
     return {};
   }
+  std::size_t short_answer() const {
+    const std::size_t each = std::max<std::size_t>(ranges.size(), 1);
+    return keys.size() * each > kShortBatch ? 0 : keys.size() * (kItemBytes + each * (kDecimalRoom + 1)) + 2;
+  }
 
  private:
+  // {"key":<20>,"values":[]}, without its numbers, rounded up.
+  static constexpr std::size_t kItemBytes = 44;
+
   static char* put(char* to, std::string_view text) {
     std::memcpy(to, text.data(), text.size());
     return to + text.size();
@@ -173,8 +185,6 @@ struct CounterBatchSum {
   // [{"key":42<write_sums(to, i)>},…], with so many bytes of numbers an item at most.
   template <class WriteSums>
   void write_items(Buffer& out, std::size_t number_bytes, WriteSums&& write_sums) const {
-    // {"key":<20>,"values":[]}, without its numbers, rounded up.
-    constexpr std::size_t kItemBytes = 44;
     char* const start = out.reserve(keys.size() * (kItemBytes + number_bytes) + 2);
     char* to = start;
     *to++ = '[';
@@ -234,6 +244,15 @@ struct CounterMultiSum {
       out.append('}');
     });
     return {};
+  }
+  std::size_t short_answer() const {
+    const std::size_t each = std::max<std::size_t>(ranges.size(), 1);
+    if (items.size() * each > kShortBatch) return 0;
+    constexpr std::size_t kItemBytes = 60;  // without the name and the numbers
+    std::size_t bytes = 2;
+    for (const SeriesKey& item : items)
+      bytes += kItemBytes + each * (kDecimalRoom + 1) + json::escaped_bytes(item.series);
+    return bytes;
   }
 };
 

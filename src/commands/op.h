@@ -95,7 +95,7 @@ struct Op : Spec {
   store::RequestContent (*content)(const void*, Arena&) = nullptr;
   std::string_view (*series)(const void*) = nullptr;                // the one it changes; empty: several or none
   store::Series* (*changed)(const void*, store::Store&) = nullptr;  // the one whose counters it changes, if it exists
-  Item (*target)(const void*) = nullptr;  // of one that changes a counter: which, and the day if it is one
+  Item (*target)(const void*) = nullptr;  // of one that changes or reads a counter: which, and the day if it is one
   std::span<const Item> (*items)(const void*) = nullptr;  // of one that changes days of many
   std::span<const Key> (*keys)(const void*) = nullptr;    // of one that changes counters as a whole: which
   // Of the response to a mutation that is applied, without the envelope and without the text of the request that it
@@ -108,6 +108,9 @@ struct Op : Spec {
   Awaited (*awaited)(const void*) = nullptr;          // of one that may wait for the log to grow
   void (*arrived)(const void*, Services&) = nullptr;  // of such a one: what it tells before it waits
   bool (*is_long)(const void*, Reads&) = nullptr;     // better done on a worker thread; null: the op never takes long
+  // Of one that takes a few microseconds at most, and no lock beside that of the store: how many bytes its answer may
+  // take. 0, or null: it is not that short.
+  std::size_t (*short_answer)(const void*) = nullptr;
 
   // admin ops
   Status (*run)(const void*, Services&, Buffer&) = nullptr;
@@ -253,6 +256,14 @@ constexpr Op make_op() {
   op.fields = detail::fields<C>;
   op.batch_size = detail::batch_size<C>();
   op.series = detail::series<C>;
+  if constexpr (requires(const C& c) { Item{c.key, c.bucket, 0}; }) {
+    op.target = [](const void* command) {
+      const C& c = *static_cast<const C*>(command);
+      return Item{c.key, c.bucket, 0};
+    };
+  } else if constexpr (requires(const C& c) { Key{c.key}; }) {
+    op.target = [](const void* command) { return Item{static_cast<const C*>(command)->key, {}, 0}; };
+  }
   if constexpr (Mutation<C>) {
     op.kind = Kind::mutation;
     op.access = Access::write;
@@ -277,14 +288,6 @@ constexpr Op make_op() {
       op.reply_form = C::kReply;
       op.content = [](const void* command, Arena& arena) { return content_of(*static_cast<const C*>(command), arena); };
     }
-    if constexpr (requires(const C& c) { Item{c.key, c.bucket, 0}; }) {
-      op.target = [](const void* command) {
-        const C& c = *static_cast<const C*>(command);
-        return Item{c.key, c.bucket, 0};
-      };
-    } else if constexpr (requires(const C& c) { Key{c.key}; }) {
-      op.target = [](const void* command) { return Item{static_cast<const C*>(command)->key, {}, 0}; };
-    }
     if constexpr (requires { &C::changed; }) {
       op.changed = detail::erased<C, &C::changed>;
     } else {
@@ -300,6 +303,7 @@ constexpr Op make_op() {
     op.access = Access::read;
     op.answer = detail::erased<C, &C::answer>;
     if constexpr (requires { &C::is_long; }) op.is_long = detail::erased<C, &C::is_long>;
+    if constexpr (requires { &C::short_answer; }) op.short_answer = detail::erased<C, &C::short_answer>;
     if constexpr (requires { &C::awaited; }) {
       op.awaited = detail::erased<C, &C::awaited>;
       op.arrived = detail::erased<C, &C::arrived>;

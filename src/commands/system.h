@@ -11,10 +11,12 @@ namespace karma::commands {
 
 struct SystemPing : NoFields {
   static constexpr Spec kSpec{.name = "system.ping", .command = "ping", .of_node = true};
+  static constexpr std::string_view kPong = R"("pong")";
   Status answer(Reads&, Buffer& out) const {
-    out.append(R"("pong")");
+    out.append(kPong);
     return {};
   }
+  std::size_t short_answer() const { return kPong.size(); }
 };
 
 struct SystemHealth : NoFields {

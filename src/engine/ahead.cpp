@@ -68,13 +68,14 @@ bool is_ready(const store::Series& series, const ChangedCounters& counters) {
 // While days are being deleted, each page that a write changes is gone through first.
 bool Engine::is_slow(const wal::Write& write) const {
   const Mutation& mutation = static_cast<const Mutation&>(write);
-  if (mutation.op->target == nullptr) return false;
+  if (mutation.rides || mutation.op->target == nullptr) return false;
   const store::Series* const series = store_.find(mutation.op->series(mutation.command));
   return series != nullptr && series->removal_count() > kFewRemovals;
 }
 
 bool Engine::prepare(wal::Write& write, std::size_t& work) {
   Mutation& mutation = static_cast<Mutation&>(write);
+  if (mutation.rides) return true;
   store::Series* const series = mutation.op->changed(mutation.command, store_);
   if (!wants_preparation(series)) return true;
   const ChangedCounters counters(mutation);

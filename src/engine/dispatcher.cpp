@@ -21,6 +21,9 @@ constexpr std::size_t kSpareBatches = 8;
 // counted in the budget.
 constexpr std::size_t kGatheredBytes = 128 << 10;
 
+// A longer request is not decoded to find out whether it is a short read, which may ride.
+constexpr std::size_t kShortRequest = 2048;
+
 constexpr std::uint64_t kSlowNotedOfRound = 4;
 
 // Of a request that was refused it may be anything.
@@ -78,6 +81,7 @@ Handled Dispatcher::handle(std::string_view line, void* connection, std::size_t 
   request_bytes_ = line.size();
   op_ = nullptr;
   id_ = {};
+  looked_for_series_ = false;
   const Handled handled = execute(line, connection, pending, out);
   if (handled == Handled::replied && !id_.empty()) protocol::append_id(out, id_);
   if (times_ != nullptr && handled == Handled::replied && op_ != nullptr) times_->answered(*op_);
@@ -125,14 +129,14 @@ void Dispatcher::submit(Time now) {
 void Dispatcher::collect(const ReplyBuffer& place, const ReplyLost& lost) {
   const auto now = times_ == nullptr ? RequestTimes::Time() : engine_.clock().steady();
   const auto deliver = [&](const auto& answered) {
-    if (times_ != nullptr) times_->answered(*answered.op, answered.arrived, now);
+    if (times_ != nullptr && answered.op != nullptr) times_->answered(*answered.op, answered.arrived, now);
     try {
       Buffer& out = place(answered.connection, answered.request_bytes);
       const std::size_t before = out.size();
       write_reply(answered, out);
       if (!answered.id.empty()) protocol::append_id(out, answered.id);
       // After a stall of the disk all of them are, and the slow log has room for a few.
-      if (is_slow(answered) && ++slow_answers_ <= kSlowNotedOfRound) [[unlikely]]
+      if (answered.command != nullptr && is_slow(answered) && ++slow_answers_ <= kSlowNotedOfRound) [[unlikely]]
         note_slow(answered, out.size() - before);
     } catch (const std::exception&) {
       lost(answered.connection);
@@ -155,7 +159,7 @@ void Dispatcher::reply_error(const Error& error, Buffer& out) {
 // The order of the checks is part of the protocol: a client without a token learns nothing.
 Handled Dispatcher::execute(std::string_view line, void* connection, std::size_t pending, Buffer& out) {
   const auto refuse = [&](const Error& error) {
-    if (pending != 0) return Handled::blocked;
+    if (pending != 0) return ride(error, connection);
     reply_error(error, out);
     return Handled::replied;
   };
@@ -171,7 +175,7 @@ Handled Dispatcher::execute(std::string_view line, void* connection, std::size_t
     return refuse({ErrorCode::forbidden, "Read-only token cannot execute command " + std::string(op.command)});
   if (!identified) return refuse(identified.error());
   if (op.kind == Kind::mutation) return mutate(op, connection, pending, out);
-  return pending != 0 ? Handled::blocked : read_or_run(op, connection, out);
+  return pending != 0 ? ride(op, connection) : read_or_run(op, connection, out);
 }
 
 bool Dispatcher::authenticate(Access& granted) const {
@@ -188,6 +192,7 @@ commands::DecodeContext Dispatcher::make_context(Arena& arena) {
   context.now = engine_.clock().unix_seconds();
   context.series_exists = [](void* self, std::string_view series) {
     Dispatcher& mine = *static_cast<Dispatcher*>(self);
+    mine.looked_for_series_ = true;
     std::lock_guard lock(mine.reader_);
     return static_cast<const store::Store&>(mine.engine_.store()).find(series) != nullptr;
   };
@@ -207,33 +212,73 @@ Error Dispatcher::too_large() const {
 
 Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, Buffer& out) {
   if (engine_.client_memory().writes_wait(ClientMemory::is_large(request_bytes_))) return Handled::no_room;
-  if (!batch_) batch_ = take_batch();
-  Arena& arena = batch_->arena;
-  commands::DecodeContext context = make_context(arena);
-  Mutation& mutation = *arena.make<Mutation>();
+  Mutation& mutation = new_mutation();
+  commands::DecodeContext context = make_context(batch_->arena);
   Status status = decode(op, fields_, engine_.store().exactly_once(), context, mutation);
   if (status && fields_.find(Field::want_lsn) != nullptr) status = decode_want_lsn(context, mutation.tells_lsn);
   // Before it is applied: a write never fails on the size of its reply.
   if (status && engine_.over_response_limit(longest_reply(mutation))) status = too_large();
   if (!status) {
-    if (pending != 0) return Handled::blocked;
+    if (pending != 0)
+      return may_depend_on_writes(status.error()) ? Handled::blocked : ride(refusal(status.error()), connection);
     if (status.error().code == ErrorCode::idempotency_conflict)
       engine_.store().exactly_once().counters().conflicts.fetch_add(1, std::memory_order_relaxed);
     reply_error(refusal(status.error()), out);
     return Handled::replied;
   }
-  if (!id_.empty()) mutation.id = arena.copy(id_);
-  mutation.outcome.arena = &arena;
+  if (mutation.keyed != nullptr) begin_keyed(*mutation.keyed);
+  if (engine_.logs_entries()) encode(mutation);
+  return hand_over(mutation, connection);
+}
+
+// In the batch that is being gathered.
+Mutation& Dispatcher::new_mutation() {
+  if (!batch_) batch_ = take_batch();
+  Mutation& mutation = *batch_->arena.make<Mutation>();
+  mutation.outcome.arena = &batch_->arena;
+  return mutation;
+}
+
+Handled Dispatcher::hand_over(Mutation& mutation, void* connection) {
+  if (!id_.empty()) mutation.id = batch_->arena.copy(id_);
   mutation.connection = connection;
   mutation.request_bytes = request_bytes_;
   if (times_ != nullptr) mutation.arrived = times_->wake_up();
   mutation.completions = &completions_;
-  if (mutation.keyed != nullptr) begin_keyed(*mutation.keyed);
-  if (engine_.logs_entries()) encode(mutation);
   batch_->append(mutation);
   gathered_bytes_ += request_bytes_;
   if (gathered_bytes_ >= kGatheredBytes) submit(std::chrono::steady_clock::now());
   return Handled::pending;
+}
+
+// A read that has to see what is pending on its connection.
+Handled Dispatcher::ride(const Op& op, void* connection) {
+  const bool short_one = op.short_answer != nullptr && request_bytes_ <= kShortRequest;
+  if (!short_one || engine_.withholds_reads() || fields_.find(Field::min_lsn) != nullptr) return Handled::blocked;
+  if (engine_.client_memory().writes_wait(false)) return Handled::blocked;
+  Mutation& read = new_mutation();
+  commands::DecodeContext context = make_context(batch_->arena);
+  if (Status status = decode(op, fields_, engine_.store().exactly_once(), context, read); !status)
+    return may_depend_on_writes(status.error()) ? Handled::blocked : ride(refusal(status.error()), connection);
+  const std::size_t room = op.short_answer(read.command);
+  if (room == 0) return Handled::blocked;
+  read.rides = true;
+  read.room = batch_->arena.array<char>(room);
+  return hand_over(read, connection);
+}
+
+Handled Dispatcher::ride(const Error& refusal, void* connection) {
+  if (engine_.client_memory().writes_wait(false)) return Handled::blocked;
+  Mutation& refused = new_mutation();
+  refused.rides = true;
+  refused.op = op_;
+  refused.outcome.fail(refusal);
+  return hand_over(refused, connection);
+}
+
+// Whether it could be another one, or none, after the writes before it.
+bool Dispatcher::may_depend_on_writes(const Error& refusal) const {
+  return looked_for_series_ || refusal.code == ErrorCode::idempotency_conflict;
 }
 
 void Dispatcher::begin_keyed(commands::KeyedWrite& keyed) {
@@ -349,6 +394,10 @@ void Dispatcher::write_reply(const Mutation& mutation, Buffer& out) {
   if (outcome.failed) return reply_error(engine_.refusal(mutation), out);
   const std::size_t start = out.size();
   out.append(protocol::kReplyStart);
+  if (mutation.rides) {
+    out.append(mutation.answer);
+    return finish({}, mutation, start, out);
+  }
   mutation.op->reply(mutation.command, outcome, out);
   if (mutation.keyed != nullptr)
     out.append(mutation.keyed->repeated ? R"(,"idempotent":true)" : R"(,"idempotent":false)");

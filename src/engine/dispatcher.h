@@ -4,6 +4,9 @@
 //                                                        -> mutation: to the writer, the reply comes later
 //                                                        -> admin (snapshots, long scans): to a worker, likewise
 //
+// After a mutation of its connection that is not answered yet, a short read or a refusal goes to the writer, too, for
+// its turn (engine/mutation.h); the rest waits for the answer.
+//
 // One dispatcher per I/O thread; nothing here is thread-safe except the `wake` that it is given, which other threads
 // call.
 #pragma once
@@ -43,6 +46,11 @@ class Dispatcher final : public RequestHandler {
   Error too_large() const;
 
   Handled mutate(const commands::Op& op, void* connection, std::size_t pending, Buffer& out);
+  Mutation& new_mutation();
+  Handled hand_over(Mutation& mutation, void* connection);
+  Handled ride(const commands::Op& op, void* connection);
+  Handled ride(const Error& refusal, void* connection);
+  bool may_depend_on_writes(const Error& refusal) const;
   void submit(Time now);
   void begin_keyed(commands::KeyedWrite& keyed);
   void encode(Mutation& mutation);
@@ -92,6 +100,7 @@ class Dispatcher final : public RequestHandler {
   const commands::Op* op_ = nullptr;      // of the line at hand, once it is known
   std::size_t request_bytes_ = 0;         // of the line at hand
   std::string_view id_;                   // of the line at hand
+  bool looked_for_series_ = false;        // to decode it
   Arena arena_;                           // of the read at hand, if it never takes long
   std::unique_ptr<Job> job_;              // of a read that may, or of an admin op
   std::unique_ptr<MutationBatch> batch_;  // being gathered

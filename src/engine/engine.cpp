@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstring>
 #include <random>
 
+#include "core/check.h"
 #include "core/json_text.h"
 #include "engine/difference.h"
 #include "engine/freeze.h"
@@ -67,6 +69,7 @@ Engine::Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& 
       stats_reader_(store_.lock().add_reader()),
       snapshot_reader_(store_.lock().add_reader()),
       query_reader_(store_.lock().add_reader()),
+      own_reader_(nobody_else_.add_reader()),
       snapshot_watch_({.interval = std::chrono::seconds(config.snapshot_interval),
                        .log_bytes = static_cast<std::uint64_t>(config.snapshot_wal_bytes)}),
       checkpoints_(files, config.directory, static_cast<std::size_t>(config.recovery_max_checkpoints)),
@@ -274,17 +277,41 @@ RequestStats& Engine::add_request_stats() {
 
 wal::Verdict Engine::admit(wal::Write& write, bool batch_empty) {
   Mutation& mutation = static_cast<Mutation&>(write);
-  if (batch_empty) pending_.reset();
+  if (batch_empty) {
+    pending_.reset();
+    in_batch_.clear();
+  }
   pending_.any = !batch_empty;
-  const wal::Verdict decided = verdict(mutation);
-  if (decided == wal::Verdict::answered && batch_empty) {
+  // An answer too has to come after the writes before it, or a connection would get its replies in another order than
+  // its requests.
+  const bool is_next = !in_batch_.may_hold(mutation.source);
+  const wal::Verdict decided = mutation.rides ? verdict_on_rider(mutation, is_next) : verdict(mutation);
+  if (decided == wal::Verdict::answered && is_next) {
     answer(mutation);
   } else if (decided != wal::Verdict::flush_first) {
-    // An answer too has to come after the writes before it, or a connection would get its replies in another order than
-    // its requests.
     in_order_.push_back(&mutation);
+    in_batch_.add(mutation.source);
   }
   return decided;
+}
+
+// A read is answered in its place among the writes of its connection.
+wal::Verdict Engine::verdict_on_rider(Mutation& rider, bool is_next) {
+  if (rider.outcome.failed) return wal::Verdict::answered;
+  if (!is_next) return wal::Verdict::log;
+  answer_read(rider);
+  return wal::Verdict::answered;
+}
+
+void Engine::answer_read(Mutation& read) {
+  read_arena_.reset();
+  read_answer_.clear();
+  commands::Reads reads(store_, own_reader_, *this, read_arena_);
+  if (const Status status = read.op->answer(read.command, reads, read_answer_); !status)
+    return read.outcome.fail(status.error());
+  KARMA_CHECK(read_answer_.size() <= read.room.size());
+  std::memcpy(read.room.data(), read_answer_.data(), read_answer_.size());
+  read.answer = {read.room.data(), read_answer_.size()};
 }
 
 wal::Verdict Engine::verdict(Mutation& mutation) {
@@ -338,7 +365,7 @@ void Engine::apply(std::span<wal::Write* const> batch) {
       if (next != first && wants_next_lock(*batch[next])) break;
       if (next % kFetchedAhead == 0) fetch_ahead(batch.subspan(next));
       Mutation& mutation = static_cast<Mutation&>(*batch[next]);
-      if (!mutation.op->idempotent) {
+      if (!mutation.op->idempotent && !mutation.rides) {
         remember(batch.subspan(remembered, next - remembered));
         remembered = next;
       }
@@ -356,7 +383,9 @@ void Engine::apply(std::span<wal::Write* const> batch) {
 }
 
 void Engine::apply(Mutation& mutation) {
-  if (mutation.replicated && mutation.op->replay != nullptr) [[unlikely]] {
+  if (mutation.rides) {
+    answer_read(mutation);
+  } else if (mutation.replicated && mutation.op->replay != nullptr) [[unlikely]] {
     (void)mutation.op->replay(mutation.command, store_, NothingCovered(), mutation.outcome);
   } else {
     mutation.op->apply(mutation.command, store_, mutation.outcome);
@@ -387,6 +416,7 @@ void Engine::answer_in_order() {
 void Engine::remember(std::span<wal::Write* const> writes) {
   for (const wal::Write* write : writes) {
     const Mutation& mutation = static_cast<const Mutation&>(*write);
+    if (mutation.rides) continue;
     if (mutation.keyed != nullptr) commands::remember_key(*mutation.keyed, store_.exactly_once(), mutation.outcome);
     if ((mutation.outcome.failed || mutation.op->tells_state) && wal_->keeps_entries()) [[unlikely]]
       note_outcome(outcomes_, *mutation.op, mutation.keyed != nullptr, mutation.lsn, mutation.outcome);
@@ -416,11 +446,16 @@ void Engine::count_keyed(std::span<wal::Write* const> batch) {
 void Engine::refuse(std::span<wal::Write* const> batch, const Error& error) {
   writes_failed_at_.store(clock_.steady(), std::memory_order_relaxed);
   writes_fail_.store(true, std::memory_order_release);
+  const bool admitted = !in_order_.empty();  // after stop() nothing is
   for (wal::Write* write : batch) {
     Mutation& mutation = static_cast<Mutation&>(*write);
+    if (mutation.rides && admitted) {
+      answer_read(mutation);
+      continue;
+    }
     mutation.outcome.fail(error);
     if (mutation.replicated) mutation.batch->failed = true;
-    if (in_order_.empty()) answer(mutation);  // after stop(): never admitted
+    if (!admitted) answer(mutation);
   }
   answer_in_order();
 }
@@ -432,9 +467,13 @@ void Engine::answer(Mutation& mutation) {
   staged_.add(mutation);
 }
 
-void Engine::cycle_done() {
+void Engine::hand_over() {
   staged_.publish();
   if (acks_ != nullptr) acks_->commit();
+}
+
+void Engine::cycle_done() {
+  hand_over();
   log_waiters_.notify();
   read_waiters_.notify();
 }

@@ -21,6 +21,8 @@
 #include <karma/file_system.h>
 
 #include "commands/services.h"
+#include "core/arena.h"
+#include "core/buffer.h"
 #include "core/log.h"
 #include "core/mutex.h"
 #include "engine/client_memory.h"
@@ -37,6 +39,7 @@
 #include "engine/resources.h"
 #include "engine/snapshot_leases.h"
 #include "engine/snapshot_watch.h"
+#include "engine/source_marks.h"
 #include "engine/state_digests.h"
 #include "engine/worker.h"
 #include "ops/readiness.h"
@@ -218,14 +221,17 @@ class Engine final : public commands::Services, private wal::Machine {
   // wal::Machine: one thread at a time, which has the writer's place
   wal::Verdict admit(wal::Write& write, bool batch_empty) override;
   wal::Verdict verdict(Mutation& mutation);
+  wal::Verdict verdict_on_rider(Mutation& rider, bool is_next);
   void remember(std::span<wal::Write* const> writes);
   void count_keyed(std::span<wal::Write* const> batch);
   void apply(std::span<wal::Write* const> batch) override;
   void apply(Mutation& mutation);
+  void answer_read(Mutation& read);
   bool slows_writes() const override { return !store_.purged(); }
   bool is_slow(const wal::Write& write) const override;
   bool prepare(wal::Write& write, std::size_t& work) override;
   void refuse(std::span<wal::Write* const> batch, const Error& error) override;
+  void hand_over() override;
   void cycle_done() override;
   bool has_work() const override { return !store_.purged(); }
   void work() override;
@@ -303,6 +309,12 @@ class Engine final : public commands::Services, private wal::Machine {
   const wal::Write* next_admitted_ = nullptr;
   KnownOutcomes outcomes_;           // of entries above the exactly-once state's file
   std::vector<Mutation*> in_order_;  // of the batch, and what was answered meanwhile without being logged
+  SourceMarks in_batch_;             // whose they are
+  // Of reads that ride. Who may change the store need not lock it.
+  store::StoreLock nobody_else_;
+  store::StoreLock::Reader& own_reader_;
+  Arena read_arena_;
+  Buffer read_answer_;
   StagedAnswers staged_;
 
   Mutex stats_mutex_;

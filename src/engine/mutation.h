@@ -1,5 +1,9 @@
 // A mutation on its way: decoded and encoded by an I/O thread, logged and applied by the writer, answered by the I/O
 // thread again. A batch holds what one wake-up of an I/O thread brought; it belongs to the writer from flush to answer.
+//
+// What comes after a mutation on its connection, before that is answered, may ride along (wal::Write::rides): a short
+// read, which the writer answers after the writes before it and before those after it, and what was refused already,
+// whose answer only has to come in its turn. So no request of a pipeline makes it stop and go.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +12,8 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "core/arena.h"
@@ -35,6 +41,8 @@ struct Mutation : wal::Write, Decoded {
   bool waits_for_replicas = true;
   Lsn confirmed_at;
   bool tells_lsn = false;  // in its reply
+  std::span<char> room;    // of a read that rides, for its answer
+  std::string_view answer;
   Mutation* next_answered = nullptr;
   // Of a large one: how many of its counters are ready to be changed, if nothing has happened since, and how often
   // preparing was tried.
@@ -57,9 +65,9 @@ struct MutationBatch {
 
   void append(Mutation& mutation) {
     mutation.batch = this;
-    brief &= mutation.op->idempotent;
     mutation.source = mutation.connection;
-    if (mutation.op->batch_size != nullptr) {
+    if (!mutation.rides) brief &= mutation.op->idempotent;
+    if (!mutation.rides && mutation.op->batch_size != nullptr) {
       mutation.points = static_cast<std::uint32_t>(std::max<std::size_t>(mutation.op->batch_size(mutation.command), 1));
     }
     (last == nullptr ? first : last->next) = &mutation;

@@ -20,12 +20,13 @@ ReplicaAcks::~ReplicaAcks() { end(); }
 
 void ReplicaAcks::hold(Mutation& answered) {
   answered.confirmed_at = {};
-  // A refusal tells of nothing that could be lost.
-  if (!answered.outcome.failed) answered.confirmed_at = answered.lsn != Lsn{} ? answered.lsn : options_.position();
+  // A refusal tells of nothing that could be lost, nor does a read.
+  if (!answered.outcome.failed && !answered.rides)
+    answered.confirmed_at = answered.lsn != Lsn{} ? answered.lsn : options_.position();
   answered.next_answered = nullptr;
   (gathered_.last == nullptr ? gathered_.first : gathered_.last->next_answered) = &answered;
   gathered_.last = &answered;
-  ++gathered_.count;
+  gathered_.writes += !answered.rides;
 }
 
 void ReplicaAcks::commit() {
@@ -35,7 +36,7 @@ void ReplicaAcks::commit() {
   const MutexLock lock(mutex_);
   const bool was_idle = waiting_.empty();
   waiting_.push_back(batch);
-  state_.waiting += batch.count;
+  state_.waiting += batch.writes;
   ended_ ? time_out_late(Time::max()) : release();
   staged_.publish();
   if (was_idle && !waiting_.empty()) woken_.notify_one();
@@ -110,8 +111,7 @@ void ReplicaAcks::release() {
 void ReplicaAcks::release_first(Batch& batch) {
   Mutation& mutation = *batch.first;
   batch.first = mutation.next_answered;
-  --batch.count;
-  --state_.waiting;
+  state_.waiting -= !mutation.rides;
   staged_.add(mutation);
 }
 

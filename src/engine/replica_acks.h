@@ -40,7 +40,7 @@ class ReplicaAcks {
   };
   struct State {
     Lsn confirmed;
-    std::size_t waiting = 0;
+    std::size_t waiting = 0;     // writes
     std::uint64_t timeouts = 0;  // writes that were answered without being confirmed, except while degraded
     bool degraded = false;
   };
@@ -66,7 +66,7 @@ class ReplicaAcks {
   struct Batch {
     Mutation* first = nullptr;
     Mutation* last = nullptr;
-    std::size_t count = 0;
+    std::size_t writes = 0;
     Time until{};
   };
 

@@ -264,6 +264,7 @@ class Writer::Impl {
   // One batch, from admission to the answers.
   void cycle() {
     batch_.clear();
+    entries_.clear();
     batch_bytes_ = 0;
     large_points_ = 0;
     preparation_ = kPreparedAtOnce * std::min(1 + append_took_ / kPreparedOnceMorePer, kMostPrepared);
@@ -273,7 +274,7 @@ class Writer::Impl {
     if (admit_waiting() && large_.empty()) admit_company();
     admit_large();
     if (!batch_.empty()) write_batch();
-    previous_batch_ = batch_.size();
+    previous_batch_ = entries_.size();
     machine_.cycle_done();
   }
 
@@ -281,7 +282,7 @@ class Writer::Impl {
   bool admit_waiting() {
     const bool some_are_slow = machine_.slows_writes();
     while (!waiting_.empty()) {
-      if (batch_.size() >= options_.batch_size || batch_bytes_ >= kBatchBytes) return false;
+      if (batch_is_full()) return false;
       if (Action* action = action_at_front()) {
         if (large_.empty() && held_up_.empty()) return false;
         hold_up(*action);
@@ -303,12 +304,18 @@ class Writer::Impl {
         large_.push(write);  // only its source waits for the flush
         continue;
       }
-      if (verdict == Verdict::log) {
-        batch_.push_back(write);
-        batch_bytes_ += write->entry.size();
-      }
+      if (verdict == Verdict::log) take(write);
     }
-    return batch_.size() < options_.batch_size && batch_bytes_ < kBatchBytes;
+    return !batch_is_full();
+  }
+
+  bool batch_is_full() const { return entries_.size() >= options_.batch_size || batch_bytes_ >= kBatchBytes; }
+
+  void take(Write* write) {
+    batch_.push_back(write);
+    if (write->rides) return;
+    entries_.push_back(write->entry);
+    batch_bytes_ += write->entry.size();
   }
 
   bool is_large(const Write& write) const { return write.points >= Write::kLarge || large_.holds(write.source); }
@@ -316,7 +323,7 @@ class Writer::Impl {
   // As many as a batch takes. A write that is not ready lets others pass.
   void admit_large() {
     for (std::size_t passed = 0; passed < large_.sources();) {
-      if (batch_.size() >= options_.batch_size || batch_bytes_ >= kBatchBytes) return;
+      if (batch_is_full()) return;
       Write* const write = large_.front();
       if (large_points_ != 0 && large_points_ + write->points > kLargePoints) return;
       if (!machine_.prepare(*write, preparation_)) {
@@ -330,18 +337,16 @@ class Writer::Impl {
       if (verdict == Verdict::flush_first) return;
       large_.pop(next);
       passed = 0;
-      if (verdict == Verdict::log) {
-        batch_.push_back(write);
-        batch_bytes_ += write->entry.size();
-        large_points_ += its_points;
-      }
+      if (verdict != Verdict::log) continue;
+      take(write);
+      large_points_ += its_points;
     }
   }
 
   // Gives others batch_wait to join the batch, once. A lone writer is not kept waiting: nobody joined the batch before,
   // so nobody is expected now.
   void admit_company() {
-    const bool in_company = batch_.size() > 1 || previous_batch_ > 1;
+    const bool in_company = entries_.size() > 1 || previous_batch_ > 1;
     if (options_.batch_wait.count() <= 0 || batch_.empty() || !in_company) return;
     const auto deadline = std::chrono::steady_clock::now() + options_.batch_wait;
     do {
@@ -359,8 +364,7 @@ class Writer::Impl {
 
   void write_batch() {
     Lsn lsn = log_.last();
-    entries_.clear();
-    for (const Write* write : batch_) entries_.push_back(write->entry);
+    machine_.hand_over();
     const bool measured = !large_.empty();
     const auto begun =
         measured || options_.timings != nullptr ? options_.now() : std::chrono::steady_clock::time_point();
@@ -373,23 +377,24 @@ class Writer::Impl {
     }
     const bool numbered = log_.last() != lsn;
     for (Write* write : batch_) {
-      if (numbered) lsn = lsn.next();
+      if (numbered && !write->rides) lsn = lsn.next();
       write->lsn = lsn;
     }
     batches_.fetch_add(1, std::memory_order_relaxed);
-    written_.fetch_add(batch_.size(), std::memory_order_relaxed);
+    written_.fetch_add(entries_.size(), std::memory_order_relaxed);
     if (options_.timings != nullptr) note_timings(begun);
     machine_.apply(batch_);
   }
 
   void note_timings(std::chrono::steady_clock::time_point begun) {
-    options_.timings->batch.add(batch_.size());
+    options_.timings->batch.add(entries_.size());
     for (auto first = batch_.begin(); first != batch_.end();) {
       const auto arrived = (*first)->arrived;  // as those beside it, mostly
       const auto last =
           std::find_if(first, batch_.end(), [&](const Write* write) { return write->arrived != arrived; });
+      const auto writes = std::count_if(first, last, [](const Write* write) { return !write->rides; });
       if (arrived != std::chrono::steady_clock::time_point())
-        options_.timings->queue.add(begun - arrived, static_cast<std::uint64_t>(last - first));
+        options_.timings->queue.add(begun - arrived, static_cast<std::uint64_t>(writes));
       first = last;
     }
   }
@@ -430,7 +435,7 @@ class Writer::Impl {
   std::chrono::steady_clock::duration append_took_{};  // of the last batch, if large writes waited meanwhile
   Action* first_action_ = nullptr;
   std::vector<Write*> batch_;
-  std::vector<std::string_view> entries_;
+  std::vector<std::string_view> entries_;  // of those that do not ride
   std::size_t batch_bytes_ = 0;
   std::size_t previous_batch_ = 0;
 

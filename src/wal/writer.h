@@ -6,7 +6,7 @@
 //          of large writes, which take long: so many points at a time, their sources in turn
 //          for each, in order:  admit  ->  log it | it waits for its turn, and is asked again | it is answered
 //          append to the log (one write, one sync)   -> on failure: refuse exactly this batch
-//          apply in order
+//          apply in order; what rides along is answered in its place
 //          cycle_done: sessions are woken, once per thread
 //
 // The writer knows neither commands nor the store: a Machine does.
@@ -40,6 +40,7 @@ struct Write {
   std::string_view entry;  // text of the log entry; empty when the log keeps nothing
   Lsn lsn;                 // set before apply
   bool is_action = false;  // the place of an action among the writes, which no machine sees but by following `next`
+  bool rides = false;      // no write: it has its place among those of its source, and is answered there
   std::uint32_t points = 1;
   const void* source = nullptr;                     // writes of one source keep their order
   std::chrono::steady_clock::time_point arrived{};  // 0: it is not timed
@@ -59,11 +60,13 @@ class Machine {
   // Does a part of the work for which a large write would keep others waiting, without any visible effect. `work`
   // limits how much, in the machine's units, and is lowered by what was done. False: there is more to do.
   virtual bool prepare(Write&, std::size_t&) { return true; }
-  // Durable now; apply in this order and answer each.
+  // Durable now, what is to be logged; apply in this order and answer each.
   virtual void apply(std::span<Write* const> batch) = 0;
   // Not logged, and never will be: answer each with the error.
   virtual void refuse(std::span<Write* const> batch, const Error& error) = 0;
-  // Nothing more will happen for now: hand over the answers.
+  // Hands over the answers there are: what was answered at admission does not wait for the disk.
+  virtual void hand_over() {}
+  // The same; nothing more will happen for now.
   virtual void cycle_done() = 0;
   // Applied writes may leave work that nobody waits for: a millisecond of it is done between two batches, while there
   // is any. Only the writer's thread works; when it stops, the rest is left.

@@ -101,9 +101,11 @@ TEST_F(Visibility, OnOneConnectionAReadWaitsForTheWriteBeforeIt) {
   gate_.close();
   writer_->write(kIncrement);
   gate_.wait_until_held();
-  EXPECT_EQ(writer_->ask_behind_pending(kSum), engine::Handled::blocked);
+  writer_->write(kSum);
+  EXPECT_EQ(writer_->ask_behind_pending(kKeys), engine::Handled::blocked);
+  EXPECT_TRUE(writer_->replies().empty());
   gate_.open();
-  writer_->wait_for_reply();
+  EXPECT_EQ(writer_->wait_for_replies(2), (std::vector<std::string>{success("5") + "\r\n", success("10") + "\r\n"}));
 }
 
 TEST_F(Visibility, WhatIsVisibleSurvivesACrash) {

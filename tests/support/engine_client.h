@@ -26,10 +26,14 @@ class Client {
     EXPECT_EQ(dispatcher_.handle(line, &reader_, 0, out), engine::Handled::replied);
     return std::string(out.view());
   }
-  void write(const std::string& line) {
-    Buffer out;
-    EXPECT_EQ(dispatcher_.handle(line, &writer_, pending_, out), engine::Handled::pending);
-    ++pending_;
+  void write(const std::string& line) { send({line}); }
+  // A pipeline, all of which is answered later.
+  void send(const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) {
+      Buffer out;
+      EXPECT_EQ(dispatcher_.handle(line, &writer_, pending_, out), engine::Handled::pending) << line;
+      ++pending_;
+    }
     dispatcher_.flush();
   }
   // What has arrived, without waiting.
@@ -44,13 +48,16 @@ class Client {
     for (const Buffer& reply : found) texts.emplace_back(reply.view());
     return texts;
   }
-  std::string wait_for_reply() {
-    for (;;) {
-      std::vector<std::string> found = replies();
-      if (!found.empty()) return found.front();
+  std::string wait_for_reply() { return wait_for_replies(1).front(); }
+  // At least so many.
+  std::vector<std::string> wait_for_replies(std::size_t count) {
+    for (std::vector<std::string> found = replies();;) {
+      if (found.size() >= count) return found;
       std::unique_lock lock(mutex_);
       woken_.wait(lock, [this] { return awake_; });
       awake_ = false;
+      lock.unlock();
+      for (std::string& reply : replies()) found.push_back(std::move(reply));
     }
   }
   // Whatever it is, once it is answered; without the line end.
