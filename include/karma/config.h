@@ -26,6 +26,7 @@ struct Config {
   int port = 8080;
   bool nodelay = true;
   int io_threads = 0;  // 0: one per core
+  int spin_us = 50;    // how long a thread looks for more work before it sleeps; 0: not at all
   int http_port = 0;   // for what watches the node; 0: none
   std::string http_bind = "127.0.0.1";
   int max_connections = 10000;

@@ -46,6 +46,12 @@ constexpr Setting kSettings[] = {
         .at_least(0)
         .at_most(128),
     Setting{
+        Group::network, "spin-us", "KARMA_SPIN_MICROSECONDS", &Config::spin_us, "MICROSECONDS",
+        "How long a thread looks for more work before it sleeps, while work has been coming that fast and there are "
+        "cores for it; 0: never."}
+        .at_least(0)
+        .at_most(1000),
+    Setting{
         Group::network, "http-port", "KARMA_HTTP_PORT", &Config::http_port, "PORT",
         "TCP port for load balancers and whoever else watches the node, over HTTP. It asks for no token and gives no "
         "data away; 0: none."}

@@ -43,6 +43,12 @@ void fail(Job& job, Error (*why)()) {
   }
 }
 
+// A single core is the writer's, if there is a log: it needs it as soon as an I/O thread has handed writes over.
+int cores_to_spin_on(const Config& config, FileSystem& files) {
+  const int cores = usable_cores(files);
+  return config.wal && cores == 1 ? 0 : cores;
+}
+
 std::uint64_t random_seed() {
   std::random_device device;
   return static_cast<std::uint64_t>(device()) << 32 | device();
@@ -72,6 +78,7 @@ Engine::Engine(const Config& config, FileSystem& files, Clock& clock, EventLog& 
       own_reader_(nobody_else_.add_reader()),
       snapshot_watch_({.interval = std::chrono::seconds(config.snapshot_interval),
                        .log_bytes = static_cast<std::uint64_t>(config.snapshot_wal_bytes)}),
+      spin_places_(std::chrono::microseconds(config.spin_us), cores_to_spin_on(config, files)),
       checkpoints_(files, config.directory, static_cast<std::size_t>(config.recovery_max_checkpoints)),
       duty_(config.role == Role::slave ? Duty::slave : Duty::master),
       slow_log_(std::chrono::milliseconds(config.slow_ms)),
@@ -184,7 +191,8 @@ Status Engine::start(const LaterMaster& later_master, const StartProgress& progr
       wal::WriterOptions{.batch_size = static_cast<std::size_t>(config_.wal_batch_size),
                          .batch_wait = std::chrono::microseconds(config_.wal_batch_wait_us),
                          .now = [this] { return clock_.steady(); },
-                         .timings = is_scraped() && wal_->keeps_entries() ? &log_timings_ : nullptr});
+                         .timings = is_scraped() && wal_->keeps_entries() ? &log_timings_ : nullptr,
+                         .spin_places = &spin_places_});
   snapshot_worker_ = std::make_unique<Worker>();
   query_worker_ = std::make_unique<Worker>();
   if (!is_slave()) abort_unfinished_loads();

@@ -139,6 +139,7 @@ class Engine final : public commands::Services, private wal::Machine {
   bool withholds_reads() const { return withheld_.load(std::memory_order_relaxed) != Withheld::nothing; }
   Error why_withheld() const;
   ClientMemory& client_memory() { return client_memory_; }
+  SpinPlaces& spin_places() { return spin_places_; }
   std::atomic<int>& open_connections() { return open_connections_; }
   // How many connections the server takes, and whether everybody may connect; for stats and health.
   void set_connection_limit(int limit) { connection_limit_ = limit; }
@@ -277,6 +278,7 @@ class Engine final : public commands::Services, private wal::Machine {
   std::unique_ptr<wal::Log> wal_;
   wal::ReplaceableLog* replaceable_log_ = nullptr;  // wal_ of a node with a source
   std::unique_ptr<ReplicaAcks> acks_;               // where writes wait for slaves
+  SpinPlaces spin_places_;
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<Worker> snapshot_worker_;
   std::unique_ptr<Worker> query_worker_;

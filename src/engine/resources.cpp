@@ -1,5 +1,7 @@
 #include "engine/resources.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <cstdio>
 
@@ -36,19 +38,46 @@ std::string cgroup(FileSystem& files) {
   return {};
 }
 
+// Of the limits in this file of each group that the process is in. `read` gives nothing for "max". In a container the
+// root of what can be seen is its own group.
+template <class Read>
+std::optional<std::uint64_t> least_limit(FileSystem& files, const char* file, Read read) {
+  std::optional<std::uint64_t> least;
+  for (std::string path = cgroup(files);; path.resize(path.rfind('/'))) {
+    const std::string text = content_of(files, kCgroups + path + file);
+    const std::optional<std::uint64_t> limit = read(trim(text));
+    if (limit) least = std::min(*limit, least.value_or(*limit));
+    if (path.empty() || path.rfind('/') == path.npos) return least;
+  }
+}
+
+// "150000 100000": so many microseconds of so many.
+std::optional<std::uint64_t> whole_cores(std::string_view text) {
+  const std::size_t blank = text.find(' ');
+  if (blank == text.npos) return std::nullopt;
+  const auto quota = parse_number<std::uint64_t>(text.substr(0, blank));
+  const auto period = parse_number<std::uint64_t>(text.substr(blank + 1));
+  return quota && period && *period != 0 ? std::optional(*quota / *period) : std::nullopt;
+}
+
 std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
 }  // namespace
 
 std::optional<std::uint64_t> memory_limit(FileSystem& files) {
-  std::optional<std::uint64_t> least;
-  // The group and all that it is in; in a container the root of what can be seen is its own group.
-  for (std::string path = cgroup(files);; path.resize(path.rfind('/'))) {
-    const std::string text = content_of(files, kCgroups + path + "/memory.max");
-    const std::optional<std::uint64_t> limit = parse_number<std::uint64_t>(trim(text));  // or "max"
-    if (limit) least = std::min(*limit, least.value_or(*limit));
-    if (path.empty() || path.rfind('/') == path.npos) return least;
-  }
+  return least_limit(files, "/memory.max", parse_number<std::uint64_t>);
+}
+
+int allowed_cores() {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  return ::sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+}
+
+int usable_cores(FileSystem& files) {
+  const std::optional<std::uint64_t> granted = least_limit(files, "/cpu.max", whole_cores);
+  const int allowed = allowed_cores();
+  return granted && *granted < static_cast<std::uint64_t>(allowed) ? static_cast<int>(*granted) : allowed;
 }
 
 std::vector<std::string> resource_warnings(FileSystem& files, const std::string& directory, std::uint64_t resident) {

@@ -1,4 +1,4 @@
-// What the machine still has for the node: room on the disk, memory in its cgroup.
+// What the machine still has for the node: room on the disk, memory and cores.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,11 @@ inline constexpr std::uint64_t kHighMemoryPercent = 90;
 
 // The least limit on memory of the cgroups (v2) that this process is in; none if there is no limit, or no such cgroup.
 std::optional<std::uint64_t> memory_limit(FileSystem& files);
+
+// Cores that the process may run on.
+int allowed_cores();
+// Of those, as many as it may keep busy: the cgroups (v2) may grant it less. 0: not even one.
+int usable_cores(FileSystem& files);
 
 // In words, for health. `resident`: bytes of this process.
 std::vector<std::string> resource_warnings(FileSystem& files, const std::string& directory, std::uint64_t resident);

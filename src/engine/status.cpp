@@ -182,6 +182,8 @@ ops::NodeFigures Engine::figures() {
   figures.problems = now.problems.size();
   figures.warnings = now.warnings.size();
   figures.timings = timings();
+  figures.io_spins = spin_places_.counts(SpinPlaces::Thread::io);
+  figures.writer_spins = spin_places_.counts(SpinPlaces::Thread::writer);
   return figures;
 }
 

@@ -38,6 +38,17 @@ void write(const Timings& timings, Exposition& out) {
   out.add_seconds(timings.log_sync);
 }
 
+void write_spins(const NodeFigures& node, Exposition& out) {
+  out.family("karma_spins_total", Type::counter,
+             "How often a thread looked for work a moment longer, by --spin-us, and whether some came.");
+  const auto add = [&](std::string_view thread, const SpinPlaces::Counts& counts) {
+    out.add(counts.paid, {{"thread", thread}, {"result", "paid"}});
+    out.add(counts.in_vain, {{"thread", thread}, {"result", "in_vain"}});
+  };
+  add("io", node.io_spins);
+  add("writer", node.writer_spins);
+}
+
 }  // namespace
 
 std::string scrape_text(std::string_view version, const ProcessFigures& process,
@@ -53,6 +64,7 @@ std::string scrape_text(std::string_view version, const ProcessFigures& process,
   out.add(node->warnings);
   scrape_stats(node->stats, out);
   write(node->timings, out);
+  write_spins(*node, out);
   return out.text();
 }
 

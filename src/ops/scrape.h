@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/spin.h"
 #include "ops/process.h"
 #include "ops/stats.h"
 #include "ops/timings.h"
@@ -18,6 +19,8 @@ struct NodeFigures {
   std::size_t problems = 0;  // of system.health
   std::size_t warnings = 0;
   Timings timings;
+  SpinPlaces::Counts io_spins;
+  SpinPlaces::Counts writer_spins;
 };
 
 // `node`: nothing while it restores.

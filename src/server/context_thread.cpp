@@ -16,12 +16,13 @@ constexpr std::chrono::milliseconds kRetryPause{10};
 
 }  // namespace
 
-ContextThread::ContextThread(std::string name, EventLog& log)
-    : work_(context_.get_executor()), thread_([this, name = std::move(name), &log] {
+ContextThread::ContextThread(std::string name, EventLog& log, SpinPlaces* spin_places)
+    : work_(context_.get_executor()), thread_([this, name = std::move(name), &log, spin_places] {
         ::pthread_setname_np(::pthread_self(), name.c_str());
+        Spinner spinner(spin_places, SpinPlaces::Thread::io);
         for (;;) {
           try {
-            context_.run();
+            run(spinner);
             return;
           } catch (const std::exception& failure) {
             log.error("server.io_failed", failure.what());
@@ -31,6 +32,20 @@ ContextThread::ContextThread(std::string name, EventLog& log)
       }) {}
 
 ContextThread::~ContextThread() { finish(); }
+
+// While it spins, whoever posts to it need not wake it: Asio sees that the thread is not in a wait that could last.
+void ContextThread::run(Spinner& spinner) {
+  if (!spinner.spins()) {
+    context_.run();
+    return;
+  }
+  for (;;) {
+    while (spinner.finds([this] { return context_.poll() != 0; })) {
+    }
+    if (context_.run_one() == 0) return;
+    spinner.woken();
+  }
+}
 
 void ContextThread::call(const std::function<void()>& function) {
   std::promise<void> done;

@@ -8,14 +8,16 @@
 #include <thread>
 
 #include "core/log.h"
+#include "core/spin.h"
 #include "server/asio.h"
 
 namespace karma::server {
 
 class ContextThread {
  public:
-  // Starts the thread. An exception of a handler is logged, and the others go on.
-  ContextThread(std::string name, EventLog& log);
+  // Starts the thread. An exception of a handler is logged, and the others go on. `spin_places`: nullptr for a thread
+  // that sleeps as soon as it has nothing to do.
+  ContextThread(std::string name, EventLog& log, SpinPlaces* spin_places = nullptr);
   ~ContextThread();
 
   asio::io_context& context() { return context_; }
@@ -25,6 +27,8 @@ class ContextThread {
   void finish();
 
  private:
+  void run(Spinner& spinner);
+
   asio::io_context context_{1};  // one thread runs it; others may post
   asio::executor_work_guard<Executor> work_;
   std::thread thread_;

@@ -22,14 +22,14 @@ constexpr std::chrono::milliseconds kRetryPause{10};
 }  // namespace
 
 IoThread::IoThread(std::string name, IoThreadOptions options, const engine::MakeRequestHandler& make_handler,
-                   std::atomic<int>& open_connections, engine::ClientMemory& memory, EventLog& log,
-                   std::function<void()> changed)
+                   std::atomic<int>& open_connections, engine::ClientMemory& memory, SpinPlaces& spin_places,
+                   EventLog& log, std::function<void()> changed)
     : options_(options),
       open_connections_(open_connections),
       memory_(memory),
       log_(log),
       changed_(std::move(changed)),
-      thread_(std::move(name), log),
+      thread_(std::move(name), log, &spin_places),
       handler_(make_handler([this] { wake(); })),
       host_(*handler_, options.session, memory, log, [this] { request_round(); }),
       timer_(thread_.context()) {

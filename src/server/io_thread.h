@@ -37,7 +37,7 @@ class IoThread {
   // it drains, that has happened. `memory.connections` is counted down when nothing of a connection is left, replies to
   // come included. Starts the thread.
   IoThread(std::string name, IoThreadOptions options, const engine::MakeRequestHandler& make_handler,
-           std::atomic<int>& open_connections, engine::ClientMemory& memory, EventLog& log,
+           std::atomic<int>& open_connections, engine::ClientMemory& memory, SpinPlaces& spin_places, EventLog& log,
            std::function<void()> changed);
   // Ends the thread; sessions that are left lose their sockets. The handler must expect no more wake-ups.
   ~IoThread();

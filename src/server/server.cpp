@@ -1,6 +1,5 @@
 #include <karma/server.h>
 #include <karma/version.h>
-#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "core/mutex.h"
 #include "core/settings.h"
 #include "engine/dispatcher.h"
+#include "engine/resources.h"
 #include "io/at_path.h"
 #include "ops/process.h"
 #include "ops/scrape.h"
@@ -41,10 +41,7 @@ using server::Socket;
 
 int io_thread_count(const Config& config) {
   if (config.io_threads > 0) return config.io_threads;
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  int count = ::sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
-  return std::clamp(count, 1, 128);
+  return std::clamp(engine::allowed_cores(), 1, 128);
 }
 
 }  // namespace
@@ -368,8 +365,8 @@ class Server::Impl {
     const int count = io_thread_count(config_);
     for (int i = 0; i < count; ++i) {
       io_threads_.push_back(std::make_unique<IoThread>("karma-io-" + std::to_string(i), options, make_handler,
-                                                       engine_->open_connections(), engine_->client_memory(), log_,
-                                                       changed));
+                                                       engine_->open_connections(), engine_->client_memory(),
+                                                       engine_->spin_places(), log_, changed));
     }
   }
 

@@ -93,7 +93,11 @@ class LargeWrites {
 // `mutex_` guards what the submitting threads and the writer share; everything else belongs to whoever is busy_.
 class Writer::Impl {
  public:
-  Impl(Log& log, Machine& machine, WriterOptions options) : log_(log), machine_(machine), options_(options) {
+  Impl(Log& log, Machine& machine, WriterOptions options)
+      : log_(log),
+        machine_(machine),
+        options_(options),
+        spinner_(place_is_free_ ? nullptr : options.spin_places, SpinPlaces::Thread::writer) {
     if (place_is_free_) options_.batch_wait = {};  // it is for saving syncs
     options_.batch_size = std::max<std::size_t>(options_.batch_size, 1);
     batch_.reserve(std::min(options_.batch_size, kReservedEntries));
@@ -122,7 +126,7 @@ class Writer::Impl {
     if (ended_) return false;
     submitted_.append({&waiting.place, &waiting.place});
     actions_.push_back(&waiting);
-    if (std::exchange(asleep_, false)) wake_.notify_one();
+    if (asleep_.exchange(false)) wake_.notify_one();
     while (!waiting.done) action_done_.wait(mutex_);
     return true;
   }
@@ -170,7 +174,7 @@ class Writer::Impl {
 
   // Sleeps until there is something to do. False: stopped, and everything is done.
   bool take_waiting(bool was_busy) {
-    const MutexLock lock(mutex_);
+    MutexLock lock(mutex_);
     if (was_busy) busy_ = false;
     while (busy_ || (idle() && submitted_.empty() && (stopping_ || !machine_.has_work()))) {
       if (stopping_ && !busy_) {
@@ -178,12 +182,25 @@ class Writer::Impl {
         return false;
       }
       asleep_ = true;
-      while (asleep_) wake_.wait(mutex_);
+      sleep(lock);
     }
     busy_ = true;
     take_submitted();
     long_submitted_ = false;
     return true;
+  }
+
+  // Spins without the lock, so that it is in nobody's way, and costs whoever wakes it no system call. A wake-up after
+  // the last look is seen with the lock held again.
+  void sleep(MutexLock& lock) KARMA_REQUIRES(mutex_) {
+    if (spinner_.spins()) {
+      lock.unlock();
+      const bool awake = spinner_.finds([this] { return !asleep_; });
+      lock.lock();
+      if (awake) return;
+    }
+    while (asleep_) wake_.wait(mutex_);
+    spinner_.woken();
   }
 
   bool may_work_in_place() const KARMA_REQUIRES(mutex_) { return actions_.empty() && !long_submitted_; }
@@ -208,7 +225,7 @@ class Writer::Impl {
   }
 
   void wake() KARMA_RELEASES(mutex_) {
-    const bool sleeps = std::exchange(asleep_, false);
+    const bool sleeps = asleep_.exchange(false);
     mutex_.unlock();
     if (sleeps) wake_.notify_one();
   }
@@ -412,6 +429,7 @@ class Writer::Impl {
   Machine& machine_;
   WriterOptions options_;
   const bool place_is_free_ = !log_.keeps_entries();  // no disk: any thread may take the writer's place
+  Spinner spinner_;                                   // of the writer's thread
 
   mutable Mutex mutex_;
   Condition wake_;
@@ -422,7 +440,7 @@ class Writer::Impl {
   bool long_submitted_ KARMA_GUARDED_BY(mutex_) = false;
   bool busy_ KARMA_GUARDED_BY(mutex_) = false;        // a thread has the writer's place; waiting_ and the batch are its
   std::uint64_t turns_ KARMA_GUARDED_BY(mutex_) = 0;  // how often the submitted was taken
-  bool asleep_ KARMA_GUARDED_BY(mutex_) = false;      // whoever clears it wakes the writer's thread
+  std::atomic<bool> asleep_{false};  // written with the lock held; whoever clears it wakes the writer's thread
   bool stopping_ KARMA_GUARDED_BY(mutex_) = false;
   bool ended_ KARMA_GUARDED_BY(mutex_) = false;
 

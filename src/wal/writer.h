@@ -25,6 +25,7 @@
 #include <karma/types.h>
 
 #include "core/histogram.h"
+#include "core/spin.h"
 #include "wal/log.h"
 #include "wal/verdict.h"
 
@@ -84,7 +85,8 @@ struct WriterOptions {
   std::size_t batch_size = 1024;            // entries per sync
   std::chrono::microseconds batch_wait{0};  // how long a batch waits for more writes
   std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
-  WriterTimings* timings = nullptr;  // nullptr: nobody asks for them
+  WriterTimings* timings = nullptr;   // nullptr: nobody asks for them
+  SpinPlaces* spin_places = nullptr;  // nullptr: the writer's thread sleeps as soon as it has nothing to do
 };
 
 class Writer {

@@ -51,6 +51,21 @@ TEST(Resources, TheLeastLimitOfTheCgroupsCounts) {
   EXPECT_EQ(memory_limit(files), 1024 * kMiB) << "of version 1";
 }
 
+TEST(Resources, OfCoresThereAreAsManyAsTheCgroupsGrant) {
+  CrashableFileSystem files;
+  EXPECT_GE(allowed_cores(), 1);
+  EXPECT_EQ(usable_cores(files), allowed_cores());
+  files.edit("/proc/self/cgroup", "0::/system.slice/karma.service\n");
+  files.edit("/sys/fs/cgroup/system.slice/karma.service/cpu.max", "max 100000\n");
+  EXPECT_EQ(usable_cores(files), allowed_cores());
+  files.edit("/sys/fs/cgroup/system.slice/cpu.max", "150000 100000\n");
+  EXPECT_EQ(usable_cores(files), 1) << "and a half";
+  files.edit("/sys/fs/cgroup/system.slice/karma.service/cpu.max", "50000 100000\n");
+  EXPECT_EQ(usable_cores(files), 0);
+  files.edit("/sys/fs/cgroup/system.slice/karma.service/cpu.max", "50000 0\n");
+  EXPECT_EQ(usable_cores(files), 1) << "nonsense is no limit";
+}
+
 TEST(Resources, InAContainerTheRootIsItsOwnCgroup) {
   CrashableFileSystem files;
   files.edit("/proc/self/cgroup", "0::/\n");

@@ -96,6 +96,18 @@ TEST(Scrape, TimesAreInSecondsAndWhatIsNotKnownIsAbsent) {
   EXPECT_EQ(text.find("latency_ms"), std::string::npos);
 }
 
+TEST(Scrape, SpinsAreToldByThreadAndResult) {
+  NodeFigures figures = node();
+  figures.io_spins = {.paid = 1, .in_vain = 2};
+  figures.writer_spins = {.paid = 3, .in_vain = 4};
+  const std::string text = scrape_text("", {}, figures);
+  EXPECT_NE(text.find("\nkarma_spins_total{thread=\"io\",result=\"paid\"} 1\n"
+                      "karma_spins_total{thread=\"io\",result=\"in_vain\"} 2\n"
+                      "karma_spins_total{thread=\"writer\",result=\"paid\"} 3\n"
+                      "karma_spins_total{thread=\"writer\",result=\"in_vain\"} 4\n"),
+            std::string::npos);
+}
+
 TEST(Process, FiguresAreThoseOfTheSystem) {
   const Process process;
   const ProcessFigures first = process.figures();

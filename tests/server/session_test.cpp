@@ -169,7 +169,7 @@ class SessionTest : public ::testing::Test {
     io_ = std::make_unique<IoThread>(
         "test-io", options_,
         [this](std::function<void()> wake) { return std::make_unique<Script::Handler>(script_, std::move(wake)); },
-        open_, *memory_, log_,
+        open_, *memory_, spin_places_, log_,
         [this] {
           std::lock_guard lock(mutex_);
           changed_.notify_all();
@@ -210,6 +210,7 @@ class SessionTest : public ::testing::Test {
   std::atomic<int> open_{0};
   std::size_t client_memory_bytes_ = 512 << 20;
   std::unique_ptr<engine::ClientMemory> memory_;
+  SpinPlaces spin_places_{std::chrono::microseconds(50), 4};
   std::mutex mutex_;
   std::condition_variable changed_;
   Script script_;

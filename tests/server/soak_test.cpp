@@ -106,6 +106,7 @@ TEST(Soak, MixedLoadOverManyConnectionsAddsUpLiveAndAfterARestart) {
   config.port = 0;
   config.log = false;
   config.io_threads = 3;
+  config.spin_us = 50;
   config.wal_fsync = false;
   config.wal_segment_bytes = 20000;
   config.read_timeout = 0;

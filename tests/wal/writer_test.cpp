@@ -462,6 +462,31 @@ TEST_F(WalWriter, WorkThatABatchLeavesIsDoneInStepsBetweenOthers) {
 }
 
 // Large writes of a client, which take long, and others beside them.
+// Each thread waits for its answer before it submits again, so that the writer runs out of work all the time, and
+// somebody submits at each moment of its way into sleep. A wake-up that were lost would be the end of the test.
+TEST_F(WalWriter, WhoSpinsBeforeItSleepsMissesNothing) {
+  constexpr int kThreads = 3;
+  constexpr int kWrites = 3000;
+  SpinPlaces places(std::chrono::microseconds(20), 8);
+  start({.spin_places = &places});
+  std::deque<Client> many;
+  for (int i = 0; i < kThreads * kWrites; ++i) many.emplace_back(i);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = t * kWrites; i < (t + 1) * kWrites; ++i) {
+        submit(many[i]);
+        many[i].answers.wait(0);
+        if (i % 50 == 0) EXPECT_TRUE(writer_->run([] {}));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  writer_->stop();
+  EXPECT_EQ(machine_.lsns.size(), std::size_t{kThreads * kWrites});
+  for (const Client& c : many) EXPECT_TRUE(c.applied && c.answers == 1);
+}
+
 class WalWriterLarge : public WalWriter {
  protected:
   Client& client(int source, std::uint32_t points) {
