@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
       return *code;
     karma::Result<karma::CommandLine> line = karma::parse_command_line(argc, argv, environment);
     if (!line) {
-      std::cerr << "ERROR: " << line.error().message << std::endl;
+      karma::print_misuse(line.error(), "karma", std::cerr);
       return kWrongUsage;
     }
     return run(*line, [=]() -> karma::Result<karma::Config> {

@@ -5,7 +5,9 @@
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include <karma/error.h>
 #include <karma/file_system.h>
 
 namespace karma {
@@ -35,5 +37,8 @@ int dump_directory(const std::string& directory, std::ostream& out, std::ostream
 // Returns the exit code, or nothing if argv asks for something else.
 std::optional<int> run_client_command(int argc, const char* const* argv, const char* (*environment)(const char* name),
                                       std::ostream& out, std::ostream& err);
+
+// What was typed is wrong: says why, and where it is explained, unless the message does. `program`: "karma import".
+void print_misuse(const Error& error, std::string_view program, std::ostream& err);
 
 }  // namespace karma

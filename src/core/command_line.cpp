@@ -8,6 +8,7 @@
 
 #include <karma/version.h>
 
+#include "core/absolute_path.h"
 #include "core/command_names.h"
 #include "core/options.h"
 #include "core/setting_sources.h"
@@ -46,14 +47,14 @@ Result<std::string> read_token_file(const std::string& path) {
   char bytes[kMaxTokenBytes + 1];
   std::size_t size = file ? std::fread(bytes, 1, sizeof bytes, file.get()) : 0;
   if (!file || std::ferror(file.get()))
-    return misuse("Cannot read the token file " + path + ": " + std::strerror(errno));
-  if (size > kMaxTokenBytes) return misuse("The token file " + path + " is longer than 4096 bytes");
+    return misuse("Cannot read the token file " + absolute_path(path) + ": " + std::strerror(errno));
+  if (size > kMaxTokenBytes) return misuse("The token file " + absolute_path(path) + " is longer than 4096 bytes");
   std::string_view token(bytes, size);
   // An editor may have left a mark of UTF-8, blanks and further lines: none of it is part of a token.
   if (token.starts_with(kByteOrderMark)) token.remove_prefix(kByteOrderMark.size());
   token = trim(token.substr(0, token.find('\n')));
   // An empty token would let in everybody who sends "token":"".
-  if (token.empty()) return misuse("The token file " + path + " is empty");
+  if (token.empty()) return misuse("The token file " + absolute_path(path) + " is empty: its first line is the token");
   return std::string(token);
 }
 

@@ -21,6 +21,7 @@
 #include <spdlog/sinks/base_sink.h>
 
 #include <nlohmann/json.hpp>
+#include "core/absolute_path.h"
 #include "core/buffer.h"
 #include "core/json_text.h"
 #include "core/mutex.h"
@@ -309,7 +310,8 @@ EventLog::~EventLog() {
 Status EventLog::open_file() {
   if (!options_.file) return {};
   const int fresh = ::open(options_.file->c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-  if (fresh < 0) return internal_error("Cannot open the log file " + *options_.file + ": " + std::strerror(errno));
+  if (fresh < 0)
+    return internal_error("Cannot open the log file " + absolute_path(*options_.file) + ": " + std::strerror(errno));
   if (file_ < 0) {
     file_ = fresh;
     return {};
@@ -317,7 +319,8 @@ Status EventLog::open_file() {
   const bool replaced = ::dup3(fresh, file_, O_CLOEXEC) >= 0;
   const int why = errno;
   ::close(fresh);
-  if (!replaced) return internal_error("Cannot open the log file " + *options_.file + ": " + std::strerror(why));
+  if (!replaced)
+    return internal_error("Cannot open the log file " + absolute_path(*options_.file) + ": " + std::strerror(why));
   return {};
 }
 

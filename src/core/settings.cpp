@@ -261,10 +261,16 @@ std::optional<Number> parse_signed(std::string_view text) {
   return parse_number<Number>(text);
 }
 
+// What numbers it takes.
+std::string range_text(const Setting& setting) {
+  if (setting.max != kNoLimit) return "between " + std::to_string(setting.min) + " and " + std::to_string(setting.max);
+  return setting.min == 1 ? "greater than 0" : "greater than or equal to " + std::to_string(setting.min);
+}
+
 template <class Number>
-Status assign_number(std::string_view text, Number& number) {
+Status assign_number(const Setting& setting, std::string_view text, Number& number) {
   const std::optional<Number> value = parse_signed<Number>(text);
-  if (!value) return validation_error("must be an integer");
+  if (!value) return validation_error("must be an integer " + range_text(setting));
   number = *value;
   return {};
 }
@@ -279,13 +285,7 @@ std::vector<std::string> split_at_commas(std::string_view text) {
   return parts;
 }
 
-std::string range_fault(const Setting& setting) {
-  if (setting.max == kNoLimit) {
-    return setting.min == 1 ? "must be greater than 0"
-                            : "must be greater than or equal to " + std::to_string(setting.min);
-  }
-  return "must be between " + std::to_string(setting.min) + " and " + std::to_string(setting.max);
-}
+std::string range_fault(const Setting& setting) { return "must be " + range_text(setting); }
 
 // What is wrong with the value, or an empty text.
 std::string fault_of(const Setting& setting, const Config& config) {
@@ -394,9 +394,9 @@ Differences differences(const Config& one, const Config& other) {
 Status assign(const Setting& setting, std::string_view text, Config& config) {
   return std::visit(Overloaded{
                         [&](int Config::*member) {
-    return assign_number(text, config.*member); },
+    return assign_number(setting, text, config.*member); },
                         [&](std::int64_t Config::*member) {
-    return assign_number(text, config.*member); },
+    return assign_number(setting, text, config.*member); },
                         [&](bool Config::*member) -> Status {
     if (text != "true" && text != "false") return validation_error("must be true or false");
     config.*member = text == "true";
@@ -426,17 +426,18 @@ std::optional<SettingFault> find_fault(const Config& config) {
   const auto refuse = [](const Setting* setting, std::string message) {
     return SettingFault{setting, std::move(message)};
   };
+  const auto called = [](std::string_view flag) { return std::ranges::find(kSettings, flag, &Setting::flag); };
   for (const Setting& setting : settings()) {
     if (setting.only_with_source && !config.replication_source_host) continue;
     if (std::string fault = fault_of(setting, config); !fault.empty()) return refuse(&setting, std::move(fault));
   }
   if (config.replication_source_host && config.role != Role::slave)
-    return refuse(nullptr, "--replication-source-host requires --role=slave");
+    return refuse(called("replication-source-host"), "requires --role=slave");
   for (const std::string& peer : config.replication_peers)
     if (!parse_address(peer))
-      return refuse(nullptr, "--replication-peers must be HOST:PORT, as 10.0.0.5:8080, not \"" + peer + "\"");
+      return refuse(called("replication-peers"), "must be HOST:PORT, as 10.0.0.5:8080, not \"" + peer + "\"");
   if (config.min_replicas_ack > 0 && !config.wal)
-    return refuse(nullptr, "--min-replicas-ack requires the log: --wal=true");
+    return refuse(called("min-replicas-ack"), "requires the log: --wal=true");
   return std::nullopt;
 }
 

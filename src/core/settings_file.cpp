@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 
+#include "core/absolute_path.h"
 #include "core/text.h"
 
 namespace karma {
@@ -20,8 +21,9 @@ Result<std::string> content_of(const std::string& path) {
   std::string content(kMaxFileBytes + 1, '\0');
   content.resize(file ? std::fread(content.data(), 1, content.size(), file.get()) : 0);
   if (!file || std::ferror(file.get()))
-    return validation_error("Cannot read the settings file " + path + ": " + std::strerror(errno));
-  if (content.size() > kMaxFileBytes) return validation_error("The settings file " + path + " is longer than 1 MiB");
+    return validation_error("Cannot read the settings file " + absolute_path(path) + ": " + std::strerror(errno));
+  if (content.size() > kMaxFileBytes)
+    return validation_error("The settings file " + absolute_path(path) + " is longer than 1 MiB");
   return content;
 }
 
@@ -45,9 +47,9 @@ std::string fault_of(std::string_view& line) {
   if (line.empty()) return {};
   if (line.front() == '[') return "begins a table: settings stand for themselves here, without one";
   const std::size_t equals = line.find('=');
-  if (equals == line.npos || equals == 0) return "is no setting: NAME = VALUE";
+  if (equals == line.npos || equals == 0) return "is no setting: NAME = VALUE, as port = 8080";
   const std::string_view value = trim(line.substr(equals + 1));
-  if (value.empty()) return "has no value";
+  if (value.empty()) return "has no value: NAME = VALUE, as port = 8080";
   if (value.front() == '[' && value.back() != ']') return "begins a list that does not end on this line";
   return {};
 }
@@ -91,7 +93,7 @@ Result<std::vector<FileSetting>> read_settings_file(const std::string& path) {
   for (std::size_t number = 1; !rest.empty(); ++number) {
     std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    const std::string where = path + ":" + std::to_string(number);
+    const std::string where = absolute_path(path) + ":" + std::to_string(number);
     if (const std::string fault = fault_of(line); !fault.empty())
       return validation_error(where + ": this line " + fault);
     if (line.empty()) continue;

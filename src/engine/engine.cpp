@@ -105,9 +105,12 @@ std::function<void(const std::string&, const std::string&)> Engine::event_sink()
 }
 
 Status Engine::start(const LaterMaster& later_master, const StartProgress& progress) {
-  if (Status status = files_.create_directories(directory_); !status) return status;
+  const auto elsewhere = [](const Error& error) {
+    return Error{error.code, error.message + "; --directory names another data directory"};
+  };
+  if (Status status = files_.create_directories(directory_); !status) return elsewhere(status.error());
   Result<std::unique_ptr<FileSystem::Lock>> lock = files_.lock(join_path(directory_, kLockName));
-  if (!lock) return lock.error();
+  if (!lock) return elsewhere(lock.error());
   lock_ = std::move(*lock);
   if (Status status = remove_temp_files(files_, directory_); !status) return status;
   store_.exactly_once().set_limits(exactly_once_limits());

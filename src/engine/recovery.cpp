@@ -205,7 +205,7 @@ class StartUp {
     for (const std::string& name : options_.give_up) {
       if (names.contains(name) || snapshots_.is_listed(name)) continue;
       situation_.named = Named::unknown;
-      refusal_ = "--recover=" + name + ": the file does not exist; it takes the names of files in " + directory_;
+      refusal_ = "--recover=" + name + ": the file does not exist; --recover takes the names of files in " + directory_;
       break;
     }
     return {};

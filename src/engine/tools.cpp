@@ -37,13 +37,15 @@ class Examined {
   // Empty, or why the directory cannot be examined.
   std::string open(const std::string& directory, FileSystem& files) {
     const Result<std::vector<std::string>> names = files.list(directory);
-    if (!names) return at_path(directory, names.error().message);
+    if (!names) return at_path(directory, names.error().message + "; DIR is the --directory of a server");
     if (std::none_of(names->begin(), names->end(), is_ours))
-      return at_path(directory, "no Karma data here, neither a log (karma.wal) nor snapshots (*.tree)");
+      return at_path(
+          directory,
+          "no Karma data here, neither a log (karma.wal) nor snapshots (*.tree); DIR is the --directory of a server");
     const std::string lock_path = join_path(directory, engine::kLockName);
     if (!files.exists(lock_path)) return {};
     Result<std::unique_ptr<FileSystem::Lock>> taken = files.lock(lock_path);
-    if (!taken) return taken.error().message;
+    if (!taken) return at_path(directory, taken.error().message + "; stop that one first");
     lock = std::move(*taken);
     return {};
   }
@@ -52,7 +54,7 @@ class Examined {
   std::string repair(const std::string& directory, FileSystem& files, std::ostream& out) {
     if (lock == nullptr) {
       Result<std::unique_ptr<FileSystem::Lock>> taken = files.lock(join_path(directory, engine::kLockName));
-      if (!taken) return taken.error().message;
+      if (!taken) return at_path(directory, taken.error().message + "; stop that one first");
       lock = std::move(*taken);
     }
     store::Store store(0);

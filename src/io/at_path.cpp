@@ -4,8 +4,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
 #include <system_error>
+
+#include "core/absolute_path.h"
 
 namespace karma {
 namespace {
@@ -17,12 +18,6 @@ std::string user_name() {
 }
 
 }  // namespace
-
-std::string absolute_path(const std::string& path) {
-  std::error_code unknown;
-  const std::filesystem::path whole = std::filesystem::absolute(path, unknown).lexically_normal();
-  return unknown ? path : whole.string();
-}
 
 std::string at_path(const std::string& path, const std::string& message) {
   const std::string text = absolute_path(path) + ": " + message;

@@ -10,7 +10,4 @@ namespace karma {
 // "/data/links: Cannot list links: Permission denied (as user karma)". The path is made absolute; the user is named
 // where rights are missing.
 std::string at_path(const std::string& path, const std::string& message);
-// The path alone, absolute.
-std::string absolute_path(const std::string& path);
-
 }  // namespace karma

@@ -167,7 +167,8 @@ void Client::close() {
 Error Client::lose(std::string why) {
   close();
   lost_ = true;
-  return internal_error(std::move(why));
+  const std::string address = endpoint_.address();
+  return internal_error(why.find(address) == why.npos ? address + ": " + why : std::move(why));
 }
 
 void Client::begin_request(Buffer& line, std::string_view op, const Fields& fields) const {

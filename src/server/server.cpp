@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/absolute_path.h"
 #include "core/log.h"
 #include "core/mutex.h"
 #include "core/settings.h"
@@ -54,7 +55,7 @@ class Server::Impl {
   ~Impl() { stop_http(); }
 
   Status start() {
-    if (!log_.opened()) return log_.opened();
+    if (!log_.opened()) return internal_error(log_.opened().error().message + "; --log-file names another file");
     const std::string changed = changed_settings(config_);
     log_.info("server.settings", "version=" + std::string(version()) + (changed.empty() ? "" : " ") + changed);
     const bool takes_signals = server::stop_signals_blocked();
@@ -69,7 +70,7 @@ class Server::Impl {
     // there: a client that asks "is it up?" by connecting gets the right answer.
     Result<server::ListenSockets> bound =
         server::bind_to(control_->context(), config_.bind, config_.port, config_.nodelay);
-    if (!bound) return bound.error();
+    if (!bound) return internal_error(bound.error().message + "; --bind and --port choose another address");
     port_ = bound->port;
     if (config_.http_port != 0) {
       if (Status status = start_http(); !status.ok()) return status;  // before the restore, of which it tells
@@ -152,7 +153,7 @@ class Server::Impl {
   Status start_http() {
     Result<std::unique_ptr<server::HttpServer>> bound =
         server::HttpServer::bind(config_.http_bind, config_.http_port, log_);
-    if (!bound) return bound.error();
+    if (!bound) return internal_error(bound.error().message + "; --http-bind and --http-port choose another address");
     http_ = std::move(*bound);
     liveness_.emplace(http_->context(), kMaxTurn);
     return http_->start(

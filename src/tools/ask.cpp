@@ -31,9 +31,15 @@ Status understood(const std::function<Status()>& command) try {
   return internal_error(std::string("the server's reply is not what it should be: ") + failure.what());
 }
 
+void print_error(const Error& error, const Streams& streams) {
+  streams.err << "ERROR: " << error.message;
+  if (error.code == ErrorCode::not_found) streams.err << "; karma call tree.list lists the series";
+  streams.err << std::endl;
+}
+
 int exit_code(const Status& end, const Streams& streams) {
   if (end) return 0;
-  streams.err << "ERROR: " << end.error().message << std::endl;
+  print_error(end.error(), streams);
   return 1;
 }
 

@@ -26,6 +26,8 @@ std::string state_of(Client& client);
 // nlohmann::json::exception.
 Status understood(const std::function<Status()>& command);
 
+// Says why there is no result, and what to do.
+void print_error(const Error& error, const Streams& streams);
 // The exit code of a command that ends like this: 0, or 1 once the error is told.
 int exit_code(const Status& end, const Streams& streams);
 

@@ -53,7 +53,9 @@ int bench_command(Invocation& invocation, const Streams& streams) {
                           "increments, 40 % sums, 5 % of each batch; without it all of them"},
               [&](std::string_view text) {
                 target.op = text;
-                return std::string(!bench_rows(target).empty() ? "" : "is not one of those in --help");
+                return std::string(!bench_rows(target).empty() ? ""
+                                                               : "must be counter.increment, counter.sum, "
+                                                                 "counter.batch_sum, series.batch_add or mixed");
               });
   options.add({.flag = "connections", .value = "N", .meaning = "so many, instead of several shapes; else 1"},
               number_into(target.connections, kMostConnections));

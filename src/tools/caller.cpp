@@ -52,7 +52,8 @@ Result<protocol::Reply> Caller::call(const std::string& text) {
   if (Status connected = retry_.run([] { return Status(); }); !connected) return connected.error();
   client_.send_line(line);
   Result<protocol::Reply> reply = client_.receive();
-  if (reply) last_ = std::chrono::steady_clock::now();
+  if (!reply) return no_answer(reply.error());
+  last_ = std::chrono::steady_clock::now();
   return reply;
 }
 

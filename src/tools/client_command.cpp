@@ -221,7 +221,7 @@ std::optional<int> run_client_command(int argc, const char* const* argv, const c
   const Command* const command = std::ranges::find(kCommands, argv[1], &Command::name);
   if (command == std::end(kCommands)) return std::nullopt;
   const Streams streams{out, err, ::isatty(STDERR_FILENO) == 1, ::isatty(STDOUT_FILENO) == 1};
-  Invocation invocation({argv + 2, argv + argc}, environment, streams);
+  Invocation invocation("karma " + std::string(command->name), {argv + 2, argv + argc}, environment, streams);
   return command->run(invocation, streams);
 }
 

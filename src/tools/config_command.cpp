@@ -1,6 +1,7 @@
 // karma config: the settings that a server would start with, and where each of them comes from.
 #include <ostream>
 
+#include <karma/tools.h>
 #include <karma/version.h>
 #include <nlohmann/json.hpp>
 
@@ -84,7 +85,7 @@ void print_json(const Config& config, const SettingSources& sources, std::ostrea
 
 int config_command(Invocation& invocation, const Streams& streams) {
   const auto refused = [&](const std::string& message) {
-    streams.err << "ERROR: " << message << std::endl;
+    print_misuse(validation_error(message), "karma", streams.err);
     return kInvalid;
   };
   SettingSources sources;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <ostream>
 
+#include "tools/ask.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/progress.h"
@@ -269,7 +270,7 @@ class Export {
 int run_export(const ExportOptions& options, const Streams& streams) {
   const Result<bool> complete = Export(options, streams).run();
   if (complete) return *complete ? kDone : kFailed;
-  streams.err << "ERROR: " << complete.error().message << std::endl;
+  print_error(complete.error(), streams);
   return kFailed;
 }
 

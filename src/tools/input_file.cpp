@@ -134,7 +134,8 @@ Result<std::unique_ptr<File>> open(const std::string& path,
                                              : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat info {};
   if (descriptor.number() < 0 || ::fstat(descriptor.number(), &info) != 0)
-    return validation_error(errno == ENOENT ? "there is no such file" : "cannot be opened: " + reason(errno));
+    return validation_error((errno == ENOENT ? "there is no such file" : "cannot be opened: " + reason(errno)) +
+                            "; name a file that can be read, or - for standard input");
   if (S_ISDIR(info.st_mode)) return validation_error("is a directory; name the files in it");
   if (S_ISREG(info.st_mode) && !standard_input) {
     char first[kFirstBytes];

@@ -2,6 +2,7 @@
 
 #include <ostream>
 
+#include <karma/tools.h>
 #include <karma/version.h>
 
 #include "core/setting_sources.h"
@@ -80,9 +81,11 @@ Status Connection::resolve(const char* (*environment)(const char* name)) {
   }
   if (!token_ && variable != nullptr) token_ = variable;
   options_.endpoint.token = token_.value_or("");
-  options_.endpoint.token_hint = options_.endpoint.token.empty()
-                                     ? "give --token-file=FILE, or set KARMA_AUTH_TOKEN_FILE or KARMA_AUTH_TOKEN"
-                                     : "the server wants another token";
+  options_.endpoint.token_hint = options_.endpoint.address();
+  options_.endpoint.token_hint +=
+      options_.endpoint.token.empty()
+          ? " wants a token: give --token-file=FILE, or set KARMA_AUTH_TOKEN_FILE or KARMA_AUTH_TOKEN"
+          : " wants another token than that of --token-file or KARMA_AUTH_TOKEN_FILE";
   return {};
 }
 
@@ -102,7 +105,7 @@ std::optional<int> Invocation::parse_alone(Options& options, Connection& connect
 }
 
 int Invocation::misused(const Error& error) const {
-  streams_.err << "ERROR: " << error.message << std::endl;
+  print_misuse(error, program_, streams_.err);
   return kWrongUsage;
 }
 
@@ -112,3 +115,9 @@ int Invocation::print(const std::string& text) const {
 }
 
 }  // namespace karma::tools
+
+void karma::print_misuse(const Error& error, std::string_view program, std::ostream& err) {
+  err << "ERROR: " << error.message << '\n';
+  if (error.message.find("--help") == error.message.npos) err << program << " --help lists all options.\n";
+  err << std::flush;
+}

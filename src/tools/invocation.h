@@ -35,9 +35,10 @@ class Connection {
 
 class Invocation {
  public:
-  Invocation(std::span<const char* const> arguments, const char* (*environment)(const char* name),
+  // `program`: as it is typed, "karma import".
+  Invocation(std::string program, std::span<const char* const> arguments, const char* (*environment)(const char* name),
              const Streams& streams)
-      : arguments_(arguments), environment_(environment), streams_(streams) {}
+      : program_(std::move(program)), arguments_(arguments), environment_(environment), streams_(streams) {}
 
   std::span<const char* const> arguments() const { return arguments_; }
   const char* (*lookup() const)(const char* name) { return environment_; }
@@ -53,6 +54,7 @@ class Invocation {
  private:
   int print(const std::string& text) const;
 
+  const std::string program_;
   const std::span<const char* const> arguments_;
   const char* (*const environment_)(const char* name);
   const Streams& streams_;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <ostream>
 
+#include "core/absolute_path.h"
 #include "io/path.h"
 
 namespace karma::tools {
@@ -20,7 +21,13 @@ std::filesystem::perms usual_mode() {
 
 }  // namespace
 
-Status Output::open() { return named_.empty() ? Status() : open_path(); }
+Status Output::open() {
+  if (named_.empty()) return {};
+  const Status opened = open_path();
+  if (opened) return {};
+  return Error{opened.error().code, "cannot write to " + absolute_path(named_) + ": " + opened.error().message +
+                                        "; --output names another file"};
+}
 
 Status Output::write(std::string_view text) {
   if (file_) return file_->append(text);
@@ -45,13 +52,12 @@ Status Output::open_path() {
   if (fs::exists(found) && !fs::is_regular_file(found)) {
     stream_.open(named_, std::ios::binary);
     if (stream_) return {};
-    return internal_error("cannot write to " + named_ + ": " + std::strerror(errno));
+    return internal_error(std::strerror(errno));
   }
   path_ = fs::exists(found) ? fs::canonical(named_, fault).string() : named_;
-  if (path_.empty()) return internal_error("cannot write to " + named_ + ": " + fault.message());
+  if (path_.empty()) return internal_error(fault.message());
   const std::string directory = parent_path(path_);
-  if (!fs::is_directory(directory, fault))
-    return internal_error("cannot write to " + named_ + ": there is no directory " + directory);
+  if (!fs::is_directory(directory, fault)) return internal_error("there is no directory " + absolute_path(directory));
   mode_ = fs::exists(found) ? found.permissions() : usual_mode();
   Result<std::unique_ptr<ReplaceFile>> file = ReplaceFile::create(posix_file_system(), directory, base_name(path_));
   if (!file) return file.error();

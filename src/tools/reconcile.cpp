@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tools/ask.h"
 #include "tools/commands.h"
 #include "tools/input_file.h"
 #include "tools/progress.h"
@@ -248,7 +249,7 @@ class Reconciliation {
 int run_reconcile(const ReconcileOptions& options, const Streams& streams) {
   const Result<bool> drift = Reconciliation(options, streams).run();
   if (drift) return *drift ? kDrift : kNoDrift;
-  streams.err << "ERROR: " << drift.error().message << std::endl;
+  print_error(drift.error(), streams);
   return kCannotTell;
 }
 

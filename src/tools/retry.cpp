@@ -12,6 +12,10 @@ constexpr std::chrono::milliseconds kLongestPause{2000};
 
 }  // namespace
 
+Error no_answer(const Error& lost) {
+  return {lost.code, lost.message + "; does Karma run there? --host and --port name another server"};
+}
+
 Retry::Retry(Client& client, int seconds, std::ostream& notices)
     : client_(client), limit_(seconds), notices_(notices), pause_(kFirstPause) {}
 
@@ -22,7 +26,7 @@ Status Retry::run(const std::function<Status()>& attempt) {
     if (status.ok()) status = attempt();
     if (status.ok()) return progress(), status;
     if (!client_.lost()) return status;
-    if (SteadyClock::now() - last_progress_ + pause_ > limit_) return status;
+    if (SteadyClock::now() - last_progress_ + pause_ > limit_) return no_answer(status.error());
     // A connection that was idle too long is replaced without a word.
     if (!told_ && pause_ > kFirstPause) {
       notices_ << "karma: " << status.error().message << "; trying again for " << limit_.count() << " s" << std::endl;

@@ -12,6 +12,9 @@ namespace karma::tools {
 
 using protocol::Client;
 
+// Why there is no answer, and what can be done about it.
+Error no_answer(const Error& lost);
+
 class Retry {
  public:
   // `notices` hears of each outage once.

@@ -5,6 +5,7 @@
 #include <ostream>
 #include <system_error>
 
+#include "core/absolute_path.h"
 #include "tools/progress.h"
 
 namespace karma::tools {
@@ -40,8 +41,8 @@ Status WrongLines::finish() {
   if (count_ == 0 || rejects_.empty()) return {};
   out_.close();
   if (out_.good()) return {};
-  return internal_error("the rejected lines cannot be written to " + rejects_ + ": " +
-                        std::generic_category().message(errno));
+  return internal_error("the rejected lines cannot be written to " + absolute_path(rejects_) + ": " +
+                        std::generic_category().message(errno) + "; --rejects names another file");
 }
 
 }  // namespace karma::tools

@@ -151,7 +151,7 @@ TEST_F(SettingSourcesTest, WhatIsWrongIsNamedWithItsLineAndWithoutItsValue) {
             "FILE:1: max_request_bytes is not a setting. Did you mean max-request-bytes?");
   EXPECT_EQ(fault("s3cret-thing = 1"), "FILE:1: s3cret-thing is not a setting.");
   EXPECT_EQ(fault("log.level = 1"), "FILE:1: log.level is not a setting. Did you mean log-level?");
-  EXPECT_EQ(fault("wal = true\nport = many"), "FILE:2: port must be an integer");
+  EXPECT_EQ(fault("wal = true\nport = many"), "FILE:2: port must be an integer between 1 and 65535");
   EXPECT_EQ(fault("wal = yes"), "FILE:1: wal must be true or false");
   EXPECT_EQ(fault("\nport = 0"), "FILE:2: Invalid configuration: port must be between 1 and 65535");
   EXPECT_EQ(fault("auth-token = ''"), "FILE:1: Invalid configuration: auth-token must not be empty");
@@ -159,11 +159,11 @@ TEST_F(SettingSourcesTest, WhatIsWrongIsNamedWithItsLineAndWithoutItsValue) {
   EXPECT_EQ(fault("port = 1 2"), "FILE:1: port takes one value; a text with blanks needs quotes");
   EXPECT_EQ(fault("port = [1]"), "FILE:1: port takes one value; a text with blanks needs quotes");
   EXPECT_EQ(fault("config = 'other'"), "FILE:1: config cannot be set in the file itself");
-  EXPECT_EQ(fault("port"), "FILE:1: this line is no setting: NAME = VALUE");
-  EXPECT_EQ(fault("= 1"), "FILE:1: this line is no setting: NAME = VALUE");
+  EXPECT_EQ(fault("port"), "FILE:1: this line is no setting: NAME = VALUE, as port = 8080");
+  EXPECT_EQ(fault("= 1"), "FILE:1: this line is no setting: NAME = VALUE, as port = 8080");
   EXPECT_EQ(fault("; port = 1"), "FILE:1: ; port is not a setting. Did you mean port?");
-  EXPECT_EQ(fault("port ="), "FILE:1: this line has no value");
-  EXPECT_EQ(fault("port = # 1"), "FILE:1: this line has no value");
+  EXPECT_EQ(fault("port ="), "FILE:1: this line has no value: NAME = VALUE, as port = 8080");
+  EXPECT_EQ(fault("port = # 1"), "FILE:1: this line has no value: NAME = VALUE, as port = 8080");
   EXPECT_EQ(fault("[network]\nport = 1"),
             "FILE:1: this line begins a table: settings stand for themselves here, without one");
   EXPECT_EQ(fault("recover = [\"a\",\n \"b\"]"), "FILE:1: this line begins a list that does not end on this line");

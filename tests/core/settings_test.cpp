@@ -123,7 +123,8 @@ TEST_F(CommandLineTest, BytesOfADiskNeedSixtyFourBits) {
     EXPECT_EQ(fault({good}), "accepted");
   EXPECT_EQ(fault({"--wal-retention-bytes=-2"}),
             "Invalid configuration: --wal-retention-bytes must be greater than or equal to -1");
-  EXPECT_EQ(fault({"--wal-retention-bytes=9223372036854775808"}), "--wal-retention-bytes must be an integer");
+  EXPECT_EQ(fault({"--wal-retention-bytes=9223372036854775808"}),
+            "--wal-retention-bytes must be an integer greater than or equal to -1");
 }
 
 TEST_F(CommandLineTest, ShortFormsTakeTheirValueInEveryWay) {
@@ -146,13 +147,14 @@ TEST_F(CommandLineTest, FlagsWinOverTheEnvironmentAndLaterFlagsOverEarlier) {
 TEST_F(CommandLineTest, IntegersAreDecimalWithBlanksAround) {
   EXPECT_EQ(fault({"--port", " +80\t"}), "accepted");
   for (const char* bad : {"", " ", "0x10", "1e3", "1.0", "1_000", "80 80", "99999999999", "+-1", "++1", "1k"}) {
-    EXPECT_EQ(fault({"--port", bad}), "--port must be an integer") << bad;
+    EXPECT_EQ(fault({"--port", bad}), "--port must be an integer between 1 and 65535") << bad;
   }
 }
 
 TEST_F(CommandLineTest, BadVariablesAreRefusedEvenIfAFlagOverridesThem) {
   variables() = {{"KARMA_PORT", "many"}};
-  EXPECT_EQ(fault({"--port=1"}), "Environment variable KARMA_PORT must be an integer, not \"many\"");
+  EXPECT_EQ(fault({"--port=1"}),
+            "Environment variable KARMA_PORT must be an integer between 1 and 65535, not \"many\"");
   variables() = {{"KARMA_WAL", "yes"}};
   EXPECT_EQ(fault({}), "Environment variable KARMA_WAL must be true or false, not \"yes\"");
   variables() = {{"KARMA_LOG", ""}};
@@ -163,9 +165,9 @@ TEST_F(CommandLineTest, BadVariablesAreRefusedEvenIfAFlagOverridesThem) {
 TEST_F(CommandLineTest, ABadVariableIsInNobodysWayWhoNeedsNoSettings) {
   variables() = {{"KARMA_PORT", "tcp://10.0.0.7:8080"}, {"KARMA_LOG_LEVEL", "debug"}};
   const std::string message = fault({});
-  EXPECT_TRUE(
-      message.starts_with("Environment variable KARMA_PORT must be an integer, not \"tcp://10.0.0.7:8080\". "
-                          "Kubernetes sets it"))
+  EXPECT_TRUE(message.starts_with(
+      "Environment variable KARMA_PORT must be an integer between 1 and 65535, not \"tcp://10.0.0.7:8080\". "
+      "Kubernetes sets it"))
       << message;
   EXPECT_NE(message.find("enableServiceLinks: false"), std::string::npos);
   EXPECT_EQ(fault({"--version"}), "accepted");

@@ -162,7 +162,8 @@ class Bench(unittest.TestCase):
         self.assertEqual(self.series(server), ["karma-bench"])
         status, out, err = self.bench(server, "--token=wrong")
         self.assertEqual((status, out, err), (
-            1, "", "ERROR: unauthorized: Unauthorized; the server wants another token\n"))
+            1, "", "ERROR: unauthorized: Unauthorized; 127.0.0.1:%d wants another token than that of --token-file or "
+            "KARMA_AUTH_TOKEN_FILE\n" % server.port))
 
 
 if __name__ == "__main__":

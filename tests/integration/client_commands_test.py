@@ -53,7 +53,8 @@ class ClientCommands(unittest.TestCase):
         self.assertRegex(out, r"\Apong from 127\.0\.0\.1:%d in \d+\.\d\d ms: master, ok\n\Z" % self.server.port)
         self.assertEqual(self.karma("ping", token=False), (
             1, "", "ERROR: unauthorized: Unauthorized; "
-            "give --token-file=FILE, or set KARMA_AUTH_TOKEN_FILE or KARMA_AUTH_TOKEN\n"))
+            "127.0.0.1:%d wants a token: give --token-file=FILE, or set KARMA_AUTH_TOKEN_FILE or KARMA_AUTH_TOKEN\n" %
+            self.server.port))
         # A health check takes the token from where the server has it.
         done = subprocess.run([SERVER, "ping", "--port=%d" % self.server.port], capture_output=True, text=True,
                               env={"KARMA_AUTH_TOKEN_FILE": str(self.token)}, timeout=TIMEOUT_SECONDS)

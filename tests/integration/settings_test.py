@@ -57,7 +57,8 @@ class Settings(unittest.TestCase):
 
     def test_a_wrong_file_is_refused_by_the_start_and_by_config_alike(self):
         self.file.write_text("wal = true\nmax-conections = 5\n")
-        message = "ERROR: %s:2: max-conections is not a setting. Did you mean max-connections?\n" % self.file
+        message = "ERROR: %s:2: max-conections is not a setting. Did you mean max-connections?\n" \
+                  "karma --help lists all options.\n" % self.file
         self.assertEqual(karma("--config=%s" % self.file), (2, "", message))
         self.assertEqual(karma(KARMA_CONFIG=str(self.file)), (2, "", message))
         self.assertEqual(karma("config", "--config=%s" % self.file), (1, "", message))
@@ -129,7 +130,8 @@ class Settings(unittest.TestCase):
         status, out, err = karma("--log-file=%s/none/log" % self.root.name, "--bind=127.0.0.1",
                                  "--port=%d" % demo.Server.any_port())
         self.assertEqual((status, out), (1, ""))
-        self.assertRegex(err, r"\AERROR: Cannot open the log file .*/none/log: No such file or directory\n\Z")
+        self.assertRegex(err, r"\AERROR: Cannot open the log file .*/none/log: No such file or directory; --log-file "
+                              r"names another file\n\Z")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ TEST(Client, AServerThatSaysNothingIsGivenUp) {
   const Result<Reply> reply = client.receive();
   end.set_value();
   ASSERT_FALSE(reply.ok());
-  EXPECT_EQ(reply.error().message, "the server has not answered for 1 s");
+  EXPECT_EQ(reply.error().message, client.endpoint().address() + ": the server has not answered for 1 s");
   EXPECT_TRUE(client.lost());
 }
 

@@ -101,7 +101,8 @@ TEST_F(ServerTest, AnOccupiedPortIsAnErrorThatNamesIt) {
   config_.port = server_->port();
   config_.directory += "/other";
   std::string where = "'127.0.0.1:" + std::to_string(config_.port) + "'";
-  EXPECT_EQ(start_error(), "Could not bind to " + where + ": Address already in use");
+  EXPECT_EQ(start_error(),
+            "Could not bind to " + where + ": Address already in use; --bind and --port choose another address");
 }
 
 TEST_F(ServerTest, AHostThatDoesNotExistIsAnError) {

@@ -72,7 +72,8 @@ TEST_F(ConfigCommandTest, IsAnObjectForPrograms) {
 
 TEST_F(ConfigCommandTest, RefusesWhatAStartWouldRefuse) {
   EXPECT_EQ(run({"--port=0"}), 1);
-  EXPECT_EQ(err_, "ERROR: Invalid configuration: --port must be between 1 and 65535\n");
+  EXPECT_EQ(err_,
+            "ERROR: Invalid configuration: --port must be between 1 and 65535\nkarma --help lists all options.\n");
   EXPECT_EQ(run({"--prot=1"}), 1);
   EXPECT_NE(err_.find("Did you mean --port?"), std::string::npos) << err_;
   EXPECT_EQ(run({"more"}), 1);
@@ -80,7 +81,9 @@ TEST_F(ConfigCommandTest, RefusesWhatAStartWouldRefuse) {
   EXPECT_EQ(out_, "");
   variables_["KARMA_PORT"] = "many";
   EXPECT_EQ(run({}), 1);
-  EXPECT_EQ(err_, "ERROR: Environment variable KARMA_PORT must be an integer, not \"many\"\n");
+  EXPECT_EQ(err_,
+            "ERROR: Environment variable KARMA_PORT must be an integer between 1 and 65535, not \"many\"\n"
+            "karma --help lists all options.\n");
 }
 
 TEST_F(ConfigCommandTest, DescribesItself) {

@@ -61,9 +61,9 @@ TEST_F(NodeCommandTest, PingTellsWhatAnsweredAndHowFast) {
 TEST_F(NodeCommandTest, PingFailsWhereNobodyAnswersAsItShould) {
   answer_with_ = kRefusal;
   EXPECT_EQ(run({"ping"}), 1);
-  EXPECT_EQ(
-      err_,
-      "ERROR: unauthorized: Unauthorized; give --token-file=FILE, or set KARMA_AUTH_TOKEN_FILE or KARMA_AUTH_TOKEN\n");
+  EXPECT_EQ(err_, "ERROR: unauthorized: Unauthorized; 127.0.0.1:" + std::to_string(server_.port()) +
+                      " wants a token: give "
+                      "--token-file=FILE, or set KARMA_AUTH_TOKEN_FILE or KARMA_AUTH_TOKEN\n");
   answer_with_ = "HTTP/1.1 400 Bad Request";
   EXPECT_EQ(run({"ping"}), 1);
   EXPECT_EQ(out_, "");

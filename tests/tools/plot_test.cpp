@@ -100,7 +100,7 @@ TEST_F(PlotTest, ValuesUnderNumbersThatAreNoDaysAreTold) {
 TEST_F(PlotTest, WhatIsNoAnswerFails) {
   series_ = R"({"protocol_version":2,"success":false,"response":"no such series","error_code":"not_found"})";
   EXPECT_EQ(run({"--key=1"}), 1);
-  EXPECT_EQ(err_, "ERROR: not_found: no such series\n");
+  EXPECT_EQ(err_, "ERROR: not_found: no such series; karma call tree.list lists the series\n");
   for (const char* response : {"7", R"({"20260501":"x"})", R"({"20260501":-1.5e300,"x":[]})", R"({"day":1})"}) {
     series_ = answer(response);
     EXPECT_EQ(run({"--key=1"}), 1) << response << out_;
