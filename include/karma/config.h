@@ -52,6 +52,7 @@ struct Config {
   bool wal = true;
   bool wal_fsync = true;
   int wal_segment_bytes = 64 << 20;       // 0: never rotate
+  int wal_preallocate_bytes = 256 << 10;  // zeros ahead of the active file's lines; 0: none
   std::int64_t wal_retention_bytes = -1;  // of the log, for slaves; -1: see the table of settings
   int wal_batch_size = 1024;              // entries per sync
   int wal_batch_wait_us = 0;

@@ -80,6 +80,12 @@ constexpr Setting kSettings[] = {
     Setting{Group::data, "wal-segment-bytes", "KARMA_WAL_SEGMENT_BYTES", &Config::wal_segment_bytes, "BYTES",
             "Begin a new log file when the current one is this large; 0: never."}
         .at_least(0),
+    Setting{Group::data, "wal-preallocate-bytes", "KARMA_WAL_PREALLOCATE_BYTES", &Config::wal_preallocate_bytes,
+            "BYTES",
+            "Write zeros so far ahead in a log file that is written to in small batches, so that their syncs take less "
+            "time; 0: no zeros."}
+        .at_least(0)
+        .at_most(16 << 20),
     Setting{Group::data, "wal-retention-bytes", "KARMA_WAL_RETENTION_BYTES", &Config::wal_retention_bytes, "BYTES",
             "Keep so much of the log that is in snapshots already for slaves that have not got it yet; -1: the smaller "
             "of 4 GiB and a tenth of the disk."}

@@ -249,6 +249,7 @@ Result<std::unique_ptr<wal::Log>> Engine::open_log(const Recovered& recovered) {
   wal::LogOptions options{
       .fsync = config_.wal_fsync,
       .segment_bytes = static_cast<std::uint64_t>(config_.wal_segment_bytes),
+      .preallocate_bytes = static_cast<std::uint64_t>(config_.wal_preallocate_bytes),
       .on_event = event_sink(),
       .in_background = [this](std::function<void()> job) { return snapshot_worker_->submit(std::move(job)); },
       .entries_indexed_at_once = kEntriesIndexedAtOnce,

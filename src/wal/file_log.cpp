@@ -20,6 +20,8 @@ constexpr std::uint64_t kMarkBytes = std::uint64_t{64} << 10;
 // file and of segments whose indexes wait for another thread, which may be busy with a long snapshot.
 constexpr std::size_t kMaxOffsets = std::size_t{8} << 20;
 constexpr std::uint64_t kMaxOffsetsWaiting = std::uint64_t{16} << 20;
+// Zeros make the disk write everything twice. After larger batches that costs as much as it saves.
+constexpr std::uint64_t kMostBeforeZeros = std::uint64_t{16} << 10;
 constexpr std::size_t kKeptBufferBytes = std::size_t{32} << 20;
 
 // The text that a reply adds if the write may be in the file all the same (docs/protocol.md).
@@ -48,6 +50,8 @@ FileLog::~FileLog() {
     life_->over = true;
   }
   drop_next();
+  // Whoever reads the file next may be Karma 1.0. If it fails, the next start does it.
+  if (active_file_ && !stopped() && zeros_to_ > end_ && cut_zeros()) (void)active_file_->sync();
 }
 
 void FileLog::event(const char* name, const std::string& message) const {
@@ -117,7 +121,7 @@ Status FileLog::discard_all() {
     const MutexLock lock(files_mutex_);
     active_ = FileInfo{std::string(kActiveName), {}, {}, 0};
   }
-  end_ = 0;
+  end_ = zeros_to_ = 0;
   bytes_ = 0;
   return active_file_->sync();
 }
@@ -130,7 +134,10 @@ Status FileLog::mark_active() {
     const Result<bool> more = reader.next(line);
     if (!more) return more.error();
     if (!*more) return {};
-    if (is_blank(line.text)) continue;
+    if (is_blank(line.text)) {
+      separates_ = separates_ || separator_number(line.text).value_or(0) != 0;
+      continue;
+    }
     note_offset(line.offset);
     if (!marks_.empty() && line.offset < marks_.back().offset + kMarkBytes) continue;
     const ParsedLine parsed = parse_line(line.text);
@@ -222,15 +229,23 @@ Status FileLog::sync_names() {
   return {};
 }
 
-Status FileLog::write_batch(std::span<const std::string_view> entries) {
+void FileLog::fill_buffer(std::span<const std::string_view> entries) {
   buffer_.clear();
   Lsn lsn = last();
-  const std::size_t known = offsets_.size();
-  for (const std::string_view entry : entries) {
+  std::uint64_t previous = end_;  // where the line before began, or the batch
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const std::uint64_t end = end_ + buffer_.size();
+    if (separates_ && (i == 0 || end / kSectorBytes != previous / kSectorBytes)) append_separator(buffer_, end, i);
+    previous = end_ + buffer_.size();
+    note_offset(previous);
     lsn = lsn.next();
-    note_offset(end_ + buffer_.size());
-    append_line(buffer_, lsn, entry);
+    append_line(buffer_, lsn, entries[i]);
   }
+}
+
+Status FileLog::write_batch(std::span<const std::string_view> entries) {
+  const std::size_t known = offsets_.size();
+  fill_buffer(entries);
   if (Status wrote = active_file_->write_at(end_, buffer_.view()); !wrote) {
     offsets_.resize(known);
     end_is_unsure_ = true;
@@ -240,6 +255,7 @@ Status FileLog::write_batch(std::span<const std::string_view> entries) {
     return in_doubt(stopped() ? stop_message_ : wrote.error().message);
   }
   if (options_.fsync) {
+    write_zeros_ahead();
     if (Status synced = sync_batch(); !synced) {
       // Nobody knows which part of the batch is on the disk. It is cut off as well as possible, but no sync can be
       // trusted now.
@@ -251,10 +267,37 @@ Status FileLog::write_batch(std::span<const std::string_view> entries) {
   }
   write_count_.fetch_add(1, std::memory_order_relaxed);
   recent_.add(last().next(), entries);
-  publish(lsn);
+  publish(Lsn{last().value + entries.size()});
   // In advance; if it cannot be done, rotate_if_possible() says so.
   if (!next_file_ && options_.segment_bytes > 0) (void)prepare_next();
   return {};
+}
+
+// After the lines of a batch, for the next ones: its own sync takes the zeros along. Another thread would save little,
+// since whoever syncs a file waits for all that was written to it. If it fails, the batch is none the worse.
+void FileLog::write_zeros_ahead() {
+  const std::uint64_t end = end_ + buffer_.size();
+  const std::uint64_t wanted = options_.preallocate_bytes;
+  if (wanted == 0 || !may_preallocate_ || end < wanted) return;
+  if (buffer_.size() > std::min(wanted / 2, kMostBeforeZeros)) return;
+  if (end + buffer_.size() <= zeros_to_) return;
+  const std::uint64_t from = std::max(zeros_to_, end);
+  const std::uint64_t to = options_.segment_bytes > 0 ? std::min(end + wanted, rotate_at_) : end + wanted;
+  if (from >= to) return;
+  separates_ = true;
+  zeros_to_ = to;
+  const Status wrote = active_file_->write_at(from, std::string(static_cast<std::size_t>(to - from), '\0'));
+  if (wrote) return;
+  may_preallocate_ = false;
+  event("wal.preallocation_failed", wrote.error().message);
+  if (active_file_->truncate(end)) zeros_to_ = end;
+}
+
+Status FileLog::cut_zeros() {
+  if (zeros_to_ <= end_) return {};
+  Status truncated = active_file_->truncate(end_);
+  if (truncated) zeros_to_ = end_;
+  return truncated;
 }
 
 Status FileLog::sync_batch() {
@@ -283,6 +326,7 @@ void FileLog::publish(Lsn last) {
 // The refused lines must not come back after a crash, so the cut is synced before anyone is answered.
 Status FileLog::restore_end() {
   if (Status truncated = active_file_->truncate(end_); !truncated) return truncated;
+  zeros_to_ = end_;
   if (options_.fsync) {
     if (Status synced = active_file_->sync(); !synced) return stop(synced.error());
   }
@@ -317,13 +361,16 @@ Status FileLog::close_active() {
   const FileInfo closed = active();
   const std::string name = segment_name(closed.first);
   if (files_.exists(path(name))) return internal_error("WAL segment already exists: " + name);
+  if (Status cut = cut_zeros(); !cut) return cut;
   if (Status synced = active_file_->sync(); !synced) return stop(synced.error());
   if (Status renamed = files_.rename(path(kActiveName), path(name)); !renamed) return renamed;
   active_file_.reset();
   const auto index = std::make_shared<const Index>(Index{name, end_, closed.first, std::exchange(offsets_, {})});
   const bool whole = index->offsets.size() == closed.last.value - closed.first.value + 1;
-  end_ = 0;
+  end_ = zeros_to_ = 0;
   rotate_at_ = options_.segment_bytes;
+  may_preallocate_ = true;
+  separates_ = false;
   {
     const MutexLock lock(files_mutex_);
     segments_.push_back({name, closed.first, closed.last, closed.bytes});

@@ -73,6 +73,9 @@ class FileLog final : public Log {
   Status make_room();
   Status rotate_if_possible();
   Status restore_end();
+  Status cut_zeros();
+  void fill_buffer(std::span<const std::string_view> entries);
+  void write_zeros_ahead();
   Status write_batch(std::span<const std::string_view> entries);
   Status sync_batch();
   void publish(Lsn last);
@@ -105,10 +108,13 @@ class FileLog final : public Log {
   std::unique_ptr<File> active_file_;                      // null until the active file exists
   // The active file after the next rotation, empty and under another name; null where it could not be created.
   std::unique_ptr<File> next_file_;
-  bool names_synced_ = false;   // all names that the log rests on have reached the disk
-  std::uint64_t rotate_at_;     // above options_.segment_bytes: a rotation has failed, which has been reported
-  std::uint64_t end_ = 0;       // of the last good line in the active file
-  bool end_is_unsure_ = false;  // a failed write could not be taken back: bytes may stand after end_
+  bool names_synced_ = false;    // all names that the log rests on have reached the disk
+  std::uint64_t rotate_at_;      // above options_.segment_bytes: a rotation has failed, which has been reported
+  std::uint64_t end_ = 0;        // of the last good line in the active file
+  bool end_is_unsure_ = false;   // a failed write could not be taken back: bytes may stand after end_
+  std::uint64_t zeros_to_ = 0;   // above end_: up to here there may be zeros in the active file
+  bool may_preallocate_ = true;  // false: it has failed in the active file, which has been reported
+  bool separates_ = false;       // the batches of the active file, since zeros stand or stood ahead of them
   Buffer buffer_;
   std::string stop_message_;
   // Of the lines in the active file, from active_.first on. If some are missing, for want of memory or because of

@@ -1,6 +1,7 @@
 #include "wal/format.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cstdio>
 #include <cstring>
@@ -156,6 +157,26 @@ void append_line(Buffer& out, Lsn lsn, std::string_view entry) {
   to = write_decimal(to, checksum);
   append(kEnd);
   out.commit(static_cast<std::size_t>(to - line));
+}
+
+void append_separator(Buffer& out, std::uint64_t at, std::size_t entries_before) {
+  char text[std::numeric_limits<std::size_t>::digits + 1];
+  std::size_t size = static_cast<std::size_t>(std::bit_width(entries_before));
+  for (std::size_t i = 0; i < size; ++i) text[size - 1 - i] = (entries_before >> i) & 1 ? '\t' : ' ';
+  text[size++] = '\n';
+  const std::uint64_t room = kSectorBytes - at % kSectorBytes;
+  for (std::uint64_t i = 0; room <= size && i < room; ++i) out.append('\n');
+  out.append({text, size});
+}
+
+std::optional<std::uint64_t> separator_number(std::string_view text) {
+  if (text.starts_with(' ') || text.size() > std::numeric_limits<std::uint64_t>::digits) return std::nullopt;
+  std::uint64_t number = 0;
+  for (const char c : text) {
+    if (c != ' ' && c != '\t') return std::nullopt;
+    number = number * 2 + (c == '\t');
+  }
+  return number;
 }
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(kWhiteSpace) == std::string_view::npos; }

@@ -23,6 +23,21 @@ std::optional<Lsn> parse_lsn_file(std::string_view content);
 // Appends the line and its line feed. `entry` is one JSON object without line feeds.
 void append_line(Buffer& out, Lsn lsn, std::string_view entry);
 
+// What a disk writes as a whole or not at all. A power failure may leave any of the sectors of a batch that overwrote
+// zeros, and zeros in place of the others.
+inline constexpr std::uint64_t kSectorBytes = 512;
+
+// A separator is a blank line that says how many entries of its batch stand before the line that follows, in binary: a
+// tab is 1, a space is 0, nothing at all is none. Where zeros are written ahead, one stands before the first line of
+// each batch, and before the first line of the batch that begins in a further sector. So whatever sectors are there
+// tell where the batch of their lines began.
+//
+// `at` is the offset in the file of what is appended. Line feeds come first, if the separator would not lie in the
+// sector in which the next line begins.
+void append_separator(Buffer& out, std::uint64_t at, std::size_t entries_before);
+// The number of a separator, or nothing if the line is none. `text` is a line without its line feed.
+std::optional<std::uint64_t> separator_number(std::string_view text);
+
 struct Line {
   Lsn lsn;
   std::string_view entry;  // inside the text that was parsed

@@ -10,10 +10,12 @@
 // blanks, they are accepted anywhere, so that one may roll back to 1.0 and upgrade again; in other forms, with white
 // space or in another order, until the first line that has a checksum. Any further key is damage.
 //
+// Zeros may stand ahead, after the lines of the active file (LogOptions::preallocate_bytes), until it is closed.
+//
 // A crash can leave a torn tail of the active file (an unfinished line, or anything that follows the last good line and
-// is not followed by a good one: NULs, garbage), cut by open(). A segment without index: harmless. Everything else (a
-// bad line before a good one, a gap, a repeat, a swap, damage in a segment) is not the work of a crash: scan() says
-// where it is and does not guess.
+// is not followed by a good one: NULs, garbage; tail.h), cut by open(). A segment without index: harmless. Everything
+// else (a bad line before a good one, a gap, a repeat, a swap, damage in a segment) is not the work of a crash: scan()
+// says where it is and does not guess.
 #pragma once
 
 #include <cstdint>
@@ -125,7 +127,7 @@ class Log {
   virtual std::vector<FileInfo> files() const = 0;
 
   virtual Lsn last() const = 0;                   // thread-safe
-  virtual std::uint64_t bytes() const = 0;        // all files; thread-safe
+  virtual std::uint64_t bytes() const = 0;        // of lines in all files; thread-safe
   virtual std::uint64_t held_bytes() const = 0;   // of these, what the last trim left; thread-safe
   virtual std::uint64_t sync_count() const = 0;   // thread-safe
   virtual std::uint64_t write_count() const = 0;  // batches; thread-safe
@@ -138,8 +140,12 @@ class Log {
 struct LogOptions {
   bool fsync = true;
   std::uint64_t segment_bytes = 64u << 20;  // rotate before a batch when the active file is at least so large; 0: never
-  // wal.tail_cut, wal.segment, wal.segment_index_failed, wal.rotation_failed, wal.truncate, wal.stopped. Called on the
-  // thread on which it happens.
+  // Zeros are written so far ahead of the lines, so that the sync of a batch overwrites them and need not wait until
+  // the file system has recorded a new size; 0: none. Only with fsync, in a file that holds as many bytes of lines, and
+  // after batches of at most half of it, and of 16 KiB: where less is written nothing is gained, where more is, bytes.
+  std::uint64_t preallocate_bytes = 0;
+  // wal.tail_cut, wal.segment, wal.segment_index_failed, wal.rotation_failed, wal.preallocation_failed, wal.truncate,
+  // wal.stopped. Called on the thread on which it happens.
   std::function<void(const std::string& event, const std::string& message)> on_event{};
   // Runs a job on another thread, later: the indexes of closed segments with more entries than the number below.
   // Otherwise they are written while the batch that found the file full waits. False: it never runs, and the segment

@@ -236,7 +236,7 @@ class LogScanner {
         return std::optional<std::uint64_t>(line.offset + *length);
       }
     }
-    const Result<std::optional<std::string>> sign = sign_of_damage(current.file, line.offset);
+    const Result<std::optional<std::string>> sign = sign_of_damage(current.file, line.offset, scan_.last.next());
     if (!sign) return sign.error();
     if (*sign) {
       damaged(current, line.offset, **sign == fault ? fault : std::string(fault) + "; after it: " + **sign);

@@ -40,9 +40,10 @@ class Script {
   // The content after the entry of that LSN.
   const std::vector<std::string>& contents() const { return contents_; }
 
-  static Config config() {
+  static Config config(int preallocate_bytes = 0) {
     Config config = test_config();
-    config.wal_segment_bytes = 500;
+    config.wal_segment_bytes = preallocate_bytes == 0 ? 500 : 10 * preallocate_bytes;
+    config.wal_preallocate_bytes = preallocate_bytes;
     config.dump_retention_per_tree = 2;
     return config;
   }

@@ -10,13 +10,13 @@ namespace {
 
 using Unsynced = CrashableFileSystem::Unsynced;
 
-class EngineCrash : public testing::Test {
+class EngineCrash : public testing::TestWithParam<int> {
  protected:
   // False: the script came to its end before the `nth` operation.
   bool cut_at(std::uint64_t nth) {
     SCOPED_TRACE("power off at operation " + std::to_string(nth));
     Node node;
-    node.config = Script::config();
+    node.config = Script::config(GetParam());
     node.files->power_off_at(nth, seed_ + nth);
     const std::uint64_t acknowledged = live(node, script_);
     const bool reached = node.files->power_is_off();
@@ -48,7 +48,9 @@ class EngineCrash : public testing::Test {
   const Script script_{seed_};
 };
 
-TEST_F(EngineCrash, AtEveryOperationKeepsWhatWasAcknowledged) {
+INSTANTIATE_TEST_SUITE_P(PreallocatedBytes, EngineCrash, testing::Values(0, 400));
+
+TEST_P(EngineCrash, AtEveryOperationKeepsWhatWasAcknowledged) {
   SCOPED_TRACE(seed_text(seed_));
   std::uint64_t operations = 1;
   while (cut_at(operations) && !HasFailure()) ++operations;
@@ -56,10 +58,10 @@ TEST_F(EngineCrash, AtEveryOperationKeepsWhatWasAcknowledged) {
 }
 
 // With --wal-fsync=false only a dying process is survived, but that exactly.
-TEST_F(EngineCrash, WithoutFsyncNothingWrittenIsLostByAKilledProcess) {
+TEST_P(EngineCrash, WithoutFsyncNothingWrittenIsLostByAKilledProcess) {
   SCOPED_TRACE(seed_text(seed_));
   Node node;
-  node.config = Script::config();
+  node.config = Script::config(GetParam());
   node.config.wal_fsync = false;
   const std::uint64_t acknowledged = live(node, script_);
   EXPECT_EQ(node.files->count(CrashableFileSystem::Operation::write) > 0, true);

@@ -19,6 +19,7 @@ Config life_config(std::uint64_t seed, bool wal) {
   Config config = test_config();
   config.wal = wal;
   config.wal_segment_bytes = seed % 4 == 0 ? 0 : static_cast<int>(300 + seed % 1000);
+  config.wal_preallocate_bytes = seed / 4 % 2 == 0 ? 0 : static_cast<int>(200 + seed % 300);
   config.wal_batch_size = seed % 3 == 0 ? 2 : 1024;
   config.dump_retention_per_tree = static_cast<int>(1 + seed % 3);
   return config;

@@ -58,6 +58,8 @@ namespace {
 
 using Fs = CrashableFileSystem;
 
+constexpr std::uint64_t kSector = 512;
+
 bool is_change(Fs::Operation operation) {
   switch (operation) {
     case Fs::Operation::open:
@@ -258,9 +260,18 @@ std::unique_ptr<CrashableFileSystem> CrashableFileSystem::after_crash(Unsynced u
       }
       if (unsynced == Unsynced::some && whole < node->changes.size() && !node->changes[whole].truncates) {
         const Change& torn = node->changes[whole];
-        std::string bytes = torn.bytes.substr(0, up_to(torn.bytes.size()));
-        if (up_to(1)) bytes.resize(bytes.size() + up_to(torn.bytes.size() - bytes.size()), '\0');
-        write_into(copy->content, torn.offset, bytes);
+        std::string_view rest = torn.bytes;
+        std::uint64_t offset = torn.offset;
+        const std::uint64_t there = copy->content.size();
+        while (offset < there && !rest.empty()) {
+          const std::string_view sector = rest.substr(0, (offset / kSector + 1) * kSector - offset);
+          if (up_to(1)) write_into(copy->content, offset, sector);
+          offset += sector.size();
+          rest.remove_prefix(sector.size());
+        }
+        std::string bytes(rest.substr(0, up_to(rest.size())));
+        if (up_to(1)) bytes.resize(bytes.size() + up_to(rest.size() - bytes.size()), '\0');
+        if (!bytes.empty()) write_into(copy->content, offset, bytes);
       }
       copy->durable = copy->content;
     }

@@ -10,10 +10,10 @@
 //   - a call takes as long as the test likes (before_call);
 //   - a sync that fails leaves what it should have synced as unsynced as before.
 // What "in part" means (Unsynced::some): of the changes of one file a random prefix in order, of the last write among
-// them a random prefix of bytes, after which the rest of that write may be NULs. Of the changes of names, all
-// directories together, a random prefix in order.
-// Faults it does not make: bits that flip (tests do that with edit()), later pages of a write without the earlier ones,
-// names that change out of order, a sync that lies.
+// them a random prefix of bytes, after which the rest of that write may be NULs; where that write overwrites what was
+// there, any of its sectors. Of the changes of names, all directories together, a random prefix in order.
+// Faults it does not make: bits that flip (tests do that with edit()), later parts of what makes a file longer without
+// the earlier ones, names that change out of order, a sync that lies.
 //
 // Thread-safe.
 #pragma once

@@ -489,6 +489,164 @@ TEST(FileLog, DoesWithoutAnIndexThatNobodyCanWrite) {
   expect_entries(read_log(*log, 0), 1, 3);
 }
 
+// --- zeros ahead
+
+LogOptions preallocating(std::uint64_t bytes, std::uint64_t segment_bytes = 0) {
+  LogOptions options = rotating_at(segment_bytes);
+  options.preallocate_bytes = bytes;
+  return options;
+}
+
+std::size_t zeros_at_the_end(const std::string& content) { return content.size() - content.find_last_not_of('\0') - 1; }
+
+TEST(FileLog, WritesZerosAheadOfSmallBatchesAndThenOverwritesThem) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files, preallocating(2000));
+  while (log->bytes() < 2000) {
+    EXPECT_EQ(files.content(kActivePath)->size(), log->bytes()) << "not worth it in a small file";
+    ASSERT_TRUE(append(*log, 1).ok());
+  }
+  const std::string before = *files.content(kActivePath);
+  EXPECT_EQ(before.size(), log->bytes() + 2000);
+  EXPECT_EQ(zeros_at_the_end(before), 2000u);
+  EXPECT_EQ(files.after_crash(Unsynced::lost)->content(kActivePath), before) << "the batch's own sync takes them along";
+  EXPECT_EQ(log->sync_count(), log->last().value);
+  const std::uint64_t writes = files.count(Operation::write);
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(append(*log, 2).ok());
+    const std::string now = *files.content(kActivePath);
+    EXPECT_EQ(now.size(), before.size()) << "nothing that the file system has to record";
+    EXPECT_EQ(now.size() - zeros_at_the_end(now), log->bytes());
+    EXPECT_EQ(files.after_crash(Unsynced::lost)->content(kActivePath), now);
+  }
+  EXPECT_EQ(files.count(Operation::write) - writes, 4u);
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(append(*log, 1).ok());
+  EXPECT_LE(zeros_at_the_end(*files.content(kActivePath)), 2000u);
+  EXPECT_GT(zeros_at_the_end(*files.content(kActivePath)), 0u);
+  expect_entries(scan_log(files).entries, 1, log->last().value);
+}
+
+TEST(FileLog, WritesNoZerosWhereNothingIsGained) {
+  const auto zeros = [](LogOptions options, std::size_t count) {
+    CrashableFileSystem files;
+    const auto log = open_anew(files, std::move(options));
+    for (int i = 0; i < 30; ++i) EXPECT_TRUE(append(*log, count).ok());
+    expect_entries(scan_log(files).entries, 1, log->last().value);
+    return zeros_at_the_end(*files.content(kActivePath));
+  };
+  EXPECT_GT(zeros(preallocating(2000), 1), 0u);
+  EXPECT_EQ(zeros(preallocating(0), 1), 0u);
+  EXPECT_EQ(zeros(preallocating(2000), 10), 0u) << "large batches";
+  EXPECT_GT(zeros(preallocating(100000), 100), 0u);
+  EXPECT_EQ(zeros(preallocating(100000), 200), 0u) << "large batches";
+  LogOptions unsynced = preallocating(2000);
+  unsynced.fsync = false;
+  EXPECT_EQ(zeros(unsynced, 1), 0u);
+}
+
+TEST(FileLog, CutsZerosWhenItClosesAFile) {
+  CrashableFileSystem files;
+  const std::uint64_t segment_bytes = 6000;
+  {
+    const auto log = open_anew(files, preallocating(1000, segment_bytes));
+    while (!files.exists(segment_path(1))) {
+      ASSERT_TRUE(append(*log, 1).ok());
+      EXPECT_LE(files.content(kActivePath)->size(), segment_bytes + line_text(1000).size()) << "no zeros beyond it";
+    }
+    EXPECT_EQ(zeros_at_the_end(*files.content(segment_path(1))), 0u);
+    EXPECT_EQ(files.after_crash(Unsynced::lost)->content(segment_path(1)), files.content(segment_path(1)));
+    while (zeros_at_the_end(*files.content(kActivePath)) == 0) ASSERT_TRUE(append(*log, 1).ok());
+    const std::uint64_t first = log->files().back().first.value;
+    ASSERT_TRUE(log->rotate().ok());
+    EXPECT_EQ(zeros_at_the_end(*files.content(segment_path(first))), 0u);
+    while (zeros_at_the_end(*files.content(kActivePath)) == 0) ASSERT_TRUE(append(*log, 1).ok());
+    expect_entries(read_log(*log, 0), 1, log->last().value);
+  }
+  EXPECT_EQ(zeros_at_the_end(*files.content(kActivePath)), 0u) << "a stop";
+  EXPECT_EQ(files.after_crash(Unsynced::lost)->content(kActivePath), files.content(kActivePath));
+  EXPECT_EQ(scan_log(files).scan.torn_bytes, 0u);
+}
+
+TEST(FileLog, ReadersSeeNoZeros) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files, preallocating(3000, 20000));
+  while (log->last().value < 400) {
+    ASSERT_TRUE(append(*log, 1 + log->last().value % 7).ok());
+    const std::uint64_t last = log->last().value;
+    for (const std::uint64_t after : {std::uint64_t{0}, last / 2, last - 1}) {
+      expect_entries(read_log(*log, after), after + 1, last);
+    }
+    const std::vector<FileInfo> told = log->files();
+    std::uint64_t seen = 0;
+    const auto scanned =
+        scan(files, kDirectory, [&](Lsn, std::string_view) { return ++seen, Status(); }, {.files = &told});
+    ASSERT_TRUE(scanned.ok());
+    ASSERT_TRUE(scanned->damage.empty() && scanned->torn_bytes == 0);
+    ASSERT_EQ(seen, last);
+    ASSERT_FALSE(HasFailure());
+  }
+}
+
+TEST(FileLog, ZerosThatCannotBeWrittenHarmNothing) {
+  for (const std::size_t written : {0, 700}) {
+    for (const bool cut_fails : {false, true}) {
+      CrashableFileSystem files;
+      LogOptions options = preallocating(1000, 4000);
+      std::vector<std::string> events;
+      options.on_event = [&](const std::string& name, const std::string&) { events.push_back(name); };
+      const auto log = open_anew(files, options);
+      while (log->bytes() + line_text(1).size() < 1000) ASSERT_TRUE(append(*log, 1).ok());
+      files.fail({.operation = Operation::write, .nth = 2, .written = written});
+      if (cut_fails) files.fail({.operation = Operation::truncate});
+      for (int i = 0; i < 5; ++i) ASSERT_TRUE(append(*log, 1).ok());
+      EXPECT_EQ(events, std::vector<std::string>{"wal.preallocation_failed"}) << "and not tried again in this file";
+      EXPECT_EQ(zeros_at_the_end(*files.content(kActivePath)) > 0, cut_fails && written > 500);
+      expect_entries(scan_log(*files.after_crash(Unsynced::lost)).entries, 1, log->last().value);
+      ASSERT_TRUE(log->rotate().ok());
+      EXPECT_EQ(zeros_at_the_end(*files.content(segment_path(1))), 0u);
+      for (int i = 0; i < 12; ++i) ASSERT_TRUE(append(*log, 1).ok());
+      EXPECT_GT(zeros_at_the_end(*files.content(kActivePath)), 0u) << "in the next one it is";
+    }
+  }
+}
+
+TEST(FileLog, AFailedWriteIntoZerosIsCutWithThem) {
+  for (const std::size_t written : {0, 60, 130, 1000}) {
+    CrashableFileSystem files;
+    const auto log = open_anew(files, preallocating(1000));
+    while (zeros_at_the_end(*files.content(kActivePath)) == 0) ASSERT_TRUE(append(*log, 1).ok());
+    const std::uint64_t last = log->last().value;
+    files.fail({.operation = Operation::write, .written = written});
+    ASSERT_FALSE(append(*log, 3).ok());
+    EXPECT_EQ(files.after_crash(Unsynced::lost)->content(kActivePath)->size(), log->bytes());
+    ASSERT_TRUE(append(*log, 1).ok());
+    ASSERT_TRUE(append(*log, 2).ok());
+    expect_entries(scan_log(*files.after_crash(Unsynced::lost)).entries, 1, last + 3);
+  }
+}
+
+TEST(FileLog, AKilledOneWithZerosIsOpenedWithoutThem) {
+  CrashableFileSystem files;
+  const auto log = open_anew(files, preallocating(1000));
+  while (zeros_at_the_end(*files.content(kActivePath)) == 0) ASSERT_TRUE(append(*log, 2).ok());
+  ASSERT_TRUE(append(*log, 5).ok());
+  const std::uint64_t last = log->last().value;
+  for (const std::uint64_t bytes : {0, 1000}) {
+    const auto disk = files.after_crash(Unsynced::lost);
+    EXPECT_GT(scan_log(*disk).scan.torn_bytes, 0u);
+    {
+      const auto next = open_anew(*disk, preallocating(bytes));
+      EXPECT_EQ(zeros_at_the_end(*disk->content(kActivePath)), 0u);
+      EXPECT_EQ(disk->content(kActivePath)->size(), next->bytes());
+      const std::uint64_t end = next->bytes();
+      for (int i = 0; i < 9; ++i) ASSERT_TRUE(append(*next, 1).ok());
+      EXPECT_EQ((*disk->content(kActivePath))[end], '\n') << "separates batches as before";
+      expect_entries(read_log(*next, 0), 1, last + 9);
+    }
+    expect_entries(scan_log(*disk).entries, 1, last + 9);
+  }
+}
+
 TEST(FileLog, DoesNotOverwriteASegment) {
   CrashableFileSystem files;
   const auto log = open_anew(files, rotating_at(1));

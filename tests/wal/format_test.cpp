@@ -139,6 +139,26 @@ TEST(WalFormat, KnowsTheEndOfALineThoughDamaged) {
   EXPECT_FALSE(ends_like_a_line("x"));
 }
 
+TEST(WalFormat, SeparatorsLieInOneSectorWithTheBeginningOfTheNextLine) {
+  for (std::uint64_t at = 1000; at < 1000 + kSectorBytes; ++at) {
+    for (const std::size_t number : {0, 1, 2, 3, 9, 1000, 1023, 123456}) {
+      Buffer out;
+      append_separator(out, at, number);
+      std::string_view text = out.view();
+      ASSERT_TRUE(text.ends_with('\n'));
+      text.remove_suffix(1);
+      const std::size_t begin = text.rfind('\n') + 1;  // 0 if it stands alone
+      ASSERT_EQ(text.find_first_not_of('\n'), begin == text.size() ? std::string_view::npos : begin);
+      ASSERT_EQ(separator_number(text.substr(begin)), number) << at;
+      ASSERT_EQ((at + begin) / kSectorBytes, (at + out.size()) / kSectorBytes) << at;
+      for (const char c : text) ASSERT_TRUE(is_blank({&c, 1}) || c == '\n');
+    }
+  }
+  EXPECT_EQ(separator_number("\t \t"), 5u);
+  for (const char* text : {"\r", " \t", "\t\r", "{"}) EXPECT_FALSE(separator_number(text)) << text;
+  EXPECT_FALSE(separator_number(std::string(65, '\t')));
+}
+
 TEST(WalFormat, NamesSegments) {
   EXPECT_EQ(segment_name(Lsn{42}), "karma.wal.00000000000000000042.segment");
   EXPECT_EQ(segment_lsn("karma.wal.00000000000000000042.segment"), Lsn{42});

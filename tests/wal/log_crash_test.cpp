@@ -16,6 +16,7 @@ struct Life {
   std::uint64_t acknowledged = 0;  // LSN
   std::uint64_t attempted = 0;     // highest LSN that any append tried to write
   std::uint64_t trimmed = 0;       // what may be gone
+  std::uint64_t preallocate_bytes = 0;
 
   void append_to(Log& log, std::size_t count) {
     attempted = std::max(attempted, log.last().value + count);
@@ -27,16 +28,26 @@ struct Life {
   }
 };
 
+// Zeros ahead are for longer files.
+LogOptions options_with(std::uint64_t preallocate_bytes) {
+  LogOptions options;
+  options.segment_bytes = preallocate_bytes == 0 ? 700 : 4 * preallocate_bytes;
+  options.preallocate_bytes = preallocate_bytes;
+  return options;
+}
+
 // A short life with everything in it: batches of several sizes, rotations on its own and on demand, trims.
 void live(FileSystem& files, Life& life) {
-  LogOptions options;
-  options.segment_bytes = 700;
+  const LogOptions options = options_with(life.preallocate_bytes);
   const auto scan = karma::wal::scan(files, kDirectory, {});
   if (!scan) return;
   const auto opened = open_log(files, kDirectory, *scan, std::max(scan->last, scan->lsn_file), options);
   if (!opened) return;
   Log& log = **opened;
   for (const std::size_t count : {1, 5, 3, 8}) life.append_to(log, count);
+  if (life.preallocate_bytes != 0) {
+    for (const std::size_t count : {1, 9, 2, 20, 1}) life.append_to(log, count);
+  }
   if (log.rotate().ok()) life.trim(log, log.last().value / 2);
   for (const std::size_t count : {2, 7}) life.append_to(log, count);
   if (log.rotate().ok()) life.trim(log, log.last().value);
@@ -60,13 +71,24 @@ std::uint64_t check(FileSystem& files, const Life& life) {
   return last;
 }
 
-TEST(LogCrash, PowerCutAtEveryOperationKeepsWhatWasAcknowledged) {
+class LogCrash : public testing::TestWithParam<std::uint64_t> {
+ protected:
+  static Life new_life() {
+    Life life;
+    life.preallocate_bytes = GetParam();
+    return life;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(PreallocatedBytes, LogCrash, testing::Values(0, 1200));
+
+TEST_P(LogCrash, PowerCutAtEveryOperationKeepsWhatWasAcknowledged) {
   bool cut = true;
   for (std::uint64_t at = 1; cut; ++at) {
     for (std::uint64_t seed = 0; seed < 5; ++seed) {
       SCOPED_TRACE("operation " + std::to_string(at) + ", seed " + std::to_string(seed));
       CrashableFileSystem files;
-      Life life;
+      Life life = new_life();
       files.power_off_at(at, seed);
       live(files, life);
       cut = files.power_is_off();
@@ -85,13 +107,13 @@ TEST(LogCrash, PowerCutAtEveryOperationKeepsWhatWasAcknowledged) {
   }
 }
 
-TEST(LogCrash, ARefusedBatchNeverComesBack) {
+TEST_P(LogCrash, ARefusedBatchNeverComesBack) {
   for (const Operation operation : {Operation::write, Operation::create, Operation::rename}) {
     bool failed = true;
     for (std::uint64_t nth = 1; failed; ++nth) {
       for (const std::size_t written : {0, 50, 110, 1000}) {
         CrashableFileSystem files;
-        Life life;
+        Life life = new_life();
         files.fail({.operation = operation, .nth = nth, .written = written});
         live(files, life);
         // LSNs are given again after a refusal, so what was attempted is what was acknowledged in the end.
@@ -108,7 +130,7 @@ TEST(LogCrash, ARefusedBatchNeverComesBack) {
 }
 
 // Whatever a call comes back with, only a failed sync stops the log. All else refuses a batch at most, and heals.
-TEST(LogCrash, OnlyAFailedSyncStopsWriting) {
+TEST_P(LogCrash, OnlyAFailedSyncStopsWriting) {
   for (const char* error : {"Too many open files", "Input/output error", "No space left on device"}) {
     bool reached = true;
     std::uint64_t refusals = 0;
@@ -116,16 +138,16 @@ TEST(LogCrash, OnlyAFailedSyncStopsWriting) {
       SCOPED_TRACE(std::string(error) + ", call " + std::to_string(nth));
       CrashableFileSystem files;
       const Scan scan = scan_log(files).scan;
-      LogOptions options;
-      options.segment_bytes = 400;
+      LogOptions options = options_with(GetParam());
+      if (GetParam() == 0) options.segment_bytes = 400;
       std::vector<Operation> calls;
       files.before_call([&](Operation operation, const std::string&) { calls.push_back(operation); });
       files.fail({.operation = std::nullopt, .nth = nth, .written = nth * 37 % 300, .text = error});
       const auto opened = open_log(files, kDirectory, scan, scan.last, options);
       if (!opened) continue;
       Log& log = **opened;
-      Life life;
-      for (const std::size_t count : {2, 3, 5, 4, 5}) {
+      Life life = new_life();
+      for (const std::size_t count : {2, 3, 5, 4, 5, 1, 9}) {
         life.append_to(log, count);
         refusals += life.acknowledged < life.attempted ? 1 : 0;
         life.attempted = life.acknowledged;
@@ -152,14 +174,14 @@ TEST(LogCrash, OnlyAFailedSyncStopsWriting) {
 }
 
 // The process is killed and the machine goes on: what was not synced is made up for before anybody is told of it.
-TEST(LogCrash, AKilledProcessLeavesNothingUnsyncedToTheNext) {
+TEST_P(LogCrash, AKilledProcessLeavesNothingUnsyncedToTheNext) {
   bool killed = true;
   for (std::uint64_t at = 1; killed; ++at) {
     for (std::uint64_t seed = 0; seed < 5; ++seed) {
       SCOPED_TRACE("operation " + std::to_string(at) + ", seed " + std::to_string(seed));
       CrashableFileSystem files;
       files.power_off_at(at, seed);
-      Life life;
+      Life life = new_life();
       live(files, life);
       killed = files.power_is_off();
       files.power_on();
@@ -208,7 +230,8 @@ class RandomLife {
     const auto scan = karma::wal::scan(files, kDirectory, {});
     if (!scan) return;
     LogOptions options;
-    options.segment_bytes = up_to(2000);
+    options.segment_bytes = up_to(1) ? up_to(2000) : up_to(20000);
+    options.preallocate_bytes = up_to(1) * up_to(2000);
     const auto log = open_log(files, kDirectory, *scan, std::max(scan->last, scan->lsn_file), options);
     if (!log) return;
     for (std::uint64_t steps = up_to(40); steps > 0; --steps) {
@@ -227,7 +250,7 @@ class RandomLife {
   Life life_;
 };
 
-TEST(LogCrash, RandomLivesNeverLoseOrInvent) {
+TEST(LogLives, NeverLoseOrInvent) {
   const std::uint64_t seed = test_seed();
   for (std::uint64_t run = 0; run < 150; ++run) {
     SCOPED_TRACE("KARMA_TEST_SEED=" + std::to_string(seed + run));

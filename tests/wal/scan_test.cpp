@@ -1,6 +1,8 @@
 // What the scan makes of a log that is not as it was written.
 #include <gtest/gtest.h>
 
+#include <span>
+
 #include "wal/log_support.h"
 
 namespace karma::wal {
@@ -259,6 +261,121 @@ TEST(WalTail, BehindSegmentsIsCutOnlyInTheActiveFile) {
   ASSERT_EQ(scanned.scan.damage.size(), 1u);
   EXPECT_EQ(scanned.scan.damage.front().file, segment_name(Lsn{1}));
   EXPECT_EQ(scanned.scan.damage.front().offset, lines(1, 2).size());
+}
+
+// --- sectors that are lacking ----------------------------------------------------------------------------------------
+
+// A log that overwrites zeros with batches; all its lines are `shift` bytes further behind.
+struct Overwritten {
+  std::vector<std::string> contents;  // without the zeros at the end, after each batch
+  std::uint64_t first = 0;            // LSN of their first entry
+};
+
+Overwritten overwrite_zeros(std::uint64_t shift, const std::vector<std::size_t>& batches) {
+  CrashableFileSystem files;
+  files.edit(kActivePath, std::string(shift, '\n') + line_text(1));
+  LogOptions options;
+  options.preallocate_bytes = 8000;
+  const auto log = open_anew(files, options);
+  while (log->bytes() < 8000) EXPECT_TRUE(append(*log, 20).ok());
+  Overwritten result;
+  result.first = log->last().value + 1;
+  const auto note = [&] {
+    std::string content = *files.content(kActivePath);
+    content.resize(log->bytes());
+    result.contents.push_back(std::move(content));
+  };
+  note();
+  for (const std::size_t count : batches) {
+    EXPECT_TRUE(append(*log, count).ok());
+    note();
+  }
+  return result;
+}
+
+// The sectors in which two states of a file differ.
+std::vector<std::uint64_t> sectors_between(const std::string& before, const std::string& after) {
+  std::vector<std::uint64_t> sectors;
+  for (std::uint64_t at = before.size() / kSectorBytes; at * kSectorBytes < after.size(); ++at) sectors.push_back(at);
+  return sectors;
+}
+
+// As on a disk on which these sectors are still as they were before.
+std::string with_old_sectors(std::string before, std::string content, std::span<const std::uint64_t> sectors,
+                             std::uint64_t which) {
+  content.resize((content.size() / kSectorBytes + 2) * kSectorBytes, '\0');
+  before.resize(content.size(), '\0');
+  for (std::size_t i = 0; i < sectors.size(); ++i) {
+    const std::uint64_t at = sectors[i] * kSectorBytes;
+    if ((which >> i) & 1) content.replace(at, kSectorBytes, before, at, kSectorBytes);
+  }
+  return content;
+}
+
+TEST(WalTail, ThatLacksAnySectorsOfTheLastBatchIsCut) {
+  for (const std::size_t count : {2, 5, 9, 17, 30}) {
+    for (std::uint64_t shift = 0; shift < kSectorBytes; shift += count == 5 ? 1 : 37) {
+      const Overwritten log = overwrite_zeros(shift, {count});
+      const std::vector<std::uint64_t> sectors = sectors_between(log.contents[0], log.contents[1]);
+      ASSERT_LE(sectors.size(), 12u);
+      for (std::uint64_t which = 1; which < std::uint64_t{1} << sectors.size(); which += count < 17 ? 1 : 5) {
+        SCOPED_TRACE(std::to_string(count) + " entries, shift " + std::to_string(shift) + ", sectors " +
+                     std::to_string(which));
+        CrashableFileSystem files;
+        files.edit(kActivePath, with_old_sectors(log.contents[0], log.contents[1], sectors, which));
+        const Scanned scanned = scan_log(files);
+        ASSERT_TRUE(scanned.scan.damage.empty()) << scanned.scan.damage.front().to_string();
+        const std::uint64_t last = scanned.scan.last.value;
+        ASSERT_GE(last + 1, log.first) << "what was acknowledged";
+        ASSERT_LE(last, log.first + count - 1);
+        expect_entries(scanned.entries, 1, last);
+        if (which % 7 == 1) expect_heals(files, 1, last);
+        if (HasFailure()) return;
+      }
+    }
+  }
+}
+
+// The batch has been acknowledged: another one was written after it.
+TEST(WalDamage, IsASectorThatIsLackingBeforeTheLastBatch) {
+  for (const std::size_t next : {1, 2, 9}) {
+    for (std::uint64_t shift = 0; shift < kSectorBytes; shift += 13) {
+      const Overwritten log = overwrite_zeros(shift, {9, next});
+      const std::vector<std::uint64_t> sectors = sectors_between(log.contents[0], log.contents[2]);
+      const std::uint64_t acknowledged = log.first + 8;
+      for (std::uint64_t which = 1; which < std::uint64_t{1} << sectors.size(); ++which) {
+        SCOPED_TRACE(std::to_string(next) + " entries, shift " + std::to_string(shift) + ", sectors " +
+                     std::to_string(which));
+        const std::string content = with_old_sectors(log.contents[0], log.contents[2], sectors, which);
+        const Scanned scanned = scan_active(content);
+        expect_entries(scanned.entries, 1, scanned.scan.last.value);
+        // Where nothing of the last batch is left, nothing tells that there was one.
+        bool is_left = false;
+        for (std::uint64_t lsn = acknowledged + 1; lsn <= acknowledged + next; ++lsn) {
+          is_left = is_left || content.find(line_text(lsn)) != content.npos;
+        }
+        if (is_left && scanned.scan.damage.empty()) {
+          ASSERT_GE(scanned.scan.last.value, acknowledged);
+        }
+        if (HasFailure()) return;
+      }
+    }
+  }
+}
+
+TEST(WalDamage, IsALineOfZerosThatFillsNoSector) {
+  const Overwritten log = overwrite_zeros(0, {20});
+  std::size_t refused = 0;
+  for (std::uint64_t lsn = log.first; lsn + 1 < log.first + 20; ++lsn) {
+    std::string content = log.contents[1];
+    const std::size_t at = content.find("{\"v\":2,\"lsn\":" + std::to_string(lsn) + ",");
+    const std::size_t size = content.find('\n', at) - at;
+    content.replace(at, size, std::string(size, '\0'));
+    if (at % kSectorBytes == 0 && (at + size) % kSectorBytes == 0) continue;
+    expect_damage(content, content.find(std::string(2, '\0')), lsn);
+    ++refused;
+  }
+  EXPECT_GT(refused, 15u);
 }
 
 // --- damage ----------------------------------------------------------------------------------------------------------
