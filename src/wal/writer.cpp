@@ -174,7 +174,7 @@ class Writer::Impl {
 
   // Sleeps until there is something to do. False: stopped, and everything is done.
   bool take_waiting(bool was_busy) {
-    MutexLock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (was_busy) busy_ = false;
     while (busy_ || (idle() && submitted_.empty() && (stopping_ || !machine_.has_work()))) {
       if (stopping_ && !busy_) {
@@ -182,7 +182,7 @@ class Writer::Impl {
         return false;
       }
       asleep_ = true;
-      sleep(lock);
+      sleep();
     }
     busy_ = true;
     take_submitted();
@@ -192,11 +192,11 @@ class Writer::Impl {
 
   // Spins without the lock, so that it is in nobody's way, and costs whoever wakes it no system call. A wake-up after
   // the last look is seen with the lock held again.
-  void sleep(MutexLock& lock) KARMA_REQUIRES(mutex_) {
+  void sleep() KARMA_REQUIRES(mutex_) {
     if (spinner_.spins()) {
-      lock.unlock();
+      mutex_.unlock();
       const bool awake = spinner_.finds([this] { return !asleep_; });
-      lock.lock();
+      mutex_.lock();
       if (awake) return;
     }
     while (asleep_) wake_.wait(mutex_);
