@@ -29,8 +29,10 @@ void FollowStatus::poll_succeeded(std::int64_t now, Lsn own, const Answer& answe
   own_ = own;
 }
 
-void FollowStatus::poll_failed(std::int64_t now, std::string message) {
+void FollowStatus::poll_failed(std::int64_t now, Lsn own, std::string message) {
   const MutexLock lock(mutex_);
+  if (own_ && own > *own_) stats_.replication_entries_applied += own.value - own_->value;
+  own_ = own;
   ++stats_.replication_poll_error_count;
   stats_.replication_last_poll_error_unix = unix_time(now);
   stats_.replication_last_poll_error = std::move(message);
@@ -100,11 +102,8 @@ void FollowStatus::add_to(ops::ReplicationStats& stats, Lsn own, Time now) const
     stats.digest_check_lsn = compared_->lsn.value;
     stats.digest_check_age_seconds = static_cast<std::uint64_t>(std::max<std::int64_t>(age.count(), 0));
   }
-  // As it is now, and not as of the last answer: a page may have been applied in part, which the master knows of and
-  // whose writes it has acknowledged. Who is to be promoted is chosen by this number.
-  stats.replication_replayed_lsn = own.value;
-  // The lag is of one moment, or a slave in the middle of a page would be even with an older answer.
   own = own_.value_or(own);
+  stats.replication_replayed_lsn = own.value;
   stats.replication_lag_entries.reset();
   stats.replication_lag_ms.reset();
   if (!answer_) return;

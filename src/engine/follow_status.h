@@ -32,7 +32,9 @@ class FollowStatus {
   };
   // A page was applied, or there was nothing new. `own`: up to where the slave has applied everything, and noted it.
   void poll_succeeded(std::int64_t now, Lsn own, const Answer& answer);
-  void poll_failed(std::int64_t now, std::string message);
+  // `own`: likewise, as a page may have been applied in part. The next question tells the master so, which acknowledges
+  // writes up to there; and who is to be promoted is chosen by what the status tells. So it must not tell less.
+  void poll_failed(std::int64_t now, Lsn own, std::string message);
   void bootstrap_begins(std::int64_t now);
   void bootstrap_succeeded(std::int64_t now, Lsn own);
   void bootstrap_failed(std::int64_t now, std::string message);

@@ -41,7 +41,7 @@ ops::Stats Engine::stats() {
   stats.uptime_seconds = std::chrono::duration<double>(clock_.steady() - started_).count();
   stats.role = role_name();
   if (is_slave()) {
-    follow_status_.add_to(stats, applied(), clock_.steady());
+    follow_status_.add_to(stats, wal_->last(), clock_.steady());
   } else {
     stats.replication_replayed_lsn = replicated_.load(std::memory_order_relaxed);
     stats.digest_check_lsn.reset();

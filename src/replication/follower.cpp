@@ -158,7 +158,8 @@ bool Follower::hold() {
 // Both ends of a failure: counters for machines, a line for people, once for each reason.
 void Follower::report(const Error& error) {
   const std::int64_t now = engine_.unix_seconds();
-  copy_wanted_ ? status_.bootstrap_failed(now, error.message) : status_.poll_failed(now, error.message);
+  copy_wanted_ ? status_.bootstrap_failed(now, error.message)
+               : status_.poll_failed(now, engine_.position(), error.message);
   if (error.message == last_error_) return;
   last_error_ = error.message;
   log_.error(copy_wanted_ ? "replication.bootstrap_failed" : "replication.poll_failed", error.message);
@@ -166,7 +167,7 @@ void Follower::report(const Error& error) {
 
 // What is here is no beginning of what the master has.
 void Follower::begin_anew(const Error& why) {
-  status_.poll_failed(engine_.unix_seconds(), why.message);
+  status_.poll_failed(engine_.unix_seconds(), engine_.position(), why.message);
   status_.diverged(why.message);
   engine_.data_is_stale();
   const char* const next = snapshot::tells_epoch(keep_old_as_) && !difference_

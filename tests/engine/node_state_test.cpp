@@ -92,7 +92,7 @@ TEST_F(NodeState, ASlaveKnowsItsLagWhileItsMasterAnswers) {
   EXPECT_EQ(state().lag_ms, 0u);
   clock_.advance(FollowStatus::kAnswersWithin.count() + 1);
   EXPECT_FALSE(state().lag_ms);
-  engine_->follow_status().poll_failed(0, "connection refused");
+  engine_->follow_status().poll_failed(0, {}, "connection refused");
   EXPECT_EQ(state().following_problem, "cannot follow the master");  // the cause may name what is nobody's business
 }
 
