@@ -9,6 +9,7 @@ _karma() {
   fi
   if ((COMP_CWORD > 1)) && [[ ${COMP_WORDS[1]} != -* ]]; then command=${COMP_WORDS[1]}; fi
   help=$("$karma" ${command:+"$command"} --help 2>/dev/null)
+  [[ $command == config ]] && help+=$'\n'$("$karma" --help 2>/dev/null) # it takes what the server takes
   if [[ $command == help ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$("$karma" help | sed -n 's/^  karma help //p')" -- "$word")
   elif [[ $word == -* ]]; then

@@ -6,6 +6,8 @@ function __karma_help
         set command $words[2]
     end
     $words[1] $command --help 2>/dev/null
+    # It takes what the server takes.
+    test "$command" = config; and $words[1] --help 2>/dev/null
 end
 complete -c karma -n __fish_use_subcommand -f -a "(karma --help | sed -n '/^\$/q; s/^ *karma \([a-z][a-z]*\) .*/\1/p')"
 complete -c karma -a "(__karma_help | string match -r -- '^  (?:-., )?--[a-z-]+' | string replace -r '.*--' -- '--')" -n "string match -q -- '-*' (commandline -ct)"

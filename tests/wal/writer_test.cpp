@@ -477,7 +477,9 @@ TEST_F(WalWriter, WhoSpinsBeforeItSleepsMissesNothing) {
       for (int i = t * kWrites; i < (t + 1) * kWrites; ++i) {
         submit(many[i]);
         many[i].answers.wait(0);
-        if (i % 50 == 0) EXPECT_TRUE(writer_->run([] {}));
+        if (i % 50 == 0) {
+          EXPECT_TRUE(writer_->run([] {}));
+        }
       }
     });
   }
