@@ -44,7 +44,11 @@ class Pipeline : public testing::Test {
   }
   void open() {
     files_.before_sync([this] {
-      if (closes_after_ != 0 && --closes_after_ == 0) gate_.close();
+      if (closes_after_ != 0 && --closes_after_ == 0) {
+        gate_.close();
+        closed_ = true;
+        closed_.notify_all();
+      }
       gate_.pass();
     });
     Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(config_, files_, clock_, log_);
@@ -78,6 +82,7 @@ class Pipeline : public testing::Test {
   CrashableFileSystem files_;
   Gate gate_;
   std::atomic<int> closes_after_{0};  // syncs
+  std::atomic<bool> closed_{false};   // since then
   ManualClock clock_;
   Config config_ = test_config();
   EventLog log_{clock_, false};
@@ -147,6 +152,7 @@ TEST_F(Pipeline, AReadDoesNotWaitForTheSyncOfOthers) {
   closes_after_ = 1;  // so the next sync is held, which is that of the other's write
   gate_.open();
   EXPECT_EQ(received(*one_, 2), (Replies{success("5"), success("105")}));
+  closed_.wait(false);
   EXPECT_TRUE(other_->replies().empty());
   gate_.open();
   EXPECT_EQ(other_->wait_for_reply(), success("5") + "\r\n");
