@@ -82,7 +82,7 @@ struct Options::Impl {
     std::string make_footer(const CLI::App*) const override { return std::string(impl_.tail); }
     std::string make_option(const CLI::Option* parsed, bool) const override {
       const auto found = std::find_if(impl_.listed.begin(), impl_.listed.end(),
-                                      [&](const Listed& listed) { return listed.parsed == parsed; });
+                                      [&](const Listed& one) { return one.parsed == parsed; });
       return found == impl_.listed.end() ? std::string() : line(found->option);
     }
 
