@@ -2,17 +2,13 @@
 // and none makes the pipeline stop and go.
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "core/log.h"
-#include "support/engine_client.h"
-#include "support/engine_fixture.h"
-#include "support/gate.h"
+#include "support/gated_engine.h"
 
 namespace karma::test {
 namespace {
@@ -32,36 +28,11 @@ std::string batch_sum(int keys) {
 }
 const std::string kPing = R"({"v":2,"op":"system.ping"})";
 
-class Pipeline : public testing::Test {
+class Pipeline : public GatedEngine {
  protected:
   void SetUp() override {
     open();
-    ASSERT_EQ(one_->ask(increment(1, 100)), success("100"));
-  }
-  void TearDown() override {
-    gate_.open();
-    close();
-  }
-  void open() {
-    files_.before_sync([this] {
-      if (closes_after_ != 0 && --closes_after_ == 0) {
-        gate_.close();
-        closed_ = true;
-        closed_.notify_all();
-      }
-      gate_.pass();
-    });
-    Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(config_, files_, clock_, log_);
-    ASSERT_TRUE(opened.ok()) << opened.error().message;
-    engine_ = std::move(*opened);
-    one_ = std::make_unique<Client>(*engine_, config_);
-    other_ = std::make_unique<Client>(*engine_, config_);
-  }
-  void close() {
-    if (engine_) (void)engine_->shutdown(false);
-    one_.reset();
-    other_.reset();
-    engine_.reset();
+    ASSERT_EQ(writer_->ask(increment(1, 100)), success("100"));
   }
   void open_again() {
     close();
@@ -78,23 +49,12 @@ class Pipeline : public testing::Test {
     for (std::string& reply : replies) reply.resize(reply.find_last_not_of("\r\n") + 1);
     return replies;
   }
-
-  CrashableFileSystem files_;
-  Gate gate_;
-  std::atomic<int> closes_after_{0};  // syncs
-  std::atomic<bool> closed_{false};   // since then
-  ManualClock clock_;
-  Config config_ = test_config();
-  EventLog log_{clock_, false};
-  std::unique_ptr<engine::Engine> engine_;
-  std::unique_ptr<Client> one_;
-  std::unique_ptr<Client> other_;
 };
 
 TEST_F(Pipeline, EachRequestSeesTheOnesBeforeIt) {
   const std::string item = R"([{"key":1,"value":106},{"key":2,"value":7}])";
-  EXPECT_EQ(answers(*one_, {increment(1), sum(1), increment(1, 1), sum(1), sum(2), increment(2, 7), batch_sum(2), kPing,
-                            R"({"v":2,"op":"counter.multi_sum","items":[{"series":"s","key":2}]})"}),
+  EXPECT_EQ(answers(*writer_, {increment(1), sum(1), increment(1, 1), sum(1), sum(2), increment(2, 7), batch_sum(2),
+                               kPing, R"({"v":2,"op":"counter.multi_sum","items":[{"series":"s","key":2}]})"}),
             (Replies{success("5"), success("105"), success("1"), success("106"), success("0"), success("7"),
                      success(item), success("\"pong\""), success(R"([{"series":"s","key":2,"value":7}])")}));
 }
@@ -106,7 +66,7 @@ TEST_F(Pipeline, ItIsSyncedOnceWhateverComesBetweenItsWrites) {
       increment(-1)};
   Replies lines;
   for (int i = 0; i < 20; ++i) lines.insert(lines.end(), part.begin(), part.end());
-  const Replies replies = answers(*one_, lines);
+  const Replies replies = answers(*writer_, lines);
   EXPECT_EQ(syncs(), before + 1);
   ASSERT_EQ(replies.size(), lines.size());
   for (std::size_t i = 0; i < lines.size(); i += 7) {
@@ -125,34 +85,33 @@ TEST_F(Pipeline, WhatRidesIsAnsweredAsEver) {
   const std::string ask = R"({"v":2,"op":"counter.sum","series":"s","key":1,"id":"a"})";
   const std::string missing = R"({"v":2,"op":"counter.sum","series":"none","key":1,"id":7})";
   const std::string wrong = R"({"v":2,"op":"counter.sum","series":"s","id":8})";
-  const Replies alone = {one_->ask(ask), one_->ask(missing), one_->ask(wrong)};
-  const Replies riding = answers(*one_, {increment(2), ask, missing, wrong});
+  const Replies alone = {writer_->ask(ask), writer_->ask(missing), writer_->ask(wrong)};
+  const Replies riding = answers(*writer_, {increment(2), ask, missing, wrong});
   EXPECT_EQ(Replies(riding.begin() + 1, riding.end()), alone);
 }
 
 TEST_F(Pipeline, WhatCannotBeLoggedIsNotSeen) {
   const std::uint64_t before = syncs();
   files_.fail({.nth = 1, .name = "karma.wal"});
-  const Replies replies = answers(*one_, {increment(1), sum(1), increment(1), sum(1)});
+  const Replies replies = answers(*writer_, {increment(1), sum(1), increment(1), sum(1)});
   EXPECT_NE(replies[0].find("No space left"), std::string::npos) << replies[0];
   EXPECT_EQ(replies[1], success("100"));
   EXPECT_NE(replies[2].find("No space left"), std::string::npos) << replies[2];
   EXPECT_EQ(replies[3], success("100"));
-  EXPECT_EQ(answers(*one_, {increment(1), sum(1)}), (Replies{success("5"), success("105")}));
+  EXPECT_EQ(answers(*writer_, {increment(1), sum(1)}), (Replies{success("5"), success("105")}));
   EXPECT_GT(syncs(), before);
 }
 
 // It has nothing in the batch that is synced next.
 TEST_F(Pipeline, AReadDoesNotWaitForTheSyncOfOthers) {
   gate_.close();
-  one_->write(increment(1));
+  writer_->write(increment(1));
   gate_.wait_for_somebody();
   other_->write(increment(2));
-  one_->write(sum(1));
-  closes_after_ = 1;  // so the next sync is held, which is that of the other's write
-  gate_.open();
-  EXPECT_EQ(received(*one_, 2), (Replies{success("5"), success("105")}));
-  closed_.wait(false);
+  writer_->write(sum(1));
+  gate_.let_through();  // to the next sync, which is that of the other's write
+  EXPECT_EQ(received(*writer_, 2), (Replies{success("5"), success("105")}));
+  gate_.wait_for_somebody();
   EXPECT_TRUE(other_->replies().empty());
   gate_.open();
   EXPECT_EQ(other_->wait_for_reply(), success("5") + "\r\n");
@@ -181,24 +140,24 @@ TEST_F(Pipeline, AReadWaitsForTheLargeWriteBeforeIt) {
 
 TEST_F(Pipeline, LongReadsAndAnswersThatDependOnWritesWait) {
   gate_.close();
-  one_->send({increment(1), batch_sum(64)});
+  writer_->send({increment(1), batch_sum(64)});
   gate_.wait_for_somebody();
-  EXPECT_EQ(one_->ask_behind_pending(batch_sum(65)), engine::Handled::blocked);
-  EXPECT_EQ(one_->ask_behind_pending(R"({"v":2,"op":"tree.list"})"), engine::Handled::blocked);
-  EXPECT_EQ(one_->ask_behind_pending(R"({"v":2,"op":"counter.sum","series":"s","key":1,"min_lsn":1})"),
+  EXPECT_EQ(writer_->ask_behind_pending(batch_sum(65)), engine::Handled::blocked);
+  EXPECT_EQ(writer_->ask_behind_pending(R"({"v":2,"op":"tree.list"})"), engine::Handled::blocked);
+  EXPECT_EQ(writer_->ask_behind_pending(R"({"v":2,"op":"counter.sum","series":"s","key":1,"min_lsn":1})"),
             engine::Handled::blocked);
   // A name that breaks the rules is taken where the series exists, which a write before it may change.
-  EXPECT_EQ(one_->ask_behind_pending(R"({"v":2,"op":"counter.increment","series":"a/b","key":1})"),
+  EXPECT_EQ(writer_->ask_behind_pending(R"({"v":2,"op":"counter.increment","series":"a/b","key":1})"),
             engine::Handled::blocked);
   gate_.open();
-  EXPECT_EQ(received(*one_, 2).size(), 2u);
+  EXPECT_EQ(received(*writer_, 2).size(), 2u);
 }
 
 TEST_F(Pipeline, WithoutALogItIsTheSame) {
   config_.wal = false;
   open_again();
   const std::uint64_t before = syncs();
-  EXPECT_EQ(answers(*one_, {increment(3), sum(3), "{", increment(3, 1), sum(3)}).back(), success("6"));
+  EXPECT_EQ(answers(*writer_, {increment(3), sum(3), "{", increment(3, 1), sum(3)}).back(), success("6"));
   EXPECT_EQ(syncs(), before);
 }
 
@@ -207,11 +166,11 @@ TEST_F(Pipeline, WhereSlavesHaveToConfirmTheOrderStays) {
   config_.min_replicas_ack = 1;
   config_.replicas_ack_timeout_ms = 1;
   open_again();
-  one_->send({increment(1), sum(1), "{", increment(1), sum(1)});
+  writer_->send({increment(1), sum(1), "{", increment(1), sum(1)});
   Replies replies;
   while (replies.size() < 5) {
     clock_.advance(1);  // once they wait, their time is up
-    for (std::string& reply : one_->replies()) replies.push_back(std::move(reply));
+    for (std::string& reply : writer_->replies()) replies.push_back(std::move(reply));
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   EXPECT_NE(replies[0].find("not_confirmed"), std::string::npos) << replies[0];

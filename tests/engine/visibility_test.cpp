@@ -3,89 +3,35 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <condition_variable>
 #include <map>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "core/log.h"
-#include "support/engine_client.h"
-#include "support/engine_fixture.h"
+#include "support/gated_engine.h"
 
 namespace karma::test {
 namespace {
-
-// Holds the disk's syncs while it is closed.
-class Gate {
- public:
-  void close() {
-    std::lock_guard lock(mutex_);
-    open_ = false;
-  }
-  void open() {
-    std::lock_guard lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-  // By the thread that syncs.
-  void pass() {
-    std::unique_lock lock(mutex_);
-    ++waiting_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });
-    --waiting_;
-  }
-  void wait_until_held() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return waiting_ != 0; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool open_ = true;  // guarded by mutex_
-  int waiting_ = 0;   // guarded by mutex_
-};
 
 const std::string kIncrement = R"({"v":2,"op":"counter.increment","series":"s","key":1,"bucket":20260505,"value":5})";
 const std::string kSum = R"({"v":2,"op":"counter.sum","series":"s","key":1})";
 const std::string kKeys = R"({"v":2,"op":"tree.keys","series":"s"})";
 
-class Visibility : public testing::Test {
+class Visibility : public GatedEngine {
  protected:
   void SetUp() override {
-    files_.before_sync([this] { gate_.pass(); });
-    Result<std::unique_ptr<engine::Engine>> opened = engine::Engine::open(config_, files_, clock_, log_);
-    ASSERT_TRUE(opened.ok()) << opened.error().message;
-    engine_ = std::move(*opened);
-    writer_ = std::make_unique<Client>(*engine_, config_);
-    other_ = std::make_unique<Client>(*engine_, config_);
+    open();
     writer_->write(kIncrement);
     ASSERT_EQ(writer_->wait_for_reply(), success("5") + "\r\n");
   }
-  void TearDown() override {
-    gate_.open();
-    if (engine_) (void)engine_->shutdown(false);
-  }
 
   std::string seen_by(Client& client) { return client.read(kSum); }
-
-  CrashableFileSystem files_;
-  Gate gate_;
-  ManualClock clock_;
-  Config config_ = test_config();
-  EventLog log_{clock_, false};
-  std::unique_ptr<engine::Engine> engine_;
-  std::unique_ptr<Client> writer_;
-  std::unique_ptr<Client> other_;
 };
 
 TEST_F(Visibility, NobodySeesAWriteBeforeItIsDurable) {
   gate_.close();
   writer_->write(kIncrement);
-  gate_.wait_until_held();
+  gate_.wait_for_somebody();
   // It is in the kernel's hands, perhaps on the disk: nobody knows, so nobody may see it.
   EXPECT_EQ(seen_by(*other_), success("5") + "\r\n");
   EXPECT_EQ(seen_by(*writer_), success("5") + "\r\n");
@@ -100,7 +46,7 @@ TEST_F(Visibility, NobodySeesAWriteBeforeItIsDurable) {
 TEST_F(Visibility, OnOneConnectionAReadWaitsForTheWriteBeforeIt) {
   gate_.close();
   writer_->write(kIncrement);
-  gate_.wait_until_held();
+  gate_.wait_for_somebody();
   writer_->write(kSum);
   EXPECT_EQ(writer_->ask_behind_pending(kKeys), engine::Handled::blocked);
   EXPECT_TRUE(writer_->replies().empty());
@@ -111,7 +57,7 @@ TEST_F(Visibility, OnOneConnectionAReadWaitsForTheWriteBeforeIt) {
 TEST_F(Visibility, WhatIsVisibleSurvivesACrash) {
   gate_.close();
   writer_->write(kIncrement);
-  gate_.wait_until_held();
+  gate_.wait_for_somebody();
   Node before(files_.after_crash(CrashableFileSystem::Unsynced::lost));
   before.open();
   EXPECT_EQ(before(kSum), success("5"));
@@ -126,7 +72,7 @@ TEST_F(Visibility, WhatIsVisibleSurvivesACrash) {
 TEST_F(Visibility, WritesThatComeDuringASyncShareTheNextOne) {
   gate_.close();
   writer_->write(kIncrement);
-  gate_.wait_until_held();
+  gate_.wait_for_somebody();
   const std::uint64_t syncs = files_.count(CrashableFileSystem::Operation::sync);
   std::vector<std::unique_ptr<Client>> many;
   for (int i = 0; i < 24; ++i) {

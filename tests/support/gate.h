@@ -18,11 +18,18 @@ class Gate {
     closed_ = false;
     changed_.notify_all();
   }
+  // Those who wait go on; who comes after them waits.
+  void let_through() {
+    std::lock_guard lock(mutex_);
+    ++round_;
+    changed_.notify_all();
+  }
   void pass() {
     std::unique_lock lock(mutex_);
-    waiting_ += closed_;
+    ++waiting_;
     changed_.notify_all();
-    changed_.wait(lock, [this] { return !closed_; });
+    changed_.wait(lock, [this, round = round_] { return !closed_ || round_ != round; });
+    --waiting_;
   }
   void wait_for_somebody() {
     std::unique_lock lock(mutex_);
@@ -34,6 +41,7 @@ class Gate {
   std::condition_variable changed_;
   bool closed_ = false;
   int waiting_ = 0;
+  int round_ = 0;
 };
 
 }  // namespace karma::test
