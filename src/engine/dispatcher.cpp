@@ -219,8 +219,7 @@ Handled Dispatcher::mutate(const Op& op, void* connection, std::size_t pending, 
   // Before it is applied: a write never fails on the size of its reply.
   if (status && engine_.over_response_limit(longest_reply(mutation))) status = too_large();
   if (!status) {
-    if (pending != 0)
-      return may_depend_on_writes(status.error()) ? Handled::blocked : ride(refusal(status.error()), connection);
+    if (pending != 0) return ride(refusal(status.error()), connection);
     if (status.error().code == ErrorCode::idempotency_conflict)
       engine_.store().exactly_once().counters().conflicts.fetch_add(1, std::memory_order_relaxed);
     reply_error(refusal(status.error()), out);
@@ -259,7 +258,7 @@ Handled Dispatcher::ride(const Op& op, void* connection) {
   Mutation& read = new_mutation();
   commands::DecodeContext context = make_context(batch_->arena);
   if (Status status = decode(op, fields_, engine_.store().exactly_once(), context, read); !status)
-    return may_depend_on_writes(status.error()) ? Handled::blocked : ride(refusal(status.error()), connection);
+    return ride(refusal(status.error()), connection);
   const std::size_t room = op.short_answer(read.command);
   if (room == 0) return Handled::blocked;
   read.rides = true;
@@ -268,17 +267,14 @@ Handled Dispatcher::ride(const Op& op, void* connection) {
 }
 
 Handled Dispatcher::ride(const Error& refusal, void* connection) {
-  if (engine_.client_memory().writes_wait(false)) return Handled::blocked;
+  // After the writes before it, it could be another one, or none.
+  const bool depends_on_writes = looked_for_series_ || refusal.code == ErrorCode::idempotency_conflict;
+  if (depends_on_writes || engine_.client_memory().writes_wait(false)) return Handled::blocked;
   Mutation& refused = new_mutation();
   refused.rides = true;
   refused.op = op_;
   refused.outcome.fail(refusal);
   return hand_over(refused, connection);
-}
-
-// Whether it could be another one, or none, after the writes before it.
-bool Dispatcher::may_depend_on_writes(const Error& refusal) const {
-  return looked_for_series_ || refusal.code == ErrorCode::idempotency_conflict;
 }
 
 void Dispatcher::begin_keyed(commands::KeyedWrite& keyed) {

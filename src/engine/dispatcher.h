@@ -50,7 +50,6 @@ class Dispatcher final : public RequestHandler {
   Handled hand_over(Mutation& mutation, void* connection);
   Handled ride(const commands::Op& op, void* connection);
   Handled ride(const Error& refusal, void* connection);
-  bool may_depend_on_writes(const Error& refusal) const;
   void submit(Time now);
   void begin_keyed(commands::KeyedWrite& keyed);
   void encode(Mutation& mutation);
