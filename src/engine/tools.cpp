@@ -42,20 +42,13 @@ class Examined {
       return at_path(
           directory,
           "no Karma data here, neither a log (karma.wal) nor snapshots (*.tree); DIR is the --directory of a server");
-    const std::string lock_path = join_path(directory, engine::kLockName);
-    if (!files.exists(lock_path)) return {};
-    Result<std::unique_ptr<FileSystem::Lock>> taken = files.lock(lock_path);
-    if (!taken) return at_path(directory, taken.error().message + "; stop that one first");
-    lock = std::move(*taken);
-    return {};
+    return files.exists(join_path(directory, engine::kLockName)) ? take_lock(directory, files) : std::string();
   }
 
   // Empty, or why it cannot be done. If a start would be refused, it does nothing: the check says why.
   std::string repair(const std::string& directory, FileSystem& files, std::ostream& out) {
     if (lock == nullptr) {
-      Result<std::unique_ptr<FileSystem::Lock>> taken = files.lock(join_path(directory, engine::kLockName));
-      if (!taken) return at_path(directory, taken.error().message + "; stop that one first");
-      lock = std::move(*taken);
+      if (std::string refusal = take_lock(directory, files); !refusal.empty()) return refusal;
     }
     store::Store store(0);
     // What a node remembers is for its flags to say.
@@ -96,6 +89,15 @@ class Examined {
 
   snapshot::Manager manager;
   std::unique_ptr<FileSystem::Lock> lock;
+
+ private:
+  // Empty, or who has it.
+  std::string take_lock(const std::string& directory, FileSystem& files) {
+    Result<std::unique_ptr<FileSystem::Lock>> taken = files.lock(join_path(directory, engine::kLockName));
+    if (!taken) return at_path(directory, taken.error().message + "; stop that one first");
+    lock = std::move(*taken);
+    return {};
+  }
 };
 
 void print_point(std::ostream& out, Buffer& line, std::string_view series, Key key, const store::Point& point) {
