@@ -90,10 +90,11 @@ Result<std::vector<FileSetting>> read_settings_file(const std::string& path) {
   std::vector<FileSetting> found;
   std::map<const Setting*, std::size_t> lines;
   std::string_view rest = *content;
+  const std::string whole_path = absolute_path(path);
   for (std::size_t number = 1; !rest.empty(); ++number) {
     std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    const std::string where = absolute_path(path) + ":" + std::to_string(number);
+    const std::string where = whole_path + ":" + std::to_string(number);
     if (const std::string fault = fault_of(line); !fault.empty())
       return validation_error(where + ": this line " + fault);
     if (line.empty()) continue;
