@@ -13,6 +13,7 @@
 #include "io/at_path.h"
 #include "io/path.h"
 #include "io/replace_file.h"
+#include "ops/checkpoints.h"
 #include "snapshot/file_name.h"
 
 namespace karma {
@@ -22,9 +23,10 @@ constexpr int kWhole = 0;
 constexpr int kDamaged = 1;
 constexpr int kNotExaminable = 2;
 
-// A log, a snapshot, or what belongs to them; or the lock of a start that was killed before it made them.
+// A log, a snapshot, checkpoints, or what belongs to them; or the lock of a start that was killed before it made them.
+// Whatever can make a start fail is among them: it is damage, and not a directory that is not Karma's.
 bool is_ours(const std::string& name) {
-  return name.starts_with("karma.") || name.ends_with(snapshot::kTreeSuffix) || name == engine::kLockName ||
+  return name.starts_with("karma.") || name.ends_with(snapshot::kTreeSuffix) || name == ops::kCheckpointsName ||
          is_temp_file_name(name);
 }
 

@@ -114,6 +114,15 @@ class Tools(unittest.TestCase):
             self.assertIn("%s: no Karma data here" % other, err)
         self.assertEqual([path.name for path in other.iterdir()], ["notes.txt"])
 
+    def test_damaged_checkpoints_are_damage_where_there_is_nothing_else(self):
+        other = pathlib.Path(self.root.name) / "other"
+        other.mkdir()
+        (other / "recovery.json").write_text('{"checkpoints":[')
+        for command in (["check"], ["check", "--repair"], ["dump"]):
+            status, out, err = karma(*command, other)
+            self.assertEqual(status, 1, command)
+            self.assertIn("recovery.json is damaged", out + err)
+
     def test_a_snapshot_that_is_missing_is_not_called_damaged(self):
         server = self.start()
         with demo.Client(server.port) as client:
