@@ -114,14 +114,17 @@ class Tools(unittest.TestCase):
             self.assertIn("%s: no Karma data here" % other, err)
         self.assertEqual([path.name for path in other.iterdir()], ["notes.txt"])
 
-    def test_damaged_checkpoints_are_damage_where_there_is_nothing_else(self):
-        other = pathlib.Path(self.root.name) / "other"
-        other.mkdir()
-        (other / "recovery.json").write_text('{"checkpoints":[')
-        for command in (["check"], ["check", "--repair"], ["dump"]):
-            status, out, err = karma(*command, other)
-            self.assertEqual(status, 1, command)
-            self.assertIn("recovery.json is damaged", out + err)
+    def test_whatever_a_start_refuses_is_damage_where_there_is_nothing_else(self):
+        sidecar = '{"tree":"a","file":"1795981658_a.tree","timestamp":1795981658,"last_lsn":1,"bytes":56}'
+        for name, text, fault in (("recovery.json", '{"checkpoints":[', "recovery.json is damaged"),
+                                  ("1795981658_a.tree.meta.json", sidecar, "1795981658_a.tree is missing")):
+            other = pathlib.Path(self.root.name) / name
+            other.mkdir()
+            (other / name).write_text(text)
+            for command in (["check"], ["check", "--repair"], ["dump"]):
+                status, out, err = karma(*command, other)
+                self.assertEqual(status, 1, command)
+                self.assertIn(fault, out + err)
 
     def test_a_snapshot_that_is_missing_is_not_called_damaged(self):
         server = self.start()
