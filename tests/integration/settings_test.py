@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -123,6 +124,24 @@ class Settings(unittest.TestCase):
         self.assertRegex(log.read_text(), r"(?m)^\S+Z INFO  server\.reload changed=log-level$")
         with demo.Client(server.port):
             eventually(lambda: "DEBUG client.connected 127.0.0.1:" in log.read_text())
+
+    def test_a_start_tells_where_it_is_what_it_holds_and_what_to_do_next(self):
+        log = pathlib.Path(self.root.name) / "karma.log"
+        flags = ("--log=true", "--log-format=text", "--log-file=%s" % log)
+        server = self.start(*flags)
+        with demo.Client(server.port) as client:
+            client.answer(op="counter.increment", series="links", key=42, bucket=20260505)
+        self.assertEqual(server.stop(), 0)
+        log.unlink()
+        server = self.start(*flags)
+        text = log.read_text()
+        self.assertRegex(text, r"(?m) restore\.done series=1 keys=1 .*\bseconds=")
+        command = re.search(r"(?m) server\.start version=\S+ port=%d bind=127\.0\.0\.1 directory=%s/data; try: (.+)$"
+                            % (server.port, re.escape(self.root.name)), text)
+        self.assertIsNotNone(command, text)
+        program, *arguments = command.group(1).split()
+        self.assertEqual(program, "karma")
+        self.assertEqual(karma(*arguments)[0], 0)
 
     def test_a_log_file_that_cannot_be_opened_refuses_the_start(self):
         status, out, err = karma("--log-file=%s/none/log" % self.root.name, "--bind=127.0.0.1", "--port=0")
