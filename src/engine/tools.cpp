@@ -23,17 +23,11 @@ constexpr int kWhole = 0;
 constexpr int kDamaged = 1;
 constexpr int kNotExaminable = 2;
 
-// A snapshot or its sidecar, committed or staged.
-bool is_of_snapshot(std::string_view name) {
-  for (const std::string_view suffix : {snapshot::kStagedSuffix, snapshot::kSidecarSuffix})
-    if (name.ends_with(suffix)) name.remove_suffix(suffix.size());
-  return name.ends_with(snapshot::kTreeSuffix);
-}
-
 // A log, a snapshot, checkpoints, or what belongs to them; or the lock of a start that was killed before it made them.
 // Whatever can make a start fail is among them: it is damage, and not a directory that is not Karma's.
 bool is_ours(const std::string& name) {
-  return name.starts_with("karma.") || is_of_snapshot(name) || name == ops::kCheckpointsName || is_temp_file_name(name);
+  return name.starts_with("karma.") || snapshot::without_suffixes(name).ends_with(snapshot::kTreeSuffix) ||
+         name == ops::kCheckpointsName || is_temp_file_name(name);
 }
 
 // Both tools start with this: a directory that exists and that no node uses.

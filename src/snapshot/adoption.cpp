@@ -27,8 +27,7 @@ bool is_data_file(std::string_view name) {
   constexpr std::string_view kNames[] = {kExactlyOnceName,     kManifestName,           kReplicationLsnName,
                                          "karma.history.json", "karma.difference.json", "recovery.json"};
   if (name.starts_with("karma.wal") || name.starts_with(".karma.wal") || is_temp_file_name(name)) return true;
-  for (const std::string_view suffix : {kStagedSuffix, kSidecarSuffix})
-    if (name.ends_with(suffix)) name.remove_suffix(suffix.size());
+  name = without_suffixes(name);
   return parse_file_name(name).has_value() || std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 

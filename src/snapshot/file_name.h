@@ -33,4 +33,11 @@ std::string make_file_name(std::int64_t timestamp, std::string_view series);
 inline std::string sidecar_name(std::string_view file) { return std::string(file) += kSidecarSuffix; }
 inline std::string staged_name(std::string_view file) { return std::string(file) += kStagedSuffix; }
 
+// The name without what says that the file is staged, or a sidecar: a snapshot's, if it is a part of one.
+inline std::string_view without_suffixes(std::string_view name) {
+  for (const std::string_view suffix : {kStagedSuffix, kSidecarSuffix})
+    if (name.ends_with(suffix)) name.remove_suffix(suffix.size());
+  return name;
+}
+
 }  // namespace karma::snapshot

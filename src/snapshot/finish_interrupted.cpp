@@ -9,8 +9,7 @@ namespace {
 
 bool is_staged_name(std::string_view name) {
   if (!name.ends_with(kStagedSuffix)) return false;
-  name.remove_suffix(kStagedSuffix.size());
-  if (name.ends_with(kSidecarSuffix)) name.remove_suffix(kSidecarSuffix.size());
+  name = without_suffixes(name);
   return name == kExactlyOnceName || parse_file_name(name);
 }
 
