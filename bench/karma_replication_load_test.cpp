@@ -316,7 +316,7 @@ class Replication {
   WriteRate write_rate() {
     Clients clients(master_.address(), Dialect::karma, options_.clients, 128);
     Plan plan;
-    plan.end = now() + std::chrono::seconds(options_.seconds);
+    plan.duration = std::chrono::seconds(options_.seconds);
     const double before = cpu_seconds(master_.pid());
     const Measured measured = clients.run(writes_, plan);
     const double cpu = cpu_seconds(master_.pid()) - before;

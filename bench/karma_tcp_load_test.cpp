@@ -180,7 +180,7 @@ Plan plan_of(const Options& options) {
   if (options.requests != 0) {
     plan.count = options.requests;
   } else {
-    plan.end = now() + std::chrono::seconds(options.seconds);
+    plan.duration = std::chrono::seconds(options.seconds);
   }
   return plan;
 }

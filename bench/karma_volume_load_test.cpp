@@ -209,7 +209,6 @@ class Volume {
     report_.text("verified", label, !options_.verify ? "" : exact_ ? "exact" : "wrong");
     return report_;
   }
-  Time end_of_reads() const { return now() + std::chrono::milliseconds(options_.read_ms); }
 
   // Requests are made in portions, while no clock runs.
   void write() {
@@ -284,7 +283,7 @@ class Volume {
     }
     Clients clients(server_.address(), dialect_, 4, 1);
     Plan plan;
-    plan.end = end_of_reads();
+    plan.duration = std::chrono::milliseconds(options_.read_ms);
     const double before = cpu_seconds(server_.pid());
     const Measured measured = clients.run(requests, plan);
     if (measured.errors != 0) fail("refused: " + measured.first_error);
@@ -299,7 +298,7 @@ class Volume {
     requests.end_request(1, protocol.series_op(requests.text(), op, fields, range));
     Clients clients(server_.address(), dialect_, 1, 1);
     Plan plan;
-    plan.end = end_of_reads();
+    plan.duration = std::chrono::milliseconds(options_.read_ms);
     const Measured measured = clients.run(requests, plan);
     if (measured.errors != 0) fail("refused: " + measured.first_error);
     add(name, label, static_cast<double>(measured.round_trips.at(0.5)) / 1e6);

@@ -174,7 +174,7 @@ class Bench {
     row_begun_ = !options_.json;
     load::Clients clients(address_, load::Dialect::karma, row.connections, row.pipeline);
     load::Plan plan;
-    plan.end = load::now() + std::chrono::seconds(options_.seconds);
+    plan.duration = std::chrono::seconds(options_.seconds);
     plan.stop = &interrupts_.requested();
     plan.patience = patience_;
     const double before = thread_seconds();

@@ -50,7 +50,7 @@ struct Measured {
 // Which of the requests are sent, and how often.
 struct Plan {
   std::uint64_t count = std::numeric_limits<std::uint64_t>::max();  // in a circle, until it is reached
-  Time end = Time::max();                                           // or until then
+  Time::duration duration = Time::duration::max();                  // or so long, from the first request
   double rate = 0;                                                  // so many a second, or as fast as they are answered
   bool stamped = false;                                             // with idempotency keys
   const std::atomic<bool>* stop = nullptr;                          // or until it is true
@@ -151,7 +151,8 @@ class Clients {
 
   // The next requests that lie behind each other, at most `limit`.
   Run take(std::uint64_t limit, Time time) {
-    if (time >= plan_.end || (plan_.stop != nullptr && plan_.stop->load(std::memory_order_relaxed))) plan_.count = 0;
+    if (time - begin_ >= plan_.duration || (plan_.stop != nullptr && plan_.stop->load(std::memory_order_relaxed)))
+      plan_.count = 0;
     if (next_ == requests_->size()) next_ = 0;
     if (plan_.rate > 0) {
       const auto due = static_cast<std::uint64_t>(std::chrono::duration<double>(time - begin_).count() * plan_.rate);
