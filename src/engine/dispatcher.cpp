@@ -371,7 +371,7 @@ Handled Dispatcher::start_job(const Decoded& decoded, void* connection, Buffer& 
     alone_.erase(connection);
     throw;
   }
-  return Handled::pending;
+  return Handled::job;
 }
 
 // Ends the envelope that began at `start`, or puts an error in its place.

@@ -49,7 +49,7 @@ class Engine::Impl {
     reply_.clear();
     const engine::Handled handled = dispatcher_->handle(request, this, pending_, reply_);
     if (handled == engine::Handled::replied) take_reply(reply_.view());
-    if (handled == engine::Handled::pending) ++pending_;
+    if (handled == engine::Handled::pending || handled == engine::Handled::job) ++pending_;
     return handled;
   }
 

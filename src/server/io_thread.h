@@ -70,6 +70,7 @@ class IoThread {
   void retry_starved();
   void retry(Waiting room);
   void resume_queued();
+  void send_held_back();
   void expire();
   void make_room();
   void reap();

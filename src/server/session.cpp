@@ -194,7 +194,13 @@ void Session::handle_input(std::string_view fresh) {
     rest.append(in_.view());
     in_ = std::move(rest);
   }
-  send(out);
+  if (out.size() > kMostHeldBack) holds_back_ = false;
+  if (!holds_back_) {
+    send(out);
+  } else if (direct && !out.empty()) {
+    out_.append(out.view());
+    host_.held_back.push_back(this);
+  }
   if (open()) end_step();
 }
 
@@ -253,8 +259,11 @@ bool Session::handle_line(std::string_view line, Buffer& out) {
       if (first == FirstLine::foreign) state_ = State::last_reply;
       return true;
     case engine::Handled::pending:
-      if (++pending_ > 1) pipelines_ = true;
-      pending_bytes_ += line.size();
+      if (&out != &out_) holds_back_ = true;
+      await_reply(line.size());
+      return true;
+    case engine::Handled::job:
+      await_reply(line.size());
       return true;
     case engine::Handled::no_room:
       pause_ = engine::ClientMemory::is_large(line.size()) ? Pause::large_write_room : Pause::write_room;
@@ -267,9 +276,15 @@ bool Session::handle_line(std::string_view line, Buffer& out) {
   return false;
 }
 
+void Session::await_reply(std::size_t request_bytes) {
+  if (++pending_ > 1) pipelines_ = true;
+  pending_bytes_ += request_bytes;
+}
+
 // Sends `bytes`: either out_ or the shared buffer, of which the rest is kept in out_.
 void Session::send(Buffer& bytes) {
   const bool direct = &bytes != &out_;
+  holds_back_ = false;
   std::string_view rest = bytes.view().substr(direct ? 0 : sent_);
   if (rest.empty()) return;
   error_code failure;
@@ -343,7 +358,7 @@ void Session::leave_if_quiet() {
 Waiting Session::waits_for() const {
   if (!open()) return pending_ > 0 ? Waiting::reply : Waiting::nothing;
   if (state_ == State::lingering) return Waiting::linger;
-  if (unsent() > 0) return Waiting::reader;
+  if (unsent() > 0 && !holds_back_) return Waiting::reader;
   if (pause_ == Pause::write_room) return Waiting::write_room;
   if (pause_ == Pause::large_write_room) return Waiting::large_write_room;
   if (pause_ == Pause::buffer_room) return Waiting::buffer_room;
@@ -380,7 +395,7 @@ void Session::update_waiting() {
 // a client that has gone, and while a client that takes turns waits for its reply, nothing is. A drain waits for
 // nothing: there a read only fetches what is there.
 void Session::start_operations() {
-  if (unsent() > 0 && !writing_.taken()) {
+  if (unsent() > 0 && !holds_back_ && !writing_.taken()) {
     socket_.async_wait(Socket::wait_write, writing_([this](const error_code&) {
                          host_.begin_round();
                          guarded([this] { on_writable(); });
@@ -404,8 +419,16 @@ void Session::start_operations() {
   }
 }
 
-void Session::read_meanwhile() {
+void Session::hold_back_no_longer() {
+  if (!open() || !holds_back_) return;
+  send(out_);
+  if (open()) update_waiting();
+}
+
+void Session::wait_on() {
+  hold_back_no_longer();
   if (open()) start_operations();
+  if (waiting_ != Waiting::reply) return;
   auto& list = host_.list(waiting_);
   list.splice(list.end(), list, self_);
   since_ = host_.now;
@@ -431,6 +454,7 @@ Buffer& Session::reply_buffer(std::size_t request_bytes) {
   KARMA_CHECK(pending_ > 0 && request_bytes <= pending_bytes_);
   --pending_;
   pending_bytes_ -= request_bytes;
+  holds_back_ = false;
   if (pending_ == 0 && pause_ == Pause::pending_replies) pause_ = Pause::none;
   if (open()) {
     enqueue();

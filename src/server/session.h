@@ -52,12 +52,14 @@ inline constexpr std::size_t kMaxPending = 1024;
 // Likewise with this many bytes of requests after them, because requests that wait for the disk are copies. Enough for
 // the next requests to be decoded while the writer handles those before.
 inline constexpr std::size_t kMaxPendingBytes = 2 << 20;
+// So many bytes of replies at most wait for the reply to a write after them, so that one system call sends them all.
+inline constexpr std::size_t kMostHeldBack = 16 << 10;
 // Buffers above this are freed when they are empty.
 inline constexpr std::size_t kKeptBufferBytes = 4 << 10;
 inline constexpr std::size_t kKeptSharedBufferBytes = 4 << 20;
 // This long sessions that hold the room for buffers may make no progress; then they have to give it up.
 inline constexpr std::chrono::seconds kRoomPatience{1};
-// So long nothing is read of a client that waits for one reply.
+// So long nothing is read of a client that waits for one reply, and nothing is sent to one whose next reply is held up.
 inline constexpr std::chrono::milliseconds kTurnPatience{100};
 // A line may take this many times the read timeout from its first byte to its last.
 inline constexpr int kMaxLineAge = 12;
@@ -94,6 +96,7 @@ struct SessionHost {
   // Sessions that are to read. They begin at the end of the round: by then many clients have sent their next request,
   // and the attempt with which Asio begins each read is not in vain.
   std::vector<Session*> readers;
+  std::vector<Session*> held_back;  // sessions with replies that wait for one to a write, since this round
   std::list<Session> waiting[kWaitingCount];
   std::size_t open_sockets = 0;
   engine::ClientMemory& memory;
@@ -132,8 +135,11 @@ class Session {
   void read();
   // The host drains: answers what has arrived; closes as soon as everything is answered and nothing more is there.
   void drain();
-  // It has waited long for one reply: reads meanwhile, so that it is seen when the client goes.
-  void read_meanwhile();
+  // The reply to the write will not come at once: sends those before it.
+  void hold_back_no_longer();
+  // It has waited long for a reply: sends what it holds back, and reads meanwhile, so that it is seen when the client
+  // goes.
+  void wait_on();
   // While draining: closes if the client has everything and is quiet; to be asked now and then.
   void leave_if_quiet();
   // Closes the socket now. With `reset` unsent bytes are forgotten by the kernel, too.
@@ -190,6 +196,7 @@ class Session {
   void handle_input(std::string_view fresh);
   std::size_t handle_lines(std::string_view bytes, Buffer& out);
   bool handle_line(std::string_view line, Buffer& out);
+  void await_reply(std::size_t request_bytes);
   void send(Buffer& bytes);
   void end_step();
   void begin_lingering();
@@ -244,6 +251,7 @@ class Session {
   bool input_handled_ = true;  // nothing but a partial line is in in_
   bool end_of_input_ = false;  // the client has closed its side
   bool watching_ = false;      // what reading_ is taken by is no read
+  bool holds_back_ = false;    // what is in out_ leaves with the next reply
   bool queued_ = false;
   bool read_due_ = false;
   bool pipelines_ = false;   // the client has sent a request before the reply to the one before

@@ -74,7 +74,7 @@ class Jobs : public testing::Test {
           at_gate_.release();
           gate_.acquire();
         });
-    ASSERT_EQ(ask(kHolder, request), Handled::pending);
+    ASSERT_EQ(ask(kHolder, request), Handled::job);
     at_gate_.acquire();
   }
   void hold_worker() { hold_worker(R"(,"op":"snapshot.verify")", ".tree"); }
@@ -99,12 +99,12 @@ class Jobs : public testing::Test {
 
 TEST_F(Jobs, FewReadAllThereIs) {
   hold_worker();
-  EXPECT_EQ(ask(1, R"(,"op":"snapshot.verify")"), Handled::pending);
+  EXPECT_EQ(ask(1, R"(,"op":"snapshot.verify")"), Handled::job);
   ask(2, R"(,"op":"snapshot.verify")");
   EXPECT_NE(reply(2).find("Too many requests of this kind are waiting"), std::string::npos) << reply(2);
   gate_.release();
   EXPECT_TRUE(succeeded(reply(kHolder)) && succeeded(reply(1)));
-  EXPECT_EQ(ask(3, R"(,"op":"snapshot.verify")"), Handled::pending);
+  EXPECT_EQ(ask(3, R"(,"op":"snapshot.verify")"), Handled::job);
   EXPECT_TRUE(succeeded(reply(3))) << "there is room again";
 }
 
@@ -135,7 +135,7 @@ TEST_F(Jobs, ReadersDoNotKeepTheOwnersSnapshotsOutNorClientsTheNodes) {
 TEST_F(Jobs, WithLittleRoomNothingQueues) {
   hold_worker();
   ClientMemory& memory = engine_->client_memory();
-  EXPECT_EQ(ask(1, R"(,"op":"snapshot.list")"), Handled::pending);
+  EXPECT_EQ(ask(1, R"(,"op":"snapshot.list")"), Handled::job);
   const std::size_t half = memory.limit() / 16;  // of the share of buffers
   memory.buffers += half;
   ask(2, R"(,"op":"snapshot.list")");
@@ -152,11 +152,11 @@ TEST_F(Jobs, ReadersAndLittleRoomDoNotKeepTheOwnerOut) {
   hold_worker();
   ClientMemory& memory = engine_->client_memory();
   const std::size_t all = memory.limit();
-  EXPECT_EQ(ask(1, R"(,"op":"snapshot.create","series":"s")"), Handled::pending);
+  EXPECT_EQ(ask(1, R"(,"op":"snapshot.create","series":"s")"), Handled::job);
   memory.buffers += all;
   memory.jobs += all;
-  EXPECT_EQ(ask(2, R"(,"op":"snapshot.create_all")"), Handled::pending);
-  EXPECT_EQ(ask(3, R"(,"op":"snapshot.load","file":")" + snapshot_file() + '"'), Handled::pending);
+  EXPECT_EQ(ask(2, R"(,"op":"snapshot.create_all")"), Handled::job);
+  EXPECT_EQ(ask(3, R"(,"op":"snapshot.load","file":")" + snapshot_file() + '"'), Handled::job);
   gate_.release();
   for (int i = 1; i <= 3; ++i) EXPECT_TRUE(succeeded(reply(i))) << reply(i);
   memory.jobs -= all;
@@ -168,7 +168,7 @@ TEST_F(Jobs, WhatTheyAnswerCountsUntilItIsTaken) {
     expect_success(R"(,"op":"tree.create","series":")" + std::string(100, 'x') + std::to_string(i) + '"');
   }
   EXPECT_EQ(engine_->client_memory().jobs.load(), 0U);
-  EXPECT_EQ(ask(1, R"(,"op":"tree.list")"), Handled::pending) << "many names are listed by a worker";
+  EXPECT_EQ(ask(1, R"(,"op":"tree.list")"), Handled::job) << "many names are listed by a worker";
   woken_.acquire();  // it is there
   EXPECT_GT(engine_->client_memory().jobs.load(), 2001U * 100);
   collect();

@@ -129,7 +129,7 @@ TEST_F(SlowRequests, ARequestThatNobodyKnowsHasNoOp) {
 
 TEST_F(SlowRequests, AnAdminOpTellsHowLongItWasQueuedAndRan) {
   files_.before_sync([this] { clock_.advance(1); });
-  ASSERT_EQ(handle(R"({"v":2,"op":"snapshot.create_all"})"), Handled::pending);
+  ASSERT_EQ(handle(R"({"v":2,"op":"snapshot.create_all"})"), Handled::job);
   collect(start_);
   ASSERT_EQ(noted().size(), 1u);
   const SlowRequest request = noted().front();

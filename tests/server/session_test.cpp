@@ -26,8 +26,8 @@ using test::SocketClient;
 
 // A first '{' is for the session, which takes a connection without it for no client of Karma; the rest is
 // echo X   answers X at once            later X  answers X when the test says so
-// read X   answers X, after all before  big N    answers N bytes             throw    throws
-// write X  answers X, if there is room for writes
+// read X   answers X, after all before  soon X   answers X in the same round throw    throws
+// write X  answers X, if there is room  big N    answers N bytes
 class Script {
  public:
   class Handler final : public engine::RequestHandler {
@@ -43,9 +43,11 @@ class Script {
       std::string_view word = line.substr(0, line.find(' '));
       std::string_view argument = line.substr(std::min(line.size(), word.size() + 1));
       if (word == "throw") throw std::runtime_error("thrown");
-      if (word == "later") {
+      if (word == "later" || word == "soon") {
         std::lock_guard lock(script_.mutex_);
-        script_.waiting_.push_back({connection, line_bytes, std::string(argument)});
+        auto& replies = word == "soon" ? script_.ready_ : script_.waiting_;
+        replies.push_back({connection, line_bytes, std::string(argument)});
+        if (word == "soon") script_.wake_();
         script_.changed_.notify_all();
         return engine::Handled::pending;
       }
@@ -74,6 +76,7 @@ class Script {
       }
       for (const Waiting& reply : ready) {
         Buffer& out = place(reply.connection, reply.request_bytes);
+        script_.unsent_before_ = out.size();
         if (reply.text == "lost") {
           lost(reply.connection);
         } else {
@@ -111,6 +114,12 @@ class Script {
     }
     wake_();
   }
+  void release_last() {
+    std::lock_guard lock(mutex_);
+    ready_.push_back(std::move(waiting_.back()));
+    waiting_.pop_back();
+    wake_();
+  }
   void let_next_flush_throw() {
     std::lock_guard lock(mutex_);
     next_flush_throws_ = true;
@@ -123,6 +132,9 @@ class Script {
     std::lock_guard lock(mutex_);
     return waiting_.size();
   }
+
+  // Of the latest reply that came through collect(): bytes that were to be sent with it.
+  std::size_t unsent_before() const { return unsent_before_; }
 
   engine::ClientMemory* memory = nullptr;
 
@@ -137,6 +149,7 @@ class Script {
   std::function<void()> wake_;
   std::deque<Waiting> waiting_;
   std::deque<Waiting> ready_;
+  std::atomic<std::size_t> unsent_before_{0};
   int handled_ = 0;
   bool error_replied_ = false;
   bool next_flush_throws_ = false;
@@ -246,6 +259,49 @@ TEST_F(SessionTest, ADeepPipelineIsAnsweredInOrder) {
   std::thread sender([&] { client.send(requests); });
   for (int i = 0; i < kCount; ++i) ASSERT_EQ(client.line(), std::to_string(i));
   sender.join();
+}
+
+TEST_F(SessionTest, RepliesBeforeAWriteLeaveWithItsReply) {
+  Client client = connect();
+  client.send("echo a\nsoon b\necho c\nsoon d\n");
+  for (const char* reply : {"a", "b"}) EXPECT_EQ(client.line(), reply);
+  EXPECT_EQ(script_.unsent_before(), 0u) << "what came after a reply through collect() is not held back";
+  for (const char* reply : {"c", "d"}) EXPECT_EQ(client.line(), reply);
+  client.send("echo e\nsoon f\n");
+  EXPECT_EQ(client.line(), "e");
+  EXPECT_EQ(client.line(), "f");
+  EXPECT_EQ(script_.unsent_before(), 3u);
+}
+
+TEST_F(SessionTest, OfFewClientsNoReplyWaitsForAnotherRound) {
+  Client client = connect();
+  client.send("echo a\nlater b\n");
+  EXPECT_EQ(client.line(), "a");
+  script_.release(1);
+  EXPECT_EQ(client.line(), "b");
+  EXPECT_EQ(script_.unsent_before(), 0u);
+}
+
+TEST_F(SessionTest, OfManyClientsRepliesBeforeAWriteWaitForIt) {
+  std::vector<Client> others;
+  for (int i = 0; i < 20; ++i) others.push_back(connect());
+  for (Client& other : others) other.send("later x\n");
+  ASSERT_TRUE(script_.wait_for_waiting(others.size()));
+  Client client = connect();
+  bool held_back = false;
+  for (int tries = 0; tries < 100 && !held_back; ++tries) {  // not for long, and the machine may be busy
+    client.send("echo a\nlater b\n");
+    ASSERT_TRUE(script_.wait_for_waiting(others.size() + 1));
+    script_.release_last();
+    EXPECT_EQ(client.line(), "a");
+    EXPECT_EQ(client.line(), "b");
+    held_back = script_.unsent_before() == 3;
+  }
+  EXPECT_TRUE(held_back);
+  client.send("echo a\nlater b\n");
+  EXPECT_EQ(client.line(), "a") << "nothing waits for long";
+  script_.release(others.size() + 1);
+  EXPECT_EQ(client.line(), "b");
 }
 
 TEST_F(SessionTest, RepliesThatComeLaterKeepTheirOrder) {
