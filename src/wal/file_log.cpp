@@ -293,12 +293,14 @@ void FileLog::write_zeros_ahead() {
   if (active_file_->truncate(end)) zeros_to_ = end;
 }
 
-Status FileLog::cut_zeros() {
-  if (zeros_to_ <= end_) return {};
+// Leaves nothing after the last good line.
+Status FileLog::cut_to_end() {
   Status truncated = active_file_->truncate(end_);
   if (truncated) zeros_to_ = end_;
   return truncated;
 }
+
+Status FileLog::cut_zeros() { return zeros_to_ > end_ ? cut_to_end() : Status(); }
 
 Status FileLog::sync_batch() {
   if (options_.sync_durations == nullptr) return active_file_->sync();
@@ -325,8 +327,7 @@ void FileLog::publish(Lsn last) {
 
 // The refused lines must not come back after a crash, so the cut is synced before anyone is answered.
 Status FileLog::restore_end() {
-  if (Status truncated = active_file_->truncate(end_); !truncated) return truncated;
-  zeros_to_ = end_;
+  if (Status cut = cut_to_end(); !cut) return cut;
   if (options_.fsync) {
     if (Status synced = active_file_->sync(); !synced) return stop(synced.error());
   }

@@ -73,6 +73,7 @@ class FileLog final : public Log {
   Status make_room();
   Status rotate_if_possible();
   Status restore_end();
+  Status cut_to_end();
   Status cut_zeros();
   void fill_buffer(std::span<const std::string_view> entries);
   void write_zeros_ahead();
