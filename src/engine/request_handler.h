@@ -19,7 +19,7 @@ namespace karma::engine {
 
 enum class Handled : std::uint8_t {
   replied,  // the whole reply, line end included, is in `out`
-  pending,  // a write: the reply will come through collect(), with those of others
+  pending,  // it goes through the writer: the reply will come through collect(), with those of others
   job,      // a worker has it: the reply will come through collect(), at some time
   blocked,  // not looked at: it must see what is pending on this connection; ask again when that is answered
   no_room,  // not looked at: too much is under way in the node; ask again when that has become less

@@ -26,7 +26,7 @@ void write(const ProcessFigures& process, Exposition& out) {
 void write(const Timings& timings, Exposition& out) {
   if (!timings.requests.empty()) {
     out.family("karma_request_duration_seconds", Type::histogram,
-               "From the wake-up of an I/O thread that read a request until it was answered.");
+               "From the wake-up of an I/O thread that read a request until its reply was ready.");
     for (const Timings::OfOp& of : timings.requests) out.add_seconds(of.durations, {{"op", of.op}});
   }
   out.family("karma_wal_queue_duration_seconds", Type::histogram,

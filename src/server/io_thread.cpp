@@ -16,7 +16,7 @@ constexpr std::chrono::milliseconds kDrainStep{10};
 // While sessions wait for room, how often to look whether there is some, and how many try at a time.
 constexpr std::chrono::milliseconds kRoomStep{10};
 constexpr std::size_t kTriesForRoom = 64;
-// So many clients that wait for the disk keep the thread busy.
+// So many clients that wait for replies keep the thread busy.
 constexpr std::size_t kManyClients = 8;
 // After a round that failed.
 constexpr std::chrono::milliseconds kRetryPause{10};
@@ -219,7 +219,8 @@ void IoThread::resume_queued() {
 }
 
 // What was held back in this round and is not answered in it. A few clients do better with it at once: they send their
-// next requests during the sync. With many, the system calls are what everybody waits for.
+// next requests during the sync. With many, the system calls are what everybody waits for: there it leaves with the
+// next reply, or from expire().
 void IoThread::send_held_back() {
   if (host_.list(Waiting::reply).size() < kManyClients) {
     for (Session* session : host_.held_back) session->guarded([&] { session->hold_back_no_longer(); });
@@ -244,7 +245,7 @@ void IoThread::expire() {
   auto& replies = host_.list(Waiting::reply);
   while (!replies.empty() && host_.now - replies.front().waiting_since() >= kTurnPatience) {
     Session& session = replies.front();
-    session.guarded([&] { session.wait_on(); });
+    session.guarded([&] { session.wait_longer(); });
   }
   if (host_.draining) {
     for_each_session([](Session& session) { session.leave_if_quiet(); });

@@ -5,7 +5,7 @@
 // then one round for all follows:
 //
 //   hand the gathered writes to the writer -> replies that have come -> paused sessions -> hand over what they brought
-//        -> timeouts -> forget the sessions that are over
+//        -> replies that were held back for those -> timeouts -> forget the sessions that are over
 //
 // Public functions are thread-safe; everything else belongs to the thread.
 #pragma once

@@ -194,12 +194,13 @@ void Session::handle_input(std::string_view fresh) {
     rest.append(in_.view());
     in_ = std::move(rest);
   }
-  if (out.size() > kMostHeldBack) holds_back_ = false;
+  if (out.size() > kMostHeldBack || host_.memory.growing_waits()) holds_back_ = false;
   if (!holds_back_) {
     send(out);
   } else if (direct && !out.empty()) {
     out_.append(out.view());
     host_.held_back.push_back(this);
+    pipelines_ = true;
   }
   if (open()) end_step();
 }
@@ -266,6 +267,7 @@ bool Session::handle_line(std::string_view line, Buffer& out) {
       await_reply(line.size());
       return true;
     case engine::Handled::no_room:
+      holds_back_ = false;  // this may last
       pause_ = engine::ClientMemory::is_large(line.size()) ? Pause::large_write_room : Pause::write_room;
       return false;
     case engine::Handled::blocked:
@@ -422,10 +424,10 @@ void Session::start_operations() {
 void Session::hold_back_no_longer() {
   if (!open() || !holds_back_) return;
   send(out_);
-  if (open()) update_waiting();
+  if (open()) end_step();
 }
 
-void Session::wait_on() {
+void Session::wait_longer() {
   hold_back_no_longer();
   if (open()) start_operations();
   if (waiting_ != Waiting::reply) return;

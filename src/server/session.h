@@ -4,8 +4,8 @@
 //         large one that all sessions of the thread share, and the next read goes there directly. Lines are handled
 //         from there; only what cannot be handled yet (a partial line, lines after a paused one) is kept beyond the
 //         step. While the node has little room, most of that is left in the kernel.
-// Output  likewise: replies are gathered in a shared buffer and leave with one send; only what the socket does not take
-//         is kept.
+// Output  likewise: replies are gathered in a shared buffer and leave with one send. What the socket does not take is
+//         kept, and so are, for a moment, replies to reads before a write, to leave with the write's reply.
 // Pauses  handling stops while a line is blocked, while too many replies are pending, and while the client takes none.
 //         Reading stops as soon as the small buffer holds something that has to wait. So a connection costs at most a
 //         response and a read buffer. All together are held to the budget of the node: without room for a write, or for
@@ -96,7 +96,8 @@ struct SessionHost {
   // Sessions that are to read. They begin at the end of the round: by then many clients have sent their next request,
   // and the attempt with which Asio begins each read is not in vain.
   std::vector<Session*> readers;
-  std::vector<Session*> held_back;  // sessions with replies that wait for one to a write, since this round
+  // Sessions that began in this round to hold back replies. Cleared in each round before sessions are forgotten.
+  std::vector<Session*> held_back;
   std::list<Session> waiting[kWaitingCount];
   std::size_t open_sockets = 0;
   engine::ClientMemory& memory;
@@ -139,7 +140,7 @@ class Session {
   void hold_back_no_longer();
   // It has waited long for a reply: sends what it holds back, and reads meanwhile, so that it is seen when the client
   // goes.
-  void wait_on();
+  void wait_longer();
   // While draining: closes if the client has everything and is quiet; to be asked now and then.
   void leave_if_quiet();
   // Closes the socket now. With `reset` unsent bytes are forgotten by the kernel, too.
@@ -223,7 +224,7 @@ class Session {
   OperationRoom writing_;
   LineFramer framer_;
   Buffer in_;                      // received, not handled
-  Buffer out_;                     // replies that the socket has not taken
+  Buffer out_;                     // replies that the socket has not taken, or that are held back
   std::size_t sent_ = 0;           // of out_
   std::size_t pending_ = 0;        // replies that will come
   std::size_t pending_bytes_ = 0;  // of their requests
@@ -251,7 +252,7 @@ class Session {
   bool input_handled_ = true;  // nothing but a partial line is in in_
   bool end_of_input_ = false;  // the client has closed its side
   bool watching_ = false;      // what reading_ is taken by is no read
-  bool holds_back_ = false;    // what is in out_ leaves with the next reply
+  bool holds_back_ = false;    // what is in out_, if anything, leaves with the next reply
   bool queued_ = false;
   bool read_due_ = false;
   bool pipelines_ = false;   // the client has sent a request before the reply to the one before

@@ -6,6 +6,7 @@
 #include <deque>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -27,7 +28,7 @@ using test::SocketClient;
 // A first '{' is for the session, which takes a connection without it for no client of Karma; the rest is
 // echo X   answers X at once            later X  answers X when the test says so
 // read X   answers X, after all before  soon X   answers X in the same round throw    throws
-// write X  answers X, if there is room  big N    answers N bytes
+// write X  answers X, if there is room  big N    answers N bytes             job X    is later X of a worker
 class Script {
  public:
   class Handler final : public engine::RequestHandler {
@@ -43,17 +44,17 @@ class Script {
       std::string_view word = line.substr(0, line.find(' '));
       std::string_view argument = line.substr(std::min(line.size(), word.size() + 1));
       if (word == "throw") throw std::runtime_error("thrown");
-      if (word == "later" || word == "soon") {
+      if (word == "later" || word == "soon" || word == "job") {
         std::lock_guard lock(script_.mutex_);
         auto& replies = word == "soon" ? script_.ready_ : script_.waiting_;
         replies.push_back({connection, line_bytes, std::string(argument)});
         if (word == "soon") script_.wake_();
         script_.changed_.notify_all();
-        return engine::Handled::pending;
+        return word == "job" ? engine::Handled::job : engine::Handled::pending;
       }
-      if (pending > 0) return engine::Handled::blocked;
       const bool large = engine::ClientMemory::is_large(line_bytes);
       if (word == "write" && script_.memory->writes_wait(large)) return engine::Handled::no_room;
+      if (pending > 0) return engine::Handled::blocked;
       if (word == "big") {
         out.append(std::string(std::stoul(std::string(argument)), 'x'));
       } else {
@@ -263,45 +264,112 @@ TEST_F(SessionTest, ADeepPipelineIsAnsweredInOrder) {
 
 TEST_F(SessionTest, RepliesBeforeAWriteLeaveWithItsReply) {
   Client client = connect();
-  client.send("echo a\nsoon b\necho c\nsoon d\n");
+  client.send("echo a\nsoon b\n");
   for (const char* reply : {"a", "b"}) EXPECT_EQ(client.line(), reply);
-  EXPECT_EQ(script_.unsent_before(), 0u) << "what came after a reply through collect() is not held back";
-  for (const char* reply : {"c", "d"}) EXPECT_EQ(client.line(), reply);
-  client.send("echo e\nsoon f\n");
-  EXPECT_EQ(client.line(), "e");
-  EXPECT_EQ(client.line(), "f");
   EXPECT_EQ(script_.unsent_before(), 3u);
+  client.send("echo a\nsoon b\necho c\nsoon d\n");
+  for (const char* reply : {"a", "b", "c", "d"}) EXPECT_EQ(client.line(), reply);
+  EXPECT_EQ(script_.unsent_before(), 0u) << "what comes after a reply through collect() is not held back";
 }
 
-TEST_F(SessionTest, OfFewClientsNoReplyWaitsForAnotherRound) {
-  Client client = connect();
-  client.send("echo a\nlater b\n");
-  EXPECT_EQ(client.line(), "a");
-  script_.release(1);
-  EXPECT_EQ(client.line(), "b");
-  EXPECT_EQ(script_.unsent_before(), 0u);
+// Where replies are held back, or not, while others wait for theirs.
+class HoldingBack : public SessionTest {
+ protected:
+  void SetUp() override { client_.emplace(connect()); }
+
+  void let_others_wait(int count) {
+    for (int i = 0; i < count; ++i) others_.push_back(connect());
+    for (Client& other : others_) other.send("later x\n");
+    ASSERT_TRUE(script_.wait_for_waiting(others_.size()));
+  }
+  // After it the round is over that handled the client's requests.
+  void end_round() {
+    for (int i = 0; i < 2; ++i) {
+      bystander_.send("echo z\n");
+      ASSERT_EQ(bystander_.line(), "z");
+    }
+  }
+  bool sent_at_once(const std::string& requests) {
+    client_->send(requests);
+    EXPECT_TRUE(script_.wait_for_waiting(others_.size() + 1));
+    end_round();
+    return client_->readable(0);
+  }
+  void expect_replies() {
+    script_.release_last();
+    EXPECT_EQ(client_->line(), "a");
+    EXPECT_EQ(client_->line(), "b");
+  }
+
+  std::optional<Client> client_;
+  std::vector<Client> others_;
+  Client bystander_ = connect();
+};
+
+TEST_F(HoldingBack, OfFewClientsNoReplyWaitsForAnotherRound) {
+  EXPECT_TRUE(sent_at_once("echo a\nlater b\n"));
+  expect_replies();
 }
 
-TEST_F(SessionTest, OfManyClientsRepliesBeforeAWriteWaitForIt) {
-  std::vector<Client> others;
-  for (int i = 0; i < 20; ++i) others.push_back(connect());
-  for (Client& other : others) other.send("later x\n");
-  ASSERT_TRUE(script_.wait_for_waiting(others.size()));
-  Client client = connect();
+TEST_F(HoldingBack, OfManyClientsRepliesBeforeAWriteWaitForIt) {
+  let_others_wait(20);
   bool held_back = false;
   for (int tries = 0; tries < 100 && !held_back; ++tries) {  // not for long, and the machine may be busy
-    client.send("echo a\nlater b\n");
-    ASSERT_TRUE(script_.wait_for_waiting(others.size() + 1));
-    script_.release_last();
-    EXPECT_EQ(client.line(), "a");
-    EXPECT_EQ(client.line(), "b");
-    held_back = script_.unsent_before() == 3;
+    held_back = !sent_at_once("echo a\nlater b\n");
+    expect_replies();
+    held_back = held_back && script_.unsent_before() == 3;
   }
   EXPECT_TRUE(held_back);
-  client.send("echo a\nlater b\n");
-  EXPECT_EQ(client.line(), "a") << "nothing waits for long";
-  script_.release(others.size() + 1);
-  EXPECT_EQ(client.line(), "b");
+}
+
+TEST_F(HoldingBack, NoReplyWaitsForLong) {
+  let_others_wait(20);
+  client_->send("echo a\nlater b\n");
+  EXPECT_EQ(client_->line(), "a");
+  script_.release_last();
+  EXPECT_EQ(client_->line(), "b");
+}
+
+TEST_F(HoldingBack, NoReplyWaitsForAWorker) {
+  let_others_wait(20);
+  EXPECT_TRUE(sent_at_once("echo a\njob b\n"));
+  expect_replies();
+}
+
+TEST_F(HoldingBack, NoReplyWaitsForRoom) {
+  let_others_wait(20);
+  memory_->writes += client_memory_bytes_;
+  EXPECT_TRUE(sent_at_once("echo a\nlater b\nwrite c\n"));
+  expect_replies();
+  memory_->writes -= client_memory_bytes_;
+  EXPECT_EQ(client_->line(), "c");
+}
+
+TEST_F(HoldingBack, LargeRepliesDoNotWait) {
+  let_others_wait(20);
+  EXPECT_TRUE(sent_at_once("big 20000\nlater b\n"));
+  script_.release_last();
+  EXPECT_EQ(client_->line().size(), 20000u);
+  EXPECT_EQ(client_->line(), "b");
+}
+
+TEST_F(HoldingBack, AClientThatHasClosedItsSideGetsAll) {
+  let_others_wait(20);
+  client_->send("echo a\nlater b\n");
+  client_->half_close();
+  ASSERT_TRUE(script_.wait_for_waiting(others_.size() + 1));
+  script_.release_last();
+  EXPECT_EQ(client_->rest(), "a\r\nb\r\n");
+}
+
+TEST_F(HoldingBack, ADrainSendsAll) {
+  let_others_wait(20);
+  client_->send("echo a\nlater b\n");
+  ASSERT_TRUE(script_.wait_for_waiting(others_.size() + 1));
+  acceptor_->stop();
+  io_->drain();
+  script_.release(others_.size() + 1);
+  EXPECT_EQ(client_->rest(), "a\r\nb\r\n");
 }
 
 TEST_F(SessionTest, RepliesThatComeLaterKeepTheirOrder) {
