@@ -95,7 +95,7 @@ Status FileLog::repair_end(const Scan& scan) {
   if (!size) return size.error();
   const bool cut = *size > end_;
   if (cut) {
-    if (Status truncated = active_file_->truncate(end_); !truncated) return truncated;
+    if (Status truncated = cut_to_end(); !truncated) return truncated;
   }
   if (scan.torn_bytes > 0) {
     event("wal.tail_cut", "file=" + std::string(kActiveName) + " offset=" + std::to_string(end_) + " bytes=" +
@@ -259,7 +259,7 @@ Status FileLog::write_batch(std::span<const std::string_view> entries) {
     if (Status synced = sync_batch(); !synced) {
       // Nobody knows which part of the batch is on the disk. It is cut off as well as possible, but no sync can be
       // trusted now.
-      (void)active_file_->truncate(end_);
+      (void)cut_to_end();
       (void)stop(synced.error());
       return in_doubt(stop_message_);
     }
