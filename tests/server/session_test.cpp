@@ -6,7 +6,6 @@
 #include <deque>
 #include <mutex>
 #include <new>
-#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -275,10 +274,8 @@ TEST_F(SessionTest, RepliesBeforeAWriteLeaveWithItsReply) {
 // Where replies are held back, or not, while others wait for theirs.
 class HoldingBack : public SessionTest {
  protected:
-  void SetUp() override { client_.emplace(connect()); }
-
-  void let_others_wait(int count) {
-    for (int i = 0; i < count; ++i) others_.push_back(connect());
+  void let_many_wait() {
+    for (int i = 0; i < 20; ++i) others_.push_back(connect());
     for (Client& other : others_) other.send("later x\n");
     ASSERT_TRUE(script_.wait_for_waiting(others_.size()));
   }
@@ -290,20 +287,20 @@ class HoldingBack : public SessionTest {
     }
   }
   bool sent_at_once(const std::string& requests) {
-    client_->send(requests);
+    client_.send(requests);
     EXPECT_TRUE(script_.wait_for_waiting(others_.size() + 1));
     end_round();
-    return client_->readable(0);
+    return client_.readable(0);
   }
   void expect_replies() {
     script_.release_last();
-    EXPECT_EQ(client_->line(), "a");
-    EXPECT_EQ(client_->line(), "b");
+    EXPECT_EQ(client_.line(), "a");
+    EXPECT_EQ(client_.line(), "b");
   }
 
-  std::optional<Client> client_;
-  std::vector<Client> others_;
+  Client client_ = connect();
   Client bystander_ = connect();
+  std::vector<Client> others_;
 };
 
 TEST_F(HoldingBack, OfFewClientsNoReplyWaitsForAnotherRound) {
@@ -312,7 +309,7 @@ TEST_F(HoldingBack, OfFewClientsNoReplyWaitsForAnotherRound) {
 }
 
 TEST_F(HoldingBack, OfManyClientsRepliesBeforeAWriteWaitForIt) {
-  let_others_wait(20);
+  let_many_wait();
   bool held_back = false;
   for (int tries = 0; tries < 100 && !held_back; ++tries) {  // not for long, and the machine may be busy
     held_back = !sent_at_once("echo a\nlater b\n");
@@ -323,53 +320,53 @@ TEST_F(HoldingBack, OfManyClientsRepliesBeforeAWriteWaitForIt) {
 }
 
 TEST_F(HoldingBack, NoReplyWaitsForLong) {
-  let_others_wait(20);
-  client_->send("echo a\nlater b\n");
-  EXPECT_EQ(client_->line(), "a");
+  let_many_wait();
+  client_.send("echo a\nlater b\n");
+  EXPECT_EQ(client_.line(), "a");
   script_.release_last();
-  EXPECT_EQ(client_->line(), "b");
+  EXPECT_EQ(client_.line(), "b");
 }
 
 TEST_F(HoldingBack, NoReplyWaitsForAWorker) {
-  let_others_wait(20);
+  let_many_wait();
   EXPECT_TRUE(sent_at_once("echo a\njob b\n"));
   expect_replies();
 }
 
 TEST_F(HoldingBack, NoReplyWaitsForRoom) {
-  let_others_wait(20);
+  let_many_wait();
   memory_->writes += client_memory_bytes_;
   EXPECT_TRUE(sent_at_once("echo a\nlater b\nwrite c\n"));
   expect_replies();
   memory_->writes -= client_memory_bytes_;
-  EXPECT_EQ(client_->line(), "c");
+  EXPECT_EQ(client_.line(), "c");
 }
 
 TEST_F(HoldingBack, LargeRepliesDoNotWait) {
-  let_others_wait(20);
+  let_many_wait();
   EXPECT_TRUE(sent_at_once("big 20000\nlater b\n"));
   script_.release_last();
-  EXPECT_EQ(client_->line().size(), 20000u);
-  EXPECT_EQ(client_->line(), "b");
+  EXPECT_EQ(client_.line().size(), 20000u);
+  EXPECT_EQ(client_.line(), "b");
 }
 
 TEST_F(HoldingBack, AClientThatHasClosedItsSideGetsAll) {
-  let_others_wait(20);
-  client_->send("echo a\nlater b\n");
-  client_->half_close();
+  let_many_wait();
+  client_.send("echo a\nlater b\n");
+  client_.half_close();
   ASSERT_TRUE(script_.wait_for_waiting(others_.size() + 1));
   script_.release_last();
-  EXPECT_EQ(client_->rest(), "a\r\nb\r\n");
+  EXPECT_EQ(client_.rest(), "a\r\nb\r\n");
 }
 
 TEST_F(HoldingBack, ADrainSendsAll) {
-  let_others_wait(20);
-  client_->send("echo a\nlater b\n");
+  let_many_wait();
+  client_.send("echo a\nlater b\n");
   ASSERT_TRUE(script_.wait_for_waiting(others_.size() + 1));
   acceptor_->stop();
   io_->drain();
   script_.release(others_.size() + 1);
-  EXPECT_EQ(client_->rest(), "a\r\nb\r\n");
+  EXPECT_EQ(client_.rest(), "a\r\nb\r\n");
 }
 
 TEST_F(SessionTest, RepliesThatComeLaterKeepTheirOrder) {
